@@ -1,0 +1,94 @@
+"""Errors of the labeling room.
+
+LabelingError
+├── InvalidInput            content or answers that break a rule; names the field and the row
+│   ├── PolicyError         a policy file that breaks a rule
+│   └── DuplicateItem       an external_id that is there already with other content
+├── NotFound                an id nobody knows
+│   └── UnknownItem         item ids that are not in the lake
+├── Conflict                the same id again, meaning something else
+├── NothingToDo             a step without input (no labels yet, an empty frame)
+├── NoLicence               a population figure asked of picks without known probability
+├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
+├── IntegrityError          a hash that does not match what was published
+├── StoreError              the lake or the ledger cannot be read or written (disk full, locked, gone)
+└── StudioError             Label Studio cannot be used
+    ├── StudioUnreachable   no answer, or an answer of a server in trouble
+    ├── StudioUnauthorized  the token is wrong, or its kind is turned off
+    ├── StudioGone          a project or task was deleted there by hand
+    └── StudioRefused       it said no, and says why
+"""
+
+from __future__ import annotations
+
+
+class LabelingError(Exception):
+    """Root of the room's errors; the message is one sentence a user can act on."""
+
+
+class InvalidInput(LabelingError):
+    """Input breaks a rule; the message names the field and the row, ``problems`` lists every one found."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
+
+
+class PolicyError(InvalidInput):
+    """A policy file breaks a rule; the message names the file and the key."""
+
+
+class DuplicateItem(InvalidInput):
+    """An external_id is there already with other content; items are immutable, so use another id."""
+
+
+class NotFound(LabelingError):
+    """Nothing has that id."""
+
+
+class UnknownItem(NotFound):
+    """Item ids that the lake does not hold."""
+
+
+class Conflict(LabelingError):
+    """That id is taken by something else; use another id."""
+
+
+class NothingToDo(LabelingError):
+    """The step has no input yet; the message says what must come first."""
+
+
+class NoLicence(LabelingError):
+    """A population figure was asked of picks whose inclusion probability is unknown."""
+
+
+class LeakError(LabelingError):
+    """A training export would hold an evaluation item or a near-duplicate; the message names the pairs."""
+
+
+class IntegrityError(LabelingError):
+    """Something published does not match its hash; the message names it."""
+
+
+class StoreError(LabelingError):
+    """The lake or the ledger cannot be read or written; the message says why and what to do."""
+
+
+class StudioError(LabelingError):
+    """Label Studio cannot be used."""
+
+
+class StudioUnreachable(StudioError):
+    """Label Studio does not answer, or answers as a server in trouble; work goes on when it is back."""
+
+
+class StudioUnauthorized(StudioError):
+    """Label Studio refuses the token."""
+
+
+class StudioGone(StudioError):
+    """A project or task was deleted in Label Studio by hand."""
+
+
+class StudioRefused(StudioError):
+    """Label Studio refused a request; the message holds its reason."""

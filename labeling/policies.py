@@ -1,0 +1,103 @@
+"""Policies: one harm with a definition, a severity, rules and an operating threshold, read from YAML.
+
+A policy version is never edited in place: a change is a new ``version``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from labeling.errors import PolicyError
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+Semver = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Rule(BaseModel):
+    """One clause of a policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Slug
+    title: Text
+    definition: Text
+    examples: tuple[Text, ...] = ()
+
+
+class Policy(BaseModel):
+    """One harm. ``severity`` is 0..4 (S0..S4); ``threshold`` is the operating probability, in (0, 1)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Slug
+    title: Text
+    version: Semver
+    definition: Text
+    severity: int = Field(ge=0, le=4)
+    threshold: float = Field(gt=0, lt=1)
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _rules_are_distinct(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        twice = sorted({rule for rule in ids if ids.count(rule) > 1})
+        if twice:
+            raise ValueError(f"rules: {', '.join(twice)} is there more than once")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The whole policy in prose: what a model is shown, and what cold-start prototypes are made from."""
+        return "\n".join([f"{self.title}: {self.definition}", *(f"{r.title}: {r.definition}" for r in self.rules)])
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        return tuple(rule.id for rule in self.rules)
+
+
+Policies = Mapping[str, Policy]
+
+
+def read_policy(path: Path) -> Policy:
+    """Read one YAML file. Raises PolicyError naming the file and the key."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PolicyError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{path}: expected keys such as id, title, definition; found {type(raw).__name__}")
+    try:
+        return Policy.model_validate(raw)
+    except ValidationError as error:
+        raise PolicyError(f"{path}: {_say(error)}") from error
+
+
+def read_policies(folder: Path) -> dict[str, Policy]:
+    """Read every ``*.yaml`` of a folder, by id. Raises PolicyError when there is none, or an id comes twice."""
+    found: dict[str, Policy] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        policy = read_policy(path)
+        if policy.id in found:
+            raise PolicyError(f"{path}: id: {policy.id!r} is used by another file of {folder}")
+        found[policy.id] = policy
+    if not found:
+        raise PolicyError(f"{folder}: no policy (*.yaml) found; add one or point the setting policies_dir elsewhere")
+    return found
+
+
+def _say(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "policy"
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join((Rule if "rules" in problem["loc"] else Policy).model_fields)
+            lines.append(f"{key}: unknown key (known: {known})")
+        else:
+            lines.append(f"{key}: {problem['msg']}")
+    return "; ".join(lines)

@@ -1,0 +1,343 @@
+"""The nouns of the ledger, as plain frozen values: what each row means, with its ranges.
+
+Words follow the domain's vocabulary: an *item* is picked into a *task* (a *pick* as a person sees it),
+people give *annotations*, the final answer is an *adjudication*, and it is kept as a *golden item*.
+Times are timezone-aware UTC ``datetime`` everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What a person says about an item under one policy."""
+
+    VIOLATES = "violates"
+    ALLOWED = "allowed"
+    CONTEXT_MISSING = "context_missing"
+
+
+class How(StrEnum):
+    """How a final answer was reached."""
+
+    UNANIMOUS = "unanimous"
+    CONSENSUS = "consensus"
+    ADJUDICATED = "adjudicated"
+    CONTESTED = "contested"
+
+
+class Partition(StrEnum):
+    """What a golden item may be used for; fixed per near-duplicate group when it is folded in."""
+
+    TRAIN = "train"
+    CALIBRATION = "calibration"
+    DEV = "dev"
+    SEALED = "sealed"
+    ANCHOR = "anchor"
+
+
+class Tier(StrEnum):
+    """How far a golden item may be trusted."""
+
+    PROVISIONAL = "provisional"
+    GOLDEN = "golden"
+    ANCHOR = "anchor"
+
+
+class GoldState(StrEnum):
+    """Whether a golden item may be used now."""
+
+    ACTIVE = "active"
+    STALE = "stale"
+    QUARANTINED = "quarantined"
+    RETIRED = "retired"
+    ERASED = "erased"
+
+
+class RoundState(StrEnum):
+    """A round's durable steps, in order; ``failed`` and ``cancelled`` end it early."""
+
+    PLANNED = "planned"
+    SELECTED = "selected"
+    OPEN = "open"
+    CLOSED = "closed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TaskKind(StrEnum):
+    """``blind``: two people answer apart; ``adjudication``: a lead decides between their answers."""
+
+    BLIND = "blind"
+    ADJUDICATION = "adjudication"
+
+
+class TaskState(StrEnum):
+    """A task's way to Label Studio and back. ``sending`` is committed before the POST, ``sent`` after it."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    SETTLED = "settled"
+    WITHDRAWN = "withdrawn"
+    QUARANTINED = "quarantined"
+
+
+class ModelState(StrEnum):
+    """A model's place: at most one ``champion`` scores the next round."""
+
+    CANDIDATE = "candidate"
+    CHAMPION = "champion"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of content, immutable.
+
+    ``item_id`` is derived from ``external_id`` (the caller's key); ``content_hash`` is the SHA-256 (hex) of the
+    UTF-8 text. ``policies`` names the policies it may be judged under; empty means all of them.
+    """
+
+    item_id: str
+    external_id: str
+    text: str
+    content_hash: str
+    modality: str = "text"
+    language: str = "und"
+    market: str = ""
+    surface: str = ""
+    views: int = 0
+    created_at: datetime | None = None
+    policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredItem:
+    """An item as the ledger knows it: its identity, not its content."""
+
+    item_id: str
+    external_id: str
+    content_hash: str
+    lake_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One selection. ``plan`` is what was asked (budget, lanes, seed, quotas, thresholds; JSON-able);
+    ``frame`` what could have been picked (counts, scorer version, lake version; JSON-able);
+    ``notes`` stated fallbacks."""
+
+    round_id: str
+    state: RoundState
+    seed: int
+    plan: dict[str, object]
+    frame: dict[str, object]
+    scorer_version: str
+    notes: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PickRow:
+    """An item chosen by a lane for one policy. ``pi`` in (0, 1], or None: purposive, no population claim.
+    ``probability`` is the scorer's at selection time, in [0, 1]."""
+
+    round_id: str
+    item_id: str
+    policy_id: str
+    lane: str
+    pi: float | None
+    probability: float
+    group_id: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A pick as a person sees it in Label Studio. ``task_id`` is opaque and random: it is all a blind task shows
+    beside ``text``. ``content_hash`` guards against edits on the other side. ``parent_task_id`` is set on an
+    adjudication task: the blind task it decides."""
+
+    task_id: str
+    kind: TaskKind
+    round_id: str
+    item_id: str
+    policy_id: str
+    policy_version: str
+    text: str
+    content_hash: str
+    overlap: int
+    state: TaskState
+    project_id: int | None
+    studio_task_id: int | None
+    parent_task_id: str | None
+    error: str
+    created_at: datetime
+    updated_at: datetime
+    prompt: str = ""  # adjudication only: the anonymised answers, as the lead reads them
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one person said: outcome, and when it violates the rule and severity.
+
+    ``confidence`` is 1..5 or None; ``lead_time_s`` >= 0 or None.
+    """
+
+    outcome: Outcome
+    rule: str | None = None
+    severity: int | None = None
+    confidence: int | None = None
+    rationale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One person's current answer to a task (the newest event of that Label Studio annotation).
+
+    ``annotator`` is the account's e-mail; ``updated_by`` whoever really wrote it, as Label Studio tells.
+    """
+
+    task_id: str
+    studio_annotation_id: int
+    annotator: str
+    updated_by: str
+    answer: Answer
+    lead_time_s: float | None
+    studio_updated_at: datetime
+
+
+class EventKind(StrEnum):
+    """What happened to an annotation in Label Studio."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    SKIPPED = "skipped"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationEvent:
+    """Appended for each thing seen; never changed. ``answer`` is None for deleted, skipped and invalid ones.
+
+    The identity of an event is (task_id, studio_annotation_id, kind, studio_updated_at): seeing it again is a no-op.
+    """
+
+    task_id: str
+    studio_annotation_id: int
+    kind: EventKind
+    annotator: str
+    updated_by: str
+    answer: Answer | None
+    lead_time_s: float | None
+    studio_updated_at: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjudication:
+    """The final answer for an item under a policy, how it was reached, and the votes it came from.
+
+    ``votes`` maps ``outcome`` or ``outcome/rule`` to the number of people who said so (the soft label).
+    ``annotators`` are those whose votes count; ``adjudicator`` decided between them, or is empty.
+    """
+
+    adjudication_id: str
+    task_id: str
+    round_id: str
+    item_id: str
+    policy_id: str
+    policy_version: str
+    answer: Answer
+    how: How
+    votes: dict[str, int]
+    annotators: tuple[str, ...]
+    adjudicator: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenItem:
+    """An adjudicated item in the golden set, with everything an export needs (text copy included)."""
+
+    item_id: str
+    external_id: str
+    policy_id: str
+    policy_version: str
+    text: str
+    content_hash: str
+    language: str
+    outcome: Outcome
+    rule: str | None
+    severity: int | None
+    how: How
+    votes: dict[str, int]
+    tier: Tier
+    state: GoldState
+    partition: Partition
+    group_id: str
+    round_id: str
+    lane: str
+    pi: float | None
+    adjudication_id: str
+    folded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenVersion:
+    """An immutable release. ``manifest_path`` names the JSONL manifest; ``merkle_root`` (hex) commits to its rows.
+    ``counts`` maps partition -> rows."""
+
+    version: str
+    parent: str | None
+    merkle_root: str
+    manifest_path: str
+    counts: dict[str, int]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained model. ``version`` is its weights hash; ``path`` a folder with safetensors and a card;
+    ``metrics`` what ``evaluate`` last found (JSON-able)."""
+
+    model_id: str
+    version: str
+    golden_version: str
+    path: str
+    state: ModelState
+    metrics: dict[str, object] = field(default_factory=dict)
+    created_at: datetime | None = None
+    promoted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudioProject:
+    """A Label Studio project Goldfold made: one per (policy version, kind, lane)."""
+
+    project_id: int
+    base_url: str
+    policy_id: str
+    policy_version: str
+    kind: TaskKind
+    config_sha256: str
+    watermark: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An access key; only ``key_hash`` is kept. Roles in rising order: viewer, engineer, lead, admin."""
+
+    key_id: str
+    name: str
+    role: str
+    key_hash: str
+    created_at: datetime
+    revoked_at: datetime | None = None

@@ -1,0 +1,240 @@
+"""What the rest of Goldfold may ask of its two stores.
+
+``Lake``: bulk columns by item id (text, embeddings, scores). ``Ledger``: everything small that must be exact.
+Each repository of the ledger is its own protocol, so that a function can ask for just the part it needs.
+All writes are idempotent under the stated identity and run in one transaction each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from labeling.records import (
+    Adjudication,
+    Annotation,
+    AnnotationEvent,
+    ApiKey,
+    GoldenItem,
+    GoldenVersion,
+    Item,
+    Model,
+    ModelState,
+    PickRow,
+    RegisteredItem,
+    Round,
+    RoundState,
+    StudioProject,
+    Task,
+    TaskKind,
+    TaskState,
+)
+
+ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
+
+
+class Lake(Protocol):
+    """Bulk columns by item id, in column groups. Append-only but for ``delete``; each append is one commit."""
+
+    def append(self, items: Sequence[Item]) -> int:
+        """Append items to the group ``items``; return the lake version that holds them."""
+
+    def add_columns(self, group: str, item_ids: Sequence[str], columns: Mapping[str, pa.Array]) -> int:
+        """Append rows (item_id + columns) to a column group, creating it; ids already there are skipped."""
+
+    def groups(self) -> list[str]:
+        """Names of the column groups there are."""
+
+    def ids(self, group: str = ITEMS) -> list[str]:
+        """Every item id of a group, sorted; empty when the group does not exist."""
+
+    def missing(self, group: str) -> list[str]:
+        """Ids in ``items`` that have no row in ``group``, sorted."""
+
+    def take(self, item_ids: Sequence[str], columns: Sequence[str], group: str = ITEMS) -> pa.Table:
+        """Rows in the order asked, with item_id first. Raises UnknownItem naming ids that are not there."""
+
+    def scan(self, columns: Sequence[str], group: str = ITEMS, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """Stream a group, item_id first, in no promised order."""
+
+    def count(self, group: str = ITEMS) -> int:
+        """Rows of a group."""
+
+    def snapshot(self) -> int:
+        """The version of ``items`` now (0: empty)."""
+
+    def delete(self, item_ids: Sequence[str]) -> None:
+        """Remove rows from every group (erasure, orphans)."""
+
+    def compact(self) -> None:
+        """Merge small fragments and drop old ones; readers are not disturbed."""
+
+
+class ItemRegistry(Protocol):
+    def known(self, external_ids: Sequence[str]) -> dict[str, RegisteredItem]:
+        """Those of ``external_ids`` that are registered, by external id."""
+
+    def register(self, items: Sequence[Item], lake_version: int) -> None:
+        """Add items; raises DuplicateItem if an external id is there with other content. Same content: no-op."""
+
+    def unknown_ids(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of ``item_ids`` that the ledger does not know (orphans of the lake)."""
+
+    def last_lake_version(self) -> int:
+        """The highest lake version any registered item names (0: none)."""
+
+    def count(self) -> int: ...
+
+
+class Rounds(Protocol):
+    def create(self, round_: Round) -> Round:
+        """Insert, or return the round already there under that id (its plan must be equal, else Conflict)."""
+
+    def get(self, round_id: str) -> Round: ...
+    def list(self) -> list[Round]: ...
+    def record_selection(
+        self,
+        round_id: str,
+        picks: Sequence[PickRow],
+        tasks: Sequence[Task],
+        frame: Mapping[str, object],
+        scorer_version: str,
+        notes: Sequence[str],
+    ) -> None:
+        """Picks, tasks and state ``selected`` in one transaction; a no-op when already selected."""
+
+    def set_state(self, round_id: str, state: RoundState, note: str = "") -> None: ...
+    def picks(self, round_id: str | None = None) -> list[PickRow]: ...
+    def judged(self) -> set[tuple[str, str]]:
+        """(item_id, policy_id) pairs that any round has picked already (withdrawn tasks excepted)."""
+
+
+class Tasks(Protocol):
+    def get(self, task_id: str) -> Task: ...
+    def find(self, task_ids: Sequence[str]) -> dict[str, Task]: ...
+    def list(
+        self,
+        *,
+        round_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        kind: TaskKind | None = None,
+        project_id: int | None = None,
+        limit: int | None = None,
+    ) -> list[Task]:
+        """Sorted by task_id."""
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Insert tasks whose id, and (parent_task_id, kind) when it has a parent, are not there yet."""
+
+    def mark_sending(self, task_ids: Sequence[str], project_id: int) -> None: ...
+    def mark_sent(self, studio_ids: Mapping[str, int]) -> None:
+        """task_id -> Label Studio's task id."""
+
+    def requeue(self, task_ids: Sequence[str]) -> None:
+        """Back to ``queued``, its Label Studio ids forgotten (the task vanished there)."""
+
+    def set_state(self, task_ids: Sequence[str], state: TaskState, error: str = "") -> None: ...
+    def counts(self, round_id: str | None = None) -> dict[str, int]:
+        """Tasks per state."""
+
+
+class Annotations(Protocol):
+    def append(self, events: Sequence[AnnotationEvent]) -> int:
+        """Append events not seen before (by identity); return how many were new."""
+
+    def events(self, task_id: str) -> list[AnnotationEvent]: ...
+    def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
+        """Live answers per task: the newest event of each annotation that is created or updated,
+        and only the newest annotation of each annotator; sorted by annotation id."""
+
+    def count(self) -> int: ...
+
+
+class Golden(Protocol):
+    def fold(self, adjudication: Adjudication, item: GoldenItem) -> bool:
+        """Append the adjudication, upsert the golden item (one row per item and policy), settle its tasks and
+        write the audit event, in one transaction. False when that adjudication was already folded."""
+
+    def adjudications(self, task_id: str | None = None) -> list[Adjudication]: ...
+    def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
+        """Sorted by (item_id, policy_id)."""
+
+    def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
+        """Insert an immutable version with a frozen copy of its rows; Conflict when the version exists."""
+
+    def versions(self) -> list[GoldenVersion]:
+        """Oldest first."""
+
+    def version(self, version: str) -> GoldenVersion: ...
+    def members(self, version: str) -> list[GoldenItem]:
+        """The rows as they were when the version was published, sorted by (item_id, policy_id)."""
+
+
+class Models(Protocol):
+    def add(self, model: Model) -> None:
+        """Insert; the same model id again with the same version is a no-op, with another one a Conflict."""
+
+    def get(self, model_id: str) -> Model: ...
+    def list(self) -> list[Model]: ...
+    def champion(self) -> Model | None: ...
+    def set_metrics(self, model_id: str, metrics: Mapping[str, object]) -> None: ...
+    def promote(self, model_id: str) -> None:
+        """Make it champion and archive the one before, in one transaction."""
+
+    def set_state(self, model_id: str, state: ModelState) -> None: ...
+
+
+class Projects(Protocol):
+    def find(self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind) -> StudioProject | None: ...
+    def list(self) -> list[StudioProject]: ...
+    def add(self, project: StudioProject) -> None: ...
+    def set_watermark(self, base_url: str, project_id: int, watermark: datetime) -> None: ...
+    def forget(self, base_url: str, project_id: int) -> None:
+        """Drop a project that was deleted in Label Studio; its unsettled tasks go back to ``queued``."""
+
+    def lease(self, base_url: str, project_id: int, holder: str, seconds: float) -> bool:
+        """Take or renew the one-writer lease of a project; False while somebody else holds it."""
+
+    def release(self, base_url: str, project_id: int, holder: str) -> None: ...
+
+
+class Keys(Protocol):
+    def add(self, key: ApiKey) -> None: ...
+    def by_hash(self, key_hash: str) -> ApiKey | None:
+        """A key that is not revoked."""
+
+    def list(self) -> list[ApiKey]: ...
+    def revoke(self, key_id: str) -> None: ...
+
+
+class Executors(Protocol):
+    """Heartbeats of the processes that run jobs."""
+
+    def beat(self, executor_id: str) -> None: ...
+    def dead(self, older_than_s: float) -> list[str]: ...
+    def remove(self, executor_id: str) -> None: ...
+
+
+class Audit(Protocol):
+    def add(self, actor: str, action: str, target: str, detail: Mapping[str, object] | None = None) -> None: ...
+    def list(self, limit: int = 100) -> list[dict[str, object]]: ...
+
+
+class Ledger(Protocol):
+    """All of it, for the composition root; everyone else asks for the part they need."""
+
+    items: ItemRegistry
+    rounds: Rounds
+    tasks: Tasks
+    annotations: Annotations
+    golden: Golden
+    models: Models
+    projects: Projects
+    keys: Keys
+    executors: Executors
+    audit: Audit
+
+    def close(self) -> None: ...

@@ -1,0 +1,97 @@
+"""What goes into a selection and what comes out: arrays and plain values, no storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+F16 = npt.NDArray[np.float16]
+Bool = npt.NDArray[np.bool_]
+
+LANES = ("random", "risk", "uncertain")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The frame of a round: n items under k policies. Order carries no meaning: picks are the same for any.
+
+    ``probabilities`` (n, k) float32 in [0, 1]; ``embeddings`` (n, d) float16 or float32, L2-normalised rows;
+    ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
+    ``languages`` one BCP-47 tag per item ("und": unknown).
+    """
+
+    ids: tuple[str, ...]
+    policies: tuple[str, ...]
+    probabilities: F32
+    embeddings: F16 | F32
+    eligible: Bool
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A part of the budget with its own rule. ``share`` in (0, 1]; shares of a plan add up to 1.
+
+    ``strategy`` applies to ``uncertain`` only: "threshold" (default) or a modAL measure by its name.
+    """
+
+    name: str
+    share: float
+    strategy: str = "threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A bound on the purposive picks of one policy or one language; lanes with known pi are not touched."""
+
+    key: str  # "policy" or "language"
+    value: str
+    at_least: int = 0
+    at_most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a round asks for. ``thresholds`` (tau, in (0, 1)) and ``severities`` (weights > 0) by policy.
+
+    ``risk_floor`` is eps of the PPS rule; ``duplicate_cosine`` collapses near-duplicates (1.0 or more: exact only,
+    None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``.
+    """
+
+    budget: int
+    seed: int
+    lanes: tuple[Lane, ...]
+    thresholds: dict[str, float]
+    severities: dict[str, float]
+    quotas: tuple[Quota, ...] = ()
+    risk_floor: float = 0.1
+    duplicate_cosine: float | None = 0.95
+    temperature: float = 1.0
+    shortlist_factor: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One item chosen for one policy. ``pi`` in (0, 1] is the probability that this design picks this very pair
+    (near-duplicate groups accounted for); None: chosen on purpose, so no claim about the population."""
+
+    item_id: str
+    policy: str
+    lane: str
+    pi: float | None
+    probability: float
+    group: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Picks sorted by (lane, policy, item id); ``notes`` are stated fallbacks; ``frame`` counts what could have
+    been picked: items, pairs, groups, per policy and language."""
+
+    picks: tuple[Pick, ...]
+    notes: tuple[str, ...]
+    frame: dict[str, object] = field(default_factory=dict)
