@@ -1,0 +1,1 @@
+"""Measurements of Goldfold beside named peers, in the same run on the same machine."""
