@@ -1,0 +1,133 @@
+"""Do the people who answered a blind task agree?
+
+The rule, all of it:
+
+- One vote a person. A person is whoever really wrote the answer (``updated_by``, else ``annotator``); of several
+  answers the newest counts, so nobody agrees with themselves.
+- The first ``overlap`` people decide, in the order their annotations were made (Label Studio's id, which an edit does
+  not change). Fewer: wait.
+- They agree when outcome *and* rule are equal, and their severities lie less than two levels apart. Otherwise a lead
+  decides.
+- Label Studio does not enforce the overlap: answers beyond it stay in the votes (the soft label) but overturn
+  nothing. ``unanimous`` means everybody said the same, ``consensus`` that somebody beyond the overlap did not.
+- The agreed severity is the upper median of those given: between two levels the graver one, because understating
+  harm costs more.
+- An agreed ``context_missing`` settles the task, but such an item never becomes gold (see labeling.golden.fold).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from labeling.records import Annotation, Answer, How, Outcome, Task
+
+SEVERITY_GAP = 2  # levels apart at which two severities are a disagreement
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Too few people have answered yet."""
+
+    have: int
+    need: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The final answer, and the votes of everybody who answered (``annotators``, in order of their annotations)."""
+
+    answer: Answer
+    how: How
+    votes: dict[str, int]
+    annotators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """A lead must decide; ``reason`` says what they differ in, ``answers`` is one annotation a person."""
+
+    reason: str
+    votes: dict[str, int]
+    annotators: tuple[str, ...]
+    answers: tuple[Annotation, ...]
+
+
+Decision = Waiting | Agreed | Disputed
+
+
+def decide(task: Task, annotations: Sequence[Annotation]) -> Decision:
+    """Apply the module's rule to the live answers of one blind task, whatever the order they come in."""
+    answers = one_each(annotations)
+    deciders = [plain(a.answer) for a in answers[: task.overlap]]
+    if len(deciders) < max(task.overlap, 1):
+        return Waiting(have=len(deciders), need=max(task.overlap, 1))
+    tally = votes(answers)
+    people = tuple(author(a) for a in answers)
+    reason = _difference(deciders)
+    if reason:
+        return Disputed(reason, tally, people, answers)
+    how = How.UNANIMOUS if len(tally) == 1 else How.CONSENSUS
+    return Agreed(_merged(deciders), how, tally, people)
+
+
+def author(annotation: Annotation) -> str:
+    """Who really wrote an answer; e-mail addresses are compared without case."""
+    return (annotation.updated_by or annotation.annotator).strip().casefold()
+
+
+def one_each(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
+    """The newest answer of each person, people in the order of their first annotation."""
+    ordered = sorted(annotations, key=lambda a: a.studio_annotation_id)
+    newest: dict[str, Annotation] = {}  # a key keeps the place of its first insertion
+    for annotation in ordered:
+        held = newest.get(author(annotation))
+        if held is None or annotation.studio_updated_at >= held.studio_updated_at:
+            newest[author(annotation)] = annotation
+    return tuple(newest.values())
+
+
+def votes(answers: Iterable[Annotation]) -> dict[str, int]:
+    """How many people said what, keyed ``outcome`` or ``outcome/rule``, sorted by key."""
+    return dict(sorted(Counter(vote_key(a.answer) for a in answers).items()))
+
+
+def vote_key(answer: Answer) -> str:
+    """``allowed``, ``context_missing``, ``violates`` or ``violates/<rule>``."""
+    label = plain(answer)
+    return f"{label.outcome}/{label.rule}" if label.rule else str(label.outcome)
+
+
+def plain(answer: Answer) -> Answer:
+    """The answer without the rule and severity that only a violation has."""
+    if answer.outcome is Outcome.VIOLATES:
+        return answer
+    return replace(answer, rule=None, severity=None)
+
+
+def _difference(answers: Sequence[Answer]) -> str:
+    outcomes = sorted({str(a.outcome) for a in answers})
+    if len(outcomes) > 1:
+        return f"outcomes differ: {', '.join(outcomes)}"
+    rules = sorted({a.rule or "none" for a in answers})
+    if len(rules) > 1:
+        return f"rules differ: {', '.join(rules)}"
+    levels = [a.severity for a in answers if a.severity is not None]
+    if levels and max(levels) - min(levels) >= SEVERITY_GAP:
+        return f"severities differ: S{min(levels)} to S{max(levels)}"
+    return ""
+
+
+def _merged(answers: Sequence[Answer]) -> Answer:
+    """One answer from equal ones: upper-median severity, the least confidence, every distinct rationale."""
+    levels = sorted(a.severity for a in answers if a.severity is not None)
+    sure = [a.confidence for a in answers if a.confidence is not None]
+    reasons = dict.fromkeys(a.rationale.strip() for a in answers if a.rationale.strip())
+    return Answer(
+        outcome=answers[0].outcome,
+        rule=answers[0].rule,
+        severity=levels[len(levels) // 2] if levels else None,
+        confidence=min(sure) if sure else None,
+        rationale="\n".join(reasons),
+    )
