@@ -1,0 +1,235 @@
+"""Goldfold's settings: one flat, typed, frozen value, read once by the api room and passed down as plain values.
+
+Precedence, lowest first: defaults, the YAML file, the environment (``GOLDFOLD_*``), flags.
+``Settings(...)`` itself reads nothing; ``load_settings`` does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
+
+from configs.errors import SettingsError
+from configs.files import explain, read_mapping, refuse_unknown
+
+PREFIX = "GOLDFOLD_"
+CONFIG_VARIABLE = "GOLDFOLD_CONFIG"
+TEST_PREFIX = "GOLDFOLD_TEST_"  # the test suite's own variables; not settings
+DEFAULT_FILE = Path("goldfold.yaml")
+PACKAGED_POLICIES = Path(__file__).parent / "policies"
+
+LaneName = Literal["random", "risk", "uncertain"]
+PartitionName = Literal["train", "calibration", "dev", "sealed", "anchor"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def hide_password(url: str) -> str:
+    """The URL with its password, if any, replaced by ``***``."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+
+
+def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise ValueError(f"shares must add up to 1; they add up to {sum(shares.values()):g}")
+    return shares
+
+
+def _http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address such as http://127.0.0.1:8080")
+    return url.rstrip("/")
+
+
+# A database URL may hold a password: it is shown masked wherever the settings are printed or dumped.
+DatabaseUrl = Annotated[str, Field(min_length=1), PlainSerializer(hide_password)]
+HttpUrl = Annotated[str, AfterValidator(_http)]
+
+
+def _shown(text: str) -> dict[str, Any]:
+    """How the documentation shows a default that depends on the machine or on another setting."""
+    return {"shown": text}
+
+
+class Settings(BaseSettings):
+    """Every setting. Units are in the names: ``_s`` seconds, ``_bytes``, ``_tokens``, ``_chars``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, env_parse_none_str="none", extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Field(default=Path("data"), description="Folder for everything Goldfold keeps on this machine.")
+    ledger_url: DatabaseUrl = Field(
+        default_factory=lambda data: f"sqlite:///{data['data_dir']}/ledger.db",
+        description="SQLAlchemy URL of the ledger; postgresql+psycopg://user:password@host/name in production.",
+        json_schema_extra=_shown("sqlite in data_dir"),
+    )
+    lake_uri: str = Field(
+        default_factory=lambda data: str(data["data_dir"] / "lake"),
+        min_length=1,
+        description="Folder or object-storage URI (s3://bucket/prefix) of the lake.",
+        json_schema_extra=_shown("data_dir/lake"),
+    )
+    jobs_url: DatabaseUrl = Field(
+        default_factory=lambda data: f"sqlite:///{data['data_dir']}/jobs.db",
+        description="SQLAlchemy URL of the durable jobs' own database.",
+        json_schema_extra=_shown("sqlite in data_dir"),
+    )
+    policies_dir: Path = Field(
+        default=PACKAGED_POLICIES,
+        description="Folder of policy files (*.yaml).",
+        json_schema_extra=_shown("configs/policies, as packaged"),
+    )
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address the service listens on.")
+    port: int = Field(default=8080, ge=1, le=65535, description="Port the service listens on.")
+    public_url: HttpUrl = Field(
+        default_factory=lambda data: f"http://{data['host']}:{data['port']}",
+        description="Address under which Label Studio reaches this service, for its webhook.",
+        json_schema_extra=_shown("http://host:port"),
+    )
+    max_body_bytes: int = Field(
+        default=33_554_432, ge=1024, description="Largest request body; a bigger one is refused with 413."
+    )
+    openapi_open: bool = Field(default=False, description="Whether /openapi.json answers without an API key.")
+
+    studio_url: HttpUrl = Field(default="http://127.0.0.1:8081", description="Address of Label Studio.")
+    studio_token: SecretStr = Field(
+        default=SecretStr(""), description="Access token of Goldfold's account in Label Studio."
+    )
+    studio_timeout_s: float = Field(
+        default=300.0, gt=0, description="Seconds to wait for one answer of Label Studio; its own limit is 120."
+    )
+    studio_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Shared secret of the webhook; empty: it is closed and the sweep does it all.",
+    )
+
+    scorer: str = Field(
+        default="embedding-head",
+        min_length=1,
+        description="The scorer: embedding-head, or the path of a scorer file (YAML) for a transformers classifier.",
+    )
+    encoder: str = Field(
+        default="default",
+        min_length=1,
+        description="Sentence encoder: default (all-MiniLM-L6-v2), a local path or a hub id.",
+    )
+    device: Literal["auto", "cuda", "cpu"] = Field(
+        default="auto", description="Where models run; auto takes a GPU if any."
+    )
+    batch_tokens: int = Field(default=1024, ge=1, description="Tokens in one batch of a model, padding included.")
+    max_tokens: int = Field(
+        default=256, ge=8, description="Tokens of one text that a model reads; the rest is cut off."
+    )
+    max_text_chars: int = Field(default=20_000, ge=1, description="Longest text accepted, in characters.")
+
+    budget: int = Field(default=100, ge=1, description="Picks in a round, over all lanes.")
+    lanes: Annotated[dict[LaneName, Share], AfterValidator(_sum_to_one)] = Field(
+        default={"random": 0.1, "risk": 0.3, "uncertain": 0.6},
+        description="Share of the budget for each lane; the shares add up to 1.",
+    )
+    risk_floor: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Share of the risk lane's chances spread evenly, so that no item's chance is 0.",
+    )
+    duplicate_cosine: float | None = Field(
+        default=0.95, gt=0, le=1, description="Cosine from which two items count as near-duplicates; none: never."
+    )
+    overlap: int = Field(default=2, ge=1, le=10, description="People who answer each blind task.")
+    partitions: Annotated[dict[PartitionName, Share], AfterValidator(_sum_to_one)] = Field(
+        default={"train": 0.6, "calibration": 0.1, "dev": 0.15, "sealed": 0.15},
+        description="Share of new golden items for each partition; the shares add up to 1.",
+    )
+
+    sync_interval_s: float = Field(default=30.0, gt=0, description="Seconds between two sweeps of Label Studio.")
+    executor_id: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        description="Name of this process among those that run jobs: unique, and the same after a restart.",
+        json_schema_extra=_shown("the host's name"),
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+    log_json: bool = Field(default=False, description="Log one JSON object a line instead of text for people.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.max_tokens > self.batch_tokens:
+            raise ValueError("max_tokens must not exceed batch_tokens: a batch holds at least one text")
+        return self
+
+    def __repr_args__(self) -> Any:
+        masked = {"ledger_url", "jobs_url"}
+        return [(k, hide_password(v) if k in masked else v) for k, v in super().__repr_args__() if k]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only: file and environment are merged by ``load_settings``, which can name their origin."""
+        return (init_settings,)
+
+
+def load_settings(file: Path | str | None = None, **flags: object) -> Settings:
+    """Settings from the file, the environment and ``flags`` (a flag that is None was not given).
+
+    The file is ``file``, else the one ``GOLDFOLD_CONFIG`` names, else ./goldfold.yaml if it is there. Relative paths
+    are relative to the working directory. Raises SettingsError naming every unknown key and every wrong value.
+    """
+    path = _file(file)
+    in_file = read_mapping(path) if path else {}
+    in_environment, problems = _environment()
+    given = {key: value for key, value in flags.items() if value is not None}
+    if path:
+        problems += refuse_unknown(in_file, Settings.model_fields, str(path))
+    problems += refuse_unknown(given, Settings.model_fields, "flag")
+    if problems:
+        raise SettingsError("; ".join(problems), tuple(problems))
+    origins = dict.fromkeys(in_file, str(path)) | dict.fromkeys(in_environment, "environment")
+    origins |= dict.fromkeys(given, "flag")
+    try:
+        return Settings.model_validate({**in_file, **in_environment, **given})
+    except ValidationError as error:
+        problems = explain(error, origins, "settings")
+    raise SettingsError("; ".join(problems), tuple(problems))
+
+
+def _file(file: Path | str | None) -> Path | None:
+    named = file or os.environ.get(CONFIG_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            by = "flag" if file else CONFIG_VARIABLE
+            raise SettingsError(f"{by}: settings file {named} does not exist")
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _environment() -> tuple[dict[str, object], list[str]]:
+    """What ``GOLDFOLD_*`` variables set, by field, and a problem for each that is no setting."""
+    given = [name for name in os.environ if name.upper().startswith(PREFIX) and not name.startswith(TEST_PREFIX)]
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    problems = refuse_unknown((name.upper() for name in given), [*known, CONFIG_VARIABLE], "environment")
+    try:
+        return dict(EnvSettingsSource(Settings)()), problems
+    except SourceError as error:  # its message names the field and not the value
+        return {}, [*problems, f'environment: {error}: expected JSON, such as {{"random": 1.0}}']
