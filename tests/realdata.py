@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ENV = "GOLDFOLD_DATA_DIR"
+ENV = "GOLDFOLD_TEST_DATA_DIR"  # GOLDFOLD_DATA_DIR is a setting of the service
 
 
 def data_dir() -> Path:

@@ -1,0 +1,1 @@
+"""The demo: real content, replayed human answers, the whole loop twice."""

@@ -1,0 +1,209 @@
+"""One row of content made an ``Item``: every field checked, every problem named with its row and its cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from hashlib import sha256
+
+from labeling.errors import InvalidInput
+from labeling.records import Item
+
+COLUMNS = (
+    "external_id",
+    "text",
+    "modality",
+    "language",
+    "market",
+    "surface",
+    "views",
+    "created_at",
+    "policies",
+)
+MAX_WORD_CHARS = 512  # external_id, market and surface are keys and labels, not content
+MAX_VIEWS = 2**63 - 1  # what a 64-bit column holds
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one row. ``row`` counts from 1; ``field`` is empty when the whole row cannot be read.
+    ``duplicate``: the row repeats an ``external_id`` with other content."""
+
+    row: int
+    field: str
+    message: str
+    duplicate: bool = False
+
+    def __str__(self) -> str:
+        where = self.field if self.field in COLUMNS else _short(self.field)
+        return f"row {self.row}: {where}: {self.message}" if self.field else f"row {self.row}: {self.message}"
+
+
+class _Refused(ValueError):
+    """A field breaks a rule; the text says which, and the cure."""
+
+
+def item_id_of(external_id: str) -> str:
+    """The item's id: the same for the same external id, on every machine."""
+    return f"it_{sha256(external_id.encode()).hexdigest()[:20]}"
+
+
+def build_item(row: Mapping[str, object], row_number: int, max_text_chars: int, policies: Collection[str]) -> Item:
+    """The item a row describes. ``policies`` are the policy ids there are; None values count as absent.
+
+    Raises InvalidInput whose ``problems`` name the row and every field that breaks a rule.
+    """
+    made = parse_row(row, row_number, max_text_chars, policies)
+    if isinstance(made, Item):
+        return made
+    problems = tuple(str(problem) for problem in made)
+    raise InvalidInput("; ".join(problems), problems)
+
+
+def parse_row(
+    row: Mapping[str, object], row_number: int, max_text_chars: int, policies: Collection[str]
+) -> Item | list[Problem]:
+    """As ``build_item``, but the problems come back as values, for callers that collect them."""
+    checks: dict[str, Callable[[object], object]] = {
+        "external_id": _external_id,
+        "text": lambda value: _text(value, max_text_chars),
+        "modality": _modality,
+        "language": _language,
+        "market": _word,
+        "surface": _word,
+        "views": _views,
+        "created_at": _created_at,
+        "policies": lambda value: _policies(value, policies),
+    }
+    problems = [Problem(row_number, name, _unknown_column(name)) for name in row if name not in checks]
+    found: dict[str, object] = {}
+    for name, check in checks.items():
+        value = row.get(name)
+        if value is None and name not in ("external_id", "text"):
+            continue
+        try:
+            found[name] = check(value)
+        except _Refused as refused:
+            problems.append(Problem(row_number, name, str(refused)))
+    return problems or _item(found)
+
+
+def _item(found: dict[str, object]) -> Item:
+    external_id, text = str(found["external_id"]), str(found["text"])
+    content_hash = sha256(text.encode()).hexdigest()
+    return Item(**{**found, "item_id": item_id_of(external_id), "content_hash": content_hash})  # type: ignore[arg-type]
+
+
+def _unknown_column(name: str) -> str:
+    near = get_close_matches(name, COLUMNS, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown column{meant} (known: {', '.join(COLUMNS)}; drop or map the others)"
+
+
+def _string(value: object) -> str:
+    if value is None:
+        raise _Refused("is missing; every row needs it")
+    if not isinstance(value, str):
+        raise _Refused(f"expected text, found {type(value).__name__}")
+    if "\x00" in value:
+        raise _Refused("holds a NUL byte; remove it")
+    if _SURROGATE.search(value):
+        raise _Refused("holds half of a surrogate pair, which is no character; write the text as valid UTF-8")
+    return value
+
+
+def _text(value: object, max_chars: int) -> str:
+    text = _string(value)
+    if not text.strip():
+        raise _Refused("is empty; drop the row or fill it in")
+    if len(text) > max_chars:
+        raise _Refused(f"is {len(text)} characters long, over the setting max_text_chars = {max_chars}; shorten it")
+    return text
+
+
+def _word(value: object) -> str:
+    word = _string(value)
+    if _CONTROL.search(word):
+        raise _Refused("holds a control character such as a line break; remove it")
+    if len(word) > MAX_WORD_CHARS:
+        raise _Refused(f"is {len(word)} characters long; at most {MAX_WORD_CHARS} are kept")
+    return word
+
+
+def _external_id(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # databases number their rows
+    word = _word(value)
+    if not word.strip():
+        raise _Refused("is empty; give the row a key of your own")
+    return word
+
+
+def _modality(value: object) -> str:
+    if _string(value) != "text":
+        raise _Refused(f"{value!r} cannot be scored yet; only 'text' can")
+    return "text"
+
+
+def _language(value: object) -> str:
+    tag = _string(value)
+    if not _LANGUAGE.fullmatch(tag):
+        raise _Refused(f"{_short(tag)} is no language tag; write one such as 'en', 'pt-BR' or 'und' (unknown)")
+    first, *rest = tag.split("-")
+    return "-".join([first.lower(), *(_SUBTAG_CASE.get(len(part), str.lower)(part) for part in rest)])
+
+
+_SUBTAG_CASE: dict[int, Callable[[str], str]] = {2: str.upper, 4: str.title}  # RFC 5646, section 2.1.1
+
+
+def _views(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of whole numbers with gaps comes as floats from many tools
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip()):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_VIEWS:
+        raise _Refused(f"{_short(value)} is no count; write a whole number of 0 or more")
+    return value
+
+
+def _created_at(value: object) -> datetime:
+    cure = "write ISO 8601 with a zone, such as 2026-01-31T12:00:00Z"
+    if not isinstance(value, datetime):
+        try:
+            value = datetime.fromisoformat(_string(value).strip())
+        except ValueError as error:
+            if isinstance(error, _Refused):
+                raise
+            raise _Refused(f"{_short(value)} is no time; {cure}") from error
+    if value.tzinfo is None:
+        raise _Refused(f"{value.isoformat()} has no time zone; {cure}")
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError as error:
+        raise _Refused(f"{value.isoformat()} is outside the calendar in UTC; {cure}") from error
+    return datetime.combine(moment.date(), moment.timetz())  # plain, where a table's own subclass came in
+
+
+def _policies(value: object, known: Collection[str]) -> tuple[str, ...]:
+    names = [name.strip() for name in _string(value).split(";")] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise _Refused("expected a list of policy ids, or one string such as 'spam;violence'")
+    kept = tuple(dict.fromkeys(name for name in names if name))
+    for name in kept:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise _Refused(f"unknown policy {_short(name)}{meant} (known: {', '.join(sorted(known))})")
+    return kept
+
+
+def _short(value: object) -> str:
+    shown = ascii(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
