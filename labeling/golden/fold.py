@@ -1,0 +1,116 @@
+"""Fold a final answer into the golden set: one row an item and policy, in the partition of its near-duplicate group.
+
+What does not become usable gold: an item whose agreed answer is ``context_missing`` is kept (its votes are data) but
+``quarantined``, so that no version holds it. An answer of a single person is ``provisional``; two or more make it
+``golden``. Merged groups are moved to the protected side *before* the new row is written, so a crash between the two
+leaves evaluation items protected, and folding again goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from labeling.errors import IntegrityError, InvalidInput
+from labeling.golden.partition import Groups, Placement
+from labeling.golden.text import content_hash
+from labeling.records import (
+    Adjudication,
+    GoldenItem,
+    GoldState,
+    Outcome,
+    Partition,
+    PickRow,
+    Task,
+    Tier,
+)
+
+
+class GoldenWriter(Protocol):
+    """The part of the ledger that folding writes to."""
+
+    def fold(self, adjudication: Adjudication, item: GoldenItem) -> bool: ...
+    def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int: ...
+
+
+class ItemReader(Protocol):
+    """The part of the lake that folding reads."""
+
+    def take(self, item_ids: Sequence[str], columns: Sequence[str]) -> pa.Table: ...
+
+
+def fold(
+    golden: GoldenWriter,
+    lake: ItemReader,
+    groups: Groups,
+    adjudication: Adjudication,
+    task: Task,
+    pick: PickRow | None,
+    now: datetime,
+) -> GoldenItem | None:
+    """Write the golden row of an adjudicated blind ``task``; None when that adjudication was folded before.
+
+    ``pick`` says by which lane and with what probability the item came (None: unknown, so no population claim).
+    Raises InvalidInput when adjudication and task are not about the same thing, IntegrityError when the task's text
+    is not what its hash says, UnknownItem when the item is gone from the lake (erased).
+    """
+    _same_subject(adjudication, task, pick)
+    identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
+    placed = groups.place(task.item_id, task.text)
+    item = _item(adjudication, task, pick, placed, str(identity["external_id"]), str(identity["language"]), now)
+    if placed.merged:
+        golden.regroup(placed.merged, placed.group_id, placed.partition)
+    written = golden.fold(adjudication, item)
+    groups.accept(task.item_id, task.text, placed)
+    return item if written else None
+
+
+def _item(
+    adjudication: Adjudication,
+    task: Task,
+    pick: PickRow | None,
+    placed: Placement,
+    external_id: str,
+    language: str,
+    now: datetime,
+) -> GoldenItem:
+    answer = adjudication.answer
+    unclear = answer.outcome is Outcome.CONTEXT_MISSING
+    return GoldenItem(
+        item_id=task.item_id,
+        external_id=external_id,
+        policy_id=task.policy_id,
+        policy_version=task.policy_version,
+        text=task.text,
+        content_hash=task.content_hash,
+        language=language,
+        outcome=answer.outcome,
+        rule=answer.rule,
+        severity=answer.severity,
+        how=adjudication.how,
+        votes=dict(adjudication.votes),
+        tier=Tier.GOLDEN if len(set(adjudication.annotators)) >= 2 else Tier.PROVISIONAL,
+        state=GoldState.QUARANTINED if unclear else GoldState.ACTIVE,
+        partition=placed.partition,
+        group_id=placed.group_id,
+        round_id=task.round_id,
+        lane=pick.lane if pick else "",
+        pi=pick.pi if pick else None,
+        adjudication_id=adjudication.adjudication_id,
+        folded_at=now,
+    )
+
+
+def _same_subject(adjudication: Adjudication, task: Task, pick: PickRow | None) -> None:
+    subject = (task.item_id, task.policy_id)
+    if (adjudication.item_id, adjudication.policy_id) != subject or adjudication.task_id != task.task_id:
+        raise InvalidInput(
+            f"task {task.task_id}: the adjudication {adjudication.adjudication_id} is about another task"
+        )
+    if pick and (pick.item_id, pick.policy_id) != subject:
+        raise InvalidInput(f"task {task.task_id}: the pick is about item {pick.item_id}, policy {pick.policy_id}")
+    if content_hash(task.text) != task.content_hash:
+        raise IntegrityError(f"task {task.task_id}: its text does not match its content hash")
