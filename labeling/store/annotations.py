@@ -1,0 +1,85 @@
+"""What people answered, as events that are only ever appended."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from labeling.errors import NotFound
+from labeling.records import Annotation, AnnotationEvent, EventKind
+from labeling.store.database import Database, now
+from labeling.store.rows import chunks, dump, insert_missing, load, name_some, select_in
+from labeling.store.tables import annotation_events as events
+from labeling.store.tables import tasks
+
+LIVE = (EventKind.CREATED, EventKind.UPDATED)
+# Of two events with one time the later in this order counts: what ends an annotation wins.
+_ORDER = (EventKind.CREATED, EventKind.UPDATED, EventKind.SKIPPED, EventKind.INVALID, EventKind.DELETED)
+
+
+class SqlAnnotations:
+    """``Annotations`` in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, events_: Sequence[AnnotationEvent]) -> int:
+        """Raises NotFound when a task is unknown; then nothing is appended."""
+        with self._database.write() as connection:
+            _check_tasks(connection, [event.task_id for event in events_])
+            seen_at = now(connection)
+            rows = [dump(event) | {"seen_at": seen_at} for event in sorted(events_, key=_identity)]
+            return len(insert_missing(connection, events, rows, events.c.seq))
+
+    def events(self, task_id: str) -> list[AnnotationEvent]:
+        """In the order in which they were seen."""
+        query = sa.select(events).where(events.c.task_id == task_id).order_by(events.c.seq)
+        with self._database.read() as connection:
+            return [load(AnnotationEvent, row) for row in connection.execute(query).mappings()]
+
+    def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
+        """Every task asked for has its list, maybe empty. The order in which events arrived plays no part."""
+        found: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in task_ids}
+        with self._database.read() as connection:
+            for row in select_in(connection, sa.select(events), events.c.task_id, task_ids):
+                found[row["task_id"]].append(load(AnnotationEvent, row))
+        return {task_id: live(seen) for task_id, seen in found.items()}
+
+    def count(self) -> int:
+        with self._database.read() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one()
+
+
+def live(seen: Iterable[AnnotationEvent]) -> list[Annotation]:
+    """The answers that stand after these events of one task, sorted by annotation id."""
+    newest: dict[int, AnnotationEvent] = {}
+    for event in sorted(seen, key=lambda event: (event.studio_updated_at, _ORDER.index(event.kind))):
+        newest[event.studio_annotation_id] = event
+    by_annotator: dict[str, list[AnnotationEvent]] = defaultdict(list)
+    for event in newest.values():
+        if event.kind in LIVE and event.answer is not None:
+            by_annotator[event.annotator].append(event)
+    last = [
+        max(own, key=lambda event: (event.studio_updated_at, event.studio_annotation_id))
+        for own in by_annotator.values()
+    ]
+    return [_annotation(event) for event in sorted(last, key=lambda event: event.studio_annotation_id)]
+
+
+def _annotation(event: AnnotationEvent) -> Annotation:
+    return load(Annotation, dump(event))
+
+
+def _identity(event: AnnotationEvent) -> tuple[object, ...]:
+    return (event.task_id, event.studio_annotation_id, event.studio_updated_at, _ORDER.index(event.kind))
+
+
+def _check_tasks(connection: sa.Connection, task_ids: Sequence[str]) -> None:
+    wanted = sorted(set(task_ids))
+    known: set[str] = set()
+    for part in chunks(wanted):
+        known.update(connection.execute(sa.select(tasks.c.task_id).where(tasks.c.task_id.in_(part))).scalars())
+    if unknown := [task_id for task_id in wanted if task_id not in known]:
+        raise NotFound(f"annotations of tasks that nobody knows: {name_some(unknown)}")

@@ -1,0 +1,121 @@
+"""The golden set: adjudications folded in, their history, and immutable versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, TaskState
+from labeling.store.audit import write_audit
+from labeling.store.database import Database, for_update, now
+from labeling.store.rows import chunks, dump, dump_json, insert_missing, load, replace_row
+from labeling.store.tables import adjudications, gold_events, golden_items, golden_members, golden_versions, tasks
+from labeling.store.tasks import move
+
+_OPEN = [state.value for state in TaskState if state not in (TaskState.SETTLED, TaskState.WITHDRAWN)]
+
+
+class SqlGolden:
+    """``Golden`` in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def fold(self, adjudication: Adjudication, item: GoldenItem) -> bool:
+        """Settles the adjudication's task, the task it decides, and the task that was to decide it.
+
+        Raises Conflict when the task is withdrawn or quarantined, or the golden item is erased.
+        """
+        _check_pair(adjudication, item)
+        with self._database.write() as connection:
+            _settle(connection, adjudication)
+            if not insert_missing(connection, adjudications, [dump(adjudication)], adjudications.c.adjudication_id):
+                return False
+            _refuse_erased(connection, item)
+            replace_row(connection, golden_items, dump(item))
+            key = {"item_id": item.item_id, "policy_id": item.policy_id, "adjudication_id": item.adjudication_id}
+            connection.execute(sa.insert(gold_events).values(key | {"row": dump_json(item), "at": now(connection)}))
+            detail = {"task_id": adjudication.task_id, "outcome": item.outcome.value, "partition": item.partition.value}
+            actor = adjudication.adjudicator or adjudication.how.value
+            write_audit(connection, actor, "golden.fold", f"{item.item_id}/{item.policy_id}", detail)
+            return True
+
+    def adjudications(self, task_id: str | None = None) -> list[Adjudication]:
+        """Oldest first."""
+        query = sa.select(adjudications).order_by(adjudications.c.created_at, adjudications.c.adjudication_id)
+        if task_id is not None:
+            query = query.where(adjudications.c.task_id == task_id)
+        with self._database.read() as connection:
+            return [load(Adjudication, row) for row in connection.execute(query).mappings()]
+
+    def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
+        query = sa.select(golden_items).order_by(golden_items.c.item_id, golden_items.c.policy_id)
+        if partition is not None:
+            query = query.where(golden_items.c.partition == str(partition))
+        if policy_id is not None:
+            query = query.where(golden_items.c.policy_id == policy_id)
+        with self._database.read() as connection:
+            return [load(GoldenItem, row) for row in connection.execute(query).mappings()]
+
+    def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
+        """Raises NotFound when the parent does not exist."""
+        rows = [dump(member) | {"version": version.version} for member in members]
+        with self._database.write() as connection:
+            if version.parent is not None:
+                _version(connection, version.parent)
+            if not insert_missing(connection, golden_versions, [dump(version)], golden_versions.c.version):
+                raise Conflict(f"golden version {version.version!r} is published already; versions never change")
+            for part in chunks(rows):
+                connection.execute(sa.insert(golden_members), list(part))
+
+    def versions(self) -> list[GoldenVersion]:
+        query = sa.select(golden_versions).order_by(golden_versions.c.created_at, golden_versions.c.version)
+        with self._database.read() as connection:
+            return [load(GoldenVersion, row) for row in connection.execute(query).mappings()]
+
+    def version(self, version: str) -> GoldenVersion:
+        with self._database.read() as connection:
+            return _version(connection, version)
+
+    def members(self, version: str) -> list[GoldenItem]:
+        """Raises NotFound when the version does not exist."""
+        members = golden_members.c
+        query = sa.select(golden_members).where(members.version == version)
+        with self._database.read() as connection:
+            _version(connection, version)
+            rows = connection.execute(query.order_by(members.item_id, members.policy_id)).mappings()
+            return [load(GoldenItem, row) for row in rows]
+
+
+def _version(connection: sa.Connection, version: str) -> GoldenVersion:
+    query = sa.select(golden_versions).where(golden_versions.c.version == version)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"no golden version is called {version!r}")
+    return load(GoldenVersion, row)
+
+
+def _check_pair(adjudication: Adjudication, item: GoldenItem) -> None:
+    for name in ("adjudication_id", "item_id", "policy_id", "policy_version", "round_id"):
+        given, expected = getattr(item, name), getattr(adjudication, name)
+        if given != expected:
+            raise InvalidInput(f"golden item: {name} is {given!r}, its adjudication says {expected!r}")
+
+
+def _settle(connection: sa.Connection, adjudication: Adjudication) -> None:
+    move(connection, [adjudication.task_id], TaskState.SETTLED, {})
+    parent = sa.select(tasks.c.parent_task_id).where(tasks.c.task_id == adjudication.task_id).scalar_subquery()
+    related = sa.or_(tasks.c.parent_task_id == adjudication.task_id, tasks.c.task_id == parent)
+    query = sa.select(tasks.c.task_id).where(related, tasks.c.state.in_(_OPEN)).order_by(tasks.c.task_id)
+    open_ids = list(connection.execute(for_update(connection, query)).scalars())
+    values = {"state": TaskState.SETTLED.value, "error": "", "updated_at": now(connection)}
+    connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(open_ids)).values(values))
+
+
+def _refuse_erased(connection: sa.Connection, item: GoldenItem) -> None:
+    key = (golden_items.c.item_id == item.item_id, golden_items.c.policy_id == item.policy_id)
+    query = for_update(connection, sa.select(golden_items.c.state).where(*key))
+    if connection.execute(query).scalar_one_or_none() == GoldState.ERASED:
+        raise Conflict(f"golden item {item.item_id!r} under {item.policy_id!r} is erased; it takes no label")

@@ -1,0 +1,78 @@
+"""The ledger in SQL: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from labeling.store.annotations import SqlAnnotations
+from labeling.store.audit import SqlAudit
+from labeling.store.database import Database
+from labeling.store.executors import SqlExecutors
+from labeling.store.golden import SqlGolden
+from labeling.store.interfaces import (
+    Annotations,
+    Audit,
+    Executors,
+    Golden,
+    ItemRegistry,
+    Keys,
+    Models,
+    Projects,
+    Rounds,
+    Tasks,
+)
+from labeling.store.items import SqlItems
+from labeling.store.keys import SqlKeys
+from labeling.store.models import SqlModels
+from labeling.store.projects import SqlProjects
+from labeling.store.rounds import SqlRounds
+from labeling.store.schema import upgrade
+from labeling.store.tasks import SqlTasks
+
+
+class SqlLedger:
+    """``Ledger`` on one database. Safe for threads; close it once."""
+
+    items: ItemRegistry
+    rounds: Rounds
+    tasks: Tasks
+    annotations: Annotations
+    golden: Golden
+    models: Models
+    projects: Projects
+    keys: Keys
+    executors: Executors
+    audit: Audit
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.items = SqlItems(database)
+        self.rounds = SqlRounds(database)
+        self.tasks = SqlTasks(database)
+        self.annotations = SqlAnnotations(database)
+        self.golden = SqlGolden(database)
+        self.models = SqlModels(database)
+        self.projects = SqlProjects(database)
+        self.keys = SqlKeys(database)
+        self.executors = SqlExecutors(database)
+        self.audit = SqlAudit(database)
+
+    @property
+    def where(self) -> str:
+        """The database's address without its password."""
+        return self._database.where
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def open_ledger(url: str) -> SqlLedger:
+    """Open ``sqlite:///FILE`` (made if missing) or ``postgresql://...`` and bring its tables up to date.
+
+    Raises InvalidInput for a URL that is none, StoreError when the database cannot be used.
+    """
+    database = Database(url)
+    try:
+        upgrade(database)
+    except BaseException:
+        database.close()
+        raise
+    return SqlLedger(database)

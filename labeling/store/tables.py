@@ -1,0 +1,307 @@
+"""The ledger's tables (SQLAlchemy Core); one row per record of ``labeling.records`` unless said otherwise.
+
+A change here needs a migration in ``migrations/versions``; a test compares the two on SQLite and PostgreSQL.
+Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_members`` and
+``audit``.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from labeling.errors import InvalidInput
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A timezone-aware instant. SQLite keeps no zone, so it stores UTC and gets it back as UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise InvalidInput(f"the time {value.isoformat()} has no zone; give UTC times")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+# Sorted by code point everywhere, as Python and SQLite do, whatever language PostgreSQL was set up for.
+_TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
+
+def _text(name: str, *more: Any, nullable: bool = False, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, _TEXT, *more, nullable=nullable, **options)
+
+
+def _json(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.JSON(none_as_null=True), nullable=nullable)
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, UtcTime, nullable=nullable)
+
+
+def _number(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=nullable)
+
+
+def _real(name: str, *, nullable: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, nullable=nullable)
+
+
+def _sequence() -> sa.Column[int]:
+    # SQLite numbers rows by itself only when the key is a plain INTEGER.
+    return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+items = sa.Table(
+    "items",
+    metadata,
+    _text("item_id", primary_key=True),
+    _text("external_id", unique=True),
+    _text("content_hash", index=True),
+    _number("lake_version"),
+    _time("registered_at"),
+    sa.Index("ix_items_lake_version", "lake_version"),
+)
+
+rounds = sa.Table(
+    "rounds",
+    metadata,
+    _text("round_id", primary_key=True),
+    _text("state"),
+    _number("seed"),
+    _json("plan"),
+    _json("frame"),
+    _text("scorer_version"),
+    _json("notes"),
+    _time("created_at"),
+    _time("updated_at"),
+)
+
+picks = sa.Table(
+    "picks",
+    metadata,
+    _text("round_id", sa.ForeignKey("rounds.round_id"), primary_key=True),
+    _text("lane", primary_key=True),
+    _text("policy_id", primary_key=True),
+    _text("item_id", sa.ForeignKey("items.item_id"), primary_key=True),
+    _real("pi", nullable=True),
+    _real("probability"),
+    _text("group_id"),
+    _json("reasons"),
+    sa.Index("ix_picks_item_id_policy_id", "item_id", "policy_id"),
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    _text("task_id", primary_key=True),
+    _text("kind"),
+    _text("round_id", sa.ForeignKey("rounds.round_id"), index=True),
+    _text("item_id", sa.ForeignKey("items.item_id")),
+    _text("policy_id"),
+    _text("policy_version"),
+    _text("text"),
+    _text("content_hash"),
+    _number("overlap"),
+    _text("state", index=True),
+    _number("project_id", nullable=True),
+    _number("studio_task_id", nullable=True),
+    _text("parent_task_id", sa.ForeignKey("tasks.task_id"), nullable=True),
+    _text("error"),
+    _time("created_at"),
+    _time("updated_at"),
+    _text("prompt"),
+    sa.UniqueConstraint("parent_task_id", "kind"),
+    sa.Index("ix_tasks_item_id_policy_id", "item_id", "policy_id"),
+    sa.Index("ix_tasks_project_id", "project_id"),
+)
+
+annotation_events = sa.Table(
+    "annotation_events",
+    metadata,
+    _sequence(),
+    _text("task_id", sa.ForeignKey("tasks.task_id")),
+    _number("studio_annotation_id"),
+    _text("kind"),
+    _text("annotator"),
+    _text("updated_by"),
+    _json("answer", nullable=True),
+    _real("lead_time_s", nullable=True),
+    _time("studio_updated_at"),
+    _text("detail"),
+    _time("seen_at"),
+    sa.UniqueConstraint("task_id", "studio_annotation_id", "kind", "studio_updated_at"),
+)
+
+adjudications = sa.Table(
+    "adjudications",
+    metadata,
+    _text("adjudication_id", primary_key=True),
+    _text("task_id", sa.ForeignKey("tasks.task_id"), index=True),
+    _text("round_id", sa.ForeignKey("rounds.round_id")),
+    _text("item_id"),
+    _text("policy_id"),
+    _text("policy_version"),
+    _json("answer"),
+    _text("how"),
+    _json("votes"),
+    _json("annotators"),
+    _text("adjudicator"),
+    _time("created_at"),
+)
+
+
+def _golden_columns() -> list[sa.Column[Any]]:
+    """The columns of a golden item beside its key; the frozen copies of a version have the same."""
+    return [
+        _text("external_id"),
+        _text("policy_version"),
+        _text("text"),
+        _text("content_hash"),
+        _text("language"),
+        _text("outcome"),
+        _text("rule", nullable=True),
+        _number("severity", nullable=True),
+        _text("how"),
+        _json("votes"),
+        _text("tier"),
+        _text("state"),
+        _text("partition"),
+        _text("group_id"),
+        _text("round_id"),
+        _text("lane"),
+        _real("pi", nullable=True),
+        _text("adjudication_id"),
+        _time("folded_at"),
+    ]
+
+
+golden_items = sa.Table(
+    "golden_items",
+    metadata,
+    _text("item_id", primary_key=True),
+    _text("policy_id", primary_key=True),
+    *_golden_columns(),
+    sa.Index("ix_golden_items_group_id", "group_id"),
+)
+
+# Each state a golden item has ever been in, whole, in ``row``: golden_items is the newest of them.
+gold_events = sa.Table(
+    "gold_events",
+    metadata,
+    _sequence(),
+    _text("item_id"),
+    _text("policy_id"),
+    _text("adjudication_id", sa.ForeignKey("adjudications.adjudication_id")),
+    _json("row"),
+    _time("at"),
+    sa.Index("ix_gold_events_item_id_policy_id", "item_id", "policy_id"),
+)
+
+golden_versions = sa.Table(
+    "golden_versions",
+    metadata,
+    _text("version", primary_key=True),
+    _text("parent", sa.ForeignKey("golden_versions.version"), nullable=True),
+    _text("merkle_root"),
+    _text("manifest_path"),
+    _json("counts"),
+    _time("created_at"),
+)
+
+golden_members = sa.Table(
+    "golden_members",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    _text("item_id", primary_key=True),
+    _text("policy_id", primary_key=True),
+    *_golden_columns(),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    _text("model_id", primary_key=True),
+    _text("version"),
+    _text("golden_version"),
+    _text("path"),
+    _text("state"),
+    _json("metrics"),
+    _time("created_at"),
+    _time("promoted_at", nullable=True),
+    # At most one champion, whatever races.
+    sa.Index(
+        "uq_models_champion",
+        "state",
+        unique=True,
+        sqlite_where=sa.text("state = 'champion'"),
+        postgresql_where=sa.text("state = 'champion'"),
+    ),
+)
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    _text("base_url", primary_key=True),
+    sa.Column("project_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("policy_id"),
+    _text("policy_version"),
+    _text("kind"),
+    _text("config_sha256"),
+    _time("watermark", nullable=True),
+    _time("created_at"),
+    _text("lease_holder", nullable=True),
+    _time("lease_until", nullable=True),
+    sa.UniqueConstraint("base_url", "policy_id", "policy_version", "kind"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _text("key_id", primary_key=True),
+    _text("name"),
+    _text("role"),
+    _text("key_hash", unique=True),
+    _time("created_at"),
+    _time("revoked_at", nullable=True),
+)
+
+executors = sa.Table(
+    "executors",
+    metadata,
+    _text("executor_id", primary_key=True),
+    _time("beat_at"),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    _sequence(),
+    _time("at"),
+    _text("actor"),
+    _text("action"),
+    _text("target"),
+    _json("detail"),
+)

@@ -1,0 +1,179 @@
+"""Tasks on their way to Label Studio and back; every move is checked against the state they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from labeling.errors import Conflict, NotFound, UnknownItem
+from labeling.records import Task, TaskKind, TaskState
+from labeling.store.database import Database, for_update, now
+from labeling.store.items import known_item_ids
+from labeling.store.rows import chunks, dump, insert_missing, load, name_some, select_in
+from labeling.store.tables import tasks
+
+# Whence a task may go where; staying is always allowed. Settled and withdrawn are final.
+MOVES: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.QUEUED: frozenset({TaskState.SENDING, TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}),
+    TaskState.SENDING: frozenset(
+        {TaskState.QUEUED, TaskState.SENT, TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}
+    ),
+    TaskState.SENT: frozenset({TaskState.QUEUED, TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}),
+    TaskState.QUARANTINED: frozenset({TaskState.QUEUED, TaskState.SENT, TaskState.WITHDRAWN}),
+    TaskState.SETTLED: frozenset(),
+    TaskState.WITHDRAWN: frozenset(),
+}
+_FORGOTTEN = {"project_id": None, "studio_task_id": None}
+
+
+class SqlTasks:
+    """``Tasks`` in SQL. Moves raise NotFound for an unknown id and Conflict for a move that is not allowed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, task_id: str) -> Task:
+        found = self.find([task_id])
+        if not found:
+            raise NotFound(f"no task has the id {task_id!r}")
+        return found[task_id]
+
+    def find(self, task_ids: Sequence[str]) -> dict[str, Task]:
+        with self._database.read() as connection:
+            rows = select_in(connection, sa.select(tasks), tasks.c.task_id, task_ids)
+            return {row["task_id"]: load(Task, row) for row in rows}
+
+    def where(
+        self,
+        *,
+        round_id: str | None = None,
+        states: Sequence[TaskState] = (),
+        kind: TaskKind | None = None,
+        project_id: int | None = None,
+        limit: int | None = None,
+    ) -> list[Task]:
+        query = sa.select(tasks).order_by(tasks.c.task_id).limit(limit)
+        if round_id is not None:
+            query = query.where(tasks.c.round_id == round_id)
+        if states:
+            query = query.where(tasks.c.state.in_([state.value for state in states]))
+        if kind is not None:
+            query = query.where(tasks.c.kind == kind.value)
+        if project_id is not None:
+            query = query.where(tasks.c.project_id == project_id)
+        with self._database.read() as connection:
+            return [load(Task, row) for row in connection.execute(query).mappings()]
+
+    def add(self, tasks_: Sequence[Task]) -> None:
+        with self._database.write() as connection:
+            insert_tasks(connection, tasks_)
+
+    def mark_sending(self, task_ids: Sequence[str], project_id: int) -> None:
+        def other_project(task: sa.RowMapping) -> str | None:
+            if task["state"] == TaskState.SENDING and task["project_id"] != project_id:
+                return f"is being sent to project {task['project_id']}"
+            return None
+
+        with self._database.write() as connection:
+            move(connection, task_ids, TaskState.SENDING, {"project_id": project_id}, refuse=other_project)
+
+    def mark_sent(self, studio_ids: Mapping[str, int]) -> None:
+        """A task settled meanwhile (its answers came before the reply to the POST) stays settled, with its id."""
+
+        def other_id(task: sa.RowMapping) -> str | None:
+            there = task["studio_task_id"]
+            if there is not None and there != studio_ids[task["task_id"]]:
+                return f"is task {there} in Label Studio already"
+            return None
+
+        with self._database.write() as connection:
+            before = _lock(connection, list(studio_ids))
+            settled = {TaskState.SETTLED.value}
+            ids = [task_id for task_id in studio_ids if before[task_id]["state"] not in settled]
+            move(connection, ids, TaskState.SENT, {}, refuse=other_id)
+            _check(before, [task_id for task_id in studio_ids if task_id not in set(ids)], other_id)
+            if studio_ids:
+                statement = sa.update(tasks).where(tasks.c.task_id == sa.bindparam("id"))
+                connection.execute(
+                    statement.values(studio_task_id=sa.bindparam("studio")),
+                    [{"id": task_id, "studio": studio_id} for task_id, studio_id in sorted(studio_ids.items())],
+                )
+
+    def requeue(self, task_ids: Sequence[str]) -> None:
+        self.set_state(task_ids, TaskState.QUEUED)
+
+    def set_state(self, task_ids: Sequence[str], state: TaskState, error: str = "") -> None:
+        with self._database.write() as connection:
+            move(connection, task_ids, state, {"error": error})
+
+    def counts(self, round_id: str | None = None) -> dict[str, int]:
+        """States without a task are left out."""
+        query = sa.select(tasks.c.state, sa.func.count().label("tasks")).group_by(tasks.c.state).order_by(tasks.c.state)
+        if round_id is not None:
+            query = query.where(tasks.c.round_id == round_id)
+        with self._database.read() as connection:
+            return {row.state: row.tasks for row in connection.execute(query)}
+
+
+def insert_tasks(connection: sa.Connection, tasks_: Sequence[Task]) -> None:
+    """Those not there yet, parents first. Raises UnknownItem."""
+    check_items(connection, [task.item_id for task in tasks_])
+    ordered = sorted(tasks_, key=lambda task: (task.parent_task_id is not None, task.task_id))
+    insert_missing(connection, tasks, [dump(task) for task in ordered], tasks.c.task_id)
+
+
+def check_items(connection: sa.Connection, item_ids: Sequence[str]) -> None:
+    """Raises UnknownItem unless all are registered: an orphan of the lake must never become a task."""
+    known = set(known_item_ids(connection, item_ids))
+    unknown = sorted({item_id for item_id in item_ids if item_id not in known})
+    if unknown:
+        raise UnknownItem(f"items that are not registered: {name_some(unknown)}")
+
+
+Refusal = Callable[[sa.RowMapping], str | None]
+
+
+def move(
+    connection: sa.Connection,
+    task_ids: Sequence[str],
+    to: TaskState,
+    values: Mapping[str, object],
+    *,
+    refuse: Refusal = lambda _: None,
+) -> None:
+    """All to one state, or none: raises NotFound, or Conflict naming those that may not go there.
+
+    ``refuse`` says why a task may not be moved although its state allows it. Back in the queue, a task forgets
+    its Label Studio ids.
+    """
+    before = _lock(connection, task_ids)
+
+    def refuse_any(task: sa.RowMapping) -> str | None:
+        state = TaskState(task["state"])
+        return f"is {state}" if to is not state and to not in MOVES[state] else refuse(task)
+
+    _check(before, task_ids, refuse_any, to)
+    forgotten = _FORGOTTEN if to is TaskState.QUEUED else {}
+    changes = {"state": to.value, "error": "", "updated_at": now(connection), **forgotten, **values}
+    for part in chunks(sorted(before)):
+        connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(part)).values(changes))
+
+
+def _lock(connection: sa.Connection, task_ids: Sequence[str]) -> dict[str, sa.RowMapping]:
+    query = for_update(connection, sa.select(tasks).order_by(tasks.c.task_id))
+    rows = {row["task_id"]: row for row in select_in(connection, query, tasks.c.task_id, sorted(set(task_ids)))}
+    unknown = sorted({task_id for task_id in task_ids if task_id not in rows})
+    if unknown:
+        raise NotFound(f"tasks that nobody knows: {name_some(unknown)}")
+    return rows
+
+
+def _check(
+    rows: Mapping[str, sa.RowMapping], task_ids: Sequence[str], refuse: Refusal, to: TaskState = TaskState.SENT
+) -> None:
+    reasons = {task_id: refuse(rows[task_id]) for task_id in task_ids}
+    blocked = [f"task {task_id!r} {reason}" for task_id, reason in reasons.items() if reason]
+    if blocked:
+        more = f" (and {len(blocked) - 1} more)" if len(blocked) > 1 else ""
+        raise Conflict(f"{blocked[0]}{more}; it cannot become {to}")
