@@ -1,0 +1,130 @@
+"""Who may do what: API keys, their roles, and the dependency that guards a route.
+
+A key reads ``gf_<key id>_<secret>``. The secret is 256 random bits, so one SHA-256 is enough to keep it at rest:
+slow hashes (bcrypt, argon2) protect secrets that can be guessed, and this one cannot be, while every request pays.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from hashlib import sha256
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from api.errors import Forbidden, Unauthenticated
+from labeling.records import ApiKey
+from labeling.store.interfaces import Audit, Keys
+
+KEY = re.compile(r"gf_(?P<key_id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class Role(StrEnum):
+    """Roles in rising order: each may do what the ones before it may."""
+
+    VIEWER = "viewer"
+    ENGINEER = "engineer"
+    LEAD = "lead"
+    ADMIN = "admin"
+
+
+RANK = {str(role): rank for rank, role in enumerate(Role)}
+
+
+class Access(Protocol):
+    """The part of the ledger that access needs."""
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def audit(self) -> Audit: ...
+
+
+def hash_key(plaintext: str) -> str:
+    """What is kept of a key: SHA-256, hex."""
+    return sha256(plaintext.encode()).hexdigest()
+
+
+def make_key(name: str, role: Role) -> tuple[ApiKey, str]:
+    """A new key: the row to keep, and the plaintext, which nobody can read again."""
+    key_id = secrets.token_hex(6)
+    plaintext = f"gf_{key_id}_{secrets.token_urlsafe(32)}"
+    return ApiKey(key_id, name, role.value, hash_key(plaintext), datetime.now(UTC)), plaintext
+
+
+def ensure_first_key(keys: Keys) -> str | None:
+    """Create the first admin key and return its plaintext, to be shown once; None when there is any key already."""
+    if keys.all():
+        return None
+    key, plaintext = make_key("first admin", Role.ADMIN)
+    keys.add(key)
+    return plaintext
+
+
+def verify(keys: Keys, plaintext: str) -> ApiKey | None:
+    """The live key that ``plaintext`` is, or None.
+
+    The look-up is by hash, which a caller cannot steer towards a stored one byte by byte; the comparison takes the
+    same time wherever the two differ.
+    """
+    shape = KEY.fullmatch(plaintext)
+    if shape is None:
+        return None
+    wanted = hash_key(plaintext)
+    found = keys.by_hash(wanted)
+    if found is None or found.revoked_at is not None or found.key_id != shape["key_id"]:
+        return None
+    return found if hmac.compare_digest(found.key_hash, wanted) else None
+
+
+bearer = HTTPBearer(auto_error=False, description="An API key: gf_...")
+header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for clients without Bearer.")
+
+
+def access(request: Request) -> Access:
+    """The app's keys and audit trail."""
+    ledger: Access = request.app.state.goldfold.ledger
+    return ledger
+
+
+def authenticate(
+    request: Request,
+    ledger: Annotated[Access, Depends(access)],
+    authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    api_key: Annotated[str | None, Depends(header)],
+) -> ApiKey:
+    """The key of this request. Raises Unauthenticated."""
+    plaintext = authorization.credentials if authorization else api_key
+    if not plaintext:
+        raise Unauthenticated("no API key: send it as Authorization: Bearer gf_... (or as X-API-Key)")
+    key = verify(ledger.keys, plaintext)
+    if key is None:
+        raise Unauthenticated("the API key is not valid: it is mistyped, unknown or revoked")
+    request.state.key_id = key.key_id
+    return key
+
+
+@cache
+def require(role: Role) -> Callable[[ApiKey], ApiKey]:
+    """A dependency that answers with the caller's key when its role is ``role`` or above. Raises Forbidden."""
+
+    def allowed(key: Annotated[ApiKey, Depends(authenticate)]) -> ApiKey:
+        if RANK.get(key.role, -1) < RANK[role]:
+            raise Forbidden(f"this needs the role {role} or above; the key {key.key_id} has the role {key.role}")
+        return key
+
+    return allowed
+
+
+Viewer = Annotated[ApiKey, Depends(require(Role.VIEWER))]
+Engineer = Annotated[ApiKey, Depends(require(Role.ENGINEER))]
+Lead = Annotated[ApiKey, Depends(require(Role.LEAD))]
+Admin = Annotated[ApiKey, Depends(require(Role.ADMIN))]

@@ -1,0 +1,100 @@
+"""Errors of the api room, and the HTTP status of every error of every room.
+
+ApiError
+├── Unauthenticated   no API key, or one that is not valid
+├── Forbidden         a valid key whose role may not do this
+└── NotReady          something the service needs is missing; names it and the cure
+
+Each room's tree stands at the top of its own ``errors.py``; docs/errors.md lists them all.
+"""
+
+from __future__ import annotations
+
+import re
+
+from api.jobs.errors import JobCancelled, JobConflict, JobError, JobUnknown
+from configs.errors import SettingsError
+from labeling import errors as labeling
+from scoring import errors as scoring
+from selection import errors as selection
+
+
+class ApiError(Exception):
+    """Root of the room's errors; the message is one sentence a user can act on."""
+
+
+class Unauthenticated(ApiError):
+    """No API key was given, or it is not valid (any more); send Authorization: Bearer gf_..."""
+
+
+class Forbidden(ApiError):
+    """The key's role may not do this; ask an admin for a key with the role that the message names."""
+
+
+class NotReady(ApiError):
+    """Something the service needs is missing; ``problems`` names each check that fails and its cure."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+ROOTS: tuple[type[Exception], ...] = (
+    ApiError,
+    JobError,
+    SettingsError,
+    labeling.LabelingError,
+    scoring.ScoringError,
+    selection.SelectionError,
+)
+
+# 4xx: the caller can mend it. 500: Goldfold or its set-up is wrong. 502, 503: something it needs is.
+STATUSES: dict[type[Exception], int] = {
+    ApiError: 500,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotReady: 503,
+    JobError: 500,
+    JobCancelled: 409,
+    JobUnknown: 404,
+    JobConflict: 409,
+    SettingsError: 500,
+    labeling.LabelingError: 500,
+    labeling.InvalidInput: 422,
+    labeling.DuplicateItem: 409,
+    labeling.NotFound: 404,
+    labeling.Conflict: 409,
+    labeling.NothingToDo: 409,
+    labeling.NoLicence: 422,
+    labeling.LeakError: 409,
+    labeling.IntegrityError: 500,
+    labeling.StoreError: 503,
+    labeling.StudioError: 502,
+    labeling.StudioUnreachable: 503,
+    scoring.ScoringError: 500,
+    scoring.ModelNotFound: 503,
+    scoring.ModelExists: 409,
+    scoring.ModelNotSaved: 503,
+    scoring.DeviceError: 503,
+    scoring.NotTrainable: 409,
+    selection.SelectionError: 500,
+    selection.BadPlan: 422,
+    selection.EmptyFrame: 409,
+    selection.BudgetTooLarge: 422,
+    selection.NoLicence: 422,
+    selection.BadSample: 422,
+    selection.NotFitted: 409,
+}
+
+
+def status_of(error: type[Exception]) -> int:
+    """The status of the nearest class of the error's MRO that has one. Raises LookupError when none has."""
+    for cls in error.__mro__:
+        if cls in STATUSES:
+            return STATUSES[cls]
+    raise LookupError(f"{error.__name__} belongs to no room: give it a room's root as base, or a status")
+
+
+def slug(error: type[Exception]) -> str:
+    """``DuplicateItem`` -> ``duplicate-item``: the last part of a problem's ``type``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.__name__).lower()
