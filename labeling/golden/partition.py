@@ -42,7 +42,7 @@ class Shares:
             if not 0 <= share <= 1:
                 raise InvalidInput(f"shares.{field.name}: {share} is not between 0 and 1")
         total = sum(getattr(self, field.name) for field in fields(self))
-        if abs(total - 1) > 1e-9:
+        if abs(total - 1) > 1e-6:
             raise InvalidInput(f"shares: they add up to {total:g}, not to 1")
 
 

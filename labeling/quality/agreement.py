@@ -1,0 +1,158 @@
+"""Do people agree, beyond what chance would give?
+
+Every function takes ``counts`` (n units, q categories): how many people put a unit into a category; people may be
+missing. Observed agreement Po is the mean, over units with two answers or more, of the share of agreeing pairs.
+Krippendorff's alpha (Content Analysis, 2004, ch. 11); Gwet's AC1 (2008); Fleiss' kappa (1971); Cohen's kappa (1960).
+NaN where a measure is undefined, such as no unit with two answers, or a single category.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.quality.bootstrap import interval
+from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure
+from labeling.records import Answer, Outcome
+
+F64 = npt.NDArray[np.float64]
+METRICS = ("nominal", "ordinal", "interval")
+RARE = 0.10  # share of the smaller classes together under which kappa and alpha mislead
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement of a set of units, each figure with its interval; ``warnings`` say what misleads."""
+
+    observed: Figure
+    alpha: Figure
+    ac1: Figure
+    warnings: tuple[str, ...]
+
+
+def by_outcome(answer: Answer) -> str:
+    """What counts as the same answer when rules do not matter."""
+    return str(answer.outcome)
+
+
+def by_rule(answer: Answer) -> str:
+    """What counts as the same answer by Goldfold's own measure: outcome and rule."""
+    return f"{answer.outcome}/{answer.rule}" if answer.outcome is Outcome.VIOLATES else str(answer.outcome)
+
+
+def tally(units: Sequence[Sequence[Hashable | None]], categories: Sequence[Any] | None = None) -> tuple[F64, list[Any]]:
+    """Counts (n, q) of the answers in each unit (None: no answer), and the categories in order."""
+    seen = {answer for unit in units for answer in unit if answer is not None}
+    names = list(categories) if categories is not None else sorted(seen, key=lambda c: (str(type(c)), c))
+    place = {name: j for j, name in enumerate(names)}
+    counts = np.zeros((len(units), len(names)))
+    for i, unit in enumerate(units):
+        for answer in unit:
+            if answer is not None:
+                counts[i, place[answer]] += 1
+    return counts, names
+
+
+def summary(
+    units: Sequence[Sequence[Hashable | None]], groups: Sequence[str] | None = None, *, seed: int = 0
+) -> Agreement:
+    """Po, alpha (nominal) and AC1 with bootstrap intervals by near-duplicate ``groups``, n = units with two answers."""
+    counts, _ = tally(units)
+    paired = counts.sum(axis=1) >= 2
+    counts = counts[paired]
+    kept = [group for group, keep in zip(groups, paired, strict=True) if keep] if groups is not None else None
+    shares = counts.sum(axis=0) / max(counts.sum(), 1)
+    warnings = []
+    if len(counts) and 0 < 1 - shares.max() < RARE:
+        warnings.append(
+            f"{shares.max():.0%} of the answers are one class: kappa and alpha mislead on rare classes; read Po and AC1"
+        )
+    return Agreement(
+        observed=_figure(observed, counts, kept, seed),
+        alpha=_figure(krippendorff, counts, kept, seed),
+        ac1=_figure(gwet_ac1, counts, kept, seed),
+        warnings=tuple(warnings),
+    )
+
+
+def observed(counts: F64) -> float:
+    """Po."""
+    people = counts.sum(axis=1)
+    paired = people >= 2
+    if not paired.any():
+        return math.nan
+    agreeing = (counts * (counts - 1)).sum(axis=1)[paired]
+    return float((agreeing / (people * (people - 1))[paired]).mean())
+
+
+def krippendorff(counts: F64, metric: str = "nominal", values: Sequence[float] | None = None) -> float:
+    """Alpha. ``values`` (q,) rising: the categories as numbers, for the interval metric (default 0, 1, 2, ...)."""
+    people = counts.sum(axis=1)
+    used = counts[people >= 2]
+    if len(used) == 0:
+        return math.nan
+    weights = 1.0 / (used.sum(axis=1) - 1)
+    coincidence = used.T @ (used * weights[:, None]) - np.diag((used * weights[:, None]).sum(axis=0))
+    totals = coincidence.sum(axis=0)
+    distance = _distance(metric, totals, values)
+    expected = float((np.outer(totals, totals) * distance).sum())
+    if expected == 0:
+        return math.nan
+    return float(1 - (totals.sum() - 1) * (coincidence * distance).sum() / expected)
+
+
+def gwet_ac1(counts: F64) -> float:
+    """Gwet's AC1: chance agreement is sum(p (1-p)) / (q-1) over the q categories."""
+    people = counts.sum(axis=1)
+    answered = counts[people > 0]
+    q = counts.shape[1]
+    if q < 2 or len(answered) == 0:
+        return math.nan
+    share = (answered / answered.sum(axis=1, keepdims=True)).mean(axis=0)
+    chance = float((share * (1 - share)).sum() / (q - 1))
+    return (observed(counts) - chance) / (1 - chance)
+
+
+def fleiss_kappa(counts: F64) -> float:
+    """Fleiss' kappa; every unit has the same number of answers."""
+    share = counts.sum(axis=0) / counts.sum()
+    chance = float((share**2).sum())
+    return math.nan if chance == 1 else (observed(counts) - chance) / (1 - chance)
+
+
+def cohen_kappa(table: F64) -> float:
+    """Cohen's kappa of two people; ``table`` (q, q): how often one said the row's category, the other the column's."""
+    total = table.sum()
+    chance = float((table.sum(axis=0) * table.sum(axis=1)).sum() / total**2)
+    return math.nan if chance == 1 else float((np.trace(table) / total - chance) / (1 - chance))
+
+
+def _distance(metric: str, totals: F64, values: Sequence[float] | None) -> F64:
+    q = len(totals)
+    if metric == "nominal":
+        return 1.0 - np.eye(q)
+    if metric == "interval":
+        points = np.arange(q, dtype=np.float64) if values is None else np.asarray(values, dtype=np.float64)
+        return (points[:, None] - points[None, :]) ** 2
+    if metric == "ordinal":
+        middle = np.cumsum(totals) - totals / 2  # sum(n_g, g = c..k) - (n_c + n_k) / 2 is a difference of these
+        return (middle[:, None] - middle[None, :]) ** 2
+    raise ValueError(f"metric: {metric!r} is not one of {', '.join(METRICS)}")
+
+
+def _figure(measure: Callable[[F64], float], counts: F64, groups: Sequence[str] | None, seed: int) -> Figure:
+    n = len(counts)
+    value = measure(counts) if n else math.nan
+    if math.isnan(value):
+        return Figure(None, -1.0, 1.0, n, 0, measure.__name__, INSUFFICIENT)
+    low, high = interval(lambda rows: measure(counts[rows]), n, groups, seed=seed)
+    agreeing = int((counts.max(axis=1) == counts.sum(axis=1)).sum())
+    enough = n > FEW and not math.isnan(low)
+    return Figure(
+        value if enough else None, low, high, n, agreeing, measure.__name__, ENOUGH if enough else INSUFFICIENT
+    )

@@ -1,0 +1,54 @@
+"""Percentile bootstrap by cluster: near-duplicates are drawn together, because they are one observation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+DRAWS = 400
+
+
+def interval(
+    statistic: Callable[[Rows], float],
+    n: int,
+    groups: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """[low, high] of ``statistic``, which gets row numbers (repeats included) out of 0..n-1.
+
+    ``groups``: one key a row (None: every row by itself). Draws for which the statistic is undefined (NaN) are left
+    out; with none left the interval is (NaN, NaN). The same seed gives the same interval.
+    """
+    clusters = _clusters(n, groups)
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        chosen = generator.integers(0, len(clusters), len(clusters))
+        value = statistic(np.concatenate([clusters[c] for c in chosen]))
+        if not math.isnan(value):
+            values.append(value)
+    if not values:
+        return math.nan, math.nan
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _clusters(n: int, groups: Sequence[str] | None) -> list[Rows]:
+    if n == 0:
+        raise ValueError("there is nothing to draw from")
+    if groups is None:
+        return [np.array([row], dtype=np.int64) for row in range(n)]
+    if len(groups) != n:
+        raise ValueError(f"{len(groups)} groups for {n} rows")
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group, []).append(row)
+    return [np.array(rows, dtype=np.int64) for rows in members.values()]

@@ -1,0 +1,190 @@
+"""How good is a model on gold, policy by policy, and how far may each figure be believed?
+
+Figures of a labelled sample describe that sample. Only ``population``, which weighs each answer by its inclusion
+probability, speaks for all traffic, and it is refused for picks chosen on purpose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score
+
+from labeling.quality.bootstrap import Rows, interval
+from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, proportion
+from selection.estimation import hajek
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+PURPOSIVE = "sample: purposive picks, no population claim"
+UNWEIGHTED = "sample: picks with known probability, unweighted, no population claim"
+POPULATION = "population: weighted by inclusion probability"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEvaluation:
+    """One policy. ``n`` labelled items, ``positives`` of them violate; precision and recall hold at ``threshold``."""
+
+    policy_id: str
+    policy_version: str
+    golden_version: str
+    licence: str
+    threshold: float
+    n: int
+    positives: int
+    auprc: Figure
+    precision: Figure
+    recall: Figure
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able; each figure carries its licence and versions, so that it can be quoted by itself."""
+        origin = {
+            "licence": self.licence,
+            "golden_version": self.golden_version,
+            "policy_version": self.policy_version,
+        }
+        figures = {name: getattr(self, name).as_dict() | origin for name in ("auprc", "precision", "recall")}
+        return {"threshold": self.threshold, "n": self.n, "positives": self.positives, **origin, **figures}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All policies of one evaluation, in the order asked."""
+
+    golden_version: str
+    policies: tuple[PolicyEvaluation, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able: the golden version, and the policies by id."""
+        return {"golden_version": self.golden_version, "policies": {p.policy_id: p.as_dict() for p in self.policies}}
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationFigure:
+    """A share of all traffic, with everything that is needed to quote it."""
+
+    figure: Figure
+    effective_n: float
+    policy_id: str
+    policy_version: str
+    golden_version: str
+    licence: str = POPULATION
+
+    def as_dict(self) -> dict[str, object]:
+        return self.figure.as_dict() | {
+            "effective_n": self.effective_n,
+            "policy_id": self.policy_id,
+            "policy_version": self.policy_version,
+            "golden_version": self.golden_version,
+            "licence": self.licence,
+        }
+
+
+def evaluate(
+    probabilities: F32,
+    labels: F32,
+    policies: Sequence[str],
+    *,
+    thresholds: Mapping[str, float],
+    policy_versions: Mapping[str, str],
+    golden_version: str,
+    groups: Sequence[str] | None = None,
+    pi: Sequence[float | None] | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge n items under k policies.
+
+    ``probabilities`` (n, k) in [0, 1]; ``labels`` (n, k): 1 violates, 0 allowed, NaN unknown. An item is flagged when
+    its probability is at least the policy's threshold. ``groups`` (n,): near-duplicate groups, drawn together by the
+    bootstrap of the AUPRC. ``pi`` (n,): inclusion probabilities, which only change the licence's wording.
+    Raises ValueError when shapes differ or a number is out of range.
+    """
+    _check(probabilities, labels, policies)
+    known = pi is not None and all(p is not None for p in pi)
+    licence = UNWEIGHTED if known else PURPOSIVE
+    judged = []
+    for j, policy_id in enumerate(policies):
+        rows = np.flatnonzero(~np.isnan(labels[:, j]))
+        truth = labels[rows, j] == 1
+        scores = probabilities[rows, j].astype(np.float64)
+        flagged = scores >= np.float64(thresholds[policy_id])
+        hits = int((flagged & truth).sum())
+        clusters = [groups[r] for r in rows] if groups is not None else None
+        judged.append(
+            PolicyEvaluation(
+                policy_id=policy_id,
+                policy_version=policy_versions[policy_id],
+                golden_version=golden_version,
+                licence=licence,
+                threshold=thresholds[policy_id],
+                n=len(rows),
+                positives=int(truth.sum()),
+                auprc=auprc(scores, truth, clusters, seed=seed),
+                precision=proportion(hits, int(flagged.sum())),
+                recall=proportion(hits, int(truth.sum())),
+            )
+        )
+    return Evaluation(golden_version, tuple(judged))
+
+
+def auprc(scores: F64, truth: npt.NDArray[np.bool_], groups: Sequence[str] | None = None, *, seed: int = 0) -> Figure:
+    """Area under the precision-recall curve (average precision), with a bootstrap interval.
+
+    Insufficient with ``FEW`` items or fewer, or fewer than two of either kind: no interval could be drawn.
+    """
+    n, positives = len(truth), int(truth.sum())
+    method = "average precision, bootstrap by near-duplicate group"
+    if min(positives, n - positives) < 2:
+        return Figure(None, 0.0, 1.0, n, positives, method, INSUFFICIENT)
+
+    def statistic(rows: Rows) -> float:
+        chosen = truth[rows]
+        return float(average_precision_score(chosen, scores[rows])) if chosen.any() else math.nan
+
+    low, high = interval(statistic, n, groups, seed=seed)
+    if n <= FEW or math.isnan(low):
+        return Figure(None, 0.0, 1.0, n, positives, method, INSUFFICIENT)
+    return Figure(float(average_precision_score(truth, scores)), low, high, n, positives, method, ENOUGH)
+
+
+def population(
+    answers: Sequence[bool],
+    pi: Sequence[float | None],
+    *,
+    policy_id: str,
+    policy_version: str,
+    golden_version: str,
+) -> PopulationFigure:
+    """The share of all traffic for which the answer is yes (prevalence, when the answer is "violates").
+
+    Raises selection.errors.NoLicence when any pick's probability is unknown, and BadSample on impossible input.
+    """
+    estimate = hajek(answers, pi)
+    enough = estimate.n > FEW
+    figure = Figure(
+        estimate.value if enough else None,
+        estimate.low,
+        estimate.high,
+        estimate.n,
+        estimate.positives,
+        f"hajek, {estimate.method}",
+        ENOUGH if enough else INSUFFICIENT,
+    )
+    return PopulationFigure(figure, estimate.effective_n, policy_id, policy_version, golden_version)
+
+
+def _check(probabilities: F32, labels: F32, policies: Sequence[str]) -> None:
+    if probabilities.shape != labels.shape or probabilities.shape[1:] != (len(policies),):
+        raise ValueError(
+            f"probabilities {probabilities.shape} and labels {labels.shape}: both must be (n, {len(policies)})"
+        )
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("probabilities: a number is not between 0 and 1")
+    odd = ~(np.isnan(labels) | (labels == 0) | (labels == 1))
+    if odd.any():
+        raise ValueError(f"labels: row {int(np.argwhere(odd)[0][0])} is neither 0, 1 nor unknown (NaN)")

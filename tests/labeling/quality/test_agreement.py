@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.quality.agreement import (
+    by_outcome,
+    by_rule,
+    cohen_kappa,
+    fleiss_kappa,
+    gwet_ac1,
+    krippendorff,
+    observed,
+    summary,
+    tally,
+)
+from tests.labeling.golden.made import NO, YES
+
+_: int | None = None
+CODERS: list[list[int | None]] = [  # Krippendorff's four coders, twelve units
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, _, _, _],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, _, 3],
+    [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _],
+]
+UNITS = [list(unit) for unit in zip(*CODERS, strict=True)]
+FLEISS = np.array(  # Fleiss' ten subjects, fourteen raters, five categories
+    [
+        [0, 0, 0, 0, 14],
+        [0, 2, 6, 4, 2],
+        [0, 0, 3, 5, 6],
+        [0, 3, 9, 2, 0],
+        [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0],
+        [3, 2, 6, 3, 0],
+        [2, 5, 3, 2, 2],
+        [6, 5, 2, 1, 0],
+        [0, 2, 2, 3, 7],
+    ],
+    dtype=np.float64,
+)
+RARE = [["yes", "yes"]] * 2 + [["yes", "no"]] * 5 + [["no", "yes"]] * 3 + [["no", "no"]] * 190
+
+
+@pytest.mark.parametrize(("metric", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_krippendorffs_textbook_data(metric: str, alpha: float) -> None:
+    counts, categories = tally(UNITS)
+    assert categories == [1, 2, 3, 4, 5]
+    assert krippendorff(counts, metric) == pytest.approx(alpha, abs=5e-4)
+
+
+def test_fleiss_textbook_data() -> None:
+    assert fleiss_kappa(FLEISS) == pytest.approx(0.210, abs=5e-4)
+
+
+def test_a_rare_class_where_kappa_misleads() -> None:
+    counts, _names = tally(RARE)
+    assert observed(counts) == pytest.approx(0.96)
+    assert cohen_kappa(np.array([[2.0, 5], [3, 190]])) == pytest.approx(0.313, abs=5e-4)
+    assert krippendorff(counts) == pytest.approx(0.314, abs=5e-4)
+    assert gwet_ac1(counts) == pytest.approx(0.958, abs=5e-4)
+    found = summary(RARE)
+    assert "mislead on rare classes" in found.warnings[0]
+    assert found.observed.value == pytest.approx(0.96)
+    assert (found.observed.n, found.observed.events) == (200, 192)
+    assert found.observed.low < 0.96 < found.observed.high
+    assert found.alpha.low < 0.2 < 0.5 < found.alpha.high  # the interval shows how little alpha knows here
+    assert summary(RARE) == found
+
+
+def test_outcome_alone_hides_a_disagreement_about_the_rule() -> None:
+    pairs = [(YES, replace(YES, rule="slur")), (NO, NO)]
+    assert observed(tally([[by_outcome(a) for a in pair] for pair in pairs])[0]) == 1.0
+    assert observed(tally([[by_rule(a) for a in pair] for pair in pairs])[0]) == 0.5
+    assert by_rule(replace(NO, rule="slur")) == by_rule(NO) == "allowed"
+
+
+def test_few_units_are_insufficient() -> None:
+    figure = summary([["a", "a"]] * 6 + [["a", "b"]] * 6).observed
+    assert (figure.value, figure.verdict, figure.n) == (None, "insufficient", 12)
+
+
+def test_units_without_a_pair_do_not_count() -> None:
+    assert summary([["a", None]] * 30).observed.n == 0
+    assert summary([["a", "b"]] * 15 + [["a", None]] * 5, ["g"] * 20).observed.n == 15
+
+
+def test_undefined_measures_are_not_numbers() -> None:
+    one_class = tally([["a", "a"]] * 3)[0]
+    assert math.isnan(krippendorff(one_class))
+    assert math.isnan(gwet_ac1(one_class))
+    assert math.isnan(fleiss_kappa(one_class))
+    assert math.isnan(observed(tally([["a"]])[0]))
+    assert math.isnan(krippendorff(tally([["a"]])[0]))
+    assert math.isnan(cohen_kappa(np.array([[3.0]])))
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    with pytest.raises(ValueError, match="metric"):
+        krippendorff(FLEISS, "ratio")
+
+
+LABELS = st.lists(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=2, max_size=4), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(LABELS)
+def test_measures_are_at_most_one_and_one_means_agreement(units: list[list[str | None]]) -> None:
+    counts, _names = tally(units)
+    for measure in (observed, krippendorff, gwet_ac1):
+        value = measure(counts)
+        if not math.isnan(value):
+            assert value <= 1 + 1e-12
+            assert (value == pytest.approx(1)) == (observed(counts) == pytest.approx(1))
