@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
-from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, TaskState
+from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, Partition, TaskState
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.rows import chunks, dump, dump_json, insert_missing, load, replace_row
@@ -41,6 +42,23 @@ class SqlGolden:
             actor = adjudication.adjudicator or adjudication.how.value
             write_audit(connection, actor, "golden.fold", f"{item.item_id}/{item.policy_id}", detail)
             return True
+
+    def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int:
+        place = {"group_id": into, "partition": partition.value}
+        changed = sa.or_(golden_items.c.group_id != into, golden_items.c.partition != partition.value)
+        query = sa.select(golden_items).where(golden_items.c.group_id.in_([*group_ids, into]), changed)
+        query = query.order_by(golden_items.c.item_id, golden_items.c.policy_id)
+        with self._database.write() as connection:
+            rows = connection.execute(for_update(connection, query)).mappings().all()
+            for row in rows:
+                item = replace(load(GoldenItem, row), group_id=into, partition=partition)
+                key = {"item_id": item.item_id, "policy_id": item.policy_id}
+                replace_row(connection, golden_items, dump(item))
+                event = key | {"adjudication_id": item.adjudication_id, "row": dump_json(item), "at": now(connection)}
+                connection.execute(sa.insert(gold_events).values(event))
+                detail = place | {"from_group": row["group_id"], "from_partition": row["partition"]}
+                write_audit(connection, "fold", "golden.regroup", "/".join(key.values()), detail)
+        return len(rows)
 
     def adjudications(self, task_id: str | None = None) -> list[Adjudication]:
         """Oldest first."""

@@ -23,6 +23,7 @@ from labeling.records import (
     Item,
     Model,
     ModelState,
+    Partition,
     PickRow,
     RegisteredItem,
     Round,
@@ -47,6 +48,9 @@ class Lake(Protocol):
 
     def groups(self) -> list[str]:
         """Names of the column groups there are."""
+
+    def columns(self, group: str) -> list[str]:
+        """Names of a group's columns beside item_id; empty when the group does not exist."""
 
     def ids(self, group: str = ITEMS) -> list[str]:
         """Every item id of a group, sorted; empty when the group does not exist."""
@@ -82,6 +86,12 @@ class ItemRegistry(Protocol):
 
     def unknown_ids(self, item_ids: Sequence[str]) -> list[str]:
         """Those of ``item_ids`` that the ledger does not know (orphans of the lake)."""
+
+    def ids(self, lake_version: int | None = None) -> list[str]:
+        """Every registered item id, sorted; with ``lake_version`` only those registered at or before it."""
+
+    def by_id(self, item_ids: Sequence[str]) -> dict[str, RegisteredItem]:
+        """Those of ``item_ids`` that are registered, by item id."""
 
     def last_lake_version(self) -> int:
         """The highest lake version any registered item names (0: none)."""
@@ -157,6 +167,10 @@ class Golden(Protocol):
     def fold(self, adjudication: Adjudication, item: GoldenItem) -> bool:
         """Append the adjudication, upsert the golden item (one row per item and policy), settle its tasks and
         write the audit event, in one transaction. False when that adjudication was already folded."""
+
+    def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int:
+        """Near-duplicate groups merge: every row of them, and of ``into``, belongs to ``into`` and its partition from
+        now on. One transaction with the events of the rows that changed; how many did. Published versions stay."""
 
     def adjudications(self, task_id: str | None = None) -> list[Adjudication]: ...
     def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
