@@ -35,6 +35,13 @@ class GoldenSet(Protocol):
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None: ...
 
 
+class GoldenArchive(Protocol):
+    """The part of the ledger that verifying reads."""
+
+    def version(self, version: str) -> GoldenVersion: ...
+    def members(self, version: str) -> list[GoldenItem]: ...
+
+
 def publish(golden: GoldenSet, folder: Path, now: datetime, bump: str | None = None) -> GoldenVersion:
     """Publish what the golden set holds now; the manifest goes into ``folder``.
 
@@ -63,6 +70,15 @@ def publish(golden: GoldenSet, folder: Path, now: datetime, bump: str | None = N
     )
     golden.add_version(version, members)
     return version
+
+
+def verify(golden: GoldenArchive, version: str) -> int:
+    """Recompute every hash of a version's manifest and compare it with the ledger's frozen rows; how many there are.
+
+    Raises NotFound for an unknown version, IntegrityError naming what does not match.
+    """
+    published = golden.version(version)
+    return manifest.verify(Path(published.manifest_path), published.merkle_root, golden.members(version))
 
 
 def publishable(items: Iterable[GoldenItem]) -> list[GoldenItem]:
