@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from labeling.errors import NotFound
 from labeling.records import Annotation, AnnotationEvent, EventKind
 from labeling.store.database import Database, now
-from labeling.store.rows import chunks, dump, insert_missing, load, name_some, select_in
+from labeling.store.rows import dump, insert_missing, load, name_some, select_in
 from labeling.store.tables import annotation_events as events
 from labeling.store.tables import tasks
 
@@ -77,9 +77,6 @@ def _identity(event: AnnotationEvent) -> tuple[object, ...]:
 
 
 def _check_tasks(connection: sa.Connection, task_ids: Sequence[str]) -> None:
-    wanted = sorted(set(task_ids))
-    known: set[str] = set()
-    for part in chunks(wanted):
-        known.update(connection.execute(sa.select(tasks.c.task_id).where(tasks.c.task_id.in_(part))).scalars())
-    if unknown := [task_id for task_id in wanted if task_id not in known]:
+    known = {row["task_id"] for row in select_in(connection, sa.select(tasks.c.task_id), tasks.c.task_id, task_ids)}
+    if unknown := sorted(set(task_ids) - known):
         raise NotFound(f"annotations of tasks that nobody knows: {name_some(unknown)}")

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,11 @@ def _parse(url: str) -> sa.URL:
     raise InvalidInput(f"ledger_url: {backend!r} is not supported; use sqlite:///FILE or postgresql://...")
 
 
-_dumps = partial(json.dumps, allow_nan=False)  # NaN is no JSON, and only SQLite would take it
+def _dumps(value: object) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)  # NaN is no JSON, and only SQLite would take it
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"the ledger cannot hold that value: {error}") from error
 
 
 def _postgres(url: sa.URL) -> sa.Engine:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from labeling.errors import DuplicateItem
 from labeling.records import Item, RegisteredItem
 from labeling.store.database import Database, now
-from labeling.store.rows import NAMED, chunks, insert_missing, load, select_in
+from labeling.store.rows import NAMED, insert_missing, load, select_in
 from labeling.store.tables import items
 
 
@@ -70,10 +70,8 @@ class SqlItems:
 
 def known_item_ids(connection: sa.Connection, item_ids: Sequence[str]) -> list[str]:
     """Those that are registered."""
-    found: list[str] = []
-    for part in chunks(list(dict.fromkeys(item_ids))):
-        found.extend(connection.execute(sa.select(items.c.item_id).where(items.c.item_id.in_(part))).scalars())
-    return found
+    rows = select_in(connection, sa.select(items.c.item_id), items.c.item_id, item_ids)
+    return [row["item_id"] for row in rows]
 
 
 def _distinct(items_: Sequence[Item]) -> dict[str, Item]:

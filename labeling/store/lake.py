@@ -80,6 +80,10 @@ class LanceLake:
         names = [entry.base_name.removesuffix(_SUFFIX) for entry in found if entry.base_name.endswith(_SUFFIX)]
         return sorted(name for name in names if self._open(name) is not None)
 
+    def columns(self, group: str) -> list[str]:
+        dataset = self._open(group)
+        return [] if dataset is None else [name for name in dataset.schema.names if name != KEY]
+
     def ids(self, group: str = ITEMS) -> list[str]:
         return sorted(self._keys(group).to_pylist())
 

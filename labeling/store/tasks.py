@@ -10,7 +10,7 @@ from labeling.errors import Conflict, NotFound, UnknownItem
 from labeling.records import Task, TaskKind, TaskState
 from labeling.store.database import Database, for_update, now
 from labeling.store.items import known_item_ids
-from labeling.store.rows import chunks, dump, insert_missing, load, name_some, select_in
+from labeling.store.rows import among, chunks, dump, insert_missing, load, name_some, select_in
 from labeling.store.tables import tasks
 
 # Whence a task may go where; staying is always allowed. Settled and withdrawn are final.
@@ -157,7 +157,7 @@ def move(
     forgotten = _FORGOTTEN if to is TaskState.QUEUED else {}
     changes = {"state": to.value, "error": "", "updated_at": now(connection), **forgotten, **values}
     for part in chunks(sorted(before)):
-        connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(part)).values(changes))
+        connection.execute(sa.update(tasks).where(among(connection, tasks.c.task_id, part)).values(changes))
 
 
 def _lock(connection: sa.Connection, task_ids: Sequence[str]) -> dict[str, sa.RowMapping]:

@@ -1,0 +1,267 @@
+"""What every ledger promises about annotations, the golden set and models."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.records import (
+    Annotation,
+    AnnotationEvent,
+    EventKind,
+    GoldState,
+    ModelState,
+    Partition,
+    TaskKind,
+    TaskState,
+)
+from labeling.store.interfaces import Ledger
+from tests.contracts.ledger import LedgerFixtures, select, together
+from tests.contracts.records import (
+    NO,
+    YES,
+    adjudication,
+    annotation,
+    at,
+    event,
+    golden,
+    item,
+    model,
+    round_,
+    task,
+    version,
+)
+
+EVENTS = st.lists(
+    st.builds(
+        event,
+        number=st.integers(1, 3),
+        kind=st.sampled_from(EventKind),
+        seconds=st.integers(0, 3),
+        annotator=st.sampled_from(["a@example.org", "b@example.org"]),
+    ),
+    max_size=8,
+    unique_by=lambda each: (each.studio_annotation_id, each.kind, each.studio_updated_at),
+)
+
+
+class AnnotationsContract(LedgerFixtures):
+    def test_an_event_is_appended_once(self, ledger: Ledger) -> None:
+        select(ledger)
+        first, second = event(1), event(1, EventKind.UPDATED, seconds=5, answer=NO)
+        assert ledger.annotations.append([first, first]) == 1
+        assert ledger.annotations.append([first, second]) == 1
+        assert ledger.annotations.append([]) == 0
+        assert ledger.annotations.events("task-000001") == [first, second]
+        assert ledger.annotations.events("task-000002") == []
+        assert ledger.annotations.count() == 2
+
+    def test_seen_again_with_other_words_changes_nothing(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.annotations.append([event(1)])
+        assert ledger.annotations.append([event(1, detail="seen by the sweep", lead_time_s=9.0)]) == 0
+        assert ledger.annotations.events("task-000001") == [event(1)]
+
+    def test_an_unknown_task_stops_the_batch(self, ledger: Ledger) -> None:
+        select(ledger)
+        with pytest.raises(NotFound, match="'task-nobody'"):
+            ledger.annotations.append([event(1), event(2, task_id="task-nobody")])
+        assert ledger.annotations.count() == 0
+
+    def test_current_is_the_newest_live_answer_of_each_person(self, ledger: Ledger) -> None:
+        select(ledger)
+        ann = "ann@example.org"
+        edited = event(2, EventKind.UPDATED, seconds=7, answer=NO)
+        second = event(4, seconds=3, annotator=ann)
+        ledger.annotations.append(
+            [
+                event(2),
+                edited,
+                event(3),
+                event(3, EventKind.DELETED, seconds=2),
+                event(1, annotator=ann),
+                second,
+                event(5, EventKind.SKIPPED, annotator=ann, seconds=8),
+                event(6, EventKind.INVALID),
+            ]
+        )
+        found = ledger.annotations.current(["task-000001", "task-000002"])
+        assert found == {"task-000001": [annotation(edited), annotation(second)], "task-000002": []}
+
+    # One ledger for all examples, each with names of its own; one contract for several classes.
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(events=EVENTS, data=st.data())
+    def test_neither_order_nor_repetition_changes_what_is_current(
+        self, ledger: Ledger, events: list[AnnotationEvent], data: st.DataObject
+    ) -> None:
+        name = uuid4().hex
+        ledger.items.register([item(1)], lake_version=1)
+        ledger.rounds.create(round_(name))
+        ledger.tasks.add([task(1, task_id=f"{name}-{side}", round_id=name) for side in "ab"])
+        shuffled = data.draw(st.permutations([*events, *events]))
+        for side, order in (("a", events), ("b", shuffled)):
+            mine = [event_of(each, f"{name}-{side}") for each in order]
+            assert ledger.annotations.append(mine) == len(events)
+            assert ledger.annotations.append(mine) == 0
+        found = ledger.annotations.current([f"{name}-a", f"{name}-b"])
+        assert [strip(each) for each in found[f"{name}-a"]] == [strip(each) for each in found[f"{name}-b"]]
+
+    def test_a_label_seen_twice_at_once_counts_once(self, ledger: Ledger) -> None:
+        select(ledger)
+        new: list[int] = []
+        together(lambda _: new.append(ledger.annotations.append([event(number) for number in range(20)])))
+        assert sum(new) == 20 == ledger.annotations.count()
+
+
+class GoldenContract(LedgerFixtures):
+    def test_a_fold_writes_everything_at_once(self, ledger: Ledger) -> None:
+        select(ledger)
+        child = task(50, kind=TaskKind.ADJUDICATION, item_id="item-000001", parent_task_id="task-000001")
+        ledger.tasks.add([child])
+        assert ledger.golden.fold(adjudication(1), golden(1)) is True
+        assert ledger.golden.fold(adjudication(1), golden(1)) is False
+        assert ledger.golden.adjudications() == [adjudication(1)] == ledger.golden.adjudications("task-000001")
+        assert ledger.golden.adjudications("task-000002") == []
+        assert ledger.golden.items() == [golden(1)]
+        assert ledger.tasks.counts() == {"queued": 2, "settled": 2}
+        folds = [entry for entry in ledger.audit.latest() if entry["action"] == "golden.fold"]
+        assert [(entry["actor"], entry["target"]) for entry in folds] == [("unanimous", "item-000001/hate")]
+
+    def test_a_leads_decision_settles_the_blind_task_too(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.tasks.add([task(50, kind=TaskKind.ADJUDICATION, item_id="item-000001", parent_task_id="task-000001")])
+        decided = adjudication(1, task_id="task-000050", adjudicator="lead@example.org")
+        ledger.golden.fold(decided, golden(1))
+        assert ledger.tasks.get("task-000001").state is TaskState.SETTLED
+        assert ledger.audit.latest(1)[0]["actor"] == "lead@example.org"
+
+    def test_a_new_answer_keeps_the_old_one(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.golden.fold(adjudication(1), golden(1))
+        again = adjudication(1, adjudication_id="adjudication-1b", answer=NO, created_at=at(9))
+        changed = golden(1, adjudication_id="adjudication-1b", rule=None, severity=None, folded_at=at(9))
+        assert ledger.golden.fold(again, changed) is True
+        assert ledger.golden.items() == [changed]
+        assert [each.answer for each in ledger.golden.adjudications("task-000001")] == [YES, NO]
+
+    def test_a_fold_that_does_not_fit_is_refused_whole(self, ledger: Ledger) -> None:
+        select(ledger)
+        with pytest.raises(InvalidInput, match="item_id"):
+            ledger.golden.fold(adjudication(1), golden(1, item_id="item-000002"))
+        with pytest.raises(NotFound, match="task-000099"):
+            ledger.golden.fold(adjudication(1, task_id="task-000099"), golden(1))
+        ledger.tasks.set_state(["task-000001"], TaskState.WITHDRAWN)
+        with pytest.raises(Conflict, match="is withdrawn"):
+            ledger.golden.fold(adjudication(1), golden(1))
+        assert (ledger.golden.items(), ledger.golden.adjudications(), ledger.audit.latest()) == ([], [], [])
+
+    def test_an_erased_item_takes_no_label(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.golden.fold(adjudication(1), golden(1, state=GoldState.ERASED, text=""))
+        with pytest.raises(Conflict, match="is erased"):
+            ledger.golden.fold(adjudication(1, adjudication_id="b"), golden(1, adjudication_id="b"))
+        assert [each.text for each in ledger.golden.items()] == [""]
+
+    def test_items_by_partition_and_policy(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.golden.fold(adjudication(2), golden(2, partition=Partition.DEV))
+        ledger.golden.fold(adjudication(1), golden(1))
+        assert ledger.golden.items() == [golden(1), golden(2, partition=Partition.DEV)]
+        assert [each.item_id for each in ledger.golden.items(partition="dev")] == ["item-000002"]
+        assert [each.item_id for each in ledger.golden.items(partition=Partition.TRAIN)] == ["item-000001"]
+        assert ledger.golden.items(policy_id="spam") == []
+
+    def test_a_version_is_frozen(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.golden.fold(adjudication(1), golden(1))
+        ledger.golden.add_version(version(), ledger.golden.items())
+        again = adjudication(1, adjudication_id="later", answer=NO)
+        ledger.golden.fold(again, golden(1, adjudication_id="later", rule=None, severity=None))
+        ledger.golden.add_version(version("0.2.0", parent="0.1.0", created_at=at(5)), ledger.golden.items())
+        assert ledger.golden.members("0.1.0") == [golden(1)]
+        assert ledger.golden.members("0.2.0")[0].rule is None
+        assert [each.version for each in ledger.golden.versions()] == ["0.1.0", "0.2.0"]
+        assert ledger.golden.version("0.1.0") == version()
+
+    def test_a_version_is_published_once(self, ledger: Ledger) -> None:
+        ledger.golden.add_version(version(), [golden(2), golden(1)])
+        with pytest.raises(Conflict, match=r"'0.1.0' is published already"):
+            ledger.golden.add_version(version(), [])
+        assert [each.item_id for each in ledger.golden.members("0.1.0")] == ["item-000001", "item-000002"]
+        with pytest.raises(NotFound, match=r"9.9.9"):
+            ledger.golden.add_version(version("0.3.0", parent="9.9.9"), [])
+        for ask in (ledger.golden.version, ledger.golden.members):
+            with pytest.raises(NotFound, match=r"9.9.9"):
+                ask("9.9.9")
+
+
+class ModelsContract(LedgerFixtures):
+    def test_one_champion_at_a_time(self, ledger: Ledger) -> None:
+        models = ledger.models
+        assert models.champion() is None
+        models.add(model("a"))
+        models.add(model("b", created_at=at(1)))
+        models.promote("a")
+        models.promote("b")
+        models.promote("b")
+        champion = models.champion()
+        assert champion is not None
+        assert (champion.model_id, champion.promoted_at is not None) == ("b", True)
+        assert [(each.model_id, each.state.value) for each in models.all()] == [("a", "archived"), ("b", "champion")]
+        models.set_state("a", ModelState.CHAMPION)
+        assert models.get("b").state is ModelState.ARCHIVED
+        with pytest.raises(Conflict):
+            models.add(model("c", state=ModelState.CHAMPION))
+
+    def test_promoted_at_once_there_is_still_one(self, ledger: Ledger) -> None:
+        for number in range(4):
+            ledger.models.add(model(f"m{number}"))
+
+        def promote(number: int) -> None:
+            with suppress(Conflict):  # PostgreSQL may let one of two lose
+                ledger.models.promote(f"m{number}")
+
+        together(promote)
+        assert [each.state for each in ledger.models.all()].count(ModelState.CHAMPION) == 1
+
+    def test_the_same_id_means_the_same_weights(self, ledger: Ledger) -> None:
+        ledger.models.add(model("a"))
+        ledger.models.add(model("a", metrics={"x": 1}))
+        assert ledger.models.get("a") == model("a")
+        with pytest.raises(Conflict, match="other weights"):
+            ledger.models.add(model("a", version="sha-other"))
+
+    def test_metrics_are_kept(self, ledger: Ledger) -> None:
+        ledger.models.add(model("a", created_at=None))
+        ledger.models.set_metrics("a", {"auprc": {"hate": 0.5}, "n": 3})
+        there = ledger.models.get("a")
+        assert (there.metrics, there.created_at is not None) == ({"auprc": {"hate": 0.5}, "n": 3}, True)
+
+    def test_an_unknown_model_is_named(self, ledger: Ledger) -> None:
+        models = ledger.models
+        with pytest.raises(NotFound, match="'nobody'"):
+            models.get("nobody")
+        with pytest.raises(NotFound):
+            models.promote("nobody")
+        with pytest.raises(NotFound):
+            models.set_metrics("nobody", {})
+        with pytest.raises(NotFound):
+            models.set_state("nobody", ModelState.ARCHIVED)
+
+
+def event_of(source: AnnotationEvent, task_id: str) -> AnnotationEvent:
+    return replace(source, task_id=task_id)
+
+
+def strip(source: Annotation) -> Annotation:
+    return replace(source, task_id="")
