@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ def _bases(node: ast.ClassDef) -> set[str]:
     return plain | {base.attr for base in node.bases if isinstance(base, ast.Attribute)}
 
 
+@cache
 def error_classes() -> list[type[Exception]]:
     """Subclasses of Exception by module and name; those that start with an underscore never leave their module."""
     defined = [
