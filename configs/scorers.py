@@ -17,7 +17,7 @@ class ScorerFile(BaseModel):
     """A classifier by local path or hub id (safetensors only), pinned by ``revision`` when it comes from a hub.
 
     ``labels`` maps a label of the model to a policy id; labels left out are ignored. Several labels may mean one
-    policy: ``activation`` says how they combine ("softmax": exclusive classes, "sigmoid": independent ones).
+    policy. ``activation``: "softmax" for exclusive classes, "sigmoid" for independent ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,14 +25,14 @@ class ScorerFile(BaseModel):
     model: Name = Field(description="Local folder or hub id of the model.")
     revision: Name | None = Field(default=None, description="Commit of the hub repository; needed for a hub id.")
     labels: dict[Name, Name] = Field(min_length=1, description="The model's label: the policy it means.")
-    activation: Literal["softmax", "sigmoid"] = Field(
-        default="softmax", description="What turns logits into probabilities."
+    activation: Literal["softmax", "sigmoid"] | None = Field(
+        default=None, description="What turns logits into probabilities; none: what the model's own config says."
     )
     max_tokens: int | None = Field(default=None, ge=8, description="Overrides the setting max_tokens for this model.")
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> Self:
-        if self.revision is None and not Path(self.model).is_dir():
+        if self.revision is None and not Path(self.model).expanduser().is_dir():
             raise ValueError(f"model: {self.model} is no local folder; to use a hub id, pin it with revision")
         return self
 

@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     studio_timeout_s: float = Field(
         default=300.0, gt=0, description="Seconds to wait for one answer of Label Studio; its own limit is 120."
     )
+    studio_settle_s: float = Field(
+        default=130.0,
+        ge=0,
+        description="Seconds a request whose answer was lost may still run in Label Studio; its own limit is 120.",
+    )
     studio_webhook_secret: SecretStr = Field(
         default=SecretStr(""),
         description="Shared secret of the webhook; empty: it is closed and the sweep does it all.",

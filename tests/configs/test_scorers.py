@@ -19,7 +19,7 @@ def test_a_folder_beside_the_file_is_found(tmp_path: Path) -> None:
     scorer = read_scorer(write(tmp_path, "model: model\nlabels: {hate: hate_speech, threat: violence}\n"))
     assert scorer.model == str(tmp_path / "model")
     assert scorer.labels == {"hate": "hate_speech", "threat": "violence"}
-    assert (scorer.activation, scorer.max_tokens) == ("softmax", None)
+    assert (scorer.activation, scorer.max_tokens) == (None, None)
 
 
 def test_a_hub_id_needs_a_revision(tmp_path: Path) -> None:
