@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from hashlib import sha256
 
 from labeling.errors import InvalidInput
@@ -46,6 +47,12 @@ class Problem:
         return f"row {self.row}: {where}: {self.message}" if self.field else f"row {self.row}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    max_text_chars: int
+    policies: Collection[str]
+
+
 class _Refused(ValueError):
     """A field breaks a rule; the text says which, and the cure."""
 
@@ -71,25 +78,15 @@ def parse_row(
     row: Mapping[str, object], row_number: int, max_text_chars: int, policies: Collection[str]
 ) -> Item | list[Problem]:
     """As ``build_item``, but the problems come back as values, for callers that collect them."""
-    checks: dict[str, Callable[[object], object]] = {
-        "external_id": _external_id,
-        "text": lambda value: _text(value, max_text_chars),
-        "modality": _modality,
-        "language": _language,
-        "market": _word,
-        "surface": _word,
-        "views": _views,
-        "created_at": _created_at,
-        "policies": lambda value: _policies(value, policies),
-    }
-    problems = [Problem(row_number, name, _unknown_column(name)) for name in row if name not in checks]
+    limits = _Limits(max_text_chars, policies)
+    problems = [Problem(row_number, name, _unknown_column(name)) for name in row if name not in _CHECKS]
     found: dict[str, object] = {}
-    for name, check in checks.items():
+    for name, check in _CHECKS.items():
         value = row.get(name)
-        if value is None and name not in ("external_id", "text"):
+        if value is None and name not in _REQUIRED:
             continue
         try:
-            found[name] = check(value)
+            found[name] = check(value, limits)
         except _Refused as refused:
             problems.append(Problem(row_number, name, str(refused)))
     return problems or _item(found)
@@ -114,13 +111,13 @@ def _string(value: object) -> str:
         raise _Refused(f"expected text, found {type(value).__name__}")
     if "\x00" in value:
         raise _Refused("holds a NUL byte; remove it")
-    if _SURROGATE.search(value):
+    if not value.isascii() and _SURROGATE.search(value):
         raise _Refused("holds half of a surrogate pair, which is no character; write the text as valid UTF-8")
     return value
 
 
-def _text(value: object, max_chars: int) -> str:
-    text = _string(value)
+def _text(value: object, limits: _Limits) -> str:
+    text, max_chars = _string(value), limits.max_text_chars
     if not text.strip():
         raise _Refused("is empty; drop the row or fill it in")
     if len(text) > max_chars:
@@ -128,7 +125,7 @@ def _text(value: object, max_chars: int) -> str:
     return text
 
 
-def _word(value: object) -> str:
+def _word(value: object, _: _Limits) -> str:
     word = _string(value)
     if _CONTROL.search(word):
         raise _Refused("holds a control character such as a line break; remove it")
@@ -137,33 +134,35 @@ def _word(value: object) -> str:
     return word
 
 
-def _external_id(value: object) -> str:
+def _external_id(value: object, limits: _Limits) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)  # databases number their rows
-    word = _word(value)
+    word = _word(value, limits)
     if not word.strip():
         raise _Refused("is empty; give the row a key of your own")
     return word
 
 
-def _modality(value: object) -> str:
+def _modality(value: object, _: _Limits) -> str:
     if _string(value) != "text":
         raise _Refused(f"{value!r} cannot be scored yet; only 'text' can")
     return "text"
 
 
-def _language(value: object) -> str:
-    tag = _string(value)
+def _language(value: object, _: _Limits) -> str:
+    return _language_tag(_string(value))
+
+
+@lru_cache(maxsize=256)  # a file has few of them and many rows
+def _language_tag(tag: str) -> str:
     if not _LANGUAGE.fullmatch(tag):
         raise _Refused(f"{_short(tag)} is no language tag; write one such as 'en', 'pt-BR' or 'und' (unknown)")
     first, *rest = tag.split("-")
-    return "-".join([first.lower(), *(_SUBTAG_CASE.get(len(part), str.lower)(part) for part in rest)])
+    cases = {2: str.upper, 4: str.title}  # RFC 5646, section 2.1.1
+    return "-".join([first.lower(), *(cases.get(len(part), str.lower)(part) for part in rest)])
 
 
-_SUBTAG_CASE: dict[int, Callable[[str], str]] = {2: str.upper, 4: str.title}  # RFC 5646, section 2.1.1
-
-
-def _views(value: object) -> int:
+def _views(value: object, _: _Limits) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of whole numbers with gaps comes as floats from many tools
     if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip()):
@@ -173,7 +172,7 @@ def _views(value: object) -> int:
     return value
 
 
-def _created_at(value: object) -> datetime:
+def _created_at(value: object, _: _Limits) -> datetime:
     cure = "write ISO 8601 with a zone, such as 2026-01-31T12:00:00Z"
     if not isinstance(value, datetime):
         try:
@@ -191,7 +190,8 @@ def _created_at(value: object) -> datetime:
     return datetime.combine(moment.date(), moment.timetz())  # plain, where a table's own subclass came in
 
 
-def _policies(value: object, known: Collection[str]) -> tuple[str, ...]:
+def _policies(value: object, limits: _Limits) -> tuple[str, ...]:
+    known = limits.policies
     names = [name.strip() for name in _string(value).split(";")] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise _Refused("expected a list of policy ids, or one string such as 'spam;violence'")
@@ -207,3 +207,17 @@ def _policies(value: object, known: Collection[str]) -> tuple[str, ...]:
 def _short(value: object) -> str:
     shown = ascii(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+_REQUIRED = ("external_id", "text")
+_CHECKS: dict[str, Callable[[object, _Limits], object]] = {
+    "external_id": _external_id,
+    "text": _text,
+    "modality": _modality,
+    "language": _language,
+    "market": _word,
+    "surface": _word,
+    "views": _views,
+    "created_at": _created_at,
+    "policies": _policies,
+}

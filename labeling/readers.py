@@ -80,7 +80,7 @@ def _reader_of(path: Path) -> Callable[[Path, ColumnMap], Iterator[Row | Problem
 
 
 def _renamed(pairs: Sequence[tuple[str, object]], columns: ColumnMap) -> dict[str, object]:
-    """Pairs as a row, mapped and without Nones. Raises ValueError naming a column that comes twice."""
+    """Pairs as a row, mapped and without gaps. Raises ValueError naming a column that comes twice."""
     row: dict[str, object] = {}
     for theirs, value in pairs:
         ours = columns.get(theirs, theirs)
@@ -88,7 +88,7 @@ def _renamed(pairs: Sequence[tuple[str, object]], columns: ColumnMap) -> dict[st
             continue
         if ours in row:
             raise ValueError(f"column {ours!r} comes twice")
-        if value is not None:
+        if value is not None or ours not in COLUMNS:  # an unknown column is told even where it is empty
             row[ours] = value
     return row
 
@@ -104,7 +104,7 @@ def _jsonl(path: Path, columns: ColumnMap) -> Iterator[Row | Problem]:
         if not text.strip():
             continue
         try:
-            value = json.loads(text, object_pairs_hook=_object)
+            value = _DECODER.decode(text)
             if not isinstance(value, dict):
                 raise ValueError(f'expected an object such as {{"external_id": ...}}, found {type(value).__name__}')
             yield Row(number, _renamed(list(value.items()), columns))
@@ -118,6 +118,9 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
         names = [name for name, _ in pairs]
         raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} comes twice")
     return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _csv(path: Path, columns: ColumnMap) -> Iterator[Row | Problem]:
