@@ -1,0 +1,115 @@
+"""An exported row: its columns and their types, said once for Arrow, for JSON and for the dataset card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from labeling.records import GoldenItem, Outcome
+
+LABELS = ("allowed", "violates")  # the values of ``label``: 0 and 1
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``kind`` is "label", "votes" or a plain type by the name that Arrow and the dataset card share."""
+
+    name: str
+    kind: str
+    meaning: str
+
+
+COLUMNS = (
+    Column("item_id", "string", "id of the item in Goldfold"),
+    Column("external_id", "string", "id of the item where it came from"),
+    Column("policy_id", "string", "the policy it was judged under"),
+    Column("policy_version", "string", "the version of that policy"),
+    Column("text", "string", "the content"),
+    Column("language", "string", "BCP-47 tag, und: unknown"),
+    Column("label", "label", "the final answer: 0 allowed, 1 violates"),
+    Column("rule", "string", "the clause it violates"),
+    Column("severity", "int32", "0 (S0) to 4 (S4), of violations"),
+    Column("votes", "votes", "how many people gave which answer, before adjudication"),
+    Column("soft_label", "float64", "share of violates among the votes that decided between the two labels"),
+    Column("how", "string", "how the final answer was reached"),
+    Column("tier", "string", "provisional: one person; golden: two or more"),
+    Column("partition", "string", "what it may be used for"),
+    Column("group_id", "string", "near-duplicate group; never split a group"),
+    Column("lane", "string", "the lane that picked it"),
+    Column("pi", "float64", "probability of having been picked; null: picked on purpose, no population claim"),
+    Column("weight", "float64", "1 / pi where pi is known"),
+    Column("content_sha256", "string", "SHA-256 of the text"),
+    Column("adjudication_id", "string", "the decision behind the label"),
+    Column("golden_version", "string", "the golden version it was exported from"),
+)
+_ARROW = {
+    "string": pa.string(),
+    "int32": pa.int32(),
+    "float64": pa.float64(),
+    "label": pa.int64(),
+    "votes": pa.list_(pa.struct([("answer", pa.string()), ("people", pa.int32())])),
+}
+SCHEMA = pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in COLUMNS])
+
+
+def row(item: GoldenItem, golden_version: str) -> Row:
+    """A golden item as it is exported."""
+    return {
+        "item_id": item.item_id,
+        "external_id": item.external_id,
+        "policy_id": item.policy_id,
+        "policy_version": item.policy_version,
+        "text": item.text,
+        "language": item.language,
+        "label": LABELS.index(item.outcome.value),
+        "rule": item.rule,
+        "severity": item.severity,
+        "votes": [{"answer": answer, "people": people} for answer, people in sorted(item.votes.items())],
+        "soft_label": soft_label(item.votes),
+        "how": item.how.value,
+        "tier": item.tier.value,
+        "partition": item.partition.value,
+        "group_id": item.group_id,
+        "lane": item.lane,
+        "pi": item.pi,
+        "weight": None if item.pi is None else 1 / item.pi,
+        "content_sha256": item.content_hash,
+        "adjudication_id": item.adjudication_id,
+        "golden_version": golden_version,
+    }
+
+
+def soft_label(votes: dict[str, int]) -> float | None:
+    """The share of ``violates`` among the votes for either label; None when nobody chose one."""
+    violates = sum(n for key, n in votes.items() if key.split("/")[0] == Outcome.VIOLATES)
+    allowed = sum(n for key, n in votes.items() if key.split("/")[0] == Outcome.ALLOWED)
+    return violates / (violates + allowed) if violates + allowed else None
+
+
+def cells(values: Row) -> list[object]:
+    """A row for CSV: votes as JSON, and nothing a spreadsheet would run as a formula."""
+    return [_cell(values[column.name]) for column in COLUMNS]
+
+
+def described(*, votes_as_text: bool) -> list[dict[str, object]]:
+    """The features as a dataset card writes them (CSV has no lists, so there the votes are text)."""
+    types: dict[str, Row] = {
+        "label": {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(LABELS)}}}},
+        "votes": {"list": [{"name": "answer", "dtype": "string"}, {"name": "people", "dtype": "int32"}]},
+    }
+    if votes_as_text:
+        types["votes"] = {"dtype": "string"}
+    return [{"name": c.name, **types.get(c.kind, {"dtype": c.kind})} for c in COLUMNS]
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and (value.lstrip().startswith(FORMULA) or value.startswith(("\t", "\r", "\n"))):
+        return f"'{value}"
+    return value
