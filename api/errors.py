@@ -65,7 +65,6 @@ STATUSES: dict[type[Exception], int] = {
     labeling.NotFound: 404,
     labeling.Conflict: 409,
     labeling.NothingToDo: 409,
-    labeling.NoLicence: 422,
     labeling.LeakError: 409,
     labeling.IntegrityError: 500,
     labeling.StoreError: 503,

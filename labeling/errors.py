@@ -8,7 +8,6 @@ LabelingError
 │   └── UnknownItem         item ids that are not in the lake
 ├── Conflict                the same id again, meaning something else
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
-├── NoLicence               a population figure asked of picks without known probability
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
 ├── StoreError              the lake or the ledger cannot be read or written (disk full, locked, gone)
@@ -56,10 +55,6 @@ class Conflict(LabelingError):
 
 class NothingToDo(LabelingError):
     """The step has no input yet; the message says what must come first."""
-
-
-class NoLicence(LabelingError):
-    """A population figure was asked of picks whose inclusion probability is unknown."""
 
 
 class LeakError(LabelingError):
