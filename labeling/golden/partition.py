@@ -95,6 +95,7 @@ class Groups:
         self._by_bones: dict[str, str] = {}
         self._rows: list[str] = []  # the item of each row of the matrix
         self._matrix: F32 = np.empty((0, 0), dtype=np.float32)
+        self._looked_up: tuple[str, F32 | None] = ("", None)  # an item is placed, then accepted: one read for both
         members = list({item.item_id: item for item in items}.values())
         found = vectors([m.item_id for m in members])
         for member in members:
@@ -118,7 +119,7 @@ class Groups:
             self._parent[group] = placement.group_id
         fresh = item_id not in self._by_item
         self._remember(item_id, text, placement.group_id, placement.partition)
-        vector = self._vectors([item_id]).get(item_id) if fresh else None
+        vector = self._vector(item_id) if fresh else None
         if vector is not None:
             self._add_rows([(item_id, vector)])
 
@@ -137,11 +138,16 @@ class Groups:
         twin = self._by_bones.get(bones_hash(text))
         if twin is not None:
             near.add(self._root(twin))
-        vector = self._vectors([item_id]).get(item_id) if len(self._rows) else None
+        vector = self._vector(item_id) if self._rows else None
         if vector is not None:
             pairs = close_pairs(unit(vector[None, :]), self._matrix[: len(self._rows)], self._cosine)
             near.update(self._root(self._by_item[self._rows[j]]) for _, j in pairs)
         return near
+
+    def _vector(self, item_id: str) -> F32 | None:
+        if self._looked_up[0] != item_id:
+            self._looked_up = (item_id, self._vectors([item_id]).get(item_id))
+        return self._looked_up[1]
 
     def _remember(self, item_id: str, text: str, group_id: str, partition: Partition) -> None:
         self._by_item[item_id] = group_id
@@ -158,9 +164,8 @@ class Groups:
             grown = np.empty((2 * (used + len(rows)), width), dtype=np.float32)
             grown[:used] = self._matrix[:used] if used else grown[:0]
             self._matrix = grown
-        for offset, (item_id, vector) in enumerate(rows):
-            self._matrix[used + offset] = unit(vector[None, :])[0]
-            self._rows.append(item_id)
+        self._matrix[used : used + len(rows)] = unit(np.stack([vector for _, vector in rows]))
+        self._rows.extend(item_id for item_id, _ in rows)
 
     def _root(self, group: str) -> str:
         while group in self._parent:

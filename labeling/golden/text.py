@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Callable
 
 _CYRILLIC = zip("авеѕіјкмнорстуԁѡхһԛԝ", "abesijkmhopctydwxhqw", strict=True)
 _GREEK = zip("αβγεηικνορτυχωϲϳ", "abyenikvoptuxwcj", strict=True)  # by their small letters
@@ -20,12 +21,25 @@ _SELECTORS = {chr(code) for code in range(0xFE00, 0xFE10)} | {"\u034f", "\u115f"
 _ROUNDS = 8  # each step may uncover work for an earlier one; two rounds do for anything seen
 
 
+class _Table(dict[int, str]):
+    """For str.translate: drops what ``dropped`` says, and remembers the answer for each character."""
+
+    def __init__(self, dropped: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._dropped = dropped
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = "" if self._dropped(character) else character
+        return self[code]
+
+
 def bones(text: str) -> str:
     """The comparable form of a text. Applying it twice changes nothing more."""
     for _ in range(_ROUNDS):
         stripped = _stripped(text)
-        if stripped == text:
-            break
+        if stripped == text or stripped.isascii():
+            return stripped
         text = stripped
     return text
 
@@ -42,11 +56,15 @@ def bones_hash(text: str) -> str:
 
 def _stripped(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(_LOOKALIKES)
-    seen = "".join(c for c in folded if c.isspace() or _visible(c))
-    words = "".join(c for c in seen if unicodedata.category(c) not in _PICTURES)
+    seen = folded.translate(_VISIBLE)
+    words = seen.translate(_WORDS)
     # A text of pictures alone keeps them: otherwise all such texts would be copies of each other.
     return " ".join((words if words.strip() else seen).split())
 
 
-def _visible(character: str) -> bool:
-    return character not in _SELECTORS and unicodedata.category(character) not in _INVISIBLE
+def _invisible(character: str) -> bool:
+    return character in _SELECTORS or (unicodedata.category(character) in _INVISIBLE and not character.isspace())
+
+
+_VISIBLE = _Table(_invisible)
+_WORDS = _Table(lambda character: unicodedata.category(character) in _PICTURES)
