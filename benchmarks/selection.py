@@ -1,0 +1,149 @@
+"""A round over 100,000 items: what it costs, and its diversity step beside scikit-learn's MiniBatchKMeans.
+
+The pool is made: 384 dimensions in 3,000 uneven clusters, 2 % planted near-copies, eight policies. Each round runs
+in a process of its own, so that memory is that of the round alone: the peak above what the pool itself holds.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.cluster import MiniBatchKMeans
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from benchmarks.row import Row, hardware
+from selection.diversity import spread
+from selection.select import select
+from selection.types import F32, Lane, Plan, Pool
+
+ITEMS, DIMENSIONS, POLICIES, BUDGET = 100_000, 384, 8, 500
+SHORTLIST = 20 * BUDGET
+PEER = "scikit-learn MiniBatchKMeans, one thread as ours"
+NAMES = (
+    "selection_round_100k_cpu",
+    "selection_round_100k_wall",
+    "selection_round_100k_peak_memory",
+    "selection_diversity_10k",
+    "selection_diversity_10k_coverage",
+)
+
+Rows = npt.NDArray[np.int64]
+
+
+def rows() -> list[Row]:
+    """The figures of one round and of its diversity step, best of three."""
+    cpu_s, wall_s, peak_mib = _in_own_process(measure_round)
+    ours, theirs, spread_ours, spread_theirs = _in_own_process(measure_diversity)
+    return [
+        Row("selection_round_100k_cpu", cpu_s, "CPU s", target="<= 15 CPU s", hardware=hardware()),
+        Row("selection_round_100k_wall", wall_s, "s", target="<= 60 s", hardware=hardware()),
+        Row("selection_round_100k_peak_memory", peak_mib, "MiB", target="<= 2500 MiB", hardware=hardware()),
+        Row("selection_diversity_10k", ours, "CPU s", PEER, theirs, theirs / ours, hardware=hardware()),
+        Row(
+            "selection_diversity_10k_coverage",
+            spread_ours,
+            "mean cosine of the shortlist to its nearest pick",
+            PEER,
+            spread_theirs,
+            spread_ours / spread_theirs,
+            hardware=hardware(),
+        ),
+    ]
+
+
+def made_pool() -> Pool:
+    """The pool of the benchmark; built in float16 blocks, so building it needs little more than holding it."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((3000, DIMENSIONS)).astype(np.float32)
+    weights = rng.dirichlet(np.full(3000, 0.3))
+    vectors = np.empty((ITEMS, DIMENSIONS), dtype=np.float16)
+    for start in range(0, ITEMS, 5000):
+        block = centres[rng.choice(3000, 5000, p=weights)]
+        block = block + 0.8 * rng.standard_normal(block.shape, dtype=np.float32)
+        vectors[start : start + 5000] = _unit(block)
+    copies = ITEMS // 50
+    trace = 0.008 * rng.standard_normal((copies, DIMENSIONS), dtype=np.float32)
+    vectors[-copies:] = _unit(vectors[:copies].astype(np.float32) + trace)
+    return Pool(
+        ids=tuple(f"item-{row:07d}" for row in rng.permutation(ITEMS)),
+        policies=tuple(f"policy-{column}" for column in range(POLICIES)),
+        probabilities=rng.beta(0.3, 4.0, (ITEMS, POLICIES)).astype(np.float32),
+        embeddings=vectors,
+        eligible=np.ones((ITEMS, POLICIES), dtype=np.bool_),
+        languages=tuple(rng.choice(["en", "pt", "und"], ITEMS).tolist()),
+    )
+
+
+def plan() -> Plan:
+    """500 picks: 10 % random, 30 % by risk, 60 % uncertain."""
+    policies = [f"policy-{column}" for column in range(POLICIES)]
+    lanes = (Lane("random", 0.1), Lane("risk", 0.3), Lane("uncertain", 0.6))
+    return Plan(BUDGET, 1, lanes, dict.fromkeys(policies, 0.5), {p: 1.0 + i for i, p in enumerate(policies)})
+
+
+def measure_round() -> tuple[float, ...]:
+    """CPU s, wall s (best of three) and peak MiB above the pool of one round."""
+    pool = made_pool()
+    _forget_peak()
+    before = _peak_mib()
+    times = [_timed(lambda: select(pool, plan())) for _ in range(3)]
+    return min(cpu for cpu, _ in times), min(wall for _, wall in times), _peak_mib() - before
+
+
+def measure_diversity() -> tuple[float, ...]:
+    """CPU s of ours and of the peer for 500 of 10,000, and how well either covers the 10,000."""
+    shortlist = made_pool().embeddings[:SHORTLIST].astype(np.float32)
+    ours = min(_timed(lambda: spread(shortlist, BUDGET, seed=1))[0] for _ in range(3))
+    theirs = min(_timed(lambda: _peer(shortlist))[0] for _ in range(3))
+    covered = (_coverage(shortlist, rows) for rows in (spread(shortlist, BUDGET, seed=1).rows, _peer(shortlist)))
+    return ours, theirs, *covered
+
+
+def _peer(shortlist: F32) -> Rows:
+    """The same step with scikit-learn at its defaults: the first (most uncertain) row of each cluster."""
+    kmeans = MiniBatchKMeans(BUDGET, random_state=1, n_init=1)
+    with threadpool_limits(1):
+        labels = kmeans.fit_predict(shortlist)
+    return np.asarray(np.unique(labels, return_index=True)[1], dtype=np.int64)
+
+
+def _coverage(shortlist: F32, picks: Rows) -> float:
+    return float((shortlist @ shortlist[picks].T).max(axis=1).mean())
+
+
+def _unit(block: F32) -> F32:
+    return np.asarray(block / np.linalg.norm(block, axis=1, keepdims=True), dtype=np.float32)
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def _in_own_process(measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure)
+
+
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the high-water mark starts anew
+
+
+def _peak_mib() -> float:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    if found is None:
+        raise OSError("the peak memory of a process is read from /proc/self/status, which lacks VmHWM here")
+    return int(found.group(1)) / 1024
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(row)

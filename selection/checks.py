@@ -1,0 +1,149 @@
+"""The door of the room: a pool and a plan are checked here, once, before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from selection.errors import BadPlan, BadPool
+from selection.types import LANES, Lane, Plan, Pool, Quota
+from selection.uncertainty import STRATEGIES
+
+T = TypeVar("T")
+
+_NORM_SLACK = 0.01  # float16 rows are this close to length 1 with room to spare
+_CHUNK_ROWS = 8192
+
+
+def check_pool(pool: Pool) -> None:
+    """Raise BadPool naming the field, the row and the item of the first problem found."""
+    n, k = len(pool.ids), len(pool.policies)
+    _no_repeats("ids", pool.ids)
+    _no_repeats("policies", pool.policies)
+    if k == 0:
+        raise BadPool("policies: a pool needs at least one policy")
+    _shape("probabilities", pool.probabilities, (n, k), np.floating)
+    _shape("eligible", pool.eligible, (n, k), np.bool_)
+    if pool.embeddings.ndim != 2 or pool.embeddings.shape[0] != n or (n and pool.embeddings.shape[1] == 0):
+        raise BadPool(f"embeddings: expected ({n}, d), found {pool.embeddings.shape}")
+    _shape("embeddings", pool.embeddings, pool.embeddings.shape, np.floating)
+    if len(pool.languages) != n:
+        raise BadPool(f"languages: expected {n} tags, found {len(pool.languages)}")
+    for row, tag in enumerate(pool.languages):
+        if not tag:
+            raise BadPool(f"languages: {_where(pool, row)} has no tag (use 'und' where the language is unknown)")
+    _probabilities(pool)
+    _lengths(pool)
+
+
+def check_plan(plan: Plan, pool: Pool) -> None:
+    """Raise BadPlan naming the field that contradicts itself or the pool."""
+    if plan.budget <= 0:
+        raise BadPlan(f"budget: must be at least 1, found {plan.budget}")
+    _lanes(plan.lanes)
+    _of_every_policy("thresholds", plan.thresholds, pool, high=1.0)
+    _of_every_policy("severities", plan.severities, pool, high=math.inf)
+    _between("risk_floor", plan.risk_floor, 1.0)
+    _between("temperature", plan.temperature, math.inf)
+    if plan.duplicate_cosine is not None:
+        _between("duplicate_cosine", plan.duplicate_cosine, math.inf)
+    if plan.shortlist_factor < 1:
+        raise BadPlan(f"shortlist_factor: must be at least 1, found {plan.shortlist_factor}")
+    for quota in plan.quotas:
+        _quota(quota, pool)
+    twice = _repeated((quota.key, quota.value) for quota in plan.quotas)
+    if twice is not None:
+        raise BadPlan(f"quotas: {twice[0]} {twice[1]!r} has more than one quota")
+
+
+def _where(pool: Pool, row: int) -> str:
+    return f"row {row} ({pool.ids[row]!r})"
+
+
+def _repeated(values: Iterable[T]) -> T | None:
+    return next((value for value, times in Counter(values).items() if times > 1), None)
+
+
+def _no_repeats(field: str, values: Sequence[str]) -> None:
+    twice = _repeated(values)
+    if twice is not None:
+        rows = [row for row, value in enumerate(values) if value == twice]
+        raise BadPool(f"{field}: {twice!r} is there more than once (rows {rows[0]} and {rows[1]})")
+    if "" in values:
+        raise BadPool(f"{field}: row {list(values).index('')} is empty")
+
+
+def _shape(field: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], kind: type[np.generic]) -> None:
+    if array.shape != shape:
+        raise BadPool(f"{field}: expected shape {shape}, found {array.shape}")
+    if not np.issubdtype(array.dtype, kind):
+        raise BadPool(f"{field}: expected {kind.__name__}, found {array.dtype}")
+
+
+def _probabilities(pool: Pool) -> None:
+    inside = (pool.probabilities >= 0) & (pool.probabilities <= 1)  # False for NaN too
+    if not inside.all():
+        row, column = np.argwhere(~inside)[0]
+        value, policy = pool.probabilities[row, column], pool.policies[column]
+        raise BadPool(f"probabilities: {_where(pool, int(row))} has {value} for {policy!r}; expected 0 to 1")
+
+
+def _lengths(pool: Pool) -> None:
+    for start in range(0, len(pool.ids), _CHUNK_ROWS):
+        part = pool.embeddings[start : start + _CHUNK_ROWS].astype(np.float32)
+        lengths = np.sqrt(np.einsum("ij,ij->i", part, part))
+        good = np.abs(lengths - 1.0) <= _NORM_SLACK  # False for NaN too
+        if not good.all():
+            row = int(np.argmin(good))
+            where = _where(pool, start + row)
+            raise BadPool(f"embeddings: {where} has length {lengths[row]:.3f}; rows must be L2-normalised and finite")
+
+
+def _lanes(lanes: tuple[Lane, ...]) -> None:
+    twice = _repeated(lane.name for lane in lanes)
+    if twice is not None:
+        raise BadPlan(f"lanes: {twice!r} is there more than once")
+    for lane in lanes:
+        if lane.name not in LANES:
+            raise BadPlan(f"lanes: {lane.name!r} is unknown (known: {', '.join(LANES)})")
+        if not 0 < lane.share <= 1:
+            raise BadPlan(f"lanes: {lane.name}: share must be above 0 and at most 1, found {lane.share}")
+        if lane.strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
+            raise BadPlan(f"lanes: {lane.name}: strategy {lane.strategy!r} is unknown (known: {known})")
+        if lane.name != "uncertain" and lane.strategy != "threshold":
+            raise BadPlan(f"lanes: {lane.name}: strategy belongs to the lane 'uncertain' only")
+    total = math.fsum(lane.share for lane in lanes)
+    if not math.isclose(total, 1.0, abs_tol=1e-6):
+        raise BadPlan(f"lanes: shares add up to {total:g}; they must add up to 1")
+
+
+def _between(field: str, value: float, high: float) -> None:
+    if not 0 < value <= high:
+        raise BadPlan(f"{field}: must be above 0{'' if math.isinf(high) else f' and at most {high:g}'}, found {value}")
+
+
+def _of_every_policy(field: str, values: dict[str, float], pool: Pool, high: float) -> None:
+    missing = [policy for policy in pool.policies if policy not in values]
+    if missing:
+        raise BadPlan(f"{field}: missing for {', '.join(missing)}")
+    for policy in pool.policies:
+        if not 0 < values[policy] < high:  # infinity fails here as well
+            raise BadPlan(f"{field}: {policy}: must be above 0 and below {high:g}, found {values[policy]}")
+
+
+def _quota(quota: Quota, pool: Pool) -> None:
+    name = f"quotas: {quota.key} {quota.value!r}"
+    if quota.key not in ("policy", "language"):
+        raise BadPlan(f"{name}: key must be 'policy' or 'language'")
+    if quota.value not in (pool.policies if quota.key == "policy" else pool.languages):
+        raise BadPlan(f"{name}: the pool has no such {quota.key}")
+    if quota.at_least < 0 or (quota.at_most is not None and quota.at_most < 0):
+        raise BadPlan(f"{name}: at_least and at_most cannot be negative")
+    if quota.at_most is not None and quota.at_least > quota.at_most:
+        raise BadPlan(f"{name}: at_least {quota.at_least} is above at_most {quota.at_most}")

@@ -1,0 +1,99 @@
+"""From picks with known probability to a figure about the whole frame, with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta, norm
+
+from selection.errors import BadSample, NoLicence
+from selection.hashing import F64
+
+FEW = 10  # below this many answers of the rarer kind the normal interval is not to be trusted
+
+Numbers = Sequence[float | None] | Sequence[float] | Sequence[int] | Sequence[bool] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share of the population, with the interval [low, high] and the ``method`` that made it.
+
+    ``n`` answers of which ``positives`` said yes, before weighting. ``effective_n``: the size of a simple random
+    sample that would be as exact.
+    """
+
+    value: float
+    variance: float
+    low: float
+    high: float
+    n: int
+    effective_n: float
+    positives: int
+    method: str
+
+
+def hajek(y: Numbers, pi: Numbers, confidence: float = 0.95) -> Estimate:
+    """The share of positives in the population that picks with inclusion probabilities ``pi`` were drawn from.
+
+    ``y`` (n,) 0 or 1; ``pi`` (n,) in (0, 1]. Hajek mean ``sum(w y) / sum(w)``, ``w = 1 / pi``, with the variance of
+    Poisson sampling ``sum((1-pi) w^2 (y-mean)^2) / sum(w)^2`` and a normal interval. With fewer than 10 positives
+    (or negatives): Clopper-Pearson on the effective n, which is never taken above n (Korn and Graubard 1998).
+    Raises NoLicence where a pi is None or NaN, BadSample on anything else out of range.
+    """
+    answers, chances = _answers(y), _licensed(pi)
+    if len(answers) != len(chances):
+        raise BadSample(f"y and pi: {len(answers)} answers for {len(chances)} probabilities")
+    if not 0 < confidence < 1:
+        raise BadSample(f"confidence: must be between 0 and 1, found {confidence}")
+    weights = 1.0 / chances
+    value = float((weights * answers).sum() / weights.sum())
+    variance = float(((1 - chances) * weights**2 * (answers - value) ** 2).sum() / weights.sum() ** 2)
+    n, positives = len(answers), int(answers.sum())
+    kish = float(weights.sum() ** 2 / (weights**2).sum())
+    effective = value * (1 - value) / variance if variance > 0 else float(n) if (chances == 1).all() else kish
+    if (chances == 1).all():
+        low, high, method = value, value, "census"
+    elif min(positives, n - positives) < FEW:
+        low, high = clopper_pearson(value, min(effective, float(n)), confidence)
+        method = "korn-graubard"
+    else:
+        reach = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
+        low, high, method = max(0.0, value - reach), min(1.0, value + reach), "normal"
+    return Estimate(value, variance, low, high, n, effective, positives, method)
+
+
+def clopper_pearson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact binomial interval of ``share`` of n, where neither n nor share * n need be whole."""
+    tail, hits = (1 - confidence) / 2, share * n
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return low, high
+
+
+def _answers(y: Numbers) -> F64:
+    answers = np.asarray(y, dtype=np.float64)
+    if answers.ndim != 1 or len(answers) == 0:
+        raise BadSample("y: there is no answer to estimate from")
+    odd = np.flatnonzero((answers != 0) & (answers != 1))
+    if len(odd):
+        raise BadSample(f"y: row {odd[0]} is {answers[odd[0]]}; answers are 0 or 1")
+    return answers
+
+
+def _licensed(pi: Numbers) -> F64:
+    chances = np.array([math.nan if chance is None else float(chance) for chance in pi], dtype=np.float64)
+    unknown = np.flatnonzero(np.isnan(chances))
+    if len(unknown):
+        raise NoLicence(
+            f"pi: {len(unknown)} of {len(chances)} picks (first: row {unknown[0]}) were chosen on purpose; "
+            "a population figure may only use picks of the lanes random and risk"
+        )
+    odd = np.flatnonzero((chances <= 0) | (chances > 1))
+    if len(odd):
+        raise BadSample(f"pi: row {odd[0]} is {chances[odd[0]]}; probabilities are above 0 and at most 1")
+    return chances

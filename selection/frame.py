@@ -1,0 +1,126 @@
+"""The frame of a round: every (near-duplicate group, policy) that could be picked, each stood for by one item.
+
+Judging one copy judges them all, so a *unit* is a group under a policy. Its representative is the eligible member
+with the smallest permanent random number, the same for every policy where all members are eligible. Any of the g
+eligible members is the representative with probability 1/g, so a pair's pi is its unit's pi over g.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from selection.duplicates import near_duplicate_groups
+from selection.errors import BudgetTooLarge, EmptyFrame
+from selection.hashing import F64, U64, item_hashes, uniforms
+from selection.types import Plan, Pool
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A pool in id order and its units; (u,) arrays unless said otherwise.
+
+    ``row``: the representative's row in the sorted pool; ``group``: the group's smallest row; ``policy``: column;
+    ``members``: g, the eligible members; ``mean``: their mean probability; ``probability``: the representative's.
+    ``pairs`` counts eligible (item, policy) pairs, ``hashes`` (n,) belong to the rows of the sorted pool.
+    """
+
+    pool: Pool
+    hashes: U64
+    row: Rows
+    group: Rows
+    policy: Rows
+    members: Rows
+    mean: F64
+    probability: F64
+    pairs: int
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def uniforms(self, *words: object) -> F64:
+        """(u,) permanent random numbers of the units for a purpose."""
+        numbers = np.empty(len(self))
+        for column, policy in enumerate(self.pool.policies):
+            mine = self.policy == column
+            numbers[mine] = uniforms(self.hashes[self.group[mine]], *words, policy)
+        return numbers
+
+    def of_policy(self, values: dict[str, float]) -> F64:
+        """(u,) a per-policy setting, spread over the units."""
+        return np.array([values[policy] for policy in self.pool.policies], dtype=np.float64)[self.policy]
+
+    def counts(self) -> dict[str, object]:
+        """What could have been picked: items, pairs, groups and units in all, pairs per policy, items per language."""
+        eligible = self.pool.eligible
+        items = np.flatnonzero(eligible.any(axis=1))
+        languages = Counter(self.pool.languages[row] for row in items)
+        return {
+            "items": len(items),
+            "pairs": self.pairs,
+            "groups": len(np.unique(self.group)),
+            "units": len(self),
+            "policies": dict(zip(self.pool.policies, eligible.sum(axis=0).tolist(), strict=True)),
+            "languages": dict(sorted(languages.items())),
+        }
+
+
+def build_frame(pool: Pool, plan: Plan) -> Frame:
+    """Sort the pool by id, group its near-duplicates and list its units. The pool and the plan must be checked.
+
+    Raises EmptyFrame when no pair is eligible, BudgetTooLarge when there are fewer units than picks asked for.
+    """
+    if not pool.eligible.any():
+        raise EmptyFrame(f"none of the pool's {len(pool.ids)} items may be picked under any policy")
+    pool = _by_id(pool)
+    hashes = item_hashes(pool.ids)
+    labels = near_duplicate_groups(pool.embeddings, plan.duplicate_cosine)
+    rows, columns = np.nonzero(pool.eligible)
+    chances = pool.probabilities[rows, columns].astype(np.float64)
+    # One number per unit, then everything about a unit is a sum or a minimum over its pairs.
+    keys, unit = np.unique(labels[rows] * len(pool.policies) + columns, return_inverse=True)
+    members = np.bincount(unit, minlength=len(keys))
+    row = _representatives(rows, unit, len(keys), uniforms(hashes, plan.seed, "representative"))
+    group, policy = np.divmod(keys, len(pool.policies))
+    if plan.budget > len(keys):
+        raise BudgetTooLarge(
+            f"the budget asks for {plan.budget} picks, but the frame holds {len(keys)} "
+            f"(pairs of item and policy, near-duplicates counted once)"
+        )
+    return Frame(
+        pool=pool,
+        hashes=hashes,
+        row=row,
+        group=group,
+        policy=policy,
+        members=members,
+        mean=np.bincount(unit, weights=chances, minlength=len(keys)) / members,
+        probability=pool.probabilities[row, policy].astype(np.float64),
+        pairs=len(rows),
+    )
+
+
+def _by_id(pool: Pool) -> Pool:
+    order = np.array(sorted(range(len(pool.ids)), key=pool.ids.__getitem__), dtype=np.intp)
+    return Pool(
+        ids=tuple(pool.ids[row] for row in order),
+        policies=pool.policies,
+        probabilities=pool.probabilities[order],
+        embeddings=pool.embeddings[order],
+        eligible=pool.eligible[order],
+        languages=tuple(pool.languages[row] for row in order),
+    )
+
+
+def _representatives(rows: Rows, unit: Rows, units: int, numbers: F64) -> Rows:
+    by_number = np.argsort(numbers, kind="stable").astype(np.int64)
+    rank = np.empty(len(numbers), dtype=np.int64)
+    rank[by_number] = np.arange(len(numbers))
+    best = np.full(units, len(numbers), dtype=np.int64)
+    np.minimum.at(best, unit, rank[rows])
+    return by_number[best]

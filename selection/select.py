@@ -1,0 +1,101 @@
+"""A round's selection: pool and plan in, picks out.
+
+The same plan, seed and pool give the same picks, whatever the order of the pool and the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from selection.chance import Draw, draw
+from selection.checks import check_plan, check_pool
+from selection.frame import Frame, build_frame
+from selection.purposive import Choice, UncertainLane
+from selection.types import LANES, Pick, Plan, Pool, Selection
+
+
+def select(pool: Pool, plan: Plan) -> Selection:
+    """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once.
+
+    Raises BadPool, BadPlan, EmptyFrame or BudgetTooLarge. What could not be done as planned (a quota, a lane that
+    ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
+    """
+    check_pool(pool)
+    check_plan(plan, pool)
+    frame = build_frame(pool, plan)
+    sizes = split_budget(plan)
+    notes = [f"lane {lane}: its share of {plan.budget} picks is none" for lane, size in sizes.items() if size == 0]
+    drawn = draw(frame, plan, sizes)
+    picks = _chance_picks(frame, drawn)
+    overlap = sizes.get("random", 0) + sizes.get("risk", 0) - len(picks)
+    uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
+    if uncertain is not None:
+        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.random | drawn.risk)
+        lane.choose(sizes["uncertain"] + overlap)
+        picks += [_purposive_pick(frame, plan, uncertain.strategy, choice) for choice in lane.choices]
+        notes += lane.notes
+    else:
+        if overlap:
+            notes.append(f"the round is short by {overlap}: random and risk drew the same pairs")
+        if plan.quotas:
+            notes.append("quotas: the plan has no lane 'uncertain', so there are no purposive picks for them to bound")
+    by_lane = sorted(picks, key=lambda pick: (pick.lane, pick.policy, pick.item_id))
+    return Selection(picks=tuple(by_lane), notes=_counted(notes), frame=frame.counts())
+
+
+def split_budget(plan: Plan) -> dict[str, int]:
+    """Picks per lane, adding up to the budget (largest remainders; ties go to the lane first in LANES)."""
+    lanes = sorted(plan.lanes, key=lambda lane: LANES.index(lane.name))
+    exact = {lane.name: plan.budget * lane.share for lane in lanes}
+    sizes = {name: math.floor(value + 1e-9) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: round(sizes[name] - exact[name], 9))
+    for name in by_remainder[: plan.budget - sum(sizes.values())]:
+        sizes[name] += 1
+    return sizes
+
+
+def _chance_picks(frame: Frame, drawn: Draw) -> list[Pick]:
+    picks = []
+    for unit in (drawn.random | drawn.risk).nonzero()[0].tolist():
+        members = int(frame.members[unit])
+        reasons = ["random"] if drawn.random[unit] else []
+        if drawn.risk[unit]:
+            reasons.append(f"risk: p={_short(frame.mean[unit])}")
+        lane = "random" if drawn.random[unit] else "risk"
+        picks.append(_pick(frame, unit, lane, float(drawn.pi[unit]) / members, reasons))
+    return picks
+
+
+def _purposive_pick(frame: Frame, plan: Plan, strategy: str, choice: Choice) -> Pick:
+    tau = plan.thresholds[frame.pool.policies[frame.policy[choice.unit]]]
+    where = f"at tau={_short(tau)}" if strategy == "threshold" else f"by {strategy}"
+    reasons = [f"uncertain: u={_short(choice.utility)} {where}"]
+    if choice.cluster is not None:
+        reasons.append(f"diverse: cluster {choice.cluster}")
+    if choice.quota is not None:
+        reasons.append(f"quota: {choice.quota.key} {choice.quota.value}")
+    return _pick(frame, choice.unit, "uncertain", None, reasons)
+
+
+def _pick(frame: Frame, unit: int, lane: str, pi: float | None, reasons: list[str]) -> Pick:
+    pool, members = frame.pool, int(frame.members[unit])
+    if members > 1:
+        reasons = [*reasons, f"near-duplicates: 1 of {members}"]
+    return Pick(
+        item_id=pool.ids[frame.row[unit]],
+        policy=pool.policies[frame.policy[unit]],
+        lane=lane,
+        pi=pi,
+        probability=float(frame.probability[unit]),
+        group=pool.ids[frame.group[unit]],
+        reasons=tuple(reasons),
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if 0.01 <= value <= 0.99 or value in (0.0, 1.0) else f"{value:.3g}"
+
+
+def _counted(notes: list[str]) -> tuple[str, ...]:
+    return tuple(note if times == 1 else f"{note} ({times} times)" for note, times in Counter(notes).items())
