@@ -128,8 +128,10 @@ def _parse(url: str) -> sa.URL:
         raise InvalidInput("ledger_url: not a database URL; use sqlite:///FILE or postgresql://...") from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        if not parsed.database or parsed.database == ":memory:" or "mode=memory" in parsed.database:
+        if not parsed.database or parsed.database == ":memory:":
             raise InvalidInput("ledger_url: a ledger in memory would forget everything; use sqlite:///FILE")
+        if parsed.database.startswith("file:") or parsed.query:
+            raise InvalidInput("ledger_url: SQLite's URI options are not supported; use sqlite:///FILE")
         return parsed.set(drivername="sqlite")
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")

@@ -41,7 +41,8 @@ class Lake(Protocol):
     """Bulk columns by item id, in column groups. Append-only but for ``delete``; each append is one commit."""
 
     def append(self, items: Sequence[Item]) -> int:
-        """Append items to the group ``items``; return the lake version that holds them."""
+        """Append items to the group ``items``; return the lake version that holds them. Items already there are
+        skipped; raises DuplicateItem when one is there with other content."""
 
     def add_columns(self, group: str, item_ids: Sequence[str], columns: Mapping[str, pa.Array]) -> int:
         """Append rows (item_id + columns) to a column group, creating it; ids already there are skipped."""
@@ -158,7 +159,7 @@ class Annotations(Protocol):
     def events(self, task_id: str) -> list[AnnotationEvent]: ...
     def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
         """Live answers per task: the newest event of each annotation that is created or updated,
-        and only the newest annotation of each annotator; sorted by annotation id."""
+        and only the newest annotation of each annotator; sorted by annotation id. Every task asked for has a key."""
 
     def count(self) -> int: ...
 

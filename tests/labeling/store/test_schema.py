@@ -1,0 +1,113 @@
+"""Migrations bring any database to what the tables say, also when two processes open it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from labeling.errors import StoreError
+from labeling.store.database import Database
+from labeling.store.schema import config, upgrade
+from labeling.store.tables import metadata
+from tests.labeling.store import processes
+
+OPEN = """
+import sys
+from labeling.store.ledger import open_ledger
+print("ready", flush=True)
+sys.stdin.readline()
+ledger = open_ledger(sys.argv[1])
+print(ledger.items.count())
+ledger.close()
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/ledger.db"
+        return
+    with request.getfixturevalue("postgres").database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    opened = Database(address)
+    yield opened
+    opened.close()
+
+
+def difference(database: Database) -> list[Any]:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+
+def test_migrations_make_what_the_tables_say(database: Database) -> None:
+    assert difference(database) != []
+    upgrade(database)
+    upgrade(database)
+    assert difference(database) == []
+
+
+def test_down_to_nothing_and_up_again(database: Database) -> None:
+    upgrade(database)
+    with database.write() as connection:
+        command.downgrade(config(connection), "base")
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == ["alembic_version"]
+    upgrade(database)
+    assert difference(database) == []
+
+
+def test_a_migration_that_fails_leaves_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlalchemy.dialects.sqlite.base.SQLiteDDLCompiler.visit_create_index", fail)
+        patch.setattr("sqlalchemy.dialects.postgresql.base.PGDDLCompiler.visit_create_index", fail)
+        with pytest.raises(RuntimeError, match="power cut"):
+            upgrade(database)
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    upgrade(database)
+    assert difference(database) == []
+
+
+def test_a_newer_ledger_is_left_alone(database: Database) -> None:
+    upgrade(database)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match=r"made by a newer Goldfold \(9999\)"):
+        upgrade(database)
+
+
+def test_somebody_elses_tables_are_left_alone(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE items (mine INTEGER)")
+    with pytest.raises(StoreError, match=r"not Goldfold's \(items\)"):
+        upgrade(database)
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == ["items"]
+
+
+@pytest.mark.slow
+def test_two_processes_may_open_a_new_ledger_at_once(address: str) -> None:
+    both = [processes.start(OPEN, address) for _ in range(2)]
+    for process in both:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [processes.finish(process) for process in both] == ["0\n", "0\n"]
