@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,11 @@ from labeling.errors import IntegrityError, InvalidInput, UnknownItem
 from labeling.golden.fold import fold
 from labeling.golden.partition import Shares
 from labeling.records import GoldState, How, Partition, TaskState, Tier
+from labeling.store.lake import LanceLake
+from labeling.store.ledger import open_ledger
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NO, NOW, UNCLEAR, YES
+from tests.postgres import PostgresServer
 
 AGREED = Agreed(YES, How.UNANIMOUS, {"violates/threat": 2}, ("ann", "bob"))
 ALL_TRAIN = Shares(train=1, calibration=0, dev=0, sealed=0)
@@ -67,7 +71,7 @@ def test_near_duplicates_share_a_partition_within_one_run_and_across_runs(desk: 
     assert rows["a"].partition == rows["b"].partition == rows["c"].partition
 
 
-def test_a_merge_moves_training_rows_to_the_protected_side(desk: Desk) -> None:
+def _merge(desk: Desk) -> None:
     desk.ingest({"a": ("one", 0), "b": ("two", 30), "bridge": ("three", 15)})
     desk.shares = ALL_TRAIN
     desk.label("a", YES)
@@ -81,6 +85,18 @@ def test_a_merge_moves_training_rows_to_the_protected_side(desk: Desk) -> None:
     assert {r.group_id for r in rows} == {sealed.group_id}
     moves = [e for e in desk.ledger.audit.latest() if e["action"] == "golden.regroup"]
     assert sorted(str(e["target"]) for e in moves) == ["a/harm", "a/other"]
+
+
+def test_a_merge_moves_training_rows_to_the_protected_side(desk: Desk) -> None:
+    _merge(desk)
+
+
+@pytest.mark.postgres
+def test_a_merge_on_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres.database() as url:
+        desk = Desk(open_ledger(url), LanceLake(tmp_path / "lake"))
+        _merge(desk)
+        desk.ledger.close()
 
 
 class Interrupted:
