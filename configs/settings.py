@@ -174,7 +174,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.max_tokens > self.batch_tokens:
+        if self.batch_tokens is not None and self.max_tokens > self.batch_tokens:
             raise ValueError("max_tokens must not exceed batch_tokens: a batch holds at least one text")
         return self
 

@@ -1,0 +1,146 @@
+"""What ``goldfold doctor`` looks at: each check says what it found and, when it is not well, the cure."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from configs.errors import SettingsError
+from configs.scorers import read_scorer
+from configs.settings import Settings, hide_password
+from labeling.errors import LabelingError
+from labeling.policies import read_policies
+from labeling.store.lake import LanceLake
+from labeling.store.ledger import open_ledger
+from labeling.studio.client import StudioClient
+from scoring.device import resolve_device
+from scoring.encoder import SentenceEncoder, default_encoder_folder
+from scoring.errors import ScoringError
+
+LOW_DISK_BYTES = 2 * 1024**3
+STUDIO_TIMEOUT_S = 10.0
+STUDIO_VERSION = "1.23"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. ``state``: ok, warning (works, but) or failed (a round would not work)."""
+
+    name: str
+    state: str
+    found: str
+    cure: str = ""
+
+
+def run_checks(settings: Settings) -> list[Check]:
+    """Every check, in the order in which a newcomer would mend things."""
+    checks: list[Callable[[Settings], Check]] = [
+        check_disk,
+        check_policies,
+        check_ledger,
+        check_lake,
+        check_device,
+        check_model,
+        check_port,
+        check_studio,
+    ]
+    return [check(settings) for check in checks]
+
+
+def check_disk(settings: Settings) -> Check:
+    """The data folder can be written, and its disk is not nearly full."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        return Check("disk", "failed", f"{folder}: {error.strerror}", "point data_dir at a folder you may write to")
+    free = shutil.disk_usage(folder).free
+    found = f"{folder}: {free / 1024**3:.1f} GiB free"
+    if free < LOW_DISK_BYTES:
+        return Check("disk", "warning", found, "make room: a million items need about 1 GiB")
+    return Check("disk", "ok", found)
+
+
+def check_policies(settings: Settings) -> Check:
+    """The policy files can be read."""
+    try:
+        policies = read_policies(settings.policies_dir)
+    except LabelingError as error:
+        return Check("policies", "failed", str(error), "mend the file that is named")
+    return Check("policies", "ok", ", ".join(f"{p.id} {p.version}" for p in policies.values()))
+
+
+def check_ledger(settings: Settings) -> Check:
+    """The ledger opens and is migrated."""
+    try:
+        ledger = open_ledger(settings.ledger_url)
+    except LabelingError as error:
+        return Check("ledger", "failed", str(error), "check ledger_url, and that its server runs")
+    count = ledger.items.count()
+    ledger.close()
+    return Check("ledger", "ok", f"{hide_password(settings.ledger_url)}: {count} items registered")
+
+
+def check_lake(settings: Settings) -> Check:
+    """The lake can be read."""
+    try:
+        count = LanceLake(settings.lake_uri).count()
+    except LabelingError as error:
+        return Check("lake", "failed", str(error), "check lake_uri and its rights")
+    return Check("lake", "ok", f"{settings.lake_uri}: {count} items")
+
+
+def check_device(settings: Settings) -> Check:
+    """The device that was asked for is there."""
+    try:
+        return Check("device", "ok", str(resolve_device(settings.device)))
+    except ScoringError as error:
+        return Check("device", "failed", str(error), "set device to auto or cpu")
+
+
+def check_model(settings: Settings) -> Check:
+    """The weights are on this machine and load."""
+    try:
+        if settings.scorer != "embedding-head":
+            file = read_scorer(settings.scorer)
+            return Check("model", "ok", f"classifier {file.model} for {', '.join(sorted(set(file.labels.values())))}")
+        name = default_encoder_folder() if settings.encoder == "default" else settings.encoder
+        encoder = SentenceEncoder(name, device=settings.device)
+    except (ScoringError, SettingsError) as error:
+        return Check("model", "failed", str(error), "install the weights, or point encoder / scorer at a local folder")
+    return Check("model", "ok", f"encoder {encoder.version}, {encoder.dimension} dimensions")
+
+
+def check_port(settings: Settings) -> Check:
+    """The service's port is free, or Goldfold itself listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        taken = probe.connect_ex((settings.host, settings.port)) == 0
+    where = f"{settings.host}:{settings.port}"
+    if taken:
+        return Check("port", "warning", f"{where} is in use", "fine if that is Goldfold; else set port to another one")
+    return Check("port", "ok", f"{where} is free")
+
+
+def check_studio(settings: Settings) -> Check:
+    """Label Studio answers, takes the token, and is a version this bridge was tested with."""
+    token = settings.studio_token.get_secret_value()
+    if not token:
+        return Check("label studio", "failed", "studio_token is not set", "set GOLDFOLD_STUDIO_TOKEN")
+    client = StudioClient(settings.studio_url, token, timeout_s=STUDIO_TIMEOUT_S)
+    try:
+        version = client.version()
+    except LabelingError as error:
+        return Check("label studio", "failed", str(error), f"start it, or set studio_url (now {settings.studio_url})")
+    finally:
+        client.close()
+    found = f"{urlsplit(settings.studio_url).netloc}: version {version}"
+    if not version.startswith(STUDIO_VERSION):
+        return Check("label studio", "warning", found, f"this bridge is tested with {STUDIO_VERSION}.x")
+    return Check("label studio", "ok", found)

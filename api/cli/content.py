@@ -1,0 +1,83 @@
+"""Commands on content: ingest and score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.output import bar, out, show_json
+from api.cli.session import JsonFlag, goldfold, run_job
+from api.ids import new_id
+from labeling.ingest import IngestReport, ingest
+from labeling.readers import column_map
+
+
+def ingest_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .jsonl.gz, .csv or .parquet file, one item a row.")],
+    rename: Annotated[
+        list[str] | None, typer.Option("--map", help="Read a column under another name: --map text=body.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="Ignore a column: --drop label.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row and write nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take content in. A file with a bad row is refused whole; the same file twice adds nothing.
+
+    Examples:
+
+      goldfold ingest posts.jsonl
+
+      goldfold ingest export.csv --map external_id=post_id --map text=body --drop label
+
+      goldfold ingest posts.parquet --dry-run --json
+    """
+    with goldfold(context) as app, bar("ingest", quiet=as_json) as tick:
+        report = ingest(
+            file,
+            app.lake,
+            app.ledger.items,
+            lock_path=app.settings.data_dir / "ingest.lock",
+            max_text_chars=app.settings.max_text_chars,
+            policies=app.policies.keys(),
+            columns=column_map(rename or (), drop or ()),
+            dry_run=dry_run,
+            progress=lambda _step, done, total: tick(done, total or done),
+        )
+    _show(report, as_json)
+
+
+def score_command(
+    context: typer.Context,
+    job_id: Annotated[str, typer.Option("--id", help="Id of the job; the same id again goes on or shows it.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Score every item that has no score under the current model (a round does this by itself).
+
+    Examples:
+
+      goldfold score
+
+      goldfold score --id nightly-2026-11-22 --json
+    """
+    result = run_job(context, "score", job_id or new_id("score"), {}, quiet=as_json)
+    if as_json:
+        show_json(result)
+        return
+    out.print(f"{result['scored']} items scored by {result['scorer']} {result['scorer_version']}")
+    if result["failed"]:
+        out.print(f"{result['failed']} items could not be scored; the lake keeps the reason of each")
+
+
+def _show(report: IngestReport, as_json: bool) -> None:
+    if as_json:
+        show_json(report)
+        return
+    verb = "would be added" if report.dry_run else "added"
+    out.print(f"{report.read} rows read: {report.added} {verb}, {report.already_there} already there")
+    if report.repeated:
+        out.print(f"{report.repeated} rows stand in the file more than once, with the same content")
+    if report.orphans_swept:
+        out.print(f"{report.orphans_swept} rows of an interrupted run were swept first")

@@ -1,0 +1,119 @@
+"""Commands on the golden set: publish, list, verify, export."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.output import bar, out, show_json, table
+from api.cli.session import JsonFlag, goldfold
+from labeling.golden.export import export
+from labeling.golden.publish import publish, verify
+
+app = typer.Typer(no_args_is_help=True, help="The golden set: publish an immutable version, verify it, export it.")
+
+
+@app.command("status")
+def status_command(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Count what is in the golden set now. Example: goldfold golden status --json"""
+    with goldfold(context) as opened:
+        items = opened.ledger.golden.items()
+    counts = Counter((str(i.policy_id), str(i.partition), str(i.outcome)) for i in items)
+    rows = [(*key, n) for key, n in sorted(counts.items())]
+    if as_json:
+        show_json([dict(zip(("policy", "partition", "outcome", "items"), row, strict=True)) for row in rows])
+        return
+    table("Golden set", ["policy", "partition", "outcome", "items"], rows)
+
+
+@app.command("publish")
+def publish_command(
+    context: typer.Context,
+    bump: Annotated[str | None, typer.Option(help="Ask for a higher step than the changes need.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make an immutable version of what is golden now; its number says what changed.
+
+    Examples:
+
+      goldfold golden publish
+
+      goldfold golden publish --json
+    """
+    with goldfold(context) as opened:
+        version = publish(opened.ledger.golden, opened.golden_dir, datetime.now(UTC), bump=bump)
+        opened.ledger.audit.add("cli", "golden.publish", version.version, {"root": version.merkle_root})
+    if as_json:
+        show_json(version)
+        return
+    out.print(f"Golden version {version.version} (Merkle root {version.merkle_root[:16]}...): {version.counts}")
+    out.print(f"Manifest: {version.manifest_path}")
+
+
+@app.command("list")
+def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the published versions, oldest first. Example: goldfold golden list"""
+    with goldfold(context) as opened:
+        versions = opened.ledger.golden.versions()
+    if as_json:
+        show_json(versions)
+        return
+    rows = [(v.version, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
+    table("Golden versions", ["version", "parent", "Merkle root", "counts", "created"], rows)
+
+
+@app.command("verify")
+def verify_command(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Recompute every hash of a version; tampering is named. Example: goldfold golden verify 1.0.0"""
+    with goldfold(context) as opened:
+        rows = verify(opened.ledger.golden, version)
+    if as_json:
+        show_json({"version": version, "rows": rows, "intact": True})
+        return
+    out.print(f"Version {version}: {rows} rows, every hash matches")
+
+
+@app.command("export")
+def export_command(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
+    folder: Annotated[Path | None, typer.Option("--to", help="A folder that is not there yet.")] = None,
+    form: Annotated[str, typer.Option("--format", help="parquet, jsonl or csv.")] = "parquet",
+    partition: Annotated[
+        list[str] | None, typer.Option("--partition", help="train (default), calibration, dev; repeat for more.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a version's partitions for a trainer, with a dataset card. Sealed answers never leave.
+
+    Examples:
+
+      goldfold golden export 1.0.0 --to ./train
+
+      goldfold golden export 1.0.0 --format jsonl --partition train --partition dev
+    """
+    with goldfold(context) as opened, bar("export", quiet=as_json) as tick:
+        to = folder or opened.exports_dir / f"{version}-{form}"
+        report = export(
+            opened.ledger.golden,
+            version,
+            to,
+            form=form,
+            partitions=partition or ["train"],
+            vectors=opened.vectors(),
+            cosine=opened.duplicate_cosine,
+            progress=tick,
+        )
+        opened.ledger.audit.add("cli", "golden.export", version, {"folder": str(to), "format": form})
+    if as_json:
+        show_json(report)
+        return
+    out.print(f"Exported {report.rows} rows of version {version} ({report.counts}) to {to}")

@@ -1,0 +1,97 @@
+"""Commands on models: train, evaluate, promote, list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.output import out, show_json, table
+from api.cli.session import JsonFlag, goldfold, run_job
+from api.figures import COLUMNS, figures_of, policies_of
+from api.ids import new_id
+from labeling.training import evaluate_model, newest_version, promote
+
+
+def train_command(
+    context: typer.Context,
+    golden: Annotated[str, typer.Option("--golden", help="Golden version (default: the newest).")] = "",
+    model_id: Annotated[str, typer.Option("--id", help="Id of the model and of the job.")] = "",
+    seed: Annotated[int, typer.Option(help="Same seed and version: same weights.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit a head on a golden version's train partition and judge it on dev.
+
+    Examples:
+
+      goldfold train
+
+      goldfold train --golden 1.2.0 --id hate-7 --json
+    """
+    with goldfold(context) as app:
+        version = golden or newest_version(app.ledger.golden)
+    chosen = model_id or new_id("model")
+    request = {"model_id": chosen, "golden_version": version, "seed": seed}
+    result = run_job(context, "train", chosen, request, quiet=as_json)
+    if as_json:
+        show_json(result)
+        return
+    out.print(f"Candidate {result['model_id']} ({result['version']}) on golden {request['golden_version']}")
+    for policy_id, said in sorted(result["report"].items()):
+        out.print(f"  {policy_id}: {said}")
+    _figures(result["evaluation"])
+
+
+def evaluate_command(
+    context: typer.Context,
+    model_id: Annotated[str, typer.Argument(help="Id of the model (goldfold models).")],
+    golden: Annotated[str, typer.Option("--golden", help="Judge on this version's dev partition instead.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Judge a model on dev: AUPRC, precision and recall at the threshold, with intervals.
+
+    Example: goldfold evaluate hate-7 --golden 1.3.0
+    """
+    with goldfold(context) as app:
+        result = evaluate_model(app.ledger, app.lake, app.policies, model_id, golden or None).as_dict()
+    if as_json:
+        show_json(result)
+        return
+    _figures(result)
+
+
+def promote_command(
+    context: typer.Context,
+    model_id: Annotated[str, typer.Argument(help="Id of the model (goldfold models).")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a model the scorer of the next round; the one before is archived. Example: goldfold promote hate-7"""
+    with goldfold(context) as app:
+        model = promote(app.ledger, model_id, actor="cli")
+    if as_json:
+        show_json(model)
+        return
+    out.print(f"{model.model_id} is the champion; the next round scores with it")
+
+
+def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the models, newest last. Example: goldfold models"""
+    with goldfold(context) as app:
+        models = app.ledger.models.all()
+    if as_json:
+        show_json(models)
+        return
+    rows = [(m.model_id, m.version, m.state, m.golden_version, m.created_at) for m in models]
+    table("Models", ["id", "version", "state", "golden version", "created"], rows)
+
+
+def _figures(evaluation: Mapping[str, Any]) -> None:
+    rows: list[tuple[object, ...]] = []
+    licences = set()
+    for policy_id, judged in policies_of(evaluation):
+        rows.extend((policy_id, *figure) for figure in figures_of(judged))
+        licences.add(judged["licence"])
+    table(f"On the dev partition of golden {evaluation['golden_version']}", ["policy", *COLUMNS], rows)
+    for licence in sorted(licences):
+        out.print(f"Licence: {licence}")

@@ -1,0 +1,98 @@
+"""What the command line prints: tables and bars for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from api.jobs.runtime import Job
+
+Tick = Callable[[int, int], None]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+
+def show_json(value: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def plain(value: object) -> Any:
+    """A value in JSON's own types: records as objects, times as ISO 8601, enums as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no NaN: a figure that could not be computed is null
+    return value
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on standard output; an empty one says so."""
+    if not rows:
+        out.print(f"{title}: none")
+        return
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(made)
+
+
+@contextmanager
+def bar(label: str, *, quiet: bool = False) -> Iterator[Tick]:
+    """A progress bar on standard error; the caller says how many are done of how many."""
+    with _progress(quiet) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def job_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[Job], None]]:
+    """A progress bar that follows a job through its stages."""
+    with _progress(quiet) as progress:
+        task = progress.add_task(label, total=None)
+
+        def watch(job: Job) -> None:
+            said = job.progress
+            stage = said.get("stage", job.state)
+            progress.update(
+                task, description=f"{label}: {stage}", completed=said.get("done", 0), total=said.get("total")
+            )
+
+        yield watch
+
+
+def _progress(quiet: bool) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=not err.is_terminal,
+        disable=quiet or not err.is_terminal,
+    )

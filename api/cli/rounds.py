@@ -1,0 +1,197 @@
+"""Commands on rounds: start one, list them, pull answers, see what waits for a lead."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.output import out, show_json, table
+from api.cli.session import JsonFlag, given, goldfold, run_job
+from api.ids import new_id
+from api.requests import round_request, typed_round
+from labeling.records import TaskKind, TaskState
+from labeling.rounds import preview
+
+Repeat = list[str] | None
+
+
+def round_command(
+    context: typer.Context,
+    round_id: Annotated[str, typer.Option("--id", help="Id of the round; the same id again goes on or shows it.")] = "",
+    budget: Annotated[int | None, typer.Option(help="Picks over all lanes (setting: budget).")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, plan and items: same picks.")] = 0,
+    policy: Annotated[Repeat, typer.Option("--policy", help="Only this policy; repeat for more.")] = None,
+    lane: Annotated[
+        Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1.")
+    ] = None,
+    quota: Annotated[
+        Repeat, typer.Option("--quota", help="Bound on purposive picks: --quota language:pt=5..20 (or 5.. or ..20).")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="Measure of the uncertain lane.")] = "threshold",
+    overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Score what is missing, pick the items worth a person's minute, and send them to Label Studio, blind.
+
+    Examples:
+
+      goldfold round --budget 200
+
+      goldfold round --id week-47 --policy hate_speech --lane random=0.2 --lane uncertain=0.8
+
+      goldfold round --budget 500 --dry-run --json
+    """
+    settings = given(context).settings()
+    request = round_request(
+        settings,
+        {
+            "round_id": round_id or new_id("round"),
+            "budget": budget,
+            "seed": seed,
+            "policies": policy or [],
+            "lanes": _lanes(lane),
+            "quotas": [_quota(text) for text in quota or ()],
+            "strategy": strategy,
+            "overlap": overlap,
+        },
+    )
+    if dry_run:
+        _preview(context, request, as_json)
+        return
+    result = run_job(context, "round", request["round_id"], request, quiet=as_json)
+    if as_json:
+        show_json(result)
+        return
+    out.print(f"Round {result['round_id']} is {result['state']}: {result['picks']} picks, tasks {result['tasks']}")
+    for note in result["notes"]:
+        out.print(f"Note: {note}")
+
+
+def rounds_command(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List the rounds. Example: goldfold rounds --json"""
+    with goldfold(context) as app:
+        rounds = app.ledger.rounds.all()
+        counts = {round_.round_id: app.ledger.tasks.counts(round_.round_id) for round_ in rounds}
+    if as_json:
+        show_json([{"round": round_, "tasks": counts[round_.round_id]} for round_ in rounds])
+        return
+    rows = [(r.round_id, r.state, r.plan["budget"], r.seed, _counts(counts[r.round_id]), r.created_at) for r in rounds]
+    table("Rounds", ["id", "state", "budget", "seed", "tasks", "created"], rows)
+
+
+def sync_command(
+    context: typer.Context,
+    full: Annotated[bool, typer.Option("--full", help="Sweep every task, not only what changed.")] = False,
+    job_id: Annotated[str, typer.Option("--id", help="Id of the job.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Pull answers from Label Studio, settle what is decided, send disputes to a lead.
+
+    Examples:
+
+      goldfold sync
+
+      goldfold sync --full --json
+    """
+    result = run_job(context, "sync", job_id or new_id("sync"), {"full": full}, quiet=as_json)
+    if as_json:
+        show_json(result)
+        return
+    out.print(
+        f"{result['events']} new events; {result['settled']} tasks settled ({result['golden']} golden), "
+        f"{result['disputed']} disputed, {result['waiting']} waiting, {result['sent']} sent"
+    )
+    for round_id in result["closed"]:
+        out.print(f"Round {round_id} is closed")
+
+
+def adjudicate_command(
+    context: typer.Context,
+    sync: Annotated[bool, typer.Option("--sync/--no-sync", help="Pull answers first.")] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what waits for a lead, with the address of each task in Label Studio.
+
+    A lead who labelled a copy of the item does not count; the ledger refuses that answer.
+
+    Examples:
+
+      goldfold adjudicate
+
+      goldfold adjudicate --no-sync --json
+    """
+    if sync:
+        run_job(context, "sync", new_id("sync"), {"full": False}, quiet=as_json)
+    with goldfold(context) as app:
+        waiting = app.ledger.tasks.where(
+            states=(TaskState.QUEUED, TaskState.SENDING, TaskState.SENT), kind=TaskKind.ADJUDICATION
+        )
+        base = app.settings.studio_url
+    rows: list[dict[str, Any]] = [
+        {
+            "task_id": task.task_id,
+            "policy": task.policy_id,
+            "round": task.round_id,
+            "state": str(task.state),
+            "url": f"{base}/projects/{task.project_id}/data?task={task.studio_task_id}" if task.studio_task_id else "",
+        }
+        for task in waiting
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    table("Waiting for a lead", ["task", "policy", "round", "state", "address"], [tuple(r.values()) for r in rows])
+
+
+def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> None:
+    with goldfold(context) as app:
+        shown = preview(app.ledger, app.lake, app.policies, app.scorer(), typed_round(request))
+    selection = shown.selection
+    if as_json:
+        show_json({"items_scored": shown.items_scored, "selection": selection})
+        return
+    lanes = Counter((pick.lane, pick.policy) for pick in selection.picks)
+    table(
+        "Would be picked (nothing was written)",
+        ["lane", "policy", "picks"],
+        [(*k, n) for k, n in sorted(lanes.items())],
+    )
+    for note in selection.notes:
+        out.print(f"Note: {note}")
+
+
+def _lanes(texts: Repeat) -> dict[str, float] | None:
+    if not texts:
+        return None
+    lanes: dict[str, float] = {}
+    for text in texts:
+        name, _, share = text.partition("=")
+        try:
+            lanes[name] = float(share)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r}: write it as --lane random=0.1") from None
+    return lanes
+
+
+def _quota(text: str) -> dict[str, Any]:
+    where, _, bounds = text.partition("=")
+    key, _, value = where.partition(":")
+    low, dots, high = bounds.partition("..")
+    try:
+        if key not in ("policy", "language") or not value or not dots:
+            raise ValueError
+        return {
+            "key": key,
+            "value": value,
+            "at_least": int(low) if low else 0,
+            "at_most": int(high) if high else None,
+        }
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write it as --quota language:pt=5..20") from None
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))

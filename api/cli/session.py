@@ -1,0 +1,64 @@
+"""What a command opens and closes: the settings it was given, Goldfold, and the jobs of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.output import job_bar
+from api.composition import Goldfold
+from api.jobs.runtime import JobRuntime
+from configs.settings import Settings, load_settings
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+@dataclass(slots=True)
+class Given:
+    """The options before the command: they rank above the environment and the settings file."""
+
+    config: Path | None = None
+    flags: dict[str, Any] = field(default_factory=dict)
+
+    def settings(self, **more: Any) -> Settings:
+        """Read the settings. Raises SettingsError."""
+        return load_settings(self.config, **{**self.flags, **{k: v for k, v in more.items() if v is not None}})
+
+
+def given(context: typer.Context) -> Given:
+    """The options before the command."""
+    found = context.find_object(Given)
+    return found if found is not None else Given()
+
+
+@contextmanager
+def goldfold(context: typer.Context, **flags: Any) -> Iterator[Goldfold]:
+    """Goldfold under the command's settings, closed at the end."""
+    opened = Goldfold(given(context).settings(**flags))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def jobs(app: Goldfold) -> Iterator[JobRuntime]:
+    """The jobs of this process; unfinished ones that this process's slot left behind go on too."""
+    runtime = JobRuntime(app)
+    runtime.start()
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def run_job(context: typer.Context, kind: str, job_id: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """Run one job to its end with a progress bar. Raises what the job raised, as JobFailed."""
+    with goldfold(context) as app, jobs(app) as runtime, job_bar(kind, quiet=quiet) as watch:
+        runtime.submit(kind, job_id, request)
+        return runtime.result(job_id, watch)

@@ -1,0 +1,172 @@
+"""What the steps of the jobs do: plain functions from a ``Goldfold`` and ids to counts and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import structlog
+
+from api.composition import Goldfold
+from api.jobs.progress import forget, tick
+from api.requests import typed_round
+from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
+from labeling.rounds import close_round, select_round
+from labeling.rounds import open_round as open_round_
+from labeling.scorebook import score_chunk
+from labeling.settle import settle_all
+from labeling.studio.projects import ensure_project
+from labeling.studio.pull import pull_project
+from labeling.studio.push import push_tasks
+from labeling.studio.webhooks import ensure_webhook
+from labeling.training import evaluate_model
+from labeling.training import train as train_
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+WEBHOOK = "/v1/webhooks/label-studio"
+SCORE_CHUNK = 256  # items a scoring step commits at once: what a crash costs at most
+PUSH_CHUNK = 200  # tasks a push step sends at once
+
+
+def score(goldfold: Goldfold, job_id: str) -> Json:
+    """Score one chunk; ``left`` items still wait."""
+    scorer = goldfold.scorer()
+    try:
+        chunk = score_chunk(goldfold.lake, scorer, SCORE_CHUNK, lambda done, total: tick(job_id, "score", done, total))
+    finally:
+        forget(job_id)
+    return {**asdict(chunk), "scorer": scorer.name, "version": scorer.version}
+
+
+def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
+    """Record the plan."""
+    round_ = open_round_(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request))
+    return {"round_id": round_.round_id}
+
+
+def select(goldfold: Goldfold, round_id: str) -> Json:
+    """Pick and commit; ``policies`` have tasks in this round."""
+    select_round(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), round_id)
+    picks = goldfold.ledger.rounds.picks(round_id)
+    return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
+
+
+def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> int:
+    """Make sure the Label Studio project of a policy is there, with its webhook when one is configured."""
+    overlap = int(str(goldfold.ledger.rounds.get(round_id).plan["overlap"]))
+    found = ensure_project(
+        goldfold.studio, goldfold.ledger.projects, goldfold.policies[policy_id], TaskKind(kind), overlap=overlap
+    )
+    secret = goldfold.settings.studio_webhook_secret.get_secret_value()
+    if secret:
+        refused = ensure_webhook(goldfold.studio, found.project_id, f"{goldfold.settings.public_url}{WEBHOOK}", secret)
+        if refused:
+            log.warning("webhook_refused", project=found.project_id, reason=refused)
+    return found.project_id
+
+
+def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, *, holder: str) -> Json:
+    """Send one chunk of a round's tasks; ``left`` still wait."""
+    waiting = _waiting(goldfold, round_id, policy_id, kind)
+    chunk = waiting[:PUSH_CHUNK]
+    if not chunk:
+        return {"sent": 0, "left": 0, "quarantined": 0}
+    policy = goldfold.policies[policy_id]
+    found = goldfold.ledger.projects.find(goldfold.studio.base_url, policy_id, policy.version, TaskKind(kind))
+    if found is None:
+        raise LookupError(f"the project of {policy_id} {policy.version} is not in the ledger")
+    report = push_tasks(goldfold.studio, goldfold.ledger.tasks, goldfold.ledger.projects, found, chunk, holder=holder)
+    return {
+        "sent": report.sent + report.found,
+        "quarantined": len(report.quarantined),
+        "left": len(waiting) - len(chunk),
+    }
+
+
+def opened(goldfold: Goldfold, round_id: str) -> Json:
+    """Mark the round open: its tasks are with the annotators."""
+    rounds = goldfold.ledger.rounds
+    if rounds.get(round_id).state is RoundState.SELECTED:
+        rounds.set_state(round_id, RoundState.OPEN)
+    round_ = rounds.get(round_id)
+    return {
+        "round_id": round_id,
+        "state": str(round_.state),
+        "picks": len(rounds.picks(round_id)),
+        "tasks": goldfold.ledger.tasks.counts(round_id),
+        "notes": list(round_.notes),
+    }
+
+
+def projects(goldfold: Goldfold) -> list[Json]:
+    """The Label Studio projects that answers may come from."""
+    base_url = goldfold.studio.base_url
+    return [
+        {"project_id": p.project_id, "policy_id": p.policy_id}
+        for p in goldfold.ledger.projects.all()
+        if p.base_url == base_url
+    ]
+
+
+def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
+    """Turn what changed in one project into events."""
+    found = _project(goldfold, project_id)
+    report = pull_project(goldfold.studio, goldfold.ledger, found, goldfold.policies[found.policy_id], full=full)
+    return {"project_id": project_id, **asdict(report)}
+
+
+def settle(goldfold: Goldfold) -> Json:
+    """Decide, fold, ask a lead."""
+    report = settle_all(goldfold.ledger, goldfold.lake, cache(goldfold.groups))
+    return {**asdict(report), "refusals": [asdict(refusal) for refusal in report.refusals]}
+
+
+def unpushed(goldfold: Goldfold) -> list[Json]:
+    """Groups (round, policy, kind) of rounds under way that have tasks to send."""
+    under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
+    tasks = goldfold.ledger.tasks.where(states=(TaskState.QUEUED, TaskState.SENDING))
+    groups = {(t.round_id, t.policy_id, str(t.kind)) for t in tasks if t.round_id in under_way}
+    return [{"round_id": r, "policy_id": p, "kind": k} for r, p, k in sorted(groups)]
+
+
+def close(goldfold: Goldfold) -> list[str]:
+    """Close the rounds whose tasks all have an end."""
+    return [r.round_id for r in goldfold.ledger.rounds.all() if close_round(goldfold.ledger, r.round_id)]
+
+
+def train(goldfold: Goldfold, model_id: str, golden_version: str, seed: int) -> Json:
+    """Fit and register a candidate."""
+    trained = train_(
+        goldfold.ledger,
+        goldfold.lake,
+        model_id=model_id,
+        golden_version=golden_version,
+        fallback=goldfold.prototypes,
+        folder=goldfold.models_dir,
+        seed=seed,
+        duplicate_cosine=goldfold.duplicate_cosine,
+    )
+    return {"model_id": model_id, "version": trained.model.version, "report": trained.report}
+
+
+def evaluate(goldfold: Goldfold, model_id: str) -> Json:
+    """Judge a model on dev."""
+    return evaluate_model(goldfold.ledger, goldfold.lake, goldfold.policies, model_id).as_dict()
+
+
+def _project(goldfold: Goldfold, project_id: int) -> StudioProject:
+    base_url = goldfold.studio.base_url
+    for found in goldfold.ledger.projects.all():
+        if (found.base_url, found.project_id) == (base_url, project_id):
+            return found
+    raise LookupError(f"project {project_id} of {base_url} is not in the ledger")
+
+
+def _waiting(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> list[Task]:
+    states = (TaskState.QUEUED, TaskState.SENDING)
+    tasks = goldfold.ledger.tasks.where(round_id=round_id, states=states, kind=TaskKind(kind))
+    return [task for task in tasks if task.policy_id == policy_id]

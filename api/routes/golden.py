@@ -1,0 +1,158 @@
+"""The golden set: /v1/golden. Publish a version, verify it, export it for a trainer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Depends, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Engineer, Lead, Role, require
+from api.problems import documented
+from api.routes.state import TheGoldfold
+from labeling.golden.export import export
+from labeling.golden.publish import publish, verify
+from labeling.records import GoldenVersion, Partition
+
+router = APIRouter(prefix="/v1/golden", tags=["golden"], responses=documented(404, 409, 503))
+Bump = Literal["patch", "minor", "major"]
+EXPORT_EXAMPLE = {"form": "parquet", "partitions": ["train"]}
+
+
+class StratumOut(BaseModel):
+    """How many golden items there are now of one kind."""
+
+    policy: str
+    partition: Partition
+    tier: str
+    state: str
+    outcome: str
+    items: int
+
+
+class VersionOut(BaseModel):
+    """An immutable release. ``counts``: rows by partition."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "version": "1.1.0",
+                "parent": "1.0.0",
+                "merkle_root": "6d2f...",
+                "counts": {"train": 412, "dev": 96},
+                "created_at": "2026-01-31T09:30:00Z",
+            }
+        }
+    )
+
+    version: str
+    parent: str | None
+    merkle_root: str
+    counts: dict[str, int]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, version: GoldenVersion) -> VersionOut:
+        return cls(
+            version=version.version,
+            parent=version.parent,
+            merkle_root=version.merkle_root,
+            counts=version.counts,
+            created_at=version.created_at,
+        )
+
+
+class PublishIn(BaseModel):
+    """``bump`` may ask for a higher step than the changes need."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"bump": None}})
+
+    bump: Bump | None = None
+
+
+class VerifiedOut(BaseModel):
+    """Every hash of the version was computed anew and matches."""
+
+    version: str
+    rows: int
+
+
+class ExportIn(BaseModel):
+    """What to write. Sealed answers never leave."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    form: Literal["parquet", "jsonl", "csv"] = "parquet"
+    partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1)
+
+
+class ExportOut(BaseModel):
+    """Where the export lies on the service's machine."""
+
+    version: str
+    folder: str
+    form: str
+    rows: int
+    counts: dict[str, int]
+
+
+@router.get("", dependencies=[Depends(require(Role.VIEWER))])
+def get_golden(goldfold: TheGoldfold) -> list[StratumOut]:
+    """The golden set as it is now, counted."""
+    counts = Counter(
+        (i.policy_id, i.partition, str(i.tier), str(i.state), str(i.outcome)) for i in goldfold.ledger.golden.items()
+    )
+    return [
+        StratumOut(policy=policy, partition=partition, tier=tier, state=state, outcome=outcome, items=n)
+        for (policy, partition, tier, state, outcome), n in sorted(counts.items())
+    ]
+
+
+@router.get("/versions", dependencies=[Depends(require(Role.VIEWER))])
+def list_versions(goldfold: TheGoldfold) -> list[VersionOut]:
+    """Every published version, oldest first."""
+    return [VersionOut.of(version) for version in goldfold.ledger.golden.versions()]
+
+
+@router.post("/versions", status_code=status.HTTP_201_CREATED)
+def publish_version(goldfold: TheGoldfold, caller: Lead, given: PublishIn) -> VersionOut:
+    """Publish what is golden now; the number says what changed."""
+    version = publish(goldfold.ledger.golden, goldfold.golden_dir, datetime.now(UTC), bump=given.bump)
+    goldfold.ledger.audit.add(caller.key_id, "golden.publish", version.version, {"root": version.merkle_root})
+    return VersionOut.of(version)
+
+
+@router.get("/versions/{version}", dependencies=[Depends(require(Role.VIEWER))])
+def get_version(goldfold: TheGoldfold, version: str) -> VersionOut:
+    """One version."""
+    return VersionOut.of(goldfold.ledger.golden.version(version))
+
+
+@router.post("/versions/{version}/verify", dependencies=[Depends(require(Role.ENGINEER))])
+def verify_version(goldfold: TheGoldfold, version: str) -> VerifiedOut:
+    """Compute every hash anew; what was tampered with is named (500, integrity-error)."""
+    return VerifiedOut(version=version, rows=verify(goldfold.ledger.golden, version))
+
+
+@router.post("/versions/{version}/exports", status_code=status.HTTP_201_CREATED)
+def export_version(
+    goldfold: TheGoldfold,
+    version: str,
+    caller: Engineer,
+    given: Annotated[ExportIn, Body(examples=[EXPORT_EXAMPLE])],
+) -> ExportOut:
+    """Write partitions for a trainer into the service's exports folder; a training export that leaks is refused."""
+    folder = goldfold.exports_dir / f"{version}-{'-'.join(given.partitions)}-{given.form}"
+    done = export(
+        goldfold.ledger.golden,
+        version,
+        folder,
+        form=given.form,
+        partitions=given.partitions,
+        vectors=goldfold.vectors(),
+        cosine=goldfold.duplicate_cosine,
+    )
+    goldfold.ledger.audit.add(caller.key_id, "golden.export", version, {"folder": str(folder), "rows": done.rows})
+    return ExportOut(version=version, folder=str(folder), form=done.form, rows=done.rows, counts=done.counts)

@@ -1,0 +1,82 @@
+"""Content in, by JSON: /v1/items."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Role, require
+from api.problems import documented
+from api.routes.state import TheGoldfold
+from labeling.errors import NotFound
+from labeling.ingest import ingest
+from labeling.scorebook import scores_of
+
+router = APIRouter(prefix="/v1/items", tags=["items"], responses=documented(404, 409, 503))
+
+EXAMPLE = {
+    "items": [
+        {"external_id": "post-1", "text": "You people are vermin.", "language": "en", "market": "GB", "views": 1204}
+    ]
+}
+
+
+class ItemsIn(BaseModel):
+    """A batch of items. A batch with a bad row is refused whole; the answer names every bad row and field."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[dict[str, Any]] = Field(min_length=1, max_length=10_000, description="One object an item.")
+
+
+class ItemsOut(BaseModel):
+    """What a batch did."""
+
+    read: int
+    added: int
+    already_there: int
+    repeated: int
+
+
+class ItemOut(BaseModel):
+    """An item as it is known."""
+
+    item_id: str
+    external_id: str
+    content_hash: str
+    text: str
+    language: str
+    scores: dict[str, dict[str, float]] = Field(description="scorer version -> policy -> probability")
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, dependencies=[Depends(require(Role.ENGINEER))])
+def add_items(goldfold: TheGoldfold, batch: Annotated[ItemsIn, Body(examples=[EXAMPLE])]) -> ItemsOut:
+    """Add items. The same item again is no error; the same ``external_id`` with other content is (409)."""
+    report = ingest(
+        batch.items,
+        goldfold.lake,
+        goldfold.ledger.items,
+        lock_path=goldfold.settings.data_dir / "ingest.lock",
+        max_text_chars=goldfold.settings.max_text_chars,
+        policies=goldfold.policies.keys(),
+    )
+    return ItemsOut(read=report.read, added=report.added, already_there=report.already_there, repeated=report.repeated)
+
+
+@router.get("/{external_id}", dependencies=[Depends(require(Role.ENGINEER))])
+def get_item(goldfold: TheGoldfold, external_id: str) -> ItemOut:
+    """An item with its scores."""
+    known = goldfold.ledger.items.known([external_id]).get(external_id)
+    if known is None:
+        raise NotFound(f"no item has the external_id {external_id!r}")
+    row = goldfold.lake.take([known.item_id], ["text", "language"]).to_pylist()[0]
+    return ItemOut(
+        item_id=known.item_id,
+        external_id=external_id,
+        content_hash=known.content_hash,
+        text=row["text"],
+        language=row["language"],
+        scores=scores_of(goldfold.lake, known.item_id),
+    )

@@ -1,0 +1,79 @@
+"""Durable jobs: /v1/jobs; the score and sync jobs start here too."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Depends, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Role, require
+from api.ids import new_id
+from api.jobs.runtime import Job
+from api.problems import documented
+from api.routes.state import TheJobs
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=documented(404, 409, 503))
+JOB_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,99}$"
+
+
+class JobOut(BaseModel):
+    """A job: the same id again is the same job."""
+
+    job_id: str
+    kind: str
+    state: str = Field(description="queued, running, done, failed or cancelled")
+    progress: dict[str, Any]
+    result: dict[str, Any] | None
+    error: str | None
+    created_at_s: float
+    updated_at_s: float
+
+    @classmethod
+    def of(cls, job: Job) -> JobOut:
+        return cls(**asdict(job))
+
+
+class JobIn(BaseModel):
+    """The id of a job; left out, one is made."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"job_id": "nightly-2026-11-22"}]})
+
+    job_id: str | None = Field(None, pattern=JOB_ID)
+
+
+class SyncIn(JobIn):
+    """``full`` sweeps every task instead of only what changed."""
+
+    full: bool = False
+
+
+@router.get("", dependencies=[Depends(require(Role.VIEWER))])
+def list_jobs(jobs: TheJobs, limit: int = 50) -> list[JobOut]:
+    """The newest jobs first."""
+    return [JobOut.of(job) for job in jobs.all(min(max(limit, 1), 500))]
+
+
+@router.get("/{job_id}", dependencies=[Depends(require(Role.VIEWER))])
+def get_job(jobs: TheJobs, job_id: str) -> JobOut:
+    """One job."""
+    return JobOut.of(jobs.get(job_id))
+
+
+@router.post("/{job_id}/cancel", dependencies=[Depends(require(Role.ENGINEER))])
+def cancel_job(jobs: TheJobs, job_id: str) -> JobOut:
+    """Cancel at the next step; starting the same id again goes on from there."""
+    return JobOut.of(jobs.cancel(job_id))
+
+
+@router.post("/score", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
+def start_score(jobs: TheJobs, given: JobIn) -> JobOut:
+    """Score every item that has no score under the current model."""
+    return JobOut.of(jobs.submit("score", given.job_id or new_id("score"), {}))
+
+
+@router.post("/sync", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
+def start_sync(jobs: TheJobs, given: SyncIn) -> JobOut:
+    """Pull answers from Label Studio and settle what is decided."""
+    return JobOut.of(jobs.submit("sync", given.job_id or new_id("sync"), {"full": given.full}))

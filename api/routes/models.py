@@ -1,0 +1,99 @@
+"""Models: /v1/models. Train a candidate, judge it, promote it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Lead, Role, require
+from api.ids import new_id
+from api.problems import documented
+from api.routes.jobs import JOB_ID, JobOut
+from api.routes.state import TheGoldfold, TheJobs
+from labeling.records import Model, ModelState
+from labeling.training import evaluate_model, newest_version, promote
+
+router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(404, 409))
+
+
+class TrainIn(BaseModel):
+    """What to train on; left out: the newest golden version, a new id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model_id: str | None = Field(None, pattern=JOB_ID)
+    golden_version: str | None = None
+    seed: int = 0
+
+
+class EvaluateIn(BaseModel):
+    """Which version's dev partition judges; left out: the one the model was trained on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    golden_version: str | None = None
+
+
+class ModelOut(BaseModel):
+    """A model. ``version`` is the hash of its weights."""
+
+    model_id: str
+    version: str
+    golden_version: str
+    state: ModelState
+    metrics: dict[str, Any] = Field(description="What the last evaluation found.")
+    created_at: datetime | None
+    promoted_at: datetime | None
+
+    @classmethod
+    def of(cls, model: Model) -> ModelOut:
+        return cls(
+            model_id=model.model_id,
+            version=model.version,
+            golden_version=model.golden_version,
+            state=model.state,
+            metrics=model.metrics,
+            created_at=model.created_at,
+            promoted_at=model.promoted_at,
+        )
+
+
+TRAIN_EXAMPLE = {"model_id": "hate-7", "golden_version": "1.2.0", "seed": 0}
+
+
+@router.post("", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
+def start_training(
+    goldfold: TheGoldfold, jobs: TheJobs, given: Annotated[TrainIn, Body(examples=[TRAIN_EXAMPLE])]
+) -> JobOut:
+    """Train a candidate on the train partition and judge it on dev. The job has the model's id."""
+    version = given.golden_version or newest_version(goldfold.ledger.golden)
+    model_id = given.model_id or new_id("model")
+    request = {"model_id": model_id, "golden_version": version, "seed": given.seed}
+    return JobOut.of(jobs.submit("train", model_id, request))
+
+
+@router.get("", dependencies=[Depends(require(Role.VIEWER))])
+def list_models(goldfold: TheGoldfold) -> list[ModelOut]:
+    """Every model, oldest first; at most one is champion."""
+    return [ModelOut.of(model) for model in goldfold.ledger.models.all()]
+
+
+@router.get("/{model_id}", dependencies=[Depends(require(Role.VIEWER))])
+def get_model(goldfold: TheGoldfold, model_id: str) -> ModelOut:
+    """One model."""
+    return ModelOut.of(goldfold.ledger.models.get(model_id))
+
+
+@router.post("/{model_id}/evaluate", dependencies=[Depends(require(Role.ENGINEER))])
+def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn) -> dict[str, Any]:
+    """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version."""
+    return evaluate_model(goldfold.ledger, goldfold.lake, goldfold.policies, model_id, given.golden_version).as_dict()
+
+
+@router.post("/{model_id}/promote")
+def promote_model(goldfold: TheGoldfold, model_id: str, caller: Lead) -> ModelOut:
+    """Make it the scorer of the next round; the champion before it is archived."""
+    return ModelOut.of(promote(goldfold.ledger, model_id, actor=caller.key_id))

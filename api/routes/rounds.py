@@ -1,0 +1,188 @@
+"""Rounds: /v1/rounds, with a dry run and live progress."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Body, Depends, status
+from pydantic import BaseModel, ConfigDict, Field
+from sse_starlette.sse import EventSourceResponse
+
+from api.auth import Role, require
+from api.ids import new_id
+from api.jobs.runtime import ENDED
+from api.problems import documented
+from api.requests import round_request, typed_round
+from api.routes.jobs import JOB_ID, JobOut
+from api.routes.state import TheGoldfold, TheJobs
+from labeling.records import Round
+from labeling.rounds import preview
+
+router = APIRouter(prefix="/v1/rounds", tags=["rounds"], responses=documented(404, 409, 503))
+EVENT_POLL_S = 0.3
+EXAMPLE = {
+    "round_id": "week-47",
+    "budget": 200,
+    "policies": ["hate_speech"],
+    "lanes": {"random": 0.2, "uncertain": 0.8},
+}
+
+
+class QuotaIn(BaseModel):
+    """A bound on the purposive picks of one policy or language."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(pattern="^(policy|language)$")
+    value: str
+    at_least: int = Field(0, ge=0)
+    at_most: int | None = Field(None, ge=0)
+
+
+class RoundIn(BaseModel):
+    """A round to run; what is left out comes from the settings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    round_id: str | None = Field(None, pattern=JOB_ID, description="The same id again is the same round.")
+    budget: int | None = Field(None, ge=1)
+    seed: int = 0
+    policies: list[str] = []
+    lanes: dict[str, float] | None = None
+    quotas: list[QuotaIn] = []
+    strategy: str = "threshold"
+    overlap: int | None = Field(None, ge=1, le=10)
+
+    def request(self) -> dict[str, Any]:
+        return {**self.model_dump(), "round_id": self.round_id or new_id("round")}
+
+
+class RoundOut(BaseModel):
+    """A round as it stands."""
+
+    round_id: str
+    state: str
+    seed: int
+    plan: dict[str, Any]
+    frame: dict[str, Any]
+    scorer_version: str
+    notes: list[str]
+    created_at: datetime
+    tasks: dict[str, int] = Field(description="tasks by state")
+
+    @classmethod
+    def of(cls, round_: Round, tasks: dict[str, int]) -> RoundOut:
+        return cls(
+            round_id=round_.round_id,
+            state=str(round_.state),
+            seed=round_.seed,
+            plan=round_.plan,
+            frame=round_.frame,
+            scorer_version=round_.scorer_version,
+            notes=list(round_.notes),
+            created_at=round_.created_at,
+            tasks=tasks,
+        )
+
+
+class PickOut(BaseModel):
+    """Why an item was picked. ``pi`` null: on purpose, so no claim about the population."""
+
+    item_id: str
+    policy: str
+    lane: str
+    pi: float | None
+    probability: float
+    reasons: list[str]
+
+
+class PreviewOut(BaseModel):
+    """What a dry run would pick; nothing was written."""
+
+    items_scored: int
+    frame: dict[str, Any]
+    notes: list[str]
+    picks: list[PickOut]
+
+
+RoundBody = Annotated[RoundIn, Body(examples=[EXAMPLE])]
+
+
+@router.post("", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
+def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOut:
+    """Start a round: score what is missing, pick, push to Label Studio. The job has the round's id."""
+    request = round_request(goldfold.settings, given.request())
+    return JobOut.of(jobs.submit("round", request["round_id"], request))
+
+
+@router.post("/preview", dependencies=[Depends(require(Role.ENGINEER))])
+def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
+    """A dry run over the items that are scored already."""
+    request = typed_round(round_request(goldfold.settings, given.request()))
+    shown = preview(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), request)
+    picks = [
+        PickOut(
+            item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)
+        )
+        for p in shown.selection.picks
+    ]
+    return PreviewOut(
+        items_scored=shown.items_scored,
+        frame=shown.selection.frame,
+        notes=list(shown.selection.notes),
+        picks=picks,
+    )
+
+
+@router.get("", dependencies=[Depends(require(Role.VIEWER))])
+def list_rounds(goldfold: TheGoldfold) -> list[RoundOut]:
+    """Every round, oldest first."""
+    ledger = goldfold.ledger
+    return [RoundOut.of(round_, ledger.tasks.counts(round_.round_id)) for round_ in ledger.rounds.all()]
+
+
+@router.get("/{round_id}", dependencies=[Depends(require(Role.VIEWER))])
+def get_round(goldfold: TheGoldfold, round_id: str) -> RoundOut:
+    """One round."""
+    return RoundOut.of(goldfold.ledger.rounds.get(round_id), goldfold.ledger.tasks.counts(round_id))
+
+
+@router.get("/{round_id}/picks", dependencies=[Depends(require(Role.ENGINEER))])
+def get_picks(goldfold: TheGoldfold, round_id: str) -> list[PickOut]:
+    """What was picked, by which lane, with which probability and why."""
+    goldfold.ledger.rounds.get(round_id)
+    return [
+        PickOut(
+            item_id=p.item_id,
+            policy=p.policy_id,
+            lane=p.lane,
+            pi=p.pi,
+            probability=p.probability,
+            reasons=list(p.reasons),
+        )
+        for p in goldfold.ledger.rounds.picks(round_id)
+    ]
+
+
+@router.get("/{round_id}/events", dependencies=[Depends(require(Role.VIEWER))])
+async def follow_round(jobs: TheJobs, round_id: str) -> EventSourceResponse:
+    """The round's job as server-sent events, one ``progress`` event a change, until it ends."""
+    await anyio.to_thread.run_sync(jobs.get, round_id)
+
+    async def events() -> AsyncIterator[dict[str, str]]:
+        last = None
+        while True:
+            job = await anyio.to_thread.run_sync(jobs.get, round_id)
+            said = (job.state, job.progress)
+            if said != last:
+                yield {"event": "progress", "data": JobOut(**asdict(job)).model_dump_json()}
+            last = said
+            if job.state in ENDED:
+                return
+            await anyio.sleep(EVENT_POLL_S)
+
+    return EventSourceResponse(events())

@@ -1,0 +1,34 @@
+"""A running service: Goldfold, its jobs and its sweep, started and ended together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from api.composition import Goldfold
+from api.jobs.runtime import JobRuntime
+from api.sweep import Sweep
+from configs.settings import Settings
+
+
+class Service:
+    """``with Service(settings) as service`` starts everything; the end stops it, and unfinished jobs wait."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.goldfold = Goldfold(settings)
+        self.jobs = JobRuntime(self.goldfold)
+        self.sweep = Sweep(self.jobs, settings.sync_interval_s)
+
+    def __enter__(self) -> Self:
+        self.jobs.start()
+        if self.settings.studio_token.get_secret_value():
+            self.sweep.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.sweep.close()
+        self.jobs.close()
+        self.goldfold.close()

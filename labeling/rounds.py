@@ -1,0 +1,247 @@
+"""A round: plan -> frame -> picks -> tasks -> Label Studio. Each function is one durable step, safe to run again.
+
+The frame is frozen by the lake version of the plan: items that arrive later wait for the next round, so a round that
+was killed picks the same items when it goes on. A pair (item, policy) that any round has picked is not picked again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+
+from labeling.errors import Conflict, InvalidInput, NothingToDo
+from labeling.policies import Policies
+from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
+from labeling.scorebook import LakeScorer, Sheet, read_sheet
+from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
+from selection.select import select
+from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
+
+
+class Stores(Protocol):
+    """The part of the ledger that a round needs."""
+
+    @property
+    def items(self) -> ItemRegistry: ...
+
+    @property
+    def rounds(self) -> Rounds: ...
+
+    @property
+    def tasks(self) -> Tasks: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRequest:
+    """What a person asks for. ``lanes`` maps lane name -> share (adding up to 1); ``policies`` empty means all.
+
+    ``budget`` counts picks, each of which ``overlap`` people answer."""
+
+    round_id: str
+    budget: int
+    seed: int
+    lanes: Mapping[str, float]
+    policies: tuple[str, ...] = ()
+    strategy: str = "threshold"
+    overlap: int = 2
+    risk_floor: float = 0.1
+    duplicate_cosine: float | None = 0.95
+    quotas: tuple[Quota, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a dry run shows: the selection, and nothing written."""
+
+    selection: Selection
+    items_scored: int
+
+
+def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> Round:
+    """Record the plan and freeze the frame. The same request again returns the round that is there;
+    another request under the same id is a Conflict."""
+    _check(request, policies)
+    plan = _plan_of(request, policies)
+    now = datetime.now(UTC)
+    there = [r for r in stores.rounds.all() if r.round_id == request.round_id]
+    frame: dict[str, object] = there[0].frame if there else {"lake_version": stores.items.last_lake_version()}
+    if not there and lake.snapshot() == 0:
+        raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
+    return stores.rounds.create(
+        Round(request.round_id, RoundState.PLANNED, request.seed, plan, frame, "", (), now, now)
+    )
+
+
+def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, round_id: str) -> Round:
+    """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before."""
+    round_ = stores.rounds.get(round_id)
+    if round_.state is not RoundState.PLANNED:
+        return round_
+    _check_versions(round_, policies)
+    version = int(str(round_.frame["lake_version"]))
+    selection, sheet = _select(stores, lake, scorer, round_.plan, round_.seed, version)
+    picks = [_pick_row(round_id, pick) for pick in selection.picks]
+    tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
+    frame = {**round_.frame, **selection.frame, "items_scored": len(sheet.ids), "scorer": scorer.name}
+    stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, selection.notes)
+    return stores.rounds.get(round_id)
+
+
+def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, request: RoundRequest) -> Preview:
+    """Run the selection and write nothing (only items scored already take part)."""
+    _check(request, policies)
+    version = stores.items.last_lake_version()
+    plan = _plan_of(request, policies)
+    selection, sheet = _select(stores, lake, scorer, plan, request.seed, version)
+    return Preview(selection, len(sheet.ids))
+
+
+def close_round(stores: Stores, round_id: str) -> bool:
+    """Close an open round whose tasks all have an end; True when it is closed now."""
+    if stores.rounds.get(round_id).state is not RoundState.OPEN:
+        return False
+    counts = stores.tasks.counts(round_id)
+    ends = {TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}
+    if any(n for state, n in counts.items() if TaskState(state) not in ends):
+        return False
+    stores.rounds.set_state(round_id, RoundState.CLOSED)
+    return True
+
+
+def _check(request: RoundRequest, policies: Policies) -> None:
+    unknown = [p for p in request.policies if p not in policies]
+    if unknown:
+        raise InvalidInput(f"policies: {', '.join(unknown)} unknown (known: {', '.join(sorted(policies))})")
+    if request.budget < 1:
+        raise InvalidInput(f"budget: {request.budget} is not a positive number of picks")
+    if request.overlap < 1:
+        raise InvalidInput(f"overlap: {request.overlap} is not a positive number of people per item")
+
+
+def _check_versions(round_: Round, policies: Policies) -> None:
+    planned = round_.plan["policies"]
+    if not isinstance(planned, Mapping):
+        raise TypeError("a plan names its policies with their versions")
+    for policy_id, version in planned.items():
+        now = policies[policy_id].version if policy_id in policies else "gone"
+        if now != version:
+            raise Conflict(
+                f"round {round_.round_id!r} was planned under {policy_id} {version}, which is {now} now: "
+                "restore that policy file, or cancel the round and open a new one"
+            )
+
+
+def _plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
+    chosen = sorted(request.policies or policies)
+    return {
+        "budget": request.budget,
+        "lanes": {name: float(share) for name, share in sorted(request.lanes.items())},
+        "strategy": request.strategy,
+        "overlap": request.overlap,
+        "risk_floor": request.risk_floor,
+        "duplicate_cosine": request.duplicate_cosine,
+        "quotas": [asdict(quota) for quota in request.quotas],
+        "policies": {p: policies[p].version for p in chosen},
+        "thresholds": {p: policies[p].threshold for p in chosen},
+        "severities": {p: float(2 ** policies[p].severity) for p in chosen},
+    }
+
+
+def _select(
+    stores: Stores,
+    lake: Lake,
+    scorer: LakeScorer,
+    plan: Mapping[str, object],
+    seed: int,
+    lake_version: int,
+) -> tuple[Selection, Sheet]:
+    sheet = read_sheet(lake, scorer, stores.items.ids(lake_version))
+    if not sheet.ids:
+        raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
+    pool = _pool(stores, lake, plan, sheet)
+    return select(pool, _selection_plan(plan, seed)), sheet
+
+
+def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:
+    chosen = tuple(sorted(_floats(plan["thresholds"])))
+    columns = [sheet.policies.index(p) for p in chosen]
+    table = lake.take(sheet.ids, ["language", "policies"])
+    eligible = np.ones((len(sheet.ids), len(chosen)), np.bool_)
+    for row, only in enumerate(table["policies"].to_pylist()):
+        if only:
+            eligible[row] = [p in only for p in chosen]
+    rows = {item_id: row for row, item_id in enumerate(sheet.ids)}
+    places = {p: column for column, p in enumerate(chosen)}
+    for item_id, policy_id in stores.rounds.judged():
+        if item_id in rows and policy_id in places:
+            eligible[rows[item_id], places[policy_id]] = False
+    return Pool(
+        ids=sheet.ids,
+        policies=chosen,
+        probabilities=np.ascontiguousarray(sheet.probabilities[:, columns]),
+        embeddings=sheet.embeddings,
+        eligible=eligible,
+        languages=tuple(table["language"].to_pylist()),
+    )
+
+
+def _selection_plan(plan: Mapping[str, object], seed: int) -> Plan:
+    lanes = _floats(plan["lanes"])
+    strategy = str(plan["strategy"])
+    cosine = plan["duplicate_cosine"]
+    quotas = plan["quotas"]
+    return Plan(
+        budget=int(str(plan["budget"])),
+        seed=seed,
+        lanes=tuple(Lane(n, share, strategy if n == "uncertain" else "threshold") for n, share in lanes.items()),
+        thresholds=_floats(plan["thresholds"]),
+        severities=_floats(plan["severities"]),
+        quotas=tuple(Quota(**q) for q in quotas) if isinstance(quotas, list) else (),
+        risk_floor=float(str(plan["risk_floor"])),
+        duplicate_cosine=None if cosine is None else float(str(cosine)),
+    )
+
+
+def _floats(value: object) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"a plan holds a mapping here, not {type(value).__name__}")
+    return {str(key): float(number) for key, number in value.items()}
+
+
+def _pick_row(round_id: str, pick: Pick) -> PickRow:
+    return PickRow(round_id, pick.item_id, pick.policy, pick.lane, pick.pi, pick.probability, pick.group, pick.reasons)
+
+
+def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: int) -> list[Task]:
+    ids = sorted({pick.item_id for pick in picks})
+    table = lake.take(ids, ["text", "content_hash"])
+    content = dict(
+        zip(ids, zip(table["text"].to_pylist(), table["content_hash"].to_pylist(), strict=True), strict=True)
+    )
+    now = datetime.now(UTC)
+    return [
+        Task(
+            task_id=uuid.uuid4().hex,  # says nothing about the item, the lane or the order
+            kind=TaskKind.BLIND,
+            round_id=pick.round_id,
+            item_id=pick.item_id,
+            policy_id=pick.policy_id,
+            policy_version=policies[pick.policy_id].version,
+            text=content[pick.item_id][0],
+            content_hash=content[pick.item_id][1],
+            overlap=overlap,
+            state=TaskState.QUEUED,
+            project_id=None,
+            studio_task_id=None,
+            parent_task_id=None,
+            error="",
+            created_at=now,
+            updated_at=now,
+        )
+        for pick in picks
+    ]

@@ -1,0 +1,165 @@
+"""From a golden version to a model: train on its train partition, judge on its dev partition, promote.
+
+Models are folders under ``models/``: ``head.safetensors`` and ``head.json`` as ``scoring.head`` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.errors import Conflict, IntegrityError, NothingToDo
+from labeling.golden.export import evaluation_rows, training_rows
+from labeling.golden.leaks import refuse_leaks
+from labeling.golden.vectors import LakeVectors
+from labeling.policies import Policies
+from labeling.quality.evaluation import Evaluation, evaluate
+from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
+from labeling.scorebook import embeddings
+from labeling.store.interfaces import Audit, Golden, Lake, Models
+from scoring.head import Head
+from scoring.training import TrainedHead, train_head
+
+F32 = npt.NDArray[np.float32]
+
+
+class Stores(Protocol):
+    """The part of the ledger that training needs."""
+
+    @property
+    def golden(self) -> Golden: ...
+
+    @property
+    def models(self) -> Models: ...
+
+
+class PromotionStores(Protocol):
+    """The part of the ledger that promoting needs."""
+
+    @property
+    def models(self) -> Models: ...
+
+    @property
+    def audit(self) -> Audit: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A registered candidate, and what training says of each policy (trained, or kept from the fallback and why)."""
+
+    model: Model
+    report: dict[str, object]
+
+
+def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
+    """The active rows of a published version's dev partition."""
+    rows = golden.members(golden.version(version).version)
+    return [row for row in rows if row.partition is Partition.DEV and row.state is GoldState.ACTIVE]
+
+
+def label_matrix(rows: Sequence[GoldenItem], policies: Sequence[str]) -> tuple[tuple[str, ...], F32]:
+    """Item ids (n) and labels (n, k) float32: 1 violates, 0 allowed, NaN unknown (also where context was missing)."""
+    ids = tuple(sorted({row.item_id for row in rows}))
+    places = {item_id: i for i, item_id in enumerate(ids)}
+    columns = {policy_id: j for j, policy_id in enumerate(policies)}
+    labels = np.full((len(ids), len(columns)), np.nan, np.float32)
+    for row in rows:
+        if row.policy_id in columns and row.outcome is not Outcome.CONTEXT_MISSING:
+            labels[places[row.item_id], columns[row.policy_id]] = float(row.outcome is Outcome.VIOLATES)
+    return ids, labels
+
+
+def train(
+    stores: Stores,
+    lake: Lake,
+    *,
+    model_id: str,
+    golden_version: str,
+    fallback: Head,
+    folder: Path,
+    seed: int,
+    duplicate_cosine: float,
+) -> Trained:
+    """Fit a head on the train partition and register it as a candidate. The same id, version and seed again give the
+    same model. Raises NotFound (version), NothingToDo (no usable train label), Conflict (id taken), LeakError (a
+    training row gives away an evaluation item)."""
+    everything = stores.golden.members(stores.golden.version(golden_version).version)
+    rows = training_rows(everything)
+    vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
+    refuse_leaks(rows, evaluation_rows(everything, stores.golden.items()), vectors, duplicate_cosine)
+    ids, labels = label_matrix(rows, fallback.policies)
+    if not len(ids) or bool(np.isnan(labels).all()):
+        raise NothingToDo(f"golden version {golden_version} holds no usable label in its train partition")
+    trained = train_head(
+        embeddings(lake, fallback.encoder_version, ids),
+        labels,
+        fallback.policies,
+        fallback.encoder_version,
+        fallback,
+        seed,
+    )
+    return _register(stores.models, trained, model_id, golden_version, folder / model_id)
+
+
+def _register(models: Models, trained: TrainedHead, model_id: str, golden_version: str, path: Path) -> Trained:
+    if path.exists() and Head.load(path).version != trained.head.version:
+        raise Conflict(f"{path} holds another model; choose another model id")
+    if not path.exists():
+        trained.head.save(path)
+    model = Model(
+        model_id, trained.head.version, golden_version, str(path), ModelState.CANDIDATE, {}, datetime.now(UTC)
+    )
+    models.add(model)
+    return Trained(models.get(model_id), dict(trained.report))
+
+
+def evaluate_model(
+    stores: Stores, lake: Lake, policies: Policies, model_id: str, golden_version: str | None = None
+) -> Evaluation:
+    """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result."""
+    model = stores.models.get(model_id)
+    version = golden_version or model.golden_version
+    head = Head.load(Path(model.path))
+    rows = dev_rows(stores.golden, version)
+    ids, labels = label_matrix(rows, head.policies)
+    if not len(ids):
+        raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
+    groups = {row.item_id: row.group_id for row in rows}
+    probabilities = head.probabilities(embeddings(lake, head.encoder_version, ids))
+    result = evaluate(
+        probabilities,
+        labels,
+        head.policies,
+        thresholds={p: policies[p].threshold for p in head.policies},
+        policy_versions={p: policies[p].version for p in head.policies},
+        golden_version=version,
+        groups=[groups[item_id] for item_id in ids],
+        pi=[row.pi for row in rows],
+    )
+    stores.models.set_metrics(model_id, result.as_dict())
+    return result
+
+
+def promote(stores: PromotionStores, model_id: str, actor: str) -> Model:
+    """Make a model the champion. Raises NotFound, and IntegrityError when its files are not what was registered."""
+    model = stores.models.get(model_id)
+    found = Head.load(Path(model.path)).version
+    if found != model.version:
+        raise IntegrityError(f"{model.path} holds {found}, but model {model_id!r} was registered as {model.version}")
+    stores.models.promote(model_id)
+    stores.audit.add(actor, "model.promote", model_id, {"version": model.version})
+    return stores.models.get(model_id)
+
+
+def newest_version(golden: Golden) -> str:
+    """The newest golden version. Raises NothingToDo when there is none."""
+    versions = golden.versions()
+    if not versions:
+        raise NothingToDo("there is no golden version yet: publish one first (goldfold golden publish)")
+    return versions[-1].version

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.records import AnnotationEvent, EventKind
+from labeling.store.annotations import live
+from labeling.studio.events import live_ids, read_events, vanished
+from labeling.studio.label_config import build_result
+from labeling.studio.wire import StudioAnnotation, StudioTask
+from tests.labeling.studio.build import ALLOWED, VIOLATES, make_policy
+
+POLICY = make_policy()
+PEOPLE = {1: "one@goldfold.example", 2: "two@goldfold.example"}
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def annotation(number: int, at: int, *, skipped: bool = False, junk: bool = False, person: int = 1) -> StudioAnnotation:
+    result: object = [{"from_name": "?"}] if junk else build_result(VIOLATES)
+    return StudioAnnotation(number, person, person, skipped, result, 2.0, START + timedelta(seconds=at))
+
+
+def shown(*annotations: StudioAnnotation, at: int) -> list[StudioTask]:
+    return [StudioTask(5, 1, {"text": "x", "task_id": "t"}, 2, START + timedelta(seconds=at), annotations)]
+
+
+def seen(there: list[StudioTask], history: Sequence[AnnotationEvent] = (), fault: str = "") -> list[AnnotationEvent]:
+    return read_events("t", there, history, POLICY, PEOPLE, fault)
+
+
+def test_an_answers_life() -> None:
+    history: list[AnnotationEvent] = []
+    for there in (
+        shown(annotation(7, 1), at=1),
+        shown(annotation(7, 2), at=2),
+        shown(annotation(7, 3, skipped=True), at=3),
+        shown(annotation(7, 4, junk=True), at=4),
+        shown(at=5),
+        shown(annotation(7, 6, person=2), at=6),  # its number was given again
+    ):
+        history += seen(there, history)
+        assert seen(there, history) == []
+    assert [(event.kind.value, event.annotator) for event in history] == [
+        ("created", PEOPLE[1]),
+        ("updated", PEOPLE[1]),
+        ("skipped", PEOPLE[1]),
+        ("invalid", PEOPLE[1]),
+        ("deleted", PEOPLE[1]),
+        ("created", PEOPLE[2]),
+    ]
+    assert [event.answer for event in history] == [VIOLATES, VIOLATES, None, None, None, VIOLATES]
+    assert "not a control" in history[3].detail
+    assert [each.answer for each in live(history)] == [VIOLATES]
+
+
+def test_edited_content_makes_answers_invalid_but_keeps_skips() -> None:
+    events = seen(shown(annotation(7, 1), annotation(8, 1, skipped=True), at=1), fault="data.text was edited")
+    assert [(event.kind, event.detail) for event in events] == [
+        (EventKind.INVALID, "data.text was edited"),
+        (EventKind.SKIPPED, ""),
+    ]
+
+
+def test_a_deleted_account_keeps_a_name() -> None:
+    unknown = StudioAnnotation(7, 9, None, False, build_result(ALLOWED), None, START)
+    [event] = seen(shown(unknown, at=1))
+    assert (event.annotator, event.updated_by) == ("user-9", "")
+
+
+def test_an_end_is_later_than_what_it_ends() -> None:
+    history = seen(shown(annotation(7, 9), at=9))
+    [event] = vanished(history, (), START, "gone")
+    assert event.studio_updated_at > history[0].studio_updated_at
+    assert live([*history, event]) == []
+
+
+STEPS = st.lists(st.dictionaries(st.integers(1, 3), st.sampled_from(["same", "edit", "skip", "junk"])), max_size=8)
+
+
+@given(STEPS)
+@settings(deadline=None)
+def test_whatever_happens_the_ledger_ends_up_as_the_server(steps: list[dict[int, str]]) -> None:
+    """Replay is a no-op, and the live answers are those that the server shows last."""
+    history: list[AnnotationEvent] = []
+    stamps: dict[int, StudioAnnotation] = {}
+    for at, step in enumerate(steps, start=1):
+        stamps = {
+            number: stamps[number]
+            if how == "same" and number in stamps
+            else annotation(number, at, skipped=how == "skip", junk=how == "junk", person=number)
+            for number, how in step.items()
+        }
+        there = shown(*stamps.values(), at=at)
+        history += seen(there, history)
+        assert seen(there, history) == []
+    valid = {n for n, each in stamps.items() if not each.skipped and each.result == build_result(VIOLATES)}
+    assert {each.studio_annotation_id for each in live(history)} == valid
+    assert live_ids(history) == set(stamps)
