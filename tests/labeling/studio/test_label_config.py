@@ -134,7 +134,7 @@ def test_a_blind_form_shows_the_text_and_no_other_data() -> None:
 
 def test_policy_prose_is_shown_as_written() -> None:
     headers = [tag.get("value", "") for tag in parsed(label_config(POLICY, TaskKind.BLIND)).iter("Header")]
-    assert headers[0].replace("\u2060", "") == POLICY.title
+    assert headers[0].replace("\u2060", "") == f"{POLICY.title} ({POLICY.id} 1.0.0)"
     assert headers[1] == POLICY.definition
 
 

@@ -1,0 +1,153 @@
+"""One Label Studio project per policy version and kind: made once, found again, and checked before each use.
+
+Any member of a free Label Studio may edit or delete a project, so nothing recorded about it is taken on trust.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from labeling.errors import StudioGone, StudioRefused
+from labeling.policies import Policy
+from labeling.records import StudioProject, TaskKind
+from labeling.studio.client import StudioClient
+from labeling.studio.label_config import config_sha256, label_config
+from labeling.studio.transport import AnswerLost, ServerFailed
+from labeling.studio.wire import ProjectState
+
+OVERLAP = {TaskKind.BLIND: 2, TaskKind.ADJUDICATION: 1}  # a task may ask for another number
+TITLE_CHARS = 50
+SETTINGS: dict[str, object] = {
+    "sampling": "Sequential sampling",  # we push in order of priority
+    "skip_queue": "REQUEUE_FOR_OTHERS",
+    "show_skip_button": True,
+    "enable_empty_annotation": False,
+    "show_collab_predictions": False,
+    "evaluate_predictions_automatically": False,
+    "reveal_preannotations_interactively": False,
+    "show_annotation_history": False,
+}
+
+
+class Projects(Protocol):
+    """The part of the ledger's projects that this needs."""
+
+    def find(self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind) -> StudioProject | None: ...
+    def all(self) -> list[StudioProject]: ...
+    def add(self, project: StudioProject) -> None: ...
+    def forget(self, base_url: str, project_id: int) -> None: ...
+
+
+def ensure_project(
+    client: StudioClient,
+    projects: Projects,
+    policy: Policy,
+    kind: TaskKind,
+    *,
+    overlap: int | None = None,
+    owner: str = "goldfold",
+    repair: bool = False,
+) -> StudioProject:
+    """The project for a policy version and kind, made when it is not there.
+
+    ``overlap``: how many people are asked by default. ``owner`` names this installation, so that two that share a
+    server keep apart. A form that somebody edited is StudioRefused, or put back when ``repair`` is set. A project that
+    somebody deleted is forgotten (its unsettled tasks are queued again) and made anew.
+    """
+    wanted = {**SETTINGS, "maximum_annotations": overlap or OVERLAP[kind]}
+    known = projects.find(client.base_url, policy.id, policy.version, kind)
+    if known is not None:
+        try:
+            state = _state(client, known, policy if repair else None)
+        except StudioGone:
+            projects.forget(client.base_url, known.project_id)
+        else:
+            _settle_settings(client, state, wanted)
+            return known
+    state = _adopt(client, policy, kind, owner) or _create(client, policy, kind, owner, wanted)
+    _settle_settings(client, state, wanted)
+    made = StudioProject(
+        project_id=state.project_id,
+        base_url=client.base_url,
+        policy_id=policy.id,
+        policy_version=policy.version,
+        kind=kind,
+        config_sha256=config_sha256(state.label_config),
+        watermark=None,
+        created_at=datetime.now(UTC),
+    )
+    _forget_namesake(projects, made)
+    projects.add(made)
+    return made
+
+
+def _forget_namesake(projects: Projects, made: StudioProject) -> None:
+    """Label Studio on SQLite gives the number of a deleted project to the next one: what we knew under it is gone."""
+    if any((row.base_url, row.project_id) == (made.base_url, made.project_id) for row in projects.all()):
+        projects.forget(made.base_url, made.project_id)
+
+
+def check_project(client: StudioClient, project: StudioProject) -> ProjectState:
+    """The project as it is now. Raises StudioGone when it was deleted (or its number serves another one now), and
+    StudioRefused when its form is not the one Goldfold made."""
+    return _state(client, project, None)
+
+
+def _state(client: StudioClient, project: StudioProject, repair_from: Policy | None) -> ProjectState:
+    state = client.project(project.project_id)
+    if config_sha256(state.label_config) == project.config_sha256:
+        return state
+    if marker(project.policy_id, project.policy_version, project.kind) not in state.description:
+        raise StudioGone(f"project {project.project_id} of {client.base_url} is not Goldfold's any more")
+    config = label_config(repair_from, project.kind) if repair_from else ""
+    if config_sha256(config) != project.config_sha256:
+        raise StudioRefused(
+            f"the labelling form of project {project.project_id} ({state.title}) was edited in Label Studio at "
+            f"{client.base_url}: undo the edit there, or let Goldfold put its form back (repair)"
+        )
+    client.update_project(project.project_id, label_config=config)
+    return client.project(project.project_id)
+
+
+def marker(policy_id: str, policy_version: str, kind: TaskKind) -> str:
+    """What the description of our project starts with: how it is found when the ledger does not know it."""
+    return f"goldfold:{policy_id}@{policy_version}:{kind.value}:"
+
+
+def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: str) -> ProjectState | None:
+    """Our project that the ledger does not know: made just before a crash, or before the server's address changed."""
+    config = label_config(policy, kind)
+    description = marker(policy.id, policy.version, kind) + owner
+    for row in client.projects():
+        if row.description == description:
+            state = client.project(row.project_id)
+            if state.label_config == config:
+                return state
+    return None
+
+
+def _create(
+    client: StudioClient, policy: Policy, kind: TaskKind, owner: str, settings: dict[str, object]
+) -> ProjectState:
+    tail = f" {policy.version} {kind.value}"
+    title = (policy.title[: max(3, TITLE_CHARS - len(tail))] + tail)[:TITLE_CHARS]
+    description = marker(policy.id, policy.version, kind) + owner
+    try:
+        made = client.create_project(title, description, label_config(policy, kind), settings)
+    except (AnswerLost, ServerFailed):
+        found = _adopt(client, policy, kind, owner)
+        if found is None:
+            raise
+        return found
+    oldest = _adopt(client, policy, kind, owner)
+    if oldest is not None and oldest.project_id < made:  # somebody made it at the same time: the older one stays
+        client.delete_project(made)
+        return oldest
+    return client.project(made)
+
+
+def _settle_settings(client: StudioClient, state: ProjectState, wanted: dict[str, object]) -> None:
+    changed = {key: value for key, value in wanted.items() if state.settings.get(key) != value}
+    if changed:
+        client.update_project(state.project_id, **changed)
