@@ -26,6 +26,7 @@ from psycopg import sql
 START_TIMEOUT_S = 60
 # When the tests die without a word their end of the pipe closes, and the server is stopped all the same.
 _GUARD = '"$@" & server=$!; cat >/dev/null; kill -TERM $server; wait $server'
+_CLUSTER = ("--auth=trust", "--encoding=utf8", "--no-sync")
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60")
 
 
@@ -62,9 +63,7 @@ def postgres() -> Iterator[PostgresServer]:
         rights = _unprivileged(folder)
         binaries = _reachable(_binaries(), folder, rights)
         data = folder / "data"
-        _run(
-            [binaries / "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", data], rights
-        )
+        _run([binaries / "initdb", *_CLUSTER, "-U", "postgres", "-D", data], rights)
         options = [part for option in _QUICK for part in ("-c", option)]
         command = [str(part) for part in (binaries / "postgres", "-D", data, "-k", folder, "-h", "", *options)]
         with (folder / "log").open("wb") as log:

@@ -73,6 +73,11 @@ class ItemsContract(LedgerFixtures):
         assert ledger.items.ids(lake_version=5) == [item(number).item_id for number in (1, 2)]
         assert (ledger.items.count(), ledger.items.last_lake_version()) == (3, 6)
 
+    def test_ids_sort_by_code_point(self, ledger: Ledger) -> None:
+        names = ["a", "B", "é", "b", "Z", "_", "😀", "-a"]
+        ledger.items.register([item(number, item_id=name) for number, name in enumerate(names)], lake_version=1)
+        assert ledger.items.ids() == sorted(names)
+
     def test_same_content_again_is_a_no_op(self, ledger: Ledger) -> None:
         ledger.items.register([item(1), item(1)], lake_version=1)
         ledger.items.register([item(1), item(2)], lake_version=2)

@@ -17,6 +17,7 @@ from labeling.store.database import Database
 from labeling.store.schema import config, upgrade
 from labeling.store.tables import metadata
 from tests.labeling.store import processes
+from tests.postgres import PostgresServer
 
 OPEN = """
 import sys
@@ -56,6 +57,20 @@ def test_migrations_make_what_the_tables_say(database: Database) -> None:
     upgrade(database)
     upgrade(database)
     assert difference(database) == []
+
+
+@pytest.mark.postgres
+def test_postgres_sorts_text_by_code_point_whatever_its_language(postgres: PostgresServer) -> None:
+    columns = sa.text(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
+        "AND data_type = 'character varying' AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
+    )
+    with postgres.database() as url:
+        database = Database(url)
+        upgrade(database)
+        with database.read() as connection:
+            assert connection.execute(columns).all() == []
+        database.close()
 
 
 def test_down_to_nothing_and_up_again(database: Database) -> None:
