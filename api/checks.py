@@ -8,16 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from api.composition import models
 from configs.errors import SettingsError
-from configs.scorers import read_scorer
 from configs.settings import Settings, hide_password
 from labeling.errors import LabelingError
 from labeling.policies import read_policies
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import open_ledger
 from labeling.studio.client import StudioClient
-from scoring.device import resolve_device
-from scoring.encoder import SentenceEncoder, default_encoder_folder
 from scoring.errors import ScoringError
 
 LOW_DISK_BYTES = 2 * 1024**3
@@ -99,7 +97,7 @@ def check_lake(settings: Settings) -> Check:
 def check_device(settings: Settings) -> Check:
     """The device that was asked for is there."""
     try:
-        return Check("device", "ok", str(resolve_device(settings.device)))
+        return Check("device", "ok", models().describe_device(settings.device))
     except ScoringError as error:
         return Check("device", "failed", str(error), "set device to auto or cpu")
 
@@ -107,14 +105,9 @@ def check_device(settings: Settings) -> Check:
 def check_model(settings: Settings) -> Check:
     """The weights are on this machine and load."""
     try:
-        if settings.scorer != "embedding-head":
-            file = read_scorer(settings.scorer)
-            return Check("model", "ok", f"classifier {file.model} for {', '.join(sorted(set(file.labels.values())))}")
-        name = default_encoder_folder() if settings.encoder == "default" else settings.encoder
-        encoder = SentenceEncoder(name, device=settings.device)
+        return Check("model", "ok", models().describe_model(settings))
     except (ScoringError, SettingsError) as error:
         return Check("model", "failed", str(error), "install the weights, or point encoder / scorer at a local folder")
-    return Check("model", "ok", f"encoder {encoder.version}, {encoder.dimension} dimensions")
 
 
 def check_port(settings: Settings) -> Check:

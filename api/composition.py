@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from threading import RLock
+from typing import Protocol
 
-from configs.scorers import read_scorer
 from configs.settings import Settings
 from labeling.errors import StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
-from labeling.policies import read_policies
+from labeling.policies import Policies, read_policies
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
-from scoring.embedding_head import EmbeddingHead
-from scoring.encoder import SentenceEncoder, default_encoder_folder
+from scoring.embeddings import Encoder
 from scoring.head import Head, completed
-from scoring.hf_classifier import HFClassifier
-from scoring.prototypes import prototype_head
 
+EMBEDDING_HEAD = "embedding-head"
 EXACT = 1.0  # the cosine of equal embeddings, for a deployment that collapses nothing else
 NO_SHARE = ("train", "calibration", "dev", "sealed", "anchor")  # a partition without a share gets nothing
 
@@ -35,6 +35,7 @@ class Goldfold:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.ledger: SqlLedger = open_ledger(settings.ledger_url)
         self.lake = LanceLake(settings.lake_uri)
+        self._lock = RLock()
         self._scorers: dict[str, LakeScorer] = {}
 
     @property
@@ -71,19 +72,14 @@ class Goldfold:
         return self.studio.version()
 
     @cached_property
-    def encoder(self) -> SentenceEncoder:
-        name = self.settings.encoder
-        return SentenceEncoder(
-            default_encoder_folder() if name == "default" else name,
-            device=self.settings.device,
-            batch_tokens=self.settings.batch_tokens,
-            max_tokens=self.settings.max_tokens,
-        )
+    def encoder(self) -> Encoder:
+        with self._lock:
+            return models().build_encoder(self.settings)
 
     @cached_property
     def prototypes(self) -> Head:
         """The head of the cold start: what the policies' own texts say."""
-        return prototype_head(self.encoder, {p.id: p.text for p in self.policies.values()})
+        return models().build_prototypes(self.encoder, self.policies)
 
     def head(self) -> Head:
         """The champion's head, or the prototypes while there is none; policies the champion never saw keep theirs."""
@@ -97,9 +93,10 @@ class Goldfold:
         """The scorer of the next round. Built anew when another model was promoted."""
         champion = self.ledger.models.champion()
         key = champion.version if champion else "cold"
-        if key not in self._scorers:
-            self._scorers = {key: self._build_scorer()}
-        return self._scorers[key]
+        with self._lock:
+            if key not in self._scorers:
+                self._scorers = {key: self._build_scorer()}
+            return self._scorers[key]
 
     def vectors(self) -> LakeVectors:
         """Embeddings of the current scorer, by item."""
@@ -125,18 +122,26 @@ class Goldfold:
             self.studio.close()
 
     def _build_scorer(self) -> LakeScorer:
-        if self.settings.scorer == "embedding-head":
-            return EmbeddingHead(self.encoder, self.head())
-        file = read_scorer(self.settings.scorer)
-        return HFClassifier(
-            file.model,
-            file.labels,
-            revision=file.revision,
-            activation=file.activation,
-            device=self.settings.device,
-            batch_tokens=self.settings.batch_tokens,
-            max_tokens=file.max_tokens or self.settings.max_tokens,
-        )
+        if self.settings.scorer == EMBEDDING_HEAD:
+            return models().build_scorer(self.encoder, self.head())
+        return models().build_classifier(self.settings)
+
+
+class Models(Protocol):
+    """What ``api.scorers`` offers."""
+
+    def build_encoder(self, settings: Settings) -> Encoder: ...
+    def build_prototypes(self, encoder: Encoder, policies: Policies) -> Head: ...
+    def build_scorer(self, encoder: Encoder, head: Head) -> LakeScorer: ...
+    def build_classifier(self, settings: Settings) -> LakeScorer: ...
+    def describe_device(self, name: str) -> str: ...
+    def describe_model(self, settings: Settings) -> str: ...
+
+
+def models() -> Models:
+    """``api.scorers``, imported when it is first needed: it brings torch, which takes seconds."""
+    module: Models = import_module("api.scorers")
+    return module
 
 
 def offline_by_default() -> None:
