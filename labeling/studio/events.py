@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from labeling.errors import InvalidInput
-from labeling.policies import Policy
 from labeling.records import AnnotationEvent, EventKind
-from labeling.studio.label_config import parse_answer
+from labeling.studio.label_config import Rules, parse_answer
 from labeling.studio.wire import StudioAnnotation, StudioTask
 
 TICK = timedelta(milliseconds=1)
@@ -33,7 +32,7 @@ def read_events(
     task_id: str,
     there: Sequence[StudioTask],
     history: Sequence[AnnotationEvent],
-    policy: Policy,
+    policy: Rules,
     people: Mapping[int, str],
     fault: str = "",
 ) -> list[AnnotationEvent]:
@@ -80,7 +79,7 @@ def _event(
     task_id: str,
     annotation: StudioAnnotation,
     before: AnnotationEvent | None,
-    policy: Policy,
+    policy: Rules,
     people: Mapping[int, str],
     fault: str,
 ) -> AnnotationEvent:

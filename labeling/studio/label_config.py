@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 from xml.etree import ElementTree as ET
 
 from labeling.errors import InvalidInput
@@ -30,6 +32,20 @@ NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 WORD_JOINER = "\u2060"  # invisible; after "$" it keeps a policy's "$5" from being read as a task variable
 
 
+class Rules(Protocol):
+    """What an answer is checked against: a ``Policy``, or the ``Form`` that people were shown."""
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The rules that a form offers."""
+
+    rule_ids: tuple[str, ...]
+
+
 def label_config(policy: Policy, kind: TaskKind) -> str:
     """The form's XML: always the same for the same policy and kind."""
     view = ET.Element("View")
@@ -45,6 +61,12 @@ def label_config(policy: Policy, kind: TaskKind) -> str:
 
 def config_sha256(config: str) -> str:
     return hashlib.sha256(config.encode()).hexdigest()
+
+
+def read_form(config: str) -> Form:
+    """The rules of a form that ``label_config`` made; check its hash first."""
+    view = ET.fromstring(config)  # noqa: S314 - made by us, as its hash has shown
+    return Form(tuple(choice.attrib["alias"] for choice in view.iterfind(f".//Choices[@name='{RULE}']/Choice")))
 
 
 def _show_policy(view: ET.Element, policy: Policy) -> None:
@@ -115,7 +137,7 @@ def _entry(control: str, value: Json) -> Json:
     return {"from_name": control, "to_name": CONTENT, "type": TYPES[control], "value": value}
 
 
-def parse_answer(policy: Policy, result: object) -> Answer:
+def parse_answer(policy: Rules, result: object) -> Answer:
     """The answer in an annotation's ``result``. Raises InvalidInput naming the control that is wrong."""
     values = _by_control(result)
     if OUTCOME not in values:

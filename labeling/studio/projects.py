@@ -51,11 +51,11 @@ def ensure_project(
 ) -> StudioProject:
     """The project for a policy version and kind, made when it is not there.
 
-    ``overlap``: how many people are asked by default. ``owner`` names this installation, so that two that share a
-    server keep apart. A form that somebody edited is StudioRefused, or put back when ``repair`` is set. A project that
-    somebody deleted is forgotten (its unsettled tasks are queued again) and made anew.
+    ``overlap``: how many people a new project asks by default; it is never changed later, because Label Studio would
+    rewrite the number of every task in it (each task carries its own, see ``push``). ``owner`` names this installation,
+    so that two that share a server keep apart. A form that somebody edited is StudioRefused, or put back when
+    ``repair`` is set. A deleted project is forgotten (its unsettled tasks are queued again) and made anew.
     """
-    wanted = {**SETTINGS, "maximum_annotations": overlap or OVERLAP[kind]}
     known = projects.find(client.base_url, policy.id, policy.version, kind)
     if known is not None:
         try:
@@ -63,10 +63,10 @@ def ensure_project(
         except StudioGone:
             projects.forget(client.base_url, known.project_id)
         else:
-            _settle_settings(client, state, wanted)
+            _settle_settings(client, state)
             return known
-    state = _adopt(client, policy, kind, owner) or _create(client, policy, kind, owner, wanted)
-    _settle_settings(client, state, wanted)
+    state = _adopt(client, policy, kind, owner) or _create(client, policy, kind, owner, overlap or OVERLAP[kind])
+    _settle_settings(client, state)
     made = StudioProject(
         project_id=state.project_id,
         base_url=client.base_url,
@@ -127,9 +127,8 @@ def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: str) -> 
     return None
 
 
-def _create(
-    client: StudioClient, policy: Policy, kind: TaskKind, owner: str, settings: dict[str, object]
-) -> ProjectState:
+def _create(client: StudioClient, policy: Policy, kind: TaskKind, owner: str, overlap: int) -> ProjectState:
+    settings = {**SETTINGS, "maximum_annotations": overlap}
     tail = f" {policy.version} {kind.value}"
     title = (policy.title[: max(3, TITLE_CHARS - len(tail))] + tail)[:TITLE_CHARS]
     description = marker(policy.id, policy.version, kind) + owner
@@ -147,7 +146,7 @@ def _create(
     return client.project(made)
 
 
-def _settle_settings(client: StudioClient, state: ProjectState, wanted: dict[str, object]) -> None:
-    changed = {key: value for key, value in wanted.items() if state.settings.get(key) != value}
+def _settle_settings(client: StudioClient, state: ProjectState) -> None:
+    changed = {key: value for key, value in SETTINGS.items() if state.settings.get(key) != value}
     if changed:
         client.update_project(state.project_id, **changed)

@@ -1,7 +1,8 @@
 """Answers from Label Studio, as events in the ledger. Running it again appends nothing new.
 
 ``pull_project`` asks for what changed since the last pull; with ``full`` it walks everything, and then also finds
-deleted tasks and annotations that moved unseen. A full pull alone suffices: webhooks only say "pull now".
+deleted tasks and annotations that moved unseen, and restores how many people each task asks. A full pull alone
+suffices: webhooks only say "pull now".
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from labeling.policies import Policy
 from labeling.records import AnnotationEvent, EventKind, StudioProject, Task, TaskKind, TaskState
 from labeling.studio.client import StudioClient
 from labeling.studio.events import live_ids, read_events, vanished
+from labeling.studio.label_config import Rules, read_form
 from labeling.studio.payload import difference
 from labeling.studio.projects import check_project
 from labeling.studio.twins import by_task_id, record_numbers, settle_twins
@@ -93,9 +95,11 @@ def pull_project(
     client: StudioClient, stores: Stores, project: StudioProject, policy: Policy, *, full: bool = False
 ) -> PullReport:
     """Bring a project's answers into the ledger. Raises StudioGone when the project was deleted, and StudioRefused
-    when its form was edited: answers to another form are not answers to this policy."""
-    check_project(client, project)
-    pull = _Pull(client, stores, project, policy)
+    when its form was edited: answers to another form are not answers to this policy. ``policy`` may be a newer version
+    than the project's: answers are then held against the rules that people were shown."""
+    state = check_project(client, project)
+    rules = policy if policy.version == project.policy_version else read_form(state.label_config)
+    pull = _Pull(client, stores, project, rules, full=full)
     started = client.clock()
     since = None if full or project.watermark is None else project.watermark - OVERLAP
     awaited = stores.tasks.where(states=[TaskState.SENT], project_id=project.project_id) if full else []
@@ -109,13 +113,16 @@ def pull_project(
 class _Pull:
     """One run over a project."""
 
-    def __init__(self, client: StudioClient, stores: Stores, project: StudioProject, policy: Policy) -> None:
+    def __init__(
+        self, client: StudioClient, stores: Stores, project: StudioProject, policy: Rules, *, full: bool
+    ) -> None:
         self.report = PullReport()
         self.seen: set[str] = set()
         self._client = client
         self._stores = stores
         self._project_id = project.project_id
         self._policy = policy
+        self._full = full
         self._people = client.people()
 
     def page(self, page: Sequence[StudioTask]) -> None:
@@ -135,6 +142,8 @@ class _Pull:
         events: list[AnnotationEvent] = []
         for task_id, task in ours.items():
             events += self._events_of(task, there[task_id], history[task_id])
+            if self._full and task.state in AWAITED:
+                self._restore_overlap(task, there[task_id])
         self._append(events)
 
     def requeue(self, tasks: Sequence[Task]) -> None:
@@ -179,6 +188,12 @@ class _Pull:
             self._stores.tasks.set_state([task.task_id], TaskState.QUARANTINED, fault)
             self.report.quarantined += 1
         return read_events(task.task_id, there, history, self._policy, self._people, fault)
+
+    def _restore_overlap(self, task: Task, there: Sequence[StudioTask]) -> None:
+        """Somebody changed the project's number there, which rewrites every task's."""
+        for each in there:
+            if each.studio_task_id == task.studio_task_id and each.overlap != task.overlap:
+                self._client.set_overlap(each.studio_task_id, task.overlap)
 
     def _append(self, events: Sequence[AnnotationEvent]) -> None:
         if not events:

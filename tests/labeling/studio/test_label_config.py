@@ -11,7 +11,7 @@ from labeling.errors import InvalidInput
 from labeling.policies import Policy, Rule
 from labeling.records import Answer, Outcome, TaskKind
 from labeling.studio.client import StudioClient
-from labeling.studio.label_config import build_result, config_sha256, label_config, parse_answer
+from labeling.studio.label_config import build_result, config_sha256, label_config, parse_answer, read_form
 from tests.labeling.studio.build import ALLOWED, VIOLATES, make_policy
 
 POLICY = make_policy()
@@ -161,6 +161,11 @@ def test_rules_with_one_title_stay_apart_and_many_rules_find_keys() -> None:
     assert len({tag.get("value") for tag in rules}) == 40
     keys = [tag.get("hotkey") for tag in rules if tag.get("hotkey")]
     assert len(set(keys)) == len(keys) == 29
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_a_form_knows_its_rules(kind: TaskKind) -> None:
+    assert read_form(label_config(POLICY, kind)).rule_ids == POLICY.rule_ids
 
 
 @pytest.mark.studio

@@ -79,10 +79,11 @@ def test_an_edited_form_is_refused_and_put_back(client: StudioClient, ledger: Sq
 
 def test_changed_settings_are_put_back(client: StudioClient, ledger: SqlLedger, policy: Policy) -> None:
     project = ensure_project(client, ledger.projects, policy, TaskKind.BLIND)
-    client.update_project(project.project_id, show_collab_predictions=True, maximum_annotations=7)
-    ensure_project(client, ledger.projects, policy, TaskKind.BLIND)
+    client.update_project(project.project_id, show_collab_predictions=True, sampling="Uniform sampling")
+    ensure_project(client, ledger.projects, policy, TaskKind.BLIND, overlap=5)
     settings = client.project(project.project_id).settings
-    assert (settings["show_collab_predictions"], settings["maximum_annotations"]) == (False, 2)
+    assert {key: settings[key] for key in SETTINGS} == SETTINGS
+    assert settings["maximum_annotations"] == 2  # changing it would rewrite every task's number
 
 
 def test_a_deleted_project_is_made_anew_and_its_tasks_queued_again(

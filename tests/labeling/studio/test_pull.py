@@ -16,7 +16,7 @@ from labeling.studio.payload import task_data
 from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import push_tasks
-from tests.labeling.studio.build import ALLOWED, VIOLATES, make_tasks
+from tests.labeling.studio.build import ALLOWED, VIOLATES, make_policy, make_tasks
 
 pytestmark = pytest.mark.studio
 TEXTS = ["first", "second", "third"]
@@ -192,3 +192,22 @@ def test_answers_to_another_form_are_not_read(
     client.delete_project(project.project_id)
     with pytest.raises(StudioGone):
         pull()
+
+
+def test_how_many_people_are_asked_is_restored(
+    client: StudioClient, project: StudioProject, tasks: Sequence[Task], pull: Pull
+) -> None:
+    client.update_project(project.project_id, maximum_annotations=7)
+    pull(full=True)
+    found = client.find_tasks(project.project_id, [task.task_id for task in tasks])
+    assert [task.overlap for task in found] == [2, 2, 2]
+    assert pull().events == 0
+
+
+def test_a_newer_policy_does_not_void_answers_to_the_older_form(
+    client: StudioClient, ledger: SqlLedger, policy: Policy, project: StudioProject, tasks: Sequence[Task]
+) -> None:
+    client.annotate(number(tasks[0]), build_result(VIOLATES))
+    newer = make_policy("2.0.0", id=policy.id, rules=[{"id": "lies", "title": "Lies", "definition": "Untrue."}])
+    report = pull_project(client, ledger, project, newer)
+    assert (report.created, report.invalid) == (1, 0)
