@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     studio_token: SecretStr = Field(
         default=SecretStr(""), description="Access token of Goldfold's account in Label Studio."
     )
+    studio_owner: str = Field(
+        "goldfold",
+        pattern=r"^[A-Za-z0-9._-]{1,60}$",
+        description="Name of this installation in Label Studio; two that share a server need different ones.",
+    )
     studio_timeout_s: float = Field(
         default=300.0, gt=0, description="Seconds to wait for one answer of Label Studio; its own limit is 120."
     )

@@ -59,7 +59,12 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> int
     """Make sure the Label Studio project of a policy is there, with its webhook when one is configured."""
     overlap = int(str(goldfold.ledger.rounds.get(round_id).plan["overlap"]))
     found = ensure_project(
-        goldfold.studio, goldfold.ledger.projects, goldfold.policies[policy_id], TaskKind(kind), overlap=overlap
+        goldfold.studio,
+        goldfold.ledger.projects,
+        goldfold.policies[policy_id],
+        TaskKind(kind),
+        overlap=overlap if kind == TaskKind.BLIND else None,
+        owner=goldfold.settings.studio_owner,
     )
     secret = goldfold.settings.studio_webhook_secret.get_secret_value()
     if secret:
