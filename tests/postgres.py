@@ -24,8 +24,9 @@ import pytest
 from psycopg import sql
 
 START_TIMEOUT_S = 60
-# When the tests die without a word their end of the pipe closes, and the server is stopped all the same.
-_GUARD = '"$@" & server=$!; cat >/dev/null; kill -TERM $server; wait $server'
+# When the tests die without a word their end of the pipe closes, and the server is stopped all the same;
+# SIGINT ends connections that a failed test left open.
+_GUARD = '"$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server'
 _CLUSTER = ("--auth=trust", "--encoding=utf8", "--no-sync")
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60")
 
@@ -41,8 +42,10 @@ class PostgresServer:
     def database(self, template: str = "template1") -> Iterator[str]:
         name = f"goldfold_{next(self._numbers)}"
         self.run(sql.SQL("CREATE DATABASE {} TEMPLATE {}"), name, template)
-        yield self.url(name)
-        self.run(sql.SQL("DROP DATABASE {} WITH (FORCE)"), name)
+        try:
+            yield self.url(name)
+        finally:
+            self.run(sql.SQL("DROP DATABASE {} WITH (FORCE)"), name)
 
     def run(self, statement: sql.SQL, *names: str) -> None:
         with self.connect() as connection:

@@ -62,8 +62,8 @@ def test_migrations_make_what_the_tables_say(database: Database) -> None:
 @pytest.mark.postgres
 def test_postgres_sorts_text_by_code_point_whatever_its_language(postgres: PostgresServer) -> None:
     columns = sa.text(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
-        "AND data_type = 'character varying' AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' AND "
+        "data_type = 'character varying' AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
     )
     with postgres.database() as url:
         database = Database(url)
