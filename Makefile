@@ -41,7 +41,7 @@ bench: $(READY)  ## Measure beside named peers; rows go to build/bench.json (ONL
 
 pins: $(READY) $(STUDIO_READY)  ## Write the versions that are installed now to .ci/
 	@.venv/bin/python -m pip list --format=freeze --exclude-editable | sed 's/+[^ ]*$$//' | sort -f > .ci/pins.txt
-	@.venv-studio/bin/python -m pip list --format=freeze | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-studio.txt
+	@.venv-studio/bin/python -m pip list --format=freeze --exclude pip | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-studio.txt
 	@touch $(READY) $(STUDIO_READY)
 
 clean:  ## Remove the virtualenvs and everything built (data/ stays)
@@ -62,11 +62,12 @@ $(STUDIO_READY): .ci/pins-studio.txt
 	@.ci/pip-install .venv-studio -c .ci/pins-studio.txt $(STUDIO)
 	@touch $@
 
+# The pip that comes with Python may be too old to report its progress.
 define make_venv
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
   || { echo "Goldfold needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
 echo "making $(1) with $$($(PYTHON) --version)"; \
 $(PYTHON) -m venv $(1) \
   || { echo "no virtualenv could be made; on Debian: apt install python3-venv" >&2; exit 1; }; \
-.ci/pip-install $(1) --upgrade -c $(if $(findstring studio,$(1)),.ci/pins-studio.txt,.ci/pins.txt) pip
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check $$(grep '^pip==' .ci/pins.txt)
 endef
