@@ -1,0 +1,50 @@
+"""Errors of the scoring room.
+
+ScoringError
+├── ModelNotFound   no such folder, or weights that are not on this machine while the hub cannot be asked
+├── ModelRefused    a model file that is unsafe, damaged, or not what it claims to be
+├── ModelExists     a folder that holds another model already; saved models are never overwritten
+├── ModelNotSaved   a model that could not be written (disk full, no permission)
+├── ModelFailed     a model that fails on every item it is given
+├── LabelMapError   a map between a model's labels and policies that does not fit either side
+├── DeviceError     a device that is unknown, absent or broken
+└── NotTrainable    too few labels to train any policy
+"""
+
+from __future__ import annotations
+
+
+class ScoringError(Exception):
+    """Root of the room's errors; the message is one sentence a user can act on."""
+
+
+class ModelNotFound(ScoringError):
+    """The model's files are not on this machine; the message says how to fetch them."""
+
+
+class ModelRefused(ScoringError):
+    """The model's files are unsafe, damaged or incomplete; the message names the file."""
+
+
+class ModelExists(ScoringError):
+    """The folder holds another model; choose another one, since saved models are never overwritten."""
+
+
+class ModelNotSaved(ScoringError):
+    """The model could not be written; the message says why."""
+
+
+class ModelFailed(ScoringError):
+    """The model fails on every item, so the fault is its own and not the items'."""
+
+
+class LabelMapError(ScoringError):
+    """The label map names labels the model lacks, or leaves a policy without label; the message names them."""
+
+
+class DeviceError(ScoringError):
+    """The device is unknown, absent or broken."""
+
+
+class NotTrainable(ScoringError):
+    """No policy has enough labels to train on; the message has the counts."""

@@ -1,0 +1,93 @@
+"""Load a transformers model from a folder: safetensors only, no code from the folder, nothing made up, no noise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils import logging as library
+
+from scoring.device import inference_dtype
+from scoring.errors import ModelRefused
+
+Architecture = type[AutoModel] | type[AutoModelForSequenceClassification]
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)  # all that a folder with wrong content has been seen to raise inside transformers
+
+
+def load_model(
+    architecture: Architecture, folder: Path, device: torch.device, may_lack: tuple[str, ...] = ()
+) -> PreTrainedModel:
+    """The model in inference mode on ``device``.
+
+    transformers fills weights that the file lacks with random numbers; that is refused here, but for the parts named
+    in ``may_lack`` (prefixes of parameters that the caller never uses). Raises ModelRefused.
+    """
+    try:
+        with _quiet():
+            loaded = architecture.from_pretrained(
+                str(folder),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                dtype=inference_dtype(device),
+                output_loading_info=True,
+            )
+    except _DAMAGE as error:
+        raise ModelRefused(f"{folder} cannot be loaded by transformers: {_first_line(error)}") from error
+    model: PreTrainedModel = loaded[0]
+    report = loaded[1]
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith(may_lack or ("\0",)))
+    if missing:
+        raise ModelRefused(
+            f"{folder} lacks {len(missing)} of the weights that {type(model).__name__} needs, such as {missing[0]}"
+        )
+    network: torch.nn.Module = model  # transformers wraps these two in ways that mypy cannot follow
+    network.to(device).eval()
+    return model
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer. Raises ModelRefused."""
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except _DAMAGE as error:
+        raise ModelRefused(f"{folder}: its tokenizer cannot be loaded: {_first_line(error)}") from error
+    return tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Loading tells its news by exceptions here; bars and log lines of the library would only repeat them."""
+    bars, verbosity = library.is_progress_bar_enabled(), library.get_verbosity()
+    library.disable_progress_bar()  # type: ignore[no-untyped-call]
+    library.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bars:
+            library.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scoring.device import inference_dtype, is_broken, is_out_of_memory, resolve_device
+from scoring.errors import DeviceError
+
+
+def test_auto_takes_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto").type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto").type == "cuda"
+    assert resolve_device("cuda").type == "cuda"
+    assert resolve_device("cpu").type == "cpu"
+
+
+def test_a_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="'cuda' cannot be used"):
+        resolve_device("cuda")
+
+
+def test_an_unknown_device_is_said() -> None:
+    with pytest.raises(DeviceError, match="'gpu' is unknown; use one of auto, cuda, cpu"):
+        resolve_device("gpu")
+
+
+def test_the_cpu_computes_in_float32() -> None:
+    assert inference_dtype(torch.device("cpu")) is torch.float32
+
+
+def test_memory_errors_are_told_from_others() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)  # what the CPU allocator really says
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+    assert is_broken(torch.AcceleratorError("device-side assert"))
+    assert not is_broken(torch.OutOfMemoryError("CUDA out of memory"))
