@@ -110,6 +110,7 @@ def _replayed(goldfold: Goldfold, demo_set: DemoSet) -> tuple[str, ...]:
         "each. A score of 0.5 or more became 'violates', the finer score the severity.",
         f"{several} rows carry three human scores: the first two are the blind answers, the third is the lead's where "
         f"they differ. The other {len(demo_set.rows) - several} carry one: one answer is given, no second is invented.",
-        f"So {waiting} tasks wait for a second person, and will not become gold by themselves.",
+        "Rounds ask only about policies under which some rows have several scores; the others are scored and wait.",
+        f"{waiting} tasks wait for a second person, and will not become gold by themselves.",
         "Rules, confidence and rationale are not in the data: each demo policy has one rule, the rest was left empty.",
     )

@@ -81,7 +81,8 @@ class Story:
             version = ledger.models.get(model_id).golden_version
             return Turn(round_id, resumed=True, golden_version=version, model_id=model_id)
         turn = Turn(round_id, resumed=False)
-        request = round_request(self._service.settings, {"round_id": round_id, "budget": BUDGET, "seed": number})
+        given = {"round_id": round_id, "budget": BUDGET, "seed": number, "policies": self._asked()}
+        request = round_request(self._service.settings, given)
         self._job("round", round_id, request)
         turn.answers = self._replay(TaskKind.BLIND)
         self._job("sync", new_id("sync"), {"full": False})
@@ -89,6 +90,10 @@ class Story:
         self._job("sync", new_id("sync"), {"full": False})
         self._learn(turn, model_id)
         return turn
+
+    def _asked(self) -> list[str]:
+        """The policies under which several people scored at least one row: only there can labels be settled."""
+        return sorted({row.policy_id for row in self.demo_set.rows if len(row.scores) > 1})
 
     def _learn(self, turn: Turn, model_id: str) -> None:
         goldfold = self._service.goldfold
@@ -106,7 +111,7 @@ class Story:
         except JobFailed as error:
             if error.cause not in UNTRAINABLE:
                 raise
-            turn.notes.append(str(error))  # too few labels yet: the scorer stays, and the report says why
+            turn.notes.append(f"{turn.round_id}: no model was trained, the scorer before it stays: {error}")
             return
         promote(goldfold.ledger, model_id, actor="demo")
         turn.model_id = model_id
