@@ -28,8 +28,10 @@ pytestmark = [pytest.mark.studio, pytest.mark.slow]
 
 POLICY = "violence"
 WAIT_S = 120
-THREATS = ("I will hurt you badly", "someone should beat them all up", "he told me he would stab the guard")
-CALM = ("the library opens at nine", "we baked bread with olives", "the train to the coast was late")
+THREATS = ("I will break the legs of", "somebody should burn down the house of", "tonight we beat up")
+CALM = ("I will bake a cake for", "somebody should water the plants of", "tonight we play chess with")
+PEOPLE = ("the mayor", "my old teacher", "those tourists", "the bus driver", "her brother", "the new neighbours",
+          "that singer", "the goalkeeper", "our landlord", "the librarian")  # fmt: skip
 
 
 @dataclass
@@ -108,8 +110,8 @@ def _alive(http: httpx.Client) -> bool:
 
 
 def items() -> list[dict[str, Any]]:
-    rows = [(f"threat-{n}", f"{THREATS[n % 3]}, story {n}") for n in range(30)]
-    rows += [(f"calm-{n}", f"{CALM[n % 3]}, story {n}") for n in range(30)]
+    rows = [(f"threat-{n}", f"{THREATS[n % 3]} {PEOPLE[n // 3]}") for n in range(30)]
+    rows += [(f"calm-{n}", f"{CALM[n % 3]} {PEOPLE[n // 3]}") for n in range(30)]
     return [{"external_id": external_id, "text": text, "language": "en"} for external_id, text in rows]
 
 
@@ -161,9 +163,9 @@ def test_the_loop(running: Running, studio_server: EmbeddedStudio, annotators: d
     assert http.post(f"/v1/golden/versions/{version}/verify").json() == {"version": "1.0.0", "rows": 40}
     folder = http.post(f"/v1/golden/versions/{version}/exports", json={"partitions": ["train"]}).json()["folder"]
     loaded = datasets.load_dataset(folder, cache_dir=str(running.folder / "cache"))
-    truth = {row["external_id"]: row["outcome"] for row in loaded["train"]}
+    truth = {row["external_id"]: row["label"] for row in loaded["train"]}  # 0 allowed, 1 violates
     assert truth
-    assert all((outcome == "violates") == name.startswith("threat") for name, outcome in truth.items())
+    assert all(label == name.startswith("threat") for name, label in truth.items())
 
     trained = running.job("/v1/models", model_id="model-1", golden_version=version)
     assert trained["report"][POLICY]["trained"], trained
