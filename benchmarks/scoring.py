@@ -1,0 +1,137 @@
+"""The default scorer beside what people use today: texts per CPU second, same weights, same texts, same run.
+
+Each repeat runs ours and a peer once, in turn, on one thread; a ratio is the median of the repeats' own ratios, so
+that a busy machine slows both sides alike. Ours also scores eight policies; the peers stop at token states (the
+transformers pipeline) or embeddings (sentence-transformers), which favours them.
+
+Texts: real ones where the folder in GOLDFOLD_DATA_DIR has them, else made ones of like lengths; ``hardware`` says
+which.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers import AutoModel, AutoTokenizer, pipeline
+from transformers.utils import logging
+
+from benchmarks.row import Row, hardware
+from scoring.embedding_head import EmbeddingHead
+from scoring.encoder import SentenceEncoder, default_encoder_folder
+from scoring.prototypes import prototype_head
+
+NAMES = ("scorer_vs_transformers_pipeline", "scorer_vs_sentence_transformers")
+PEERS = ("transformers.pipeline(batch_size=32)", "sentence-transformers encode()")
+TARGETS = (">= 1.5x the peer", ">= 1.0x the peer")
+REPEATS = 3
+TEXTS = 480  # fewer would favour us: sorting by length pays for everyone only among many
+PIPELINE_PART = 4  # the pipeline does not sort, and is slow: it gets one text in four
+REAL = {"tweets.jsonl.gz": 0.6, "hatecheck.jsonl.gz": 0.2, "moderation.jsonl.gz": 0.2}  # share of each set
+POLICIES = {f"policy_{i}": f"Policy {i}: content about harm number {i}" for i in range(8)}
+
+Contestant = Callable[[list[str]], object]
+
+
+def rows() -> list[Row]:
+    """One row a peer."""
+    texts, kind = sample_texts()
+    scorer, pipe, sentences = _contestants()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [
+            _row(0, scorer, pipe, texts[: TEXTS // PIPELINE_PART], kind),
+            _row(1, scorer, sentences, texts, kind),
+        ]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _row(place: int, ours: Contestant, peer: Contestant, texts: list[str], kind: str) -> Row:
+    runs = race([ours, peer], texts)
+    return Row(
+        NAMES[place],
+        median(len(texts) / run[0] for run in runs),
+        "texts per CPU second",
+        PEERS[place],
+        median(len(texts) / run[1] for run in runs),
+        median(run[1] / run[0] for run in runs),
+        TARGETS[place],
+        f"{hardware()}; 1 thread; {len(texts)} {kind} texts of mixed length, shuffled",
+    )
+
+
+def race(contestants: list[Contestant], texts: list[str]) -> list[list[float]]:
+    """CPU seconds of each contestant in each of ``REPEATS`` repeats; who starts moves on by one each time."""
+    for contestant in contestants:
+        contestant(texts[:32])  # first calls allocate and compile; that is not what is measured
+    n = len(contestants)
+    runs = []
+    for repeat in range(REPEATS):
+        seconds = [0.0] * n
+        for turn in range(n):
+            who = (repeat + turn) % n
+            start = time.process_time()
+            contestants[who](texts)
+            seconds[who] = time.process_time() - start
+        runs.append(seconds)
+    return runs
+
+
+def _contestants() -> tuple[Contestant, Contestant, Contestant]:
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    encoder = SentenceEncoder(device="cpu")
+    scorer = EmbeddingHead(encoder, prototype_head(encoder, POLICIES))
+    folder = str(default_encoder_folder())
+    sentences = SentenceTransformer(folder, device="cpu")
+    limit = {"truncation": True, "max_length": encoder.max_tokens}
+    features = pipeline(
+        "feature-extraction",
+        model=AutoModel.from_pretrained(folder),
+        tokenizer=AutoTokenizer.from_pretrained(folder),
+        tokenize_kwargs=limit,
+        return_tensors=True,  # lists of lists would cost it more
+        batch_size=32,
+        device="cpu",
+    )
+    return (
+        lambda texts: scorer.score([str(i) for i in range(len(texts))], texts),
+        lambda texts: features(texts),
+        lambda texts: sentences.encode(texts, show_progress_bar=False),
+    )
+
+
+def sample_texts() -> tuple[list[str], str]:
+    """``TEXTS`` texts in a fixed shuffle, and whether they are "real" or "made"."""
+    rng = np.random.default_rng(0)
+    named = os.environ.get("GOLDFOLD_DATA_DIR")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if all((folder / name).is_file() for name in REAL):
+        texts = [text for name, share in REAL.items() for text in _some(folder / name, round(share * TEXTS), rng)]
+        kind = "real"
+    else:
+        texts, kind = _made(rng), "made"
+    return [texts[i] for i in rng.permutation(len(texts))], kind
+
+
+def _some(path: Path, n: int, rng: np.random.Generator) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        texts = [str(json.loads(line)["text"]) for line in lines]
+    return [texts[i] for i in rng.choice(len(texts), n, replace=False)]
+
+
+def _made(rng: np.random.Generator) -> list[str]:
+    """Words without meaning; lengths log-normal as in the real mix (median 7 words)."""
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = ["".join(rng.choice(letters, rng.integers(2, 9))) for _ in range(2000)]
+    lengths = np.clip(rng.lognormal(np.log(7), 1.1, TEXTS), 1, 400).astype(int)
+    return [" ".join(rng.choice(words, length)) for length in lengths]
