@@ -5,7 +5,7 @@ A policy version is never edited in place: a change is a new ``version``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -39,8 +39,8 @@ class Policy(BaseModel):
     title: Text
     version: Semver
     definition: Text
-    severity: int = Field(ge=0, le=4)
-    threshold: float = Field(gt=0, lt=1)
+    severity: int = Field(ge=0, le=4, strict=True)  # YAML reads a bare "yes" as true, which is no level
+    threshold: float = Field(gt=0, lt=1, strict=True)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -67,8 +67,8 @@ Policies = Mapping[str, Policy]
 def read_policy(path: Path) -> Policy:
     """Read one YAML file. Raises PolicyError naming the file and the key."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raw = _load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or no such date
         raise PolicyError(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(raw, dict):
         raise PolicyError(f"{path}: expected keys such as id, title, definition; found {type(raw).__name__}")
@@ -79,9 +79,9 @@ def read_policy(path: Path) -> Policy:
 
 
 def read_policies(folder: Path) -> dict[str, Policy]:
-    """Read every ``*.yaml`` of a folder, by id. Raises PolicyError when there is none, or an id comes twice."""
+    """Read each ``*.yaml`` and ``*.yml`` of a folder, by id. Raises PolicyError when there is none, or one id twice."""
     found: dict[str, Policy] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         policy = read_policy(path)
         if policy.id in found:
             raise PolicyError(f"{path}: id: {policy.id!r} is used by another file of {folder}")
@@ -89,6 +89,25 @@ def read_policies(folder: Path) -> dict[str, Policy]:
     if not found:
         raise PolicyError(f"{folder}: no policy (*.yaml) found; add one or point the setting policies_dir elsewhere")
     return found
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only, and no key twice: YAML would let the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.MarkedYAMLError(problem=f"{', '.join(twice)} is there twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _load(text: str) -> object:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _say(error: ValidationError) -> str:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
 
-from labeling.errors import Conflict, InvalidInput, NothingToDo
+from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.scorebook import LakeScorer, Sheet, read_sheet
 from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
+from selection.checks import check_plan
 from selection.select import select
 from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
+
+_SELECTED = (RoundState.SELECTED, RoundState.OPEN, RoundState.CLOSED)
 
 
 class Stores(Protocol):
@@ -64,41 +67,57 @@ class Preview:
 
 def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> Round:
     """Record the plan and freeze the frame. The same request again returns the round that is there;
-    another request under the same id is a Conflict."""
-    _check(request, policies)
+    another request under the same id is a Conflict. Raises InvalidInput or BadPlan naming the field,
+    NothingToDo while there is no item."""
     plan = _plan_of(request, policies)
     now = datetime.now(UTC)
-    there = [r for r in stores.rounds.all() if r.round_id == request.round_id]
-    frame: dict[str, object] = there[0].frame if there else {"lake_version": stores.items.last_lake_version()}
-    if not there and lake.snapshot() == 0:
-        raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
+    frame: dict[str, object] = {"lake_version": stores.items.last_lake_version()}
+    try:
+        frame = stores.rounds.get(request.round_id).frame
+    except NotFound:
+        if not stores.items.count() or not lake.snapshot():
+            raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)") from None
     return stores.rounds.create(
         Round(request.round_id, RoundState.PLANNED, request.seed, plan, frame, "", (), now, now)
     )
 
 
 def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, round_id: str) -> Round:
-    """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before."""
+    """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before.
+
+    Raises NothingToDo when an item of the frame has not met this scorer yet: a frame that is short in silence would
+    make every pi a lie. Raises Conflict when the round was cancelled or a policy changed since it was planned.
+    """
     round_ = stores.rounds.get(round_id)
-    if round_.state is not RoundState.PLANNED:
+    if round_.state in _SELECTED:
         return round_
+    if round_.state is RoundState.CANCELLED:
+        raise Conflict(f"round {round_id!r} is cancelled; open a new one")
+    if stores.rounds.picks(round_id):  # it failed after it had picked
+        stores.rounds.set_state(round_id, RoundState.SELECTED)
+        return stores.rounds.get(round_id)
     _check_versions(round_, policies)
     version = int(str(round_.frame["lake_version"]))
-    selection, sheet = _select(stores, lake, scorer, round_.plan, round_.seed, version)
+    sheet = read_sheet(lake, scorer, stores.items.ids(version))
+    if sheet.waiting:
+        raise NothingToDo(
+            f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
+            "run the score job first (goldfold score)"
+        )
+    selection = _select(stores, lake, round_.plan, round_.seed, sheet)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
-    frame = {**round_.frame, **selection.frame, "items_scored": len(sheet.ids), "scorer": scorer.name}
+    counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
+    frame = {**round_.frame, **selection.frame, **counts}
     stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, selection.notes)
     return stores.rounds.get(round_id)
 
 
 def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, request: RoundRequest) -> Preview:
-    """Run the selection and write nothing (only items scored already take part)."""
-    _check(request, policies)
-    version = stores.items.last_lake_version()
+    """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = _plan_of(request, policies)
-    selection, sheet = _select(stores, lake, scorer, plan, request.seed, version)
-    return Preview(selection, len(sheet.ids))
+    sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version()))
+    return Preview(_select(stores, lake, plan, request.seed, sheet), len(sheet.ids))
 
 
 def close_round(stores: Stores, round_id: str) -> bool:
@@ -121,6 +140,8 @@ def _check(request: RoundRequest, policies: Policies) -> None:
         raise InvalidInput(f"budget: {request.budget} is not a positive number of picks")
     if request.overlap < 1:
         raise InvalidInput(f"overlap: {request.overlap} is not a positive number of people per item")
+    if not -(2**63) <= request.seed < 2**63:
+        raise InvalidInput(f"seed: {request.seed} does not fit in 64 bits")
 
 
 def _check_versions(round_: Round, policies: Policies) -> None:
@@ -137,38 +158,52 @@ def _check_versions(round_: Round, policies: Policies) -> None:
 
 
 def _plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
-    chosen = sorted(request.policies or policies)
-    return {
+    """The request as JSON-able values, checked as far as it can be without the items."""
+    _check(request, policies)
+    chosen = sorted(set(request.policies or policies))
+    plan: dict[str, object] = {
         "budget": request.budget,
         "lanes": {name: float(share) for name, share in sorted(request.lanes.items())},
         "strategy": request.strategy,
         "overlap": request.overlap,
         "risk_floor": request.risk_floor,
         "duplicate_cosine": request.duplicate_cosine,
-        "quotas": [asdict(quota) for quota in request.quotas],
+        "quotas": [asdict(quota) for quota in sorted(request.quotas, key=lambda q: (q.key, q.value))],
         "policies": {p: policies[p].version for p in chosen},
         "thresholds": {p: policies[p].threshold for p in chosen},
         "severities": {p: float(2 ** policies[p].severity) for p in chosen},
     }
+    check_plan(_selection_plan(plan, request.seed), _no_items(chosen, request.quotas))
+    return plan
 
 
-def _select(
-    stores: Stores,
-    lake: Lake,
-    scorer: LakeScorer,
-    plan: Mapping[str, object],
-    seed: int,
-    lake_version: int,
-) -> tuple[Selection, Sheet]:
-    sheet = read_sheet(lake, scorer, stores.items.ids(lake_version))
+def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
+    """A pool to hold a plan against before its items are known; every language of a quota may still come."""
+    nothing = np.zeros((0, len(policies)), np.float32)
+    languages = tuple(quota.value for quota in quotas if quota.key == "language")
+    return Pool((), tuple(policies), nothing, nothing, nothing.astype(np.bool_), languages)
+
+
+def _select(stores: Stores, lake: Lake, plan: Mapping[str, object], seed: int, sheet: Sheet) -> Selection:
     if not sheet.ids:
         raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
-    pool = _pool(stores, lake, plan, sheet)
-    return select(pool, _selection_plan(plan, seed)), sheet
+    selection = select(_pool(stores, lake, plan, sheet), _selection_plan(plan, seed))
+    notes = list(selection.notes)
+    if sheet.failed:
+        notes.append(
+            f"{sheet.failed} items could not be scored; no lane could pick them, and no figure speaks for them"
+        )
+    if sheet.waiting:
+        notes.append(f"{sheet.waiting} items wait for a score and take no part yet")
+    return replace(selection, notes=tuple(notes))
 
 
 def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:
     chosen = tuple(sorted(_floats(plan["thresholds"])))
+    unscored = [p for p in chosen if p not in sheet.policies]
+    if unscored:
+        known = ", ".join(sheet.policies)
+        raise InvalidInput(f"policies: {', '.join(unscored)}: the scorer does not judge it (it judges: {known})")
     columns = [sheet.policies.index(p) for p in chosen]
     table = lake.take(sheet.ids, ["language", "policies"])
     eligible = np.ones((len(sheet.ids), len(chosen)), np.bool_)

@@ -7,6 +7,7 @@ policy) and ``failures-<scorer version>`` (column ``reason``) for items that thi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labeling.store.interfaces import ITEMS, Lake
+from labeling.errors import UnknownItem
+from labeling.store.interfaces import Lake
 from scoring.base import Progress, Scorer, Scores
 
 SCORES = "scores-"
+KEPT_FACTOR = 64  # scoring a kept embedding costs next to nothing, but each commit reads the lake's ids
 
 F32 = npt.NDArray[np.float32]
 F16 = npt.NDArray[np.float16]
@@ -48,12 +51,16 @@ class ScoredChunk:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Scores and embeddings of n items, row i belonging to ``ids[i]``; shapes and dtypes as in ``Scores``."""
+    """Scores and embeddings of n items, row i belonging to ``ids[i]``; shapes and dtypes as in ``Scores``.
+
+    Of the items asked for, ``failed`` could not be scored by this scorer and ``waiting`` were not tried yet."""
 
     ids: tuple[str, ...]
     policies: tuple[str, ...]
     probabilities: F32
     embeddings: F16
+    failed: int = 0
+    waiting: int = 0
 
 
 def embedding_group(scorer: LakeScorer) -> str:
@@ -75,15 +82,16 @@ def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
 
 
 def score_chunk(lake: Lake, scorer: LakeScorer, chunk_items: int, progress: Progress | None = None) -> ScoredChunk:
-    """Score up to ``chunk_items`` items that still need it and keep the result. Safe to run again at any point:
-    embeddings are committed first, then scores, then failures, and rows already there are skipped."""
+    """Score up to ``chunk_items`` items that still need it and keep the result; items with a kept embedding come first,
+    ``KEPT_FACTOR`` times as many at once. Safe to run again at any point: embeddings are committed first, then scores,
+    then failures, and rows already there are skipped. Raises ValueError when the scorer leaves an item out."""
     waiting = unscored(lake, scorer)
-    chunk = waiting[:chunk_items]
-    if not chunk:
+    if not waiting:
         return ScoredChunk(scored=0, failed=0, left=0)
-    scores = _score(lake, scorer, chunk, progress)
+    scores = _score_kept(lake, scorer, waiting, chunk_items * KEPT_FACTOR)
+    if scores is None:
+        scores = _score_texts(lake, scorer, waiting[:chunk_items], progress)
     if scores.ids:
-        lake.add_columns(embedding_group(scorer), scores.ids, {"embedding": vectors(scores.embeddings)})
         columns = {p: pa.array(scores.probabilities[:, j]) for j, p in enumerate(scores.policies)}
         lake.add_columns(score_group(scorer), scores.ids, columns)
     if scores.failures:
@@ -93,14 +101,34 @@ def score_chunk(lake: Lake, scorer: LakeScorer, chunk_items: int, progress: Prog
     return ScoredChunk(len(scores.ids), len(scores.failures), len(waiting) - done)
 
 
-def _score(lake: Lake, scorer: LakeScorer, chunk: list[str], progress: Progress | None) -> Scores:
-    if isinstance(scorer, EmbeddingScorer):
-        kept = set(lake.ids(embedding_group(scorer)))
-        known = [item_id for item_id in chunk if item_id in kept]
-        if known:  # the rest of the chunk is left for the next one, which then has no kept embedding to use
-            return scorer.score_embeddings(known, embeddings(lake, scorer.embedding_version, known))
-    texts = lake.take(chunk, ["text"], ITEMS)["text"].to_pylist()
-    return scorer.score(chunk, texts, progress)
+def _score_kept(lake: Lake, scorer: LakeScorer, waiting: Sequence[str], most: int) -> Scores | None:
+    """Scores of up to ``most`` items from their kept embeddings; None when the scorer cannot, or none has one."""
+    if not isinstance(scorer, EmbeddingScorer):
+        return None
+    kept = set(lake.ids(embedding_group(scorer)))
+    known = [item_id for item_id in waiting if item_id in kept][:most]
+    if not known:
+        return None
+    return _whole(scorer.score_embeddings(known, embeddings(lake, scorer.embedding_version, known)), known)
+
+
+def _score_texts(lake: Lake, scorer: LakeScorer, chunk: Sequence[str], progress: Progress | None) -> Scores:
+    texts = lake.take(chunk, ["text"])["text"].to_pylist()
+    scores = _whole(scorer.score(chunk, texts, progress), chunk)
+    if scores.ids:
+        lake.add_columns(embedding_group(scorer), scores.ids, {"embedding": vectors(scores.embeddings)})
+    return scores
+
+
+def _whole(scores: Scores, asked: Sequence[str]) -> Scores:
+    """An item without an outcome would be asked for again for ever."""
+    told = {*scores.ids, *(failure.item_id for failure in scores.failures)}
+    if told != set(asked):
+        odd = sorted(told.symmetric_difference(asked))
+        raise ValueError(
+            f"a scorer owes each item asked for a score or a failure; {odd[0]!r} is wrong ({len(odd)} are)"
+        )
+    return scores
 
 
 def embeddings(lake: Lake, embedding_version: str, item_ids: Sequence[str]) -> F16:
@@ -110,15 +138,26 @@ def embeddings(lake: Lake, embedding_version: str, item_ids: Sequence[str]) -> F
 
 
 def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> Sheet:
-    """Scores and embeddings of the given items under this scorer, failed and unscored ones left out."""
+    """Scores and embeddings of the given items under this scorer; those without a score are only counted."""
     there = set(lake.ids(score_group(scorer)))
-    ids = [item_id for item_id in item_ids if item_id in there]
+    ids = tuple(item_id for item_id in item_ids if item_id in there)
+    failed, waiting = _without_score(lake, scorer, [item_id for item_id in item_ids if item_id not in there])
     if not ids:
         empty = np.zeros((0, len(scorer.policies)), np.float32)
-        return Sheet((), scorer.policies, empty, np.zeros((0, 0), np.float16))
+        return Sheet((), scorer.policies, empty, np.zeros((0, 0), np.float16), failed, waiting)
     table = lake.take(ids, list(scorer.policies), score_group(scorer))
     probabilities = np.column_stack([table[p].to_numpy() for p in scorer.policies]).astype(np.float32, copy=False)
-    return Sheet(tuple(ids), scorer.policies, probabilities, embeddings(lake, scorer.embedding_version, ids))
+    found = embeddings(lake, scorer.embedding_version, ids)
+    return Sheet(ids, scorer.policies, probabilities, found, failed, waiting)
+
+
+def _without_score(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> tuple[int, int]:
+    """How many of them failed, and how many still wait; an item that left the lake does neither."""
+    if not item_ids:
+        return 0, 0
+    failed = set(lake.ids(failure_group(scorer))).intersection(item_ids)
+    waiting = set(lake.ids()).intersection(item_ids) - failed
+    return len(failed), len(waiting)
 
 
 def vectors(array: F16) -> pa.FixedSizeListArray:
@@ -139,8 +178,8 @@ def scores_of(lake: Lake, item_id: str) -> dict[str, dict[str, float]]:
     """Every score an item has: scorer version -> policy -> probability."""
     found: dict[str, dict[str, float]] = {}
     for group in lake.groups():
-        if not group.startswith(SCORES) or item_id not in set(lake.ids(group)):
-            continue
-        row = lake.take([item_id], lake.columns(group), group).to_pylist()[0]
-        found[group.removeprefix(SCORES)] = {name: float(p) for name, p in row.items() if name != "item_id"}
+        if group.startswith(SCORES):
+            with suppress(UnknownItem):  # this scorer has not scored it
+                row = lake.take([item_id], lake.columns(group), group).to_pylist()[0]
+                found[group.removeprefix(SCORES)] = {name: float(p) for name, p in row.items() if name != "item_id"}
     return found

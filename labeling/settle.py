@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 from labeling.adjudication import Refusal, adjudication_task, agreement, settle
 from labeling.consensus import Agreed, Disputed, decide
+from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
 from labeling.records import Adjudication, Annotation, GoldState, PickRow, Task, TaskKind, TaskState
@@ -16,6 +17,7 @@ from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, R
 
 CHUNK = 500
 Groupings = Callable[[], Groups]  # the golden set's near-duplicate groups, read when the first item is folded
+Answers = Mapping[str, Sequence[Annotation]]  # by task id
 
 
 class Stores(Protocol):
@@ -37,28 +39,39 @@ class Stores(Protocol):
     def golden(self) -> Golden: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A task that cannot be settled as it is, and why; it does not hold up the others."""
+
+    task_id: str
+    reason: str
+
+
 @dataclass(slots=True)
 class SettleReport:
     """What one run did: tasks ``settled`` (of which ``golden`` became gold), ``disputed`` ones newly sent to a lead,
-    tasks still ``waiting`` for people, and answers that do not count."""
+    tasks still ``waiting`` for people, answers that do not count, and tasks that could not be settled."""
 
     settled: int = 0
     golden: int = 0
     disputed: int = 0
     waiting: int = 0
     refusals: list[Refusal] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def settle_all(stores: Stores, lake: Lake, groups: Groupings) -> SettleReport:
-    """Go through every task that was sent and is not settled. Safe to run again at any point."""
+    """Go through every task that was sent and is not settled. Safe to run again at any point.
+
+    A task that breaks a rule (its item was erased, its text does not match its hash, its blind copy is quarantined)
+    becomes a problem of the report; StoreError ends the run.
+    """
     run = _Settling(stores, lake, groups)
     for kind, step in ((TaskKind.BLIND, run.blind), (TaskKind.ADJUDICATION, run.adjudication)):
         open_tasks = stores.tasks.where(states=(TaskState.SENT,), kind=kind)
         for start in range(0, len(open_tasks), CHUNK):
             chunk = open_tasks[start : start + CHUNK]
-            answers = stores.annotations.current([task.task_id for task in chunk])
-            for task in chunk:
-                step(task, answers.get(task.task_id, []))
+            step(chunk, stores.annotations.current([task.task_id for task in chunk]))
     return run.report
 
 
@@ -68,33 +81,43 @@ class _Settling:
     def __init__(self, stores: Stores, lake: Lake, groups: Groupings) -> None:
         self._stores = stores
         self._lake = lake
-        self._groups = groups
+        self._read_groups = groups
+        self._groups: Groups | None = None
         self._picks: dict[str, dict[tuple[str, str], PickRow]] = {}
         self.report = SettleReport()
 
-    def blind(self, task: Task, answers: list[Annotation]) -> None:
+    def blind(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what the annotators agree on; ask a lead where they do not."""
-        decision = decide(task, answers)
-        if isinstance(decision, Agreed):
-            self._fold(task, agreement(task, decision, _now()))
-        elif isinstance(decision, Disputed):
-            new = adjudication_task(task, decision, _now())
-            if not self._stores.tasks.find([new.task_id]):
-                self._stores.tasks.add([new])
-                self.report.disputed += 1
-        else:
-            self.report.waiting += 1
+        questions: list[Task] = []
+        for task in tasks:
+            decision = decide(task, answers.get(task.task_id, []))
+            if isinstance(decision, Agreed):
+                self._fold(task, agreement(task, decision, _now()))
+            elif isinstance(decision, Disputed):
+                questions.append(adjudication_task(task, decision, _now()))
+            else:
+                self.report.waiting += 1
+        asked = self._stores.tasks.find([question.task_id for question in questions])
+        new = [question for question in questions if question.task_id not in asked]
+        self._stores.tasks.add(new)
+        self.report.disputed += len(new)
 
-    def adjudication(self, task: Task, answers: list[Annotation]) -> None:
+    def adjudication(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what a lead decided, if that lead may."""
-        if task.parent_task_id is None:
-            raise ValueError(f"adjudication task {task.task_id} names no blind task")
-        blind = self._stores.tasks.get(task.parent_task_id)
-        if blind.state is TaskState.SETTLED:
-            return  # its annotators came to agree; folding that settled this task too
-        blind_answers = self._stores.annotations.current([blind.task_id]).get(blind.task_id, [])
+        parents = self._stores.tasks.find([_parent(task) for task in tasks])
+        votes = self._stores.annotations.current([p for t in tasks if answers.get(t.task_id) for p in [_parent(t)]])
+        for task in tasks:
+            blind = parents[_parent(task)]
+            if blind.state in (TaskState.SETTLED, TaskState.WITHDRAWN):
+                self._stores.tasks.set_state([task.task_id], blind.state)  # nothing is left to decide
+            elif answers.get(task.task_id):
+                self._decide(blind, answers[task.task_id], votes[blind.task_id])
+            else:
+                self.report.waiting += 1
+
+    def _decide(self, blind: Task, answers: Sequence[Annotation], votes: Sequence[Annotation]) -> None:
         events = self._stores.annotations.events(blind.task_id)
-        settlement = settle(blind, answers, blind_answers, events, _now())
+        settlement = settle(blind, answers, votes, events, _now())
         self.report.refusals.extend(settlement.refusals)
         if settlement.adjudication is None:
             self.report.waiting += 1
@@ -103,7 +126,15 @@ class _Settling:
 
     def _fold(self, task: Task, adjudication: Adjudication) -> None:
         pick = self._round_picks(task.round_id).get((task.item_id, task.policy_id))
-        written = fold(self._stores.golden, self._lake, self._groups(), adjudication, task, pick, _now())
+        self._groups = self._groups or self._read_groups()
+        try:
+            written = fold(self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now())
+        except StoreError:
+            raise
+        except LabelingError as error:
+            self._groups = None  # it may have merged groups in the ledger before it stopped: read them anew
+            self.report.problems.append(Problem(task.task_id, str(error)))
+            return
         self.report.settled += 1
         if written is not None and written.state is GoldState.ACTIVE:
             self.report.golden += 1
@@ -113,6 +144,12 @@ class _Settling:
             rows = self._stores.rounds.picks(round_id)
             self._picks[round_id] = {(row.item_id, row.policy_id): row for row in rows}
         return self._picks[round_id]
+
+
+def _parent(task: Task) -> str:
+    if task.parent_task_id is None:
+        raise ValueError(f"adjudication task {task.task_id} names no blind task")
+    return task.parent_task_id
 
 
 def _now() -> datetime:

@@ -5,6 +5,7 @@ Models are folders under ``models/``: ``head.safetensors`` and ``head.json`` as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,19 +15,21 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from labeling.errors import Conflict, IntegrityError, NothingToDo
+from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.leaks import refuse_leaks
 from labeling.golden.vectors import LakeVectors
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
-from labeling.scorebook import embeddings
+from labeling.scorebook import F16, embeddings
 from labeling.store.interfaces import Audit, Golden, Lake, Models
+from scoring.errors import ModelRefused
 from scoring.head import Head
 from scoring.training import TrainedHead, train_head
 
 F32 = npt.NDArray[np.float32]
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Stores(Protocol):
@@ -59,8 +62,7 @@ class Trained:
 
 def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
     """The active rows of a published version's dev partition."""
-    rows = golden.members(golden.version(version).version)
-    return [row for row in rows if row.partition is Partition.DEV and row.state is GoldState.ACTIVE]
+    return [row for row in golden.members(version) if row.partition is Partition.DEV and row.state is GoldState.ACTIVE]
 
 
 def label_matrix(rows: Sequence[GoldenItem], policies: Sequence[str]) -> tuple[tuple[str, ...], F32]:
@@ -87,9 +89,11 @@ def train(
     duplicate_cosine: float,
 ) -> Trained:
     """Fit a head on the train partition and register it as a candidate. The same id, version and seed again give the
-    same model. Raises NotFound (version), NothingToDo (no usable train label), Conflict (id taken), LeakError (a
-    training row gives away an evaluation item)."""
-    everything = stores.golden.members(stores.golden.version(golden_version).version)
+    same model. Raises NotFound (version), NothingToDo (no usable train label, or one without an embedding), Conflict
+    (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no file name)."""
+    if not _FILE_NAME.fullmatch(model_id):
+        raise InvalidInput(f"model_id: {model_id!r}: use letters, digits, dot, dash and underscore, 100 at most")
+    everything = stores.golden.members(golden_version)
     rows = training_rows(everything)
     vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
     refuse_leaks(rows, evaluation_rows(everything, stores.golden.items()), vectors, duplicate_cosine)
@@ -97,7 +101,7 @@ def train(
     if not len(ids) or bool(np.isnan(labels).all()):
         raise NothingToDo(f"golden version {golden_version} holds no usable label in its train partition")
     trained = train_head(
-        embeddings(lake, fallback.encoder_version, ids),
+        _embeddings(lake, fallback.encoder_version, ids),
         labels,
         fallback.policies,
         fallback.encoder_version,
@@ -116,7 +120,24 @@ def _register(models: Models, trained: TrainedHead, model_id: str, golden_versio
         model_id, trained.head.version, golden_version, str(path), ModelState.CANDIDATE, {}, datetime.now(UTC)
     )
     models.add(model)
-    return Trained(models.get(model_id), dict(trained.report))
+    there = models.get(model_id)
+    if there.golden_version != golden_version:
+        raise Conflict(f"model {model_id!r} was trained on golden version {there.golden_version}; use another id")
+    return Trained(there, dict(trained.report))
+
+
+def load_head(model: Model) -> Head:
+    """The head of a model. Raises IntegrityError when its files are not those that were registered, ModelNotFound
+    when they are gone."""
+    try:
+        head = Head.load(Path(model.path))
+    except ModelRefused as error:
+        raise IntegrityError(f"model {model.model_id!r} is not what was registered: {error}") from error
+    if head.version != model.version:
+        raise IntegrityError(
+            f"{model.path} holds {head.version}, but model {model.model_id!r} was registered as {model.version}"
+        )
+    return head
 
 
 def evaluate_model(
@@ -125,19 +146,20 @@ def evaluate_model(
     """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result."""
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version
-    head = Head.load(Path(model.path))
+    head = load_head(model)
+    judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
     rows = dev_rows(stores.golden, version)
-    ids, labels = label_matrix(rows, head.policies)
+    ids, labels = label_matrix(rows, judged)
     if not len(ids):
         raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
     groups = {row.item_id: row.group_id for row in rows}
-    probabilities = head.probabilities(embeddings(lake, head.encoder_version, ids))
+    probabilities = head.probabilities(_embeddings(lake, head.encoder_version, ids))
     result = evaluate(
-        probabilities,
+        probabilities[:, [head.policies.index(p) for p in judged]],
         labels,
-        head.policies,
-        thresholds={p: policies[p].threshold for p in head.policies},
-        policy_versions={p: policies[p].version for p in head.policies},
+        judged,
+        thresholds={p: policies[p].threshold for p in judged},
+        policy_versions={p: _versions(rows, p) or policies[p].version for p in judged},
         golden_version=version,
         groups=[groups[item_id] for item_id in ids],
         pi=[row.pi for row in rows],
@@ -146,12 +168,25 @@ def evaluate_model(
     return result
 
 
+def _versions(rows: Sequence[GoldenItem], policy_id: str) -> str:
+    """The policy versions that the labels were given under, which need not be the newest."""
+    return ", ".join(sorted({row.policy_version for row in rows if row.policy_id == policy_id}))
+
+
+def _embeddings(lake: Lake, encoder_version: str, item_ids: Sequence[str]) -> F16:
+    try:
+        return embeddings(lake, encoder_version, item_ids)
+    except UnknownItem as error:
+        raise NothingToDo(
+            f"golden items without an embedding by encoder {encoder_version}: {error}; "
+            "run the score job first (goldfold score)"
+        ) from error
+
+
 def promote(stores: PromotionStores, model_id: str, actor: str) -> Model:
     """Make a model the champion. Raises NotFound, and IntegrityError when its files are not what was registered."""
     model = stores.models.get(model_id)
-    found = Head.load(Path(model.path)).version
-    if found != model.version:
-        raise IntegrityError(f"{model.path} holds {found}, but model {model_id!r} was registered as {model.version}")
+    load_head(model)
     stores.models.promote(model_id)
     stores.audit.add(actor, "model.promote", model_id, {"version": model.version})
     return stores.models.get(model_id)

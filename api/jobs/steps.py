@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
 import structlog
@@ -126,7 +125,7 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
 
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead."""
-    report = settle_all(goldfold.ledger, goldfold.lake, cache(goldfold.groups))
+    report = settle_all(goldfold.ledger, goldfold.lake, goldfold.groups)
     return {**asdict(report), "refusals": [asdict(refusal) for refusal in report.refusals]}
 
 

@@ -144,12 +144,16 @@ def auprc(scores: F64, truth: npt.NDArray[np.bool_], groups: Sequence[str] | Non
 
     def statistic(rows: Rows) -> float:
         chosen = truth[rows]
-        return float(average_precision_score(chosen, scores[rows])) if chosen.any() else math.nan
+        return _average_precision(chosen, scores[rows]) if chosen.any() else math.nan
 
     low, high = interval(statistic, n, groups, seed=seed)
     if n <= FEW or math.isnan(low):
         return Figure(None, 0.0, 1.0, n, positives, method, INSUFFICIENT)
-    return Figure(float(average_precision_score(truth, scores)), low, high, n, positives, method, ENOUGH)
+    return Figure(_average_precision(truth, scores), low, high, n, positives, method, ENOUGH)
+
+
+def _average_precision(truth: npt.NDArray[np.bool_], scores: F64) -> float:
+    return min(1.0, float(average_precision_score(truth, scores)))  # its sum may round to just above 1
 
 
 def population(
