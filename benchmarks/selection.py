@@ -6,17 +6,12 @@ in a process of its own, so that memory is that of the round alone: the peak abo
 
 from __future__ import annotations
 
-import multiprocessing
-import re
-import time
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
+from benchmarks.process import forget_peak, in_own_process, peak_mib, timed
 from benchmarks.row import Row, hardware
 from selection.diversity import spread
 from selection.select import select
@@ -38,8 +33,8 @@ Rows = npt.NDArray[np.int64]
 
 def rows() -> list[Row]:
     """The figures of one round and of its diversity step, best of three."""
-    cpu_s, wall_s, peak_mib = _in_own_process(measure_round)
-    ours, theirs, spread_ours, spread_theirs = _in_own_process(measure_diversity)
+    cpu_s, wall_s, peak_mib = in_own_process(measure_round)
+    ours, theirs, spread_ours, spread_theirs = in_own_process(measure_diversity)
     return [
         Row("selection_round_100k_cpu", cpu_s, "CPU s", target="<= 15 CPU s", hardware=hardware()),
         Row("selection_round_100k_wall", wall_s, "s", target="<= 60 s", hardware=hardware()),
@@ -90,17 +85,17 @@ def plan() -> Plan:
 def measure_round() -> tuple[float, ...]:
     """CPU s, wall s (best of three) and peak MiB above the pool of one round."""
     pool = made_pool()
-    _forget_peak()
-    before = _peak_mib()
-    times = [_timed(lambda: select(pool, plan())) for _ in range(3)]
-    return min(cpu for cpu, _ in times), min(wall for _, wall in times), _peak_mib() - before
+    forget_peak()
+    before = peak_mib()
+    times = [timed(lambda: select(pool, plan())) for _ in range(3)]
+    return min(cpu for cpu, _ in times), min(wall for _, wall in times), peak_mib() - before
 
 
 def measure_diversity() -> tuple[float, ...]:
     """CPU s of ours and of the peer for 500 of 10,000, and how well either covers the 10,000."""
     shortlist = made_pool().embeddings[:SHORTLIST].astype(np.float32)
-    ours = min(_timed(lambda: spread(shortlist, BUDGET, seed=1))[0] for _ in range(3))
-    theirs = min(_timed(lambda: _peer(shortlist))[0] for _ in range(3))
+    ours = min(timed(lambda: spread(shortlist, BUDGET, seed=1))[0] for _ in range(3))
+    theirs = min(timed(lambda: _peer(shortlist))[0] for _ in range(3))
     covered = (_coverage(shortlist, rows) for rows in (spread(shortlist, BUDGET, seed=1).rows, _peer(shortlist)))
     return ours, theirs, *covered
 
@@ -119,29 +114,6 @@ def _coverage(shortlist: F32, picks: Rows) -> float:
 
 def _unit(block: F32) -> F32:
     return np.asarray(block / np.linalg.norm(block, axis=1, keepdims=True), dtype=np.float32)
-
-
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    cpu, wall = time.process_time(), time.perf_counter()
-    work()
-    return time.process_time() - cpu, time.perf_counter() - wall
-
-
-def _in_own_process(measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure)
-
-
-def _forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the high-water mark starts anew
-
-
-def _peak_mib() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    if found is None:
-        raise OSError("the peak memory of a process is read from /proc/self/status, which lacks VmHWM here")
-    return int(found.group(1)) / 1024
 
 
 if __name__ == "__main__":
