@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from api.composition import models
+from api.jobs.database import jobs_engine
 from configs.errors import SettingsError
 from configs.settings import Settings, hide_password
 from labeling.errors import LabelingError
@@ -20,6 +21,7 @@ from scoring.errors import ScoringError
 
 LOW_DISK_BYTES = 2 * 1024**3
 STUDIO_TIMEOUT_S = 10.0
+PORT_TIMEOUT_S = 1.0
 STUDIO_VERSION = "1.23"
 
 
@@ -39,6 +41,7 @@ def run_checks(settings: Settings) -> list[Check]:
         check_disk,
         check_policies,
         check_ledger,
+        check_jobs,
         check_lake,
         check_device,
         check_model,
@@ -76,13 +79,27 @@ def check_policies(settings: Settings) -> Check:
 
 def check_ledger(settings: Settings) -> Check:
     """The ledger opens and is migrated."""
+    cure = "check ledger_url, and that its server runs"
     try:
         ledger = open_ledger(settings.ledger_url)
     except LabelingError as error:
-        return Check("ledger", "failed", str(error), "check ledger_url, and that its server runs")
-    count = ledger.items.count()
-    ledger.close()
-    return Check("ledger", "ok", f"{hide_password(settings.ledger_url)}: {count} items registered")
+        return Check("ledger", "failed", str(error), cure)
+    try:
+        found = f"{hide_password(settings.ledger_url)}: {ledger.items.count()} items registered"
+    except LabelingError as error:
+        return Check("ledger", "failed", str(error), cure)
+    finally:
+        ledger.close()
+    return Check("ledger", "ok", found)
+
+
+def check_jobs(settings: Settings) -> Check:
+    """The jobs' database can be reached."""
+    try:
+        jobs_engine(settings.jobs_url).dispose()
+    except LabelingError as error:
+        return Check("jobs", "failed", str(error), "check jobs_url, and that its server runs")
+    return Check("jobs", "ok", hide_password(settings.jobs_url))
 
 
 def check_lake(settings: Settings) -> Check:
@@ -112,13 +129,14 @@ def check_model(settings: Settings) -> Check:
 
 def check_port(settings: Settings) -> Check:
     """The service's port is free, or Goldfold itself listens there."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        taken = probe.connect_ex((settings.host, settings.port)) == 0
     where = f"{settings.host}:{settings.port}"
-    if taken:
-        return Check("port", "warning", f"{where} is in use", "fine if that is Goldfold; else set port to another one")
-    return Check("port", "ok", f"{where} is free")
+    try:
+        socket.create_connection((settings.host, settings.port), timeout=PORT_TIMEOUT_S).close()
+    except ConnectionRefusedError:
+        return Check("port", "ok", f"{where} is free")
+    except OSError as error:
+        return Check("port", "failed", f"{where}: {error.strerror or error}", "set host to an address of this machine")
+    return Check("port", "warning", f"{where} is in use", "fine if that is Goldfold; else set port to another one")
 
 
 def check_studio(settings: Settings) -> Check:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import Protocol
 
 from configs.settings import Settings
-from labeling.errors import StudioUnauthorized
+from labeling.errors import StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
 from labeling.policies import Policies, read_policies
+from labeling.records import Model
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
@@ -27,15 +26,26 @@ NO_SHARE = ("train", "calibration", "dev", "sealed", "anchor")  # a partition wi
 
 
 class Goldfold:
-    """What one process works with. Models and the Label Studio client are made when first asked for."""
+    """What one process works with, for all its threads. Models and the Label Studio client are made when first asked
+    for. Raises StoreError, PolicyError when it cannot be opened."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.policies = read_policies(settings.policies_dir)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"data_dir: {settings.data_dir} cannot be made ({error.strerror})") from error
         self.ledger: SqlLedger = open_ledger(settings.ledger_url)
-        self.lake = LanceLake(settings.lake_uri)
-        self._lock = RLock()
+        try:
+            self.lake = LanceLake(settings.lake_uri)
+        except BaseException:
+            self.ledger.close()
+            raise
+        self._lock = RLock()  # one for all that is made late: with one each, two threads could wait for each other
+        self._studio: StudioClient | None = None
+        self._encoder: Encoder | None = None
+        self._prototypes: Head | None = None
         self._scorers: dict[str, LakeScorer] = {}
 
     @property
@@ -54,36 +64,36 @@ class Goldfold:
     def exports_dir(self) -> Path:
         return self.settings.data_dir / "exports"
 
-    @cached_property
+    @property
     def studio(self) -> StudioClient:
         """The client of Label Studio. Raises StudioUnauthorized when no token is set."""
-        token = self.settings.studio_token.get_secret_value()
-        if not token:
-            raise StudioUnauthorized(
-                "studio_token is not set: give Goldfold's account token (GOLDFOLD_STUDIO_TOKEN, or studio_token in the "
-                "settings file), found in Label Studio under Account & Settings"
-            )
-        return StudioClient(
-            self.settings.studio_url, token, self.settings.studio_timeout_s, settle_s=self.settings.studio_settle_s
-        )
+        with self._lock:
+            if self._studio is None:
+                self._studio = self._open_studio()
+            return self._studio
 
     def studio_version(self) -> str:
         """Label Studio's version; raises what the client raises when it does not answer or take the token."""
         return self.studio.version()
 
-    @cached_property
+    @property
     def encoder(self) -> Encoder:
+        """The sentence encoder. Raises ScoringError."""
         with self._lock:
-            return models().build_encoder(self.settings)
+            if self._encoder is None:
+                self._encoder = models().build_encoder(self.settings)
+            return self._encoder
 
-    @cached_property
+    @property
     def prototypes(self) -> Head:
         """The head of the cold start: what the policies' own texts say."""
-        return models().build_prototypes(self.encoder, self.policies)
+        with self._lock:
+            if self._prototypes is None:
+                self._prototypes = models().build_prototypes(self.encoder, self.policies)
+            return self._prototypes
 
-    def head(self) -> Head:
+    def head(self, champion: Model | None) -> Head:
         """The champion's head, or the prototypes while there is none; policies the champion never saw keep theirs."""
-        champion = self.ledger.models.champion()
         if champion is None:
             return self.prototypes
         head = Head.load(Path(champion.path))
@@ -95,7 +105,7 @@ class Goldfold:
         key = champion.version if champion else "cold"
         with self._lock:
             if key not in self._scorers:
-                self._scorers = {key: self._build_scorer()}
+                self._scorers = {key: self._build_scorer(champion)}
             return self._scorers[key]
 
     def vectors(self) -> LakeVectors:
@@ -117,14 +127,27 @@ class Goldfold:
         )
 
     def close(self) -> None:
+        """Close what was opened; doing so twice changes nothing."""
         self.ledger.close()
-        if "studio" in self.__dict__:
-            self.studio.close()
+        with self._lock:
+            if self._studio is not None:
+                self._studio.close()
 
-    def _build_scorer(self) -> LakeScorer:
+    def _build_scorer(self, champion: Model | None) -> LakeScorer:
         if self.settings.scorer == EMBEDDING_HEAD:
-            return models().build_scorer(self.encoder, self.head())
+            return models().build_scorer(self.encoder, self.head(champion))
         return models().build_classifier(self.settings)
+
+    def _open_studio(self) -> StudioClient:
+        token = self.settings.studio_token.get_secret_value()
+        if not token:
+            raise StudioUnauthorized(
+                "studio_token is not set: give Goldfold's account token (GOLDFOLD_STUDIO_TOKEN, or studio_token in the "
+                "settings file), found in Label Studio under Account & Settings"
+            )
+        return StudioClient(
+            self.settings.studio_url, token, self.settings.studio_timeout_s, settle_s=self.settings.studio_settle_s
+        )
 
 
 class Models(Protocol):
@@ -142,8 +165,3 @@ def models() -> Models:
     """``api.scorers``, imported when it is first needed: it brings torch, which takes seconds."""
     module: Models = import_module("api.scorers")
     return module
-
-
-def offline_by_default() -> None:
-    """No model is fetched behind the operator's back: HF_HUB_OFFLINE=0 says otherwise."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from configs.settings import Settings
-from labeling.rounds import RoundRequest
+from labeling.policies import Policies
+from labeling.rounds import RoundRequest, check_request
 from selection.types import Quota
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ def round_request(settings: Settings, given: Mapping[str, Any]) -> Json:
         "quotas": [],
     }
     request = {**defaults, **{key: value for key, value in given.items() if value is not None}}
-    request["lanes"] = {name: share for name, share in request["lanes"].items() if share > 0}
+    request["lanes"] = {name: share for name, share in request["lanes"].items() if share != 0}
     return request
 
 
@@ -35,3 +36,8 @@ def typed_round(request: Mapping[str, Any]) -> RoundRequest:
     known = {**request, "policies": tuple(request["policies"])}
     known["quotas"] = tuple(Quota(**quota) for quota in request["quotas"])
     return RoundRequest(**known)
+
+
+def check_round(policies: Policies, request: Mapping[str, Any]) -> None:
+    """Raises InvalidInput or BadPlan for a request that no frame could make good: before a job takes its id."""
+    check_request(typed_round(request), policies)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.errors import NotReady
 from api.routes import golden, items, jobs, models, rounds, tasks, webhooks
 from api.routes.health import Check
 from api.service import Service
@@ -17,6 +21,8 @@ from api.service import Service
 ROUTERS = (items.router, rounds.router, tasks.router, golden.router, models.router, jobs.router)
 OPEN_ROUTERS = (webhooks.router,)  # has a secret of its own
 STARTUP_S = 30.0
+DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
+BACKLOG = 2048
 
 
 def build_app(service: Service) -> FastAPI:
@@ -32,38 +38,74 @@ def readiness(service: Service) -> list[Check]:
     return [
         Check("ledger", goldfold.ledger.items.count, "check ledger_url, and that its server runs"),
         Check("lake", goldfold.lake.snapshot, "check lake_uri and its rights"),
+        Check("jobs", service.check, "check jobs_url; if that is well, start the service again: its log says why"),
         Check("label studio", goldfold.studio_version, "check studio_url and studio_token, and that the server runs"),
     ]
 
 
-def serve(service: Service) -> None:
-    """Answer requests until the process is told to end."""
-    settings = service.settings
-    uvicorn.Server(_config(service, settings.host, settings.port)).run()
+def serve(service: Service, ready: Callable[[], None]) -> None:
+    """Answer requests until the process is told to end (SIGINT, SIGTERM); ``ready`` is called once it listens.
+
+    Only for the main thread. Raises NotReady when it cannot listen; SystemExit(0) on SIGTERM, which uvicorn passes on
+    when its own end is done, so that what surrounds this call is closed as well.
+    """
+    listener = _listen(service)
+    ready()
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        uvicorn.Server(_config(service)).run([listener])
+    finally:
+        listener.close()
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def serving(service: Service) -> Iterator[None]:
-    """Answer requests from a thread while the block runs. Raises RuntimeError when the server does not come up."""
-    settings = service.settings
-    server = uvicorn.Server(_config(service, settings.host, settings.port))
-    thread = threading.Thread(target=server.run, name="goldfold-http", daemon=True)
+    """Answer requests from a thread while the block runs. Raises NotReady when the server does not come up."""
+    listener = _listen(service)
+    server = uvicorn.Server(_config(service))
+    thread = threading.Thread(target=server.run, args=([listener],), name="goldfold-http", daemon=True)
     thread.start()
     waited = threading.Event()
     for _ in range(int(STARTUP_S / 0.05)):
         if server.started or not thread.is_alive():
             break
         waited.wait(0.05)
-    if not server.started:
-        raise RuntimeError(f"the service did not come up on {settings.host}:{settings.port}")
     try:
+        if not server.started:
+            raise NotReady(f"the service did not come up on {_where(service)}; its log says why")
         yield
     finally:
         server.should_exit = True
         thread.join(timeout=STARTUP_S)
+        listener.close()
 
 
-def _config(service: Service, host: str, port: int) -> uvicorn.Config:
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _where(service: Service) -> str:
+    return f"{service.settings.host}:{service.settings.port}"
+
+
+def _listen(service: Service) -> socket.socket:
+    """Taken before uvicorn starts: it would end the process instead of saying what is wrong."""
+    host, port = service.settings.host, service.settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise NotReady(
+            f"cannot listen on {_where(service)} ({error.strerror}); set host or port to another one"
+        ) from error
+
+
+def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
-        build_app(service), host=host, port=port, log_config=None, access_log=False, server_header=False
+        build_app(service),
+        log_config=None,  # api.logs does it, once, for everything
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
     )

@@ -14,15 +14,30 @@ from configs.settings import Settings
 class Service:
     """``with Service(settings) as service`` starts everything; the end stops it, and unfinished jobs wait."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, goldfold: Goldfold | None = None) -> None:
         self.settings = settings
-        self.goldfold = Goldfold(settings)
+        self.goldfold = goldfold or Goldfold(settings)
         self.jobs = JobRuntime(self.goldfold)
         self.sweep = Sweep(self.jobs, settings.sync_interval_s)
 
+    @property
+    def sweeps(self) -> bool:
+        """Whether there is a Label Studio to sweep."""
+        return bool(self.settings.studio_token.get_secret_value())
+
+    def check(self) -> None:
+        """Raises JobError when the jobs or the sweep of this process have ended."""
+        self.jobs.check()
+        if self.sweeps:
+            self.sweep.check()
+
     def __enter__(self) -> Self:
-        self.jobs.start()
-        if self.settings.studio_token.get_secret_value():
+        try:
+            self.jobs.start()
+        except BaseException:
+            self.goldfold.close()
+            raise
+        if self.sweeps:
             self.sweep.start()
         return self
 

@@ -11,8 +11,8 @@ import structlog
 
 from api.ids import new_id
 from api.jobs.errors import JobError
+from api.jobs.records import ENDED
 from api.jobs.runtime import JobRuntime
-from labeling.errors import LabelingError
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,7 @@ class Sweep:
         self._interval_s = interval_s
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._last_failure = ""
         self._thread = threading.Thread(target=self._run, name="goldfold-sweep", daemon=True)
 
     def start(self) -> None:
@@ -36,7 +37,13 @@ class Sweep:
         """Something changed in Label Studio: pull now."""
         self._wake.set()
 
+    def check(self) -> None:
+        """Raises JobError when the sweep has ended."""
+        if not self._thread.is_alive():
+            raise JobError("the sweep of Label Studio has ended; start the service again")
+
     def close(self) -> None:
+        """End the thread; a sweep under way goes on as a job."""
         self._stop.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -48,16 +55,24 @@ class Sweep:
             if hinted:
                 self._stop.wait(SETTLE_DOWN_S)
             self._wake.clear()
-            if not self._stop.is_set():
-                self._sweep()
+            if self._stop.is_set():
+                return
+            try:
+                self._sweep(new_id("sync"))
+            except Exception:  # whatever it was: the next sweep may do better, and must come
+                log.exception("sweep_failed")
 
-    def _sweep(self) -> None:
-        job_id = new_id("sync")
-        try:
-            self._runtime.submit("sync", job_id, {"full": False})
-            result = self._runtime.result(job_id, stop=self._stop)
-        except (JobError, LabelingError) as error:
-            log.warning("sweep_failed", job=job_id, error=str(error))
-            return
-        if not any(result[key] for key in ("events", "settled", "sent", "closed")):
-            self._runtime.forget(job_id)  # a sweep that found nothing is not worth a row
+    def _sweep(self, job_id: str) -> None:
+        self._runtime.submit("sync", job_id, {"full": False})
+        job = None
+        for job in self._runtime.follow(job_id, self._stop):
+            log.debug("sweep", job=job_id, state=job.state, progress=job.progress)
+        if job is None or job.state not in ENDED:
+            return  # the process ends; the job goes on in the next one
+        failure = job.error or "" if job.state == "failed" else ""
+        if failure:
+            log.warning("sweep_failed", job=job_id, error=failure)
+        found = job.result is not None and any(job.result[key] for key in ("events", "settled", "sent", "closed"))
+        if not found and failure == self._last_failure:
+            self._runtime.forget(job_id)  # found nothing, or failed as the one before: not worth a row
+        self._last_failure = failure

@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="Access token of Goldfold's account in Label Studio."
     )
     studio_owner: str = Field(
-        "goldfold",
+        default="goldfold",
         pattern=r"^[A-Za-z0-9._-]{1,60}$",
         description="Name of this installation in Label Studio; two that share a server need different ones.",
     )

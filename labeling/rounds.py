@@ -132,6 +132,11 @@ def close_round(stores: Stores, round_id: str) -> bool:
     return True
 
 
+def check_request(request: RoundRequest, policies: Policies) -> None:
+    """Raises InvalidInput or BadPlan for what is wrong whatever the items are."""
+    _plan_of(request, policies)
+
+
 def _check(request: RoundRequest, policies: Policies) -> None:
     unknown = [p for p in request.policies if p not in policies]
     if unknown:

@@ -14,7 +14,11 @@ from api.cli.session import JsonFlag, goldfold
 from labeling.golden.export import export
 from labeling.golden.publish import publish, verify
 
-app = typer.Typer(no_args_is_help=True, help="The golden set: publish an immutable version, verify it, export it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The golden set: publish an immutable version, verify it, export it.",
+)
 
 
 @app.command("status")

@@ -5,22 +5,49 @@ Exit codes: 0 done; 1 an error, said in one sentence on standard error; 2 wrong 
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import click
 import typer
 
 from api import logs
-from api.cli import content, demo, golden, models, rounds, system
+from api.cli.lazy import Entry, LazyGroup
 from api.cli.output import err, show_json
 from api.cli.session import Given
-from api.composition import offline_by_default
 from api.errors import ROOTS, slug
+from api.jobs.running import STEPS
+
+INTERRUPTED = 130
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Commands(LazyGroup):
+    """Every command, in the order of the loop."""
+
+    entries = {  # noqa: RUF012 - constant
+        "serve": Entry("api.cli.system:serve_command", "Run the service: REST, jobs, and the sweep of Label Studio."),
+        "ingest": Entry("api.cli.content:ingest_command", "Take content in."),
+        "score": Entry("api.cli.content:score_command", "Score every item that has no score under the current model."),
+        "round": Entry("api.cli.rounds:round_command", "Score, pick, and send the picks to Label Studio, blind."),
+        "rounds": Entry("api.cli.rounds:rounds_command", "List the rounds."),
+        "sync": Entry("api.cli.rounds:sync_command", "Pull answers from Label Studio and settle what is decided."),
+        "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
+        "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
+        "train": Entry("api.cli.models:train_command", "Fit a head on a golden version and judge it."),
+        "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),
+        "promote": Entry("api.cli.models:promote_command", "Make a model the scorer of the next round."),
+        "models": Entry("api.cli.models:models_command", "List the models."),
+        "keys": Entry("api.cli.system:keys_app", "API keys: create, list, revoke."),
+        "doctor": Entry("api.cli.system:doctor_command", "Check what a round needs, and say the cure of what lacks."),
+        "demo": Entry("api.cli.demo:demo_command", "Run the whole loop twice on real content."),
+    }
+
 
 app = typer.Typer(
+    cls=Commands,
     name="goldfold",
     help="Active-learning labeling for content safety: score, select, label blind, fold into a golden set.",
     no_args_is_help=True,
@@ -41,7 +68,7 @@ def root(
     config: Annotated[Path | None, typer.Option("--config", help="Settings file (YAML).")] = None,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Where Goldfold keeps its data.")] = None,
     studio_url: Annotated[str | None, typer.Option("--studio-url", help="Address of Label Studio.")] = None,
-    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")] = None,
+    log_level: Annotated[Level | None, typer.Option("--log-level", help="Least level that is logged.")] = None,
     _shown: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
     """Options given here rank above the environment (GOLDFOLD_*), which ranks above the settings file."""
@@ -50,49 +77,37 @@ def root(
     logs.configure(log_level or "warning", as_json=False)
 
 
-app.command("serve")(system.serve_command)
-app.command("ingest")(content.ingest_command)
-app.command("score")(content.score_command)
-app.command("round")(rounds.round_command)
-app.command("rounds")(rounds.rounds_command)
-app.command("sync")(rounds.sync_command)
-app.command("adjudicate")(rounds.adjudicate_command)
-app.add_typer(golden.app, name="golden")
-app.command("train")(models.train_command)
-app.command("evaluate")(models.evaluate_command)
-app.command("promote")(models.promote_command)
-app.command("models")(models.models_command)
-app.add_typer(system.keys_app, name="keys")
-app.command("doctor")(system.doctor_command)
-app.command("demo")(demo.demo_command)
-
-
 def run() -> None:
     """The entry point."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if not STEPS.idle():  # a step that outlived its grace would hold the end up; it is done again, as after a crash
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
-    offline_by_default()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no model is fetched behind the operator's back; 0 says otherwise
     try:
-        code = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        err.print("Interrupted; the same command goes on where it stopped")
-        return 130
+        app(arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except ROOTS as error:
         _show(error, as_json="--json" in arguments)
-        return 1
-    return code if isinstance(code, int) else 0
+        code = 1
+    else:
+        code = 0
+    if code == INTERRUPTED:
+        err.print("Interrupted; nothing is half-written")
+    return code
 
 
 def _show(error: Exception, *, as_json: bool) -> None:
     problems = [str(problem) for problem in getattr(error, "problems", ())]
     if as_json:
         show_json({"error": slug(type(error)), "detail": str(error), "problems": problems})
-    err.print(f"Error: {error}", style="red", markup=False)
+    err.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
     for problem in problems if len(problems) > 1 else []:
-        err.print(f"  {problem}", markup=False)
+        err.print(f"  {problem}", markup=False, soft_wrap=True)

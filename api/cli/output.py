@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.jobs.runtime import Job
+from api.jobs.records import Job
 
 Tick = Callable[[int, int], None]
 

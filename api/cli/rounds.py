@@ -10,7 +10,8 @@ import typer
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, given, goldfold, run_job
 from api.ids import new_id
-from api.requests import round_request, typed_round
+from api.requests import check_round, round_request, typed_round
+from labeling.policies import read_policies
 from labeling.records import TaskKind, TaskState
 from labeling.rounds import preview
 
@@ -61,6 +62,7 @@ def round_command(
     if dry_run:
         _preview(context, request, as_json)
         return
+    check_round(read_policies(settings.policies_dir), request)
     result = run_job(context, "round", request["round_id"], request, quiet=as_json)
     if as_json:
         show_json(result)

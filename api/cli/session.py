@@ -1,19 +1,26 @@
-"""What a command opens and closes: the settings it was given, Goldfold, and the jobs of this process."""
+"""What a command opens and closes: the settings it was given, Goldfold, and the jobs of this process.
+
+Goldfold and the jobs are imported when a command opens them: they bring the stores, numerics and DBOS, which take
+seconds, and a wrong option should be told at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.output import job_bar
-from api.composition import Goldfold
-from api.jobs.runtime import JobRuntime
+from api.cli.output import err, job_bar
 from configs.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from api.composition import Goldfold
+    from api.jobs.runtime import JobRuntime
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
@@ -39,7 +46,7 @@ def given(context: typer.Context) -> Given:
 @contextmanager
 def goldfold(context: typer.Context, **flags: Any) -> Iterator[Goldfold]:
     """Goldfold under the command's settings, closed at the end."""
-    opened = Goldfold(given(context).settings(**flags))
+    opened: Goldfold = import_module("api.composition").Goldfold(given(context).settings(**flags))
     try:
         yield opened
     finally:
@@ -49,7 +56,7 @@ def goldfold(context: typer.Context, **flags: Any) -> Iterator[Goldfold]:
 @contextmanager
 def jobs(app: Goldfold) -> Iterator[JobRuntime]:
     """The jobs of this process; unfinished ones that this process's slot left behind go on too."""
-    runtime = JobRuntime(app)
+    runtime: JobRuntime = import_module("api.jobs.runtime").JobRuntime(app)
     runtime.start()
     try:
         yield runtime
@@ -61,4 +68,8 @@ def run_job(context: typer.Context, kind: str, job_id: str, request: dict[str, A
     """Run one job to its end with a progress bar. Raises what the job raised, as JobFailed."""
     with goldfold(context) as app, jobs(app) as runtime, job_bar(kind, quiet=quiet) as watch:
         runtime.submit(kind, job_id, request)
-        return runtime.result(job_id, watch)
+        try:
+            return runtime.result(job_id, watch)
+        except KeyboardInterrupt:
+            err.print(f"Job {job_id} is not done: it goes on with the next goldfold command that runs jobs")
+            raise

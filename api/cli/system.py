@@ -15,7 +15,7 @@ from api.server import serve
 from api.service import Service
 from labeling.errors import NotFound
 
-keys_app = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
+keys_app = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys: create, list, revoke.")
 
 
 def serve_command(
@@ -35,8 +35,7 @@ def serve_command(
             out.print(f"First admin key, shown this once: {first}")
         if not settings.studio_token.get_secret_value():
             err.print("Label Studio is not set up: set GOLDFOLD_STUDIO_URL and GOLDFOLD_STUDIO_TOKEN to send tasks")
-        err.print(f"Goldfold listens on http://{settings.host}:{settings.port}")
-        serve(service)
+        serve(service, lambda: err.print(f"Goldfold listens on http://{settings.host}:{settings.port}"))
 
 
 def doctor_command(context: typer.Context, as_json: JsonFlag = False) -> None:

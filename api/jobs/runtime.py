@@ -2,27 +2,32 @@
 
 The same job id twice is one job. A failed job started again goes on at the step that failed; a cancelled one at the
 step it had reached. A dead process's jobs are taken over: by the next process in the same slot at once, by any other
-process when its heartbeat has stopped for ``DEAD_AFTER_S``.
+process when its heartbeat has stopped for ``DEAD_AFTER_S`` and its slot is free.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSPortableJSONSerializer, PortableWorkflowError, SetWorkflowID, WorkflowStatus
+from dbos import error as dbos_errors
 
 from api.composition import Goldfold
+from api.ids import check_id
 from api.jobs import workflows
 from api.jobs.database import jobs_engine
 from api.jobs.errors import JobCancelled, JobConflict, JobError, JobFailed, JobUnknown
 from api.jobs.progress import last_tick
+from api.jobs.records import ENDED, Job, Json
+from api.jobs.running import STEPS
 from api.jobs.slots import ExecutorSlot
-from api.jobs.workflows import HEAVY, KINDS, SYNC, Json
-from labeling.errors import StoreError
+from api.jobs.workflows import HEAVY, KINDS, SYNC
+
+__all__ = ["Job", "JobRuntime"]
 
 log = structlog.get_logger(__name__)
 
@@ -30,78 +35,67 @@ APPLICATION_VERSION = "1"  # raise it when the steps of a job change in kind or 
 BEAT_S = 5.0
 DEAD_AFTER_S = 30.0
 POLL_S = 0.2
-ENDED = ("done", "failed", "cancelled")
+GRACE_S = 5.0  # how long the end of a process waits for the steps that run: a container gets 10 s in all
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as others see it. ``state``: queued, running, done, failed or cancelled; ``progress`` holds stage, done
-    and total; times in seconds since the epoch."""
-
-    job_id: str
-    kind: str
-    state: str
-    progress: Json
-    result: Json | None
-    error: str | None
-    created_at_s: float
-    updated_at_s: float
+QUEUES = {function.__name__: queue for function, queue in KINDS.values()}
 
 
 class JobRuntime:
-    """The jobs of one process; ``start`` and ``close`` it once."""
+    """The jobs of one process; ``start`` and ``close`` it once. Its methods are safe for threads."""
 
     def __init__(self, goldfold: Goldfold) -> None:
         self._goldfold = goldfold
+        self._folder = goldfold.settings.data_dir / "executors"
         self._slot: ExecutorSlot | None = None
+        self._engine: sa.Engine | None = None
         self._stop = threading.Event()
+        self._submitting = threading.Lock()
         self._beat = threading.Thread(target=self._heartbeat, name="goldfold-heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Take an executor slot, bind the jobs, and recover what this slot left unfinished."""
-        settings = self._goldfold.settings
-        self._slot = ExecutorSlot.take(settings.data_dir / "executors", settings.executor_id)
-        workflows.bind(self._goldfold)
-        DBOS(
-            config={
-                "name": "goldfold",
-                "system_database_engine": jobs_engine(self._goldfold.jobs_url),
-                "system_database_url": self._goldfold.jobs_url,
-                "serializer": DBOSPortableJSONSerializer(),
-                "executor_id": self._slot.executor_id,
-                "application_version": APPLICATION_VERSION,
-                "log_level": "CRITICAL",  # failures reach the caller as JobFailed, and the log from there
-                "notification_listener_polling_interval_sec": 0.1,
-            }
-        )
-        DBOS.launch()
-        for queue in (HEAVY, SYNC):
-            DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=0.1)
+        """Take an executor slot, bind the jobs, and recover what this slot left unfinished. Raises StoreError when the
+        jobs' database or the slots cannot be used."""
+        try:
+            self._slot = ExecutorSlot.take(self._folder, self._goldfold.settings.executor_id)
+            self._engine = jobs_engine(self._goldfold.jobs_url)
+            self._goldfold.ledger.executors.beat(self._slot.executor_id)  # known before it has anything to leave behind
+            self._launch(self._slot, self._engine)
+        except BaseException:
+            self.close()
+            raise
         self._beat.start()
 
     def close(self) -> None:
-        """Stop taking jobs; running ones go on where they stopped when a process starts again."""
+        """Stop taking jobs, and give the steps that run ``GRACE_S`` to end. Jobs that are not done go on in the next
+        process of this slot, or in any other one when this one's heartbeat has stopped for ``DEAD_AFTER_S``.
+
+        A step that outlives its grace keeps the slot, which then ends with the process: nobody repeats it before.
+        """
         self._stop.set()
-        self._beat.join(timeout=2 * BEAT_S)
-        DBOS.destroy(workflow_completion_timeout_sec=0)
-        workflows.bind(None)
+        STEPS.close()
+        if self._beat.is_alive():
+            self._beat.join(timeout=2 * BEAT_S)
+        DBOS.destroy(workflow_completion_timeout_sec=0 if STEPS.idle() else int(GRACE_S))
+        if not STEPS.idle():
+            log.warning("steps_still_run", hint="they end with the process, and are done again after it")
+            return
+        if self._engine is not None:
+            self._engine.dispose()
         if self._slot is not None:
-            self._goldfold.ledger.executors.remove(self._slot.executor_id)
             self._slot.release()
 
+    def check(self) -> None:
+        """Raises JobError when this process does no jobs (any more), or the jobs' database fails."""
+        if not self._beat.is_alive():
+            raise JobError("the jobs of this process have ended; start it again")
+        DBOS.list_workflows(limit=1, load_input=False, load_output=False)
+
     def submit(self, kind: str, job_id: str, request: Json) -> Job:
-        """Start a job, or go on with the one that has this id. Raises JobConflict when it means something else."""
-        function, queue = KINDS[kind]
-        status = DBOS.get_workflow_status(job_id)
-        if status is None:
-            with SetWorkflowID(job_id):
-                DBOS.enqueue_workflow(queue, function, request)
-            return self.get(job_id)
-        self._same(status, function.__name__, request)
-        if status.status == "ERROR":
-            DBOS.rewind_workflow(job_id, start_step=self._failed_step(job_id), queue_name=queue)
-        elif status.status in ("CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
-            DBOS.resume_workflow(job_id, queue_name=queue)
+        """Start a job, or go on with the one that has this id. Raises JobConflict when it means something else, and
+        InvalidInput for an id that is none."""
+        check_id(job_id)
+        with self._submitting:
+            self._submit(kind, job_id, request)
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
@@ -155,41 +149,95 @@ class JobRuntime:
             raise self._failure(job_id)
         return job.result or {}
 
+    def _launch(self, slot: ExecutorSlot, engine: sa.Engine) -> None:
+        workflows.bind(self._goldfold)
+        DBOS(
+            config={
+                "name": "goldfold",
+                "system_database_engine": engine,
+                "system_database_url": self._goldfold.jobs_url,
+                "serializer": DBOSPortableJSONSerializer(),
+                "executor_id": slot.executor_id,
+                "application_version": APPLICATION_VERSION,
+                "log_level": "CRITICAL",  # failures reach the caller as JobFailed, and the log from there
+                "notification_listener_polling_interval_sec": 0.1,
+            }
+        )
+        DBOS.launch()
+        for queue in (HEAVY, SYNC):
+            DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=0.1)
+
+    def _submit(self, kind: str, job_id: str, request: Json) -> None:
+        function, queue = KINDS[kind]
+        status = DBOS.get_workflow_status(job_id)
+        if status is None:
+            try:
+                with SetWorkflowID(job_id):
+                    DBOS.enqueue_workflow(queue, function, request)
+            except dbos_errors.DBOSConflictingWorkflowError as error:
+                raise _taken(job_id) from error
+            status = DBOS.get_workflow_status(job_id)  # another process may have been first, with another request
+        if status is None or status.name != function.__name__ or _input(status) != (request,):
+            raise _taken(job_id)
+        if status.status == "ERROR":
+            self._rewind(job_id, queue)
+        elif status.status in ("CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
+            DBOS.resume_workflow(job_id, queue_name=queue)
+
+    def _rewind(self, job_id: str, queue: str) -> None:
+        try:
+            DBOS.rewind_workflow(job_id, start_step=self._failed_step(job_id), queue_name=queue)
+        except dbos_errors.DBOSException:
+            if self.get(job_id).state == "failed":
+                raise
+            log.info("job_goes_on_already", job=job_id)  # another process was first
+
     def _failure(self, job_id: str) -> JobFailed:
         status = DBOS.get_workflow_status(job_id)
         error = None if status is None else status.error
         if isinstance(error, PortableWorkflowError):
             return JobFailed(error.message, error.name)
+        if error is None:
+            message = f"job {job_id!r} was given up: the process died too often under it; start it again to go on"
+            return JobFailed(message, "MaxRecoveryAttemptsExceeded")
         return JobFailed(str(error), type(error).__name__)
-
-    def _same(self, status: WorkflowStatus, name: str, request: Json) -> None:
-        given = (status.input or {"args": (), "kwargs": {}})["args"]
-        if status.name != name or tuple(given) != (request,):
-            raise JobConflict(f"the job id {status.workflow_id!r} is taken by another job; choose another id")
 
     def _failed_step(self, job_id: str) -> int:
         failed = [step["function_id"] for step in DBOS.list_workflow_steps(job_id) if step["error"] is not None]
         return min(failed, default=1)
 
     def _heartbeat(self) -> None:
-        executors = self._goldfold.ledger.executors
-        slot = self._slot
-        if slot is None:
-            return
-        while not self._stop.is_set():
+        while not self._stop.wait(BEAT_S):
             try:
-                executors.beat(slot.executor_id)
-                for dead in executors.dead(DEAD_AFTER_S):
+                self._one_beat()
+            except Exception:  # whatever it was: without a heartbeat others would take over jobs that run here
+                log.exception("heartbeat_failed")
+
+    def _one_beat(self) -> None:
+        if self._slot is None:
+            raise JobError("a runtime without a slot has no heartbeat")
+        executors = self._goldfold.ledger.executors
+        executors.beat(self._slot.executor_id)
+        for dead in executors.dead(DEAD_AFTER_S):
+            # A process on this machine that holds its slot lives, however late its heartbeat is.
+            slot = ExecutorSlot.claim(self._folder, dead)
+            if slot is not None:
+                with slot:
                     self._take_over(dead)
                     executors.remove(dead)
-            except StoreError as error:  # the ledger is away for now; the next beat tries again
-                log.warning("heartbeat_missed", error=str(error))
-            self._stop.wait(BEAT_S)
 
     def _take_over(self, executor_id: str) -> None:
         for status in DBOS.list_workflows(status="PENDING", executor_id=[executor_id]):
-            queue = next(queue for function, queue in KINDS.values() if function.__name__ == status.name)
-            DBOS.resume_workflow(status.workflow_id, queue_name=queue)
+            log.info("job_taken_over", job=status.workflow_id, of=executor_id)
+            DBOS.resume_workflow(status.workflow_id, queue_name=QUEUES.get(status.name))
+
+
+def _taken(job_id: str) -> JobConflict:
+    return JobConflict(f"the job id {job_id!r} is taken by another job; choose another id")
+
+
+def _input(status: WorkflowStatus) -> tuple[object, ...]:
+    return tuple((status.input or {"args": ()})["args"])
 
 
 def _job(status: WorkflowStatus) -> Job:

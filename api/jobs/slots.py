@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from api.jobs.errors import JobError
+from labeling.errors import StoreError
 
 SLOTS = 32
 
@@ -27,24 +28,38 @@ class ExecutorSlot:
 
     @classmethod
     def take(cls, folder: Path, base: str) -> Self:
-        """Take the first free slot. Raises JobError when all are taken."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Take the first free slot. Raises JobError when all are taken, StoreError when the folder cannot be used."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return cls._first_free(folder, base)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+
+    @classmethod
+    def _first_free(cls, folder: Path, base: str) -> Self:
         for number in range(SLOTS):
-            executor_id = f"{base}-{number}"
-            file = (folder / f"{executor_id}.lock").open("a+", encoding="ascii")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                continue
-            file.seek(0)
-            file.truncate()
-            file.write(str(os.getpid()))
-            file.flush()
-            return cls(executor_id, file)
+            slot = cls.claim(folder, f"{base}-{number}")
+            if slot is not None:
+                return slot
         raise JobError(f"all {SLOTS} executor slots of {folder} are taken: stop a goldfold process that is not needed")
 
+    @classmethod
+    def claim(cls, folder: Path, executor_id: str) -> Self | None:
+        """Take this very slot; None while a process holds it."""
+        file = (folder / f"{executor_id}.lock").open("a+", encoding="ascii")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))  # for people who look
+        file.flush()
+        return cls(executor_id, file)
+
     def release(self) -> None:
+        """Give the slot back; doing so twice changes nothing."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -11,6 +11,8 @@ import structlog
 from api.composition import Goldfold
 from api.jobs.progress import forget, tick
 from api.requests import typed_round
+from labeling.errors import NotFound
+from labeling.policies import Policy
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
@@ -60,7 +62,7 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> int
     found = ensure_project(
         goldfold.studio,
         goldfold.ledger.projects,
-        goldfold.policies[policy_id],
+        _policy(goldfold, policy_id),
         TaskKind(kind),
         overlap=overlap if kind == TaskKind.BLIND else None,
         owner=goldfold.settings.studio_owner,
@@ -79,7 +81,7 @@ def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, *, holder
     chunk = waiting[:PUSH_CHUNK]
     if not chunk:
         return {"sent": 0, "left": 0, "quarantined": 0}
-    policy = goldfold.policies[policy_id]
+    policy = _policy(goldfold, policy_id)
     found = goldfold.ledger.projects.find(goldfold.studio.base_url, policy_id, policy.version, TaskKind(kind))
     if found is None:
         raise LookupError(f"the project of {policy_id} {policy.version} is not in the ledger")
@@ -119,7 +121,7 @@ def projects(goldfold: Goldfold) -> list[Json]:
 def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     """Turn what changed in one project into events."""
     found = _project(goldfold, project_id)
-    report = pull_project(goldfold.studio, goldfold.ledger, found, goldfold.policies[found.policy_id], full=full)
+    report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
     return {"project_id": project_id, **asdict(report)}
 
 
@@ -168,6 +170,13 @@ def _project(goldfold: Goldfold, project_id: int) -> StudioProject:
         if (found.base_url, found.project_id) == (base_url, project_id):
             return found
     raise LookupError(f"project {project_id} of {base_url} is not in the ledger")
+
+
+def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
+    if policy_id not in goldfold.policies:
+        where = goldfold.settings.policies_dir
+        raise NotFound(f"policy {policy_id!r}, which has tasks, is not in {where} any more: restore its file")
+    return goldfold.policies[policy_id]
 
 
 def _waiting(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> list[Task]:

@@ -7,36 +7,51 @@ registry per process, hence the one module-level binding to the process's ``Gold
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Concatenate, ParamSpec, TypeVar
 
+import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
 from api.jobs import steps
+from api.jobs.records import Json
+from api.jobs.running import STEPS
 from labeling.errors import StudioUnreachable
 
-Json = dict[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 HEAVY = "heavy"  # score, round and train: one at a time over all processes
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
+WAITS_S = (2.0, 4.0, 8.0)
+
+log = structlog.get_logger(__name__)
 
 _bound: list[Goldfold] = []
 
 
-def bind(goldfold: Goldfold | None) -> None:
-    """Say which Goldfold the jobs of this process work on (None: no longer any)."""
-    _bound[:] = [] if goldfold is None else [goldfold]
+def bind(goldfold: Goldfold) -> None:
+    """Say which Goldfold the jobs of this process work on from now on."""
+    _bound[:] = [goldfold]
+    STEPS.open()
 
 
-def app() -> Goldfold:
-    """The bound Goldfold. Raises RuntimeError when jobs run before ``bind``."""
-    if not _bound:
-        raise RuntimeError("jobs were started before bind()")
-    return _bound[0]
+def _run(function: Callable[Concatenate[Goldfold, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do a step's work, while no other step of this job runs here. Raises Stopped when the process ends its work."""
+    with STEPS.one(job_id()):
+        return function(_bound[0], *args, **kwargs)
 
 
-def _studio_is_away(error: BaseException) -> bool:
-    return isinstance(error, StudioUnreachable)
+def _run_patiently(function: Callable[Concatenate[Goldfold, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The same, again after each of ``WAITS_S`` while Label Studio is away. DBOS' own retries would hide why it
+    failed in the end, and could not be stopped while they wait."""
+    for wait_s in WAITS_S:
+        try:
+            return _run(function, *args, **kwargs)
+        except StudioUnreachable as error:
+            log.warning("label_studio_is_away", job=job_id(), error=str(error), again_in_s=wait_s)
+        STEPS.pause(wait_s)
+    return _run(function, *args, **kwargs)
 
 
 def _say(stage: str, done: int, total: int) -> None:
@@ -45,67 +60,67 @@ def _say(stage: str, done: int, total: int) -> None:
 
 @DBOS.step()
 def step_score() -> Json:
-    return steps.score(app(), job_id())
+    return _run(steps.score, job_id())
 
 
 @DBOS.step()
 def step_open(request: Json) -> Json:
-    return steps.open_round(app(), request)
+    return _run(steps.open_round, request)
 
 
 @DBOS.step()
 def step_select(round_id: str) -> Json:
-    return steps.select(app(), round_id)
+    return _run(steps.select, round_id)
 
 
-@DBOS.step(retries_allowed=True, max_attempts=4, interval_seconds=2.0, should_retry=_studio_is_away)
+@DBOS.step()
 def step_project(round_id: str, policy_id: str, kind: str) -> int:
-    return steps.project(app(), round_id, policy_id, kind)
+    return _run_patiently(steps.project, round_id, policy_id, kind)
 
 
-@DBOS.step(retries_allowed=True, max_attempts=4, interval_seconds=2.0, should_retry=_studio_is_away)
+@DBOS.step()
 def step_push(round_id: str, policy_id: str, kind: str) -> Json:
-    return steps.push(app(), round_id, policy_id, kind, holder=DBOS.executor_id)
+    return _run_patiently(steps.push, round_id, policy_id, kind, holder=DBOS.executor_id)
 
 
 @DBOS.step()
 def step_opened(round_id: str) -> Json:
-    return steps.opened(app(), round_id)
+    return _run(steps.opened, round_id)
 
 
 @DBOS.step()
 def step_projects() -> list[Json]:
-    return steps.projects(app())
+    return _run(steps.projects)
 
 
-@DBOS.step(retries_allowed=True, max_attempts=4, interval_seconds=2.0, should_retry=_studio_is_away)
+@DBOS.step()
 def step_pull(project_id: int, full: bool) -> Json:
-    return steps.pull(app(), project_id, full=full)
+    return _run_patiently(steps.pull, project_id, full=full)
 
 
 @DBOS.step()
 def step_settle() -> Json:
-    return steps.settle(app())
+    return _run(steps.settle)
 
 
 @DBOS.step()
 def step_unpushed() -> list[Json]:
-    return steps.unpushed(app())
+    return _run(steps.unpushed)
 
 
 @DBOS.step()
 def step_close() -> list[str]:
-    return steps.close(app())
+    return _run(steps.close)
 
 
 @DBOS.step()
 def step_train(model_id: str, golden_version: str, seed: int) -> Json:
-    return steps.train(app(), model_id, golden_version, seed)
+    return _run(steps.train, model_id, golden_version, seed)
 
 
 @DBOS.step()
 def step_evaluate(model_id: str) -> Json:
-    return steps.evaluate(app(), model_id)
+    return _run(steps.evaluate, model_id)
 
 
 def job_id() -> str:

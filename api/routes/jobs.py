@@ -9,13 +9,12 @@ from fastapi import APIRouter, Depends, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Role, require
-from api.ids import new_id
-from api.jobs.runtime import Job
+from api.ids import JOB_ID, new_id
+from api.jobs.records import Job
 from api.problems import documented
 from api.routes.state import TheJobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=documented(404, 409, 503))
-JOB_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,99}$"
 
 
 class JobOut(BaseModel):

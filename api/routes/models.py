@@ -9,9 +9,9 @@ from fastapi import APIRouter, Body, Depends, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Lead, Role, require
-from api.ids import new_id
+from api.ids import JOB_ID, new_id
 from api.problems import documented
-from api.routes.jobs import JOB_ID, JobOut
+from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.records import Model, ModelState
 from labeling.training import evaluate_model, newest_version, promote

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette.sse import EventSourceResponse
 
 from api.auth import Role, require
-from api.ids import new_id
-from api.jobs.runtime import ENDED
+from api.ids import JOB_ID, new_id
+from api.jobs.errors import JobUnknown
+from api.jobs.records import ENDED
 from api.problems import documented
-from api.requests import round_request, typed_round
-from api.routes.jobs import JOB_ID, JobOut
+from api.requests import check_round, round_request, typed_round
+from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.records import Round
 from labeling.rounds import preview
@@ -116,6 +117,7 @@ RoundBody = Annotated[RoundIn, Body(examples=[EXAMPLE])]
 def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOut:
     """Start a round: score what is missing, pick, push to Label Studio. The job has the round's id."""
     request = round_request(goldfold.settings, given.request())
+    check_round(goldfold.policies, request)
     return JobOut.of(jobs.submit("round", request["round_id"], request))
 
 
@@ -171,7 +173,9 @@ def get_picks(goldfold: TheGoldfold, round_id: str) -> list[PickOut]:
 @router.get("/{round_id}/events", dependencies=[Depends(require(Role.VIEWER))])
 async def follow_round(jobs: TheJobs, round_id: str) -> EventSourceResponse:
     """The round's job as server-sent events, one ``progress`` event a change, until it ends."""
-    await anyio.to_thread.run_sync(jobs.get, round_id)
+    first = await anyio.to_thread.run_sync(jobs.get, round_id)
+    if first.kind != "round":
+        raise JobUnknown(f"job {round_id!r} is no round")
 
     async def events() -> AsyncIterator[dict[str, str]]:
         last = None

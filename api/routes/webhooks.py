@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
-
 from fastapi import APIRouter, Request, status
 from pydantic import BaseModel
 
 from api.errors import Unauthenticated
 from api.problems import documented
 from api.routes.state import TheService
-from labeling.studio.webhooks import SECRET_HEADER
+from labeling.studio.webhooks import SECRET_HEADER, is_authentic
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=documented(401))
 
@@ -25,8 +23,7 @@ class Heard(BaseModel):
 async def label_studio(request: Request, service: TheService) -> Heard:
     """Something changed in Label Studio. Needs the shared secret in its header; closed while none is set."""
     secret = service.settings.studio_webhook_secret.get_secret_value()
-    given = request.headers.get(SECRET_HEADER, "")
-    if not secret or not hmac.compare_digest(secret.encode(), given.encode()):
+    if not secret or not is_authentic(request.headers.get(SECRET_HEADER), secret):
         raise Unauthenticated(f"the header {SECRET_HEADER} does not hold the webhook's secret")
     service.sweep.hint()
     return Heard()
