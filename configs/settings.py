@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cuda", "cpu"] = Field(
         default="auto", description="Where models run; auto takes a GPU if any."
     )
-    batch_tokens: int = Field(default=1024, ge=1, description="Tokens in one batch of a model, padding included.")
+    batch_tokens: int | None = Field(
+        default=None, ge=1, description="Tokens in one batch of a model, padding included; none: what suits the device."
+    )
     max_tokens: int = Field(
         default=256, ge=8, description="Tokens of one text that a model reads; the rest is cut off."
     )
