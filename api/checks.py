@@ -146,6 +146,7 @@ def check_studio(settings: Settings) -> Check:
         return Check("label studio", "failed", "studio_token is not set", "set GOLDFOLD_STUDIO_TOKEN")
     client = StudioClient(settings.studio_url, token, timeout_s=STUDIO_TIMEOUT_S)
     try:
+        client.whoami()  # the version is told to anybody, the account only to its token
         version = client.version()
     except LabelingError as error:
         return Check("label studio", "failed", str(error), f"start it, or set studio_url (now {settings.studio_url})")

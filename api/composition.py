@@ -17,6 +17,7 @@ from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
+from labeling.training import load_head
 from scoring.embeddings import Encoder
 from scoring.head import Head, completed
 
@@ -74,6 +75,7 @@ class Goldfold:
 
     def studio_version(self) -> str:
         """Label Studio's version; raises what the client raises when it does not answer or take the token."""
+        self.studio.whoami()  # the version is told to anybody
         return self.studio.version()
 
     @property
@@ -96,7 +98,7 @@ class Goldfold:
         """The champion's head, or the prototypes while there is none; policies the champion never saw keep theirs."""
         if champion is None:
             return self.prototypes
-        head = Head.load(Path(champion.path))
+        head = load_head(champion)
         return head if head.policies == self.prototypes.policies else completed(head, self.prototypes)
 
     def scorer(self) -> LakeScorer:

@@ -87,6 +87,9 @@ def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> None:
+    if evaluation.get("note"):
+        out.print(str(evaluation["note"]), markup=False)
+        return
     rows: list[tuple[object, ...]] = []
     licences = set()
     for policy_id, judged in policies_of(evaluation):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -19,6 +20,7 @@ from rich.table import Table
 from api.jobs.records import Job
 
 Tick = Callable[[int, int], None]
+LINE_EVERY_S = 10.0
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
@@ -63,7 +65,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 @contextmanager
 def bar(label: str, *, quiet: bool = False) -> Iterator[Tick]:
-    """A progress bar on standard error; the caller says how many are done of how many."""
+    """A progress bar on standard error (a line now and then where that is no terminal); the caller says how many are
+    done of how many."""
+    if not err.is_terminal:
+        yield _Lines(label, quiet).tick
+        return
     with _progress(quiet) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
@@ -72,6 +78,9 @@ def bar(label: str, *, quiet: bool = False) -> Iterator[Tick]:
 @contextmanager
 def job_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[Job], None]]:
     """A progress bar that follows a job through its stages."""
+    if not err.is_terminal:
+        yield _Lines(label, quiet).watch
+        return
     with _progress(quiet) as progress:
         task = progress.add_task(label, total=None)
 
@@ -93,6 +102,30 @@ def _progress(quiet: bool) -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=err,
-        transient=not err.is_terminal,
-        disable=quiet or not err.is_terminal,
+        disable=quiet,
     )
+
+
+class _Lines:
+    """Progress where no bar can be drawn: one line when a stage begins, and one every ``LINE_EVERY_S`` seconds."""
+
+    def __init__(self, label: str, quiet: bool) -> None:
+        self._label, self._quiet = label, quiet
+        self._stage, self._said_at = "", 0.0
+        self._say("")
+
+    def tick(self, done: int, total: int) -> None:
+        if time.monotonic() - self._said_at >= LINE_EVERY_S:
+            self._say(f"{done}/{total}" if total else f"{done}")
+
+    def watch(self, job: Job) -> None:
+        stage = str(job.progress.get("stage", job.state))
+        done, total = job.progress.get("done", 0), job.progress.get("total")
+        if stage != self._stage or time.monotonic() - self._said_at >= LINE_EVERY_S:
+            self._stage = stage
+            self._say(f"{stage} {done}/{total}" if total else stage)
+
+    def _say(self, what: str) -> None:
+        self._said_at = time.monotonic()
+        if not self._quiet:
+            err.print(f"{self._label}: {what}" if what else self._label, markup=False)

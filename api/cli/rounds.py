@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.output import out, show_json, table
+from api.cli.output import err, out, show_json, table
 from api.cli.session import JsonFlag, given, goldfold, run_job
 from api.ids import new_id
 from api.requests import check_round, round_request, typed_round
@@ -106,6 +106,10 @@ def sync_command(
         f"{result['events']} new events; {result['settled']} tasks settled ({result['golden']} golden), "
         f"{result['disputed']} disputed, {result['waiting']} waiting, {result['sent']} sent"
     )
+    for problem in result["problems"]:
+        err.print(f"Problem: {problem}", markup=False)
+    for refusal in result["refusals"]:
+        err.print(f"An answer does not count: {refusal['annotator']} {refusal['reason']}", markup=False)
     for round_id in result["closed"]:
         out.print(f"Round {round_id} is closed")
 

@@ -11,7 +11,7 @@ import structlog
 from api.composition import Goldfold
 from api.jobs.progress import forget, tick
 from api.requests import typed_round
-from labeling.errors import NotFound
+from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.policies import Policy
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
 from labeling.rounds import close_round, select_round
@@ -19,7 +19,7 @@ from labeling.rounds import open_round as open_round_
 from labeling.scorebook import score_chunk
 from labeling.settle import settle_all
 from labeling.studio.projects import ensure_project
-from labeling.studio.pull import pull_project
+from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import push_tasks
 from labeling.studio.webhooks import ensure_webhook
 from labeling.training import evaluate_model
@@ -51,7 +51,10 @@ def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
 
 def select(goldfold: Goldfold, round_id: str) -> Json:
     """Pick and commit; ``policies`` have tasks in this round."""
-    select_round(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), round_id)
+    scorer = goldfold.scorer()
+    while score_chunk(goldfold.lake, scorer, SCORE_CHUNK).left:
+        pass  # only when another model was promoted since the scoring steps
+    select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id)
     picks = goldfold.ledger.rounds.picks(round_id)
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
 
@@ -119,10 +122,23 @@ def projects(goldfold: Goldfold) -> list[Json]:
 
 
 def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
-    """Turn what changed in one project into events."""
+    """Turn what changed in one project into events.
+
+    A project that was deleted by hand is forgotten, so that its open tasks are sent again; one whose form was edited
+    is left alone until the edit is undone. Either is a ``problem`` of the report, and no reason to skip the others.
+    """
     found = _project(goldfold, project_id)
-    report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
-    return {"project_id": project_id, **asdict(report)}
+    report, problem = PullReport(), ""
+    try:
+        report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
+    except StudioGone as error:
+        goldfold.ledger.projects.forget(found.base_url, project_id)
+        problem = f"{error}; its open tasks are sent again to a new project"
+    except StudioRefused as error:
+        problem = str(error)
+    if problem:
+        log.warning("pull_problem", project=project_id, problem=problem)
+    return {"project_id": project_id, **asdict(report), "problem": problem}
 
 
 def settle(goldfold: Goldfold) -> Json:
@@ -160,8 +176,18 @@ def train(goldfold: Goldfold, model_id: str, golden_version: str, seed: int) -> 
 
 
 def evaluate(goldfold: Goldfold, model_id: str) -> Json:
-    """Judge a model on dev."""
-    return evaluate_model(goldfold.ledger, goldfold.lake, goldfold.policies, model_id).as_dict()
+    """Judge a model on dev; while that partition is empty there are no figures, and ``note`` says so."""
+    try:
+        return evaluate_model(goldfold.ledger, goldfold.lake, goldfold.policies, model_id).as_dict()
+    except NothingToDo as error:
+        version = goldfold.ledger.models.get(model_id).golden_version
+        return {"golden_version": version, "policies": {}, "note": str(error)}
+
+
+def compact(goldfold: Goldfold) -> int:
+    """Merge the small fragments that many chunks leave, which every later read would pay for."""
+    goldfold.lake.compact()
+    return goldfold.lake.snapshot()
 
 
 def _project(goldfold: Goldfold, project_id: int) -> StudioProject:

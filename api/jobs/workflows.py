@@ -22,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HEAVY = "heavy"  # score, round and train: one at a time over all processes
+COMPACT_CHUNKS = 32
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -61,6 +62,11 @@ def _say(stage: str, done: int, total: int) -> None:
 @DBOS.step()
 def step_score() -> Json:
     return _run(steps.score, job_id())
+
+
+@DBOS.step()
+def step_compact() -> int:
+    return _run(steps.compact)
 
 
 @DBOS.step()
@@ -135,9 +141,12 @@ def score(request: Json) -> Json:  # noqa: ARG001 - every job takes one request
 
 
 def _score_all() -> Json:
-    scored = failed = 0
+    scored = failed = chunks = 0
     while True:
         chunk = step_score()
+        chunks += 1
+        if chunks % COMPACT_CHUNKS == 0:
+            step_compact()
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
         total = scored + failed + chunk["left"]
         _say("score", scored + failed, total)
@@ -187,7 +196,10 @@ def sync(request: Json) -> Json:
             sent += pushed["sent"]
             if not pushed["left"]:
                 break
-    return {"events": events, **settled, "sent": sent, "closed": step_close(), "projects": reports}
+    problems = [report["problem"] for report in reports if report["problem"]]
+    problems += [f"task {one['task_id']}: {one['reason']}" for one in settled["problems"]]
+    done = {**settled, "events": events, "sent": sent, "problems": problems}
+    return {**done, "closed": step_close(), "projects": reports}
 
 
 @DBOS.workflow()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, status
+from fastapi import APIRouter, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Role, require
@@ -49,9 +49,9 @@ class SyncIn(JobIn):
 
 
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
-def list_jobs(jobs: TheJobs, limit: int = 50) -> list[JobOut]:
+def list_jobs(jobs: TheJobs, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JobOut]:
     """The newest jobs first."""
-    return [JobOut.of(job) for job in jobs.all(min(max(limit, 1), 500))]
+    return [JobOut.of(job) for job in jobs.all(limit)]
 
 
 @router.get("/{job_id}", dependencies=[Depends(require(Role.VIEWER))])

@@ -26,13 +26,13 @@ class TrainIn(BaseModel):
 
     model_id: str | None = Field(None, pattern=JOB_ID)
     golden_version: str | None = None
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
 
 
 class EvaluateIn(BaseModel):
     """Which version's dev partition judges; left out: the one the model was trained on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"golden_version": "1.3.0"}})
 
     golden_version: str | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from api.jobs.running import STEPS
 from api.jobs.runtime import JobRuntime
 from api.jobs.slots import ExecutorSlot
 from labeling.errors import InvalidInput, StoreError, StudioUnreachable
+from labeling.settle import SettleReport
 from tests.api.site import WordGoldfold, running, settings, stock
 from tests.postgres import PostgresServer
 
 LIMIT_S = 20.0
-NO_PROJECTS: list[dict[str, Any]] = []
-SETTLED = {"settled": 0, "golden": 0, "disputed": 0, "waiting": 0, "refusals": []}
+SETTLED = asdict(SettleReport())
 
 
 @pytest.fixture
@@ -350,9 +351,7 @@ def test_the_heartbeat_survives_whatever_goes_wrong(goldfold: WordGoldfold, monk
         jobs.check()
 
 
-@pytest.mark.parametrize(
-    "url", ["sqlite:////nowhere/at/all/jobs.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x", "x"]
-)
+@pytest.mark.parametrize("url", ["sqlite:////dev/null/jobs.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x", "x"])
 def test_a_jobs_database_that_cannot_be_used_is_named_without_its_password(tmp_path: Path, url: str) -> None:
     goldfold = WordGoldfold(settings(tmp_path, jobs_url=url))
     jobs = JobRuntime(goldfold)
