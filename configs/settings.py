@@ -52,6 +52,10 @@ def _http(url: str) -> str:
     return url.rstrip("/")
 
 
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host  # an IPv6 address
+
+
 # A database URL may hold a password: it is shown masked wherever the settings are printed or dumped.
 DatabaseUrl = Annotated[str, Field(min_length=1), PlainSerializer(hide_password)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
@@ -95,7 +99,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address the service listens on.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port the service listens on.")
     public_url: HttpUrl = Field(
-        default_factory=lambda data: f"http://{data['host']}:{data['port']}",
+        default_factory=lambda data: f"http://{_in_url(data['host'])}:{data['port']}",
         description="Address under which Label Studio reaches this service, for its webhook.",
         json_schema_extra=_shown("http://host:port"),
     )

@@ -85,8 +85,9 @@ def running(goldfold: Goldfold) -> Iterator[JobRuntime]:
 
 
 def stock(goldfold: Goldfold, count: int = 40) -> None:
-    """Ingest ``count`` items ``post-0``, ``post-1``, ..."""
-    rows = [{"external_id": f"post-{n}", "text": f"text{n} number{n} words{n}", "language": "en"} for n in range(count)]
+    """Ingest ``count`` items ``post-0``, ``post-1``, ...; every other one speaks of vermin."""
+    texts = [f"text{n} number{n} words{n} {'vermin' if n % 2 else 'flowers'}" for n in range(count)]
+    rows = [{"external_id": f"post-{n}", "text": text, "language": "en"} for n, text in enumerate(texts)]
     ingest(
         rows,
         goldfold.lake,
@@ -112,7 +113,7 @@ def select(goldfold: Goldfold, round_id: str = "week-1", budget: int = 6) -> Rou
 
 
 def gild(goldfold: Goldfold, round_id: str = "week-1") -> None:
-    """Two people answer every task of a selected round alike, every other item violating; then settle it."""
+    """Two people answer every task of a selected round alike, what speaks of vermin violating; then settle it."""
     ledger = goldfold.ledger
     tasks = ledger.tasks.where(round_id=round_id)
     ledger.tasks.mark_sending([task.task_id for task in tasks], 1)
@@ -131,7 +132,7 @@ def _event(goldfold: Goldfold, numbered: tuple[int, Task], person: int) -> Annot
         kind=EventKind.CREATED,
         annotator=f"person{person}@example.com",
         updated_by=f"person{person}@example.com",
-        answer=Answer(Outcome.VIOLATES, rule=rule, severity=2) if number % 2 else Answer(Outcome.ALLOWED),
+        answer=Answer(Outcome.VIOLATES, rule=rule, severity=2) if "vermin" in task.text else Answer(Outcome.ALLOWED),
         lead_time_s=4.0,
         studio_updated_at=NOW,
     )

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api.requests import check_round, round_request, typed_round
+from configs.settings import PACKAGED_POLICIES, Settings
+from labeling.errors import InvalidInput
+from labeling.policies import read_policies
+from selection.errors import BadPlan
+from selection.types import Quota
+
+
+def test_what_is_left_out_comes_from_the_settings(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, budget=7, overlap=3, lanes={"random": 1.0, "risk": 0.0})
+    request = round_request(settings, {"round_id": "r-1", "budget": None, "seed": 4})
+    assert (request["budget"], request["overlap"], request["seed"]) == (7, 3, 4)
+    assert request["lanes"] == {"random": 1.0}
+    assert json.loads(json.dumps(request)) == request
+
+
+def test_it_becomes_a_typed_request(tmp_path: Path) -> None:
+    quota = {"key": "language", "value": "pt", "at_least": 1, "at_most": None}
+    request = round_request(Settings(data_dir=tmp_path), {"round_id": "r-1", "policies": ["x"], "quotas": [quota]})
+    typed = typed_round(request)
+    assert (typed.policies, typed.quotas) == (("x",), (Quota("language", "pt", 1, None),))
+
+
+def test_a_share_below_nothing_is_not_quietly_dropped(tmp_path: Path) -> None:
+    policies = read_policies(PACKAGED_POLICIES)
+    settings = Settings(data_dir=tmp_path)
+    for lanes in ({"random": -0.5, "uncertain": 1.0}, {"random": float("nan"), "uncertain": 1.0}):
+        with pytest.raises(BadPlan, match="lanes: random: share"):
+            check_round(policies, round_request(settings, {"round_id": "r-1", "lanes": lanes}))
+    with pytest.raises(InvalidInput, match="policies: nonsense unknown"):
+        check_round(policies, round_request(settings, {"round_id": "r-1", "policies": ["nonsense"]}))
+    check_round(policies, round_request(settings, {"round_id": "r-1"}))
