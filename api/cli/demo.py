@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -61,7 +61,9 @@ def demo_command(
             _show(report, addresses, as_json=as_json)
             if not once:
                 err.print("Both stay up until Ctrl-C")
-                threading.Event().wait()
+                with suppress(KeyboardInterrupt):
+                    threading.Event().wait()
+                err.print("Stopping; the next start shows what was done")
 
 
 @contextmanager
