@@ -8,6 +8,7 @@ settling it again after a crash changes nothing; a second opinion later is a new
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -67,8 +68,9 @@ def adjudication_task(blind: Task, disputed: Disputed, now: datetime) -> Task:
 def prompt(task_id: str, answers: Sequence[Annotation]) -> str:
     """The answers as the lead reads them: "Answer A", "Answer B", ... without names or scores.
 
-    A hash of the task id and the author orders them, so that neither the letter nor its place tells who it was;
-    addresses of the authors are struck from the rationales.
+    A hash of the task id and the author orders them, so that neither the letter nor its place tells who it was at a
+    glance; addresses of the authors are struck from the rationales, however they are written. A rationale is quoted
+    line by line, or its writer could add an answer that nobody gave.
     """
     shuffled = sorted(answers, key=lambda a: _derived("prompt-order", task_id, author(a)))
     names = sorted({name for a in answers for name in (a.annotator, a.updated_by) if name}, key=len, reverse=True)
@@ -162,8 +164,8 @@ def _told(answer: Answer, names: Sequence[str]) -> str:
         parts.append(f"confidence {answer.confidence} of 5")
     rationale = answer.rationale.strip()
     for name in names:
-        rationale = rationale.replace(name, "[name]")
-    return ", ".join(parts) + (f"\n{rationale}" if rationale else "")
+        rationale = re.sub(re.escape(name), "[name]", rationale, flags=re.IGNORECASE)
+    return "\n".join([", ".join(parts), *(f"> {line}" for line in rationale.splitlines())])
 
 
 def _letter(index: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
 from labeling.golden.export import evaluation_rows, training_rows
-from labeling.golden.leaks import refuse_leaks
+from labeling.golden.leaks import find_leaks, refuse_leaks
+from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.vectors import LakeVectors
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
@@ -141,17 +142,29 @@ def load_head(model: Model) -> Head:
 
 
 def evaluate_model(
-    stores: Stores, lake: Lake, policies: Policies, model_id: str, golden_version: str | None = None
+    stores: Stores,
+    lake: Lake,
+    policies: Policies,
+    model_id: str,
+    golden_version: str | None = None,
+    duplicate_cosine: float = DUPLICATE_COSINE,
 ) -> Evaluation:
-    """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result."""
+    """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result.
+
+    Another version may hold in ``dev`` what this model learnt (groups that merged since): such items are left out and
+    counted. Raises NothingToDo when no item is left.
+    """
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version
     head = load_head(model)
     judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
-    rows = dev_rows(stores.golden, version)
-    ids, labels = label_matrix(rows, judged)
-    if not len(ids):
+    everything = dev_rows(stores.golden, version)
+    if not everything:
         raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
+    rows = _unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
+    if not rows:
+        raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
+    ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
     probabilities = head.probabilities(_embeddings(lake, head.encoder_version, ids))
     result = evaluate(
@@ -164,8 +177,19 @@ def evaluate_model(
         groups=[groups[item_id] for item_id in ids],
         pi=[row.pi for row in rows],
     )
+    result = replace(result, left_out=len({row.item_id for row in everything}) - len(ids))
     stores.models.set_metrics(model_id, result.as_dict())
     return result
+
+
+def _unlearnt(
+    golden: Golden, lake: Lake, head: Head, model: Model, rows: Sequence[GoldenItem], cosine: float
+) -> list[GoldenItem]:
+    """The rows that the model has not learnt: neither themselves nor as a near-duplicate."""
+    learnt = training_rows(golden.members(model.golden_version))
+    leaks = find_leaks(learnt, rows, LakeVectors(lake, f"embeddings-{head.encoder_version}"), cosine)
+    given_away = {leak.evaluation_id for leak in leaks}
+    return [row for row in rows if row.item_id not in given_away]
 
 
 def _versions(rows: Sequence[GoldenItem], policy_id: str) -> str:

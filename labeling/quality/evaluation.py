@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
 from labeling.quality.bootstrap import Rows, interval
-from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, proportion
+from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, clopper_pearson, proportion
 from selection.estimation import hajek
 
 F32 = npt.NDArray[np.float32]
@@ -24,6 +24,7 @@ F64 = npt.NDArray[np.float64]
 PURPOSIVE = "sample: purposive picks, no population claim"
 UNWEIGHTED = "sample: picks with known probability, unweighted, no population claim"
 POPULATION = "population: weighted by inclusion probability"
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,20 @@ class PolicyEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All policies of one evaluation, in the order asked."""
+    """All policies of one evaluation, in the order asked. ``left_out``: items of the partition that could not judge,
+    because the model had learnt them or a near-duplicate of them."""
 
     golden_version: str
     policies: tuple[PolicyEvaluation, ...]
+    left_out: int = 0
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able: the golden version, and the policies by id."""
-        return {"golden_version": self.golden_version, "policies": {p.policy_id: p.as_dict() for p in self.policies}}
+        """JSON-able: the golden version, the items left out, and the policies by id."""
+        return {
+            "golden_version": self.golden_version,
+            "left_out": self.left_out,
+            "policies": {p.policy_id: p.as_dict() for p in self.policies},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,9 @@ def evaluate(
 def auprc(scores: F64, truth: npt.NDArray[np.bool_], groups: Sequence[str] | None = None, *, seed: int = 0) -> Figure:
     """Area under the precision-recall curve (average precision), with a bootstrap interval.
 
-    Insufficient with ``FEW`` items or fewer, or fewer than two of either kind: no interval could be drawn.
+    Insufficient with ``FEW`` items or fewer, or fewer than two of either kind: no interval could be drawn. Where every
+    draw gives 1 (each positive ranks above each negative) the bootstrap sees no spread at all; the lower end is then
+    that of Clopper and Pearson for all of the independent positives, or all of the negatives if they are fewer.
     """
     n, positives = len(truth), int(truth.sum())
     method = "average precision, bootstrap by near-duplicate group"
@@ -149,7 +158,16 @@ def auprc(scores: F64, truth: npt.NDArray[np.bool_], groups: Sequence[str] | Non
     low, high = interval(statistic, n, groups, seed=seed)
     if n <= FEW or math.isnan(low):
         return Figure(None, 0.0, 1.0, n, positives, method, INSUFFICIENT)
+    if low > 1 - _ROUNDING:
+        fewest = min(_independent(truth, groups), _independent(~truth, groups))
+        low, method = clopper_pearson(fewest, fewest)[0], f"{method}; no spread, lower end by clopper-pearson"
     return Figure(_average_precision(truth, scores), low, high, n, positives, method, ENOUGH)
+
+
+def _independent(rows: npt.NDArray[np.bool_], groups: Sequence[str] | None) -> int:
+    """How many of the chosen rows are no near-duplicates of each other."""
+    chosen = np.flatnonzero(rows)
+    return len(chosen) if groups is None else len({groups[row] for row in chosen})
 
 
 def _average_precision(truth: npt.NDArray[np.bool_], scores: F64) -> float:

@@ -19,7 +19,7 @@ from labeling.studio.wire import ProjectState
 OVERLAP = {TaskKind.BLIND: 2, TaskKind.ADJUDICATION: 1}  # a task may ask for another number
 TITLE_CHARS = 50
 SETTINGS: dict[str, object] = {
-    "sampling": "Sequential sampling",  # we push in order of priority
+    "sampling": "Sequential sampling",  # we push by random task id: the order tells nobody the lane or the score
     "skip_queue": "REQUEUE_FOR_OTHERS",
     "show_skip_button": True,
     "enable_empty_annotation": False,

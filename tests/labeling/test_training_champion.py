@@ -92,6 +92,25 @@ def test_dev_holds_nothing_else_and_only_what_is_active(school: Shop) -> None:
     assert {(row.partition, row.state) for row in rows} == {(Partition.DEV, GoldState.ACTIVE)}
 
 
+def test_what_a_model_learnt_does_not_judge_it_in_another_version(school: Shop) -> None:
+    fit(school)
+    rows = school.ledger.golden.items()
+    learnt = [row for row in rows if row.partition is Partition.TRAIN][:3]
+    for row in learnt:
+        school.ledger.golden.regroup([row.group_id], row.group_id, Partition.DEV)
+    newer = republish(school)
+    found = evaluate_model(school.ledger, school.lake, school.policies, "m1", newer)
+    assert found.left_out == len(learnt)
+    assert found.policies[0].policy_id == "fraud"
+    assert found.policies[0].n == sum(row.partition is Partition.DEV for row in rows)
+    assert school.ledger.models.get("m1").metrics["left_out"] == len(learnt)
+    for row in rows:  # now dev holds nothing but what was learnt
+        held_out = row.partition is Partition.DEV
+        school.ledger.golden.regroup([row.group_id], row.group_id, Partition.SEALED if held_out else Partition.DEV)
+    with pytest.raises(NothingToDo, match="has learnt every item"):
+        evaluate_model(school.ledger, school.lake, school.policies, "m1", republish(school))
+
+
 def test_a_version_without_dev_items_is_nothing_to_do(school: Shop) -> None:
     fit(school)
     for row in school.ledger.golden.items():

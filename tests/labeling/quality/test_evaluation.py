@@ -79,6 +79,16 @@ def test_one_positive_is_not_enough_for_a_curve() -> None:
     assert auprc(np.linspace(1, 0, 50, dtype=np.float64), truth).verdict == "insufficient"
 
 
+@pytest.mark.parametrize(("positives", "low"), [(2, 0.158), (30, 0.884)])
+def test_a_perfect_ranking_of_few_is_not_certain(positives: int, low: float) -> None:
+    truth = np.arange(100) < positives
+    found = auprc(np.linspace(1, 0, 100, dtype=np.float64), truth)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(low, abs=1e-3)
+    copies = [f"pair {row // 2}" for row in range(100)]
+    assert auprc(np.linspace(1, 0, 100, dtype=np.float64), truth, copies).low < found.low
+
+
 def test_near_duplicates_widen_the_interval() -> None:
     scores, truth = np.tile(SCORES[:60], 5).astype(np.float64), np.tile(TRUTH[:60] == 1, 5)
     copies = [str(i % 60) for i in range(300)]
