@@ -16,7 +16,7 @@ from api.jobs.runtime import JobRuntime
 
 log = structlog.get_logger(__name__)
 
-SETTLE_DOWN_S = 0.5  # hints that come together make one sweep
+SETTLE_DOWN_S = 2.0  # hints that come together make one sweep
 
 
 class Sweep:

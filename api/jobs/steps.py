@@ -16,7 +16,7 @@ from labeling.policies import Policy
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
-from labeling.scorebook import score_chunk
+from labeling.scorebook import failure_group, score_chunk, score_group
 from labeling.settle import settle_all
 from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
@@ -35,12 +35,14 @@ PUSH_CHUNK = 200  # tasks a push step sends at once
 
 def score(goldfold: Goldfold, job_id: str) -> Json:
     """Score one chunk; ``left`` items still wait."""
-    scorer = goldfold.scorer()
+    scorer, lake = goldfold.scorer(), goldfold.lake
+    before, total = lake.count(score_group(scorer)) + lake.count(failure_group(scorer)), lake.count()
     try:
-        chunk = score_chunk(goldfold.lake, scorer, SCORE_CHUNK, lambda done, total: tick(job_id, "score", done, total))
+        chunk = score_chunk(lake, scorer, SCORE_CHUNK, lambda done, _chunk: tick(job_id, "score", before + done, total))
     finally:
         forget(job_id)
-    return {**asdict(chunk), "scorer": scorer.name, "version": scorer.version}
+    said = {"scorer": scorer.name, "version": scorer.version, "done": total - chunk.left, "total": total}
+    return {**asdict(chunk), **said}
 
 
 def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:

@@ -148,8 +148,7 @@ def _score_all() -> Json:
         if chunks % COMPACT_CHUNKS == 0:
             step_compact()
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
-        total = scored + failed + chunk["left"]
-        _say("score", scored + failed, total)
+        _say("score", chunk["done"], chunk["total"])
         if not chunk["left"]:
             return {"scored": scored, "failed": failed, "scorer": chunk["scorer"], "scorer_version": chunk["version"]}
 
