@@ -20,9 +20,11 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import Forbidden, Unauthenticated
+from labeling.errors import InvalidInput
 from labeling.records import ApiKey
 from labeling.store.interfaces import Audit, Keys
 
+KEY_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 KEY = re.compile(r"gf_(?P<key_id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -54,10 +56,12 @@ def hash_key(plaintext: str) -> str:
 
 
 def make_key(name: str, role: Role) -> tuple[ApiKey, str]:
-    """A new key: the row to keep, and the plaintext, which nobody can read again."""
+    """A new key: the row to keep, and the plaintext, which nobody can read again. Raises InvalidInput (name)."""
+    if not KEY_NAME.fullmatch(name.strip()):
+        raise InvalidInput("name: must be 1 to 80 printable characters that say what the key is for")
     key_id = secrets.token_hex(6)
     plaintext = f"gf_{key_id}_{secrets.token_urlsafe(32)}"
-    return ApiKey(key_id, name, role.value, hash_key(plaintext), datetime.now(UTC)), plaintext
+    return ApiKey(key_id, name.strip(), role.value, hash_key(plaintext), datetime.now(UTC)), plaintext
 
 
 def ensure_first_key(keys: Keys) -> str | None:

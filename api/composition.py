@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from threading import RLock
-from typing import Protocol
+from threading import Lock, RLock
+from typing import Any, Protocol
 
+from configs.scorers import read_scorer
 from configs.settings import Settings
-from labeling.errors import StoreError, StudioUnauthorized
+from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
 from labeling.policies import Policies, read_policies
@@ -17,7 +18,7 @@ from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
-from labeling.training import load_head
+from labeling.training import evaluate_model, load_head, promote
 from scoring.embeddings import Encoder
 from scoring.head import Head, completed
 
@@ -34,7 +35,8 @@ class Goldfold:
         self.settings = settings
         self.policies = read_policies(settings.policies_dir)
         try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            # its owner's alone: it holds content, people's addresses and sealed answers
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"data_dir: {settings.data_dir} cannot be made ({error.strerror})") from error
         self.ledger: SqlLedger = open_ledger(settings.ledger_url)
@@ -43,7 +45,8 @@ class Goldfold:
         except BaseException:
             self.ledger.close()
             raise
-        self._lock = RLock()  # one for all that is made late: with one each, two threads could wait for each other
+        self._lock = RLock()  # one for all models: with one each, two threads could wait for each other
+        self._studio_lock = Lock()  # nobody waits for a model to talk to Label Studio
         self._studio: StudioClient | None = None
         self._encoder: Encoder | None = None
         self._prototypes: Head | None = None
@@ -68,7 +71,7 @@ class Goldfold:
     @property
     def studio(self) -> StudioClient:
         """The client of Label Studio. Raises StudioUnauthorized when no token is set."""
-        with self._lock:
+        with self._studio_lock:
             if self._studio is None:
                 self._studio = self._open_studio()
             return self._studio
@@ -128,17 +131,41 @@ class Goldfold:
             shares=Shares(**dict.fromkeys(NO_SHARE, 0.0) | dict(self.settings.partitions)),
         )
 
+    def evaluate(self, model_id: str, golden_version: str | None = None) -> dict[str, Any]:
+        """Judge a model on a version's dev partition (default: of the version it was trained on)."""
+        judged = evaluate_model(
+            self.ledger, self.lake, self.policies, model_id, golden_version, duplicate_cosine=self.duplicate_cosine
+        )
+        return judged.as_dict()
+
+    def promote(self, model_id: str, actor: str) -> Model:
+        """Make a model the scorer of the next round. Raises Conflict while a classifier file is the scorer: a promoted
+        head would change nothing."""
+        if self.settings.scorer != EMBEDDING_HEAD:
+            raise Conflict(
+                f"the setting scorer is {self.settings.scorer}, so no trained head scores: set it to {EMBEDDING_HEAD}"
+            )
+        return promote(self.ledger, model_id, actor)
+
     def close(self) -> None:
         """Close what was opened; doing so twice changes nothing."""
         self.ledger.close()
-        with self._lock:
+        with self._studio_lock:
             if self._studio is not None:
                 self._studio.close()
 
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
         if self.settings.scorer == EMBEDDING_HEAD:
             return models().build_scorer(self.encoder, self.head(champion))
+        self.judged()
         return models().build_classifier(self.settings)
+
+    def judged(self) -> frozenset[str]:
+        """The policies that the scorer judges, told without loading a model. Raises SettingsError when a label of the
+        scorer file means a policy that is not there."""
+        if self.settings.scorer == EMBEDDING_HEAD:
+            return frozenset(self.policies)
+        return frozenset(read_scorer(self.settings.scorer, self.policies).labels.values())
 
     def _open_studio(self) -> StudioClient:
         token = self.settings.studio_token.get_secret_value()

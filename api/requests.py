@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from configs.settings import Settings
+from labeling.errors import InvalidInput
 from labeling.policies import Policies
-from labeling.rounds import RoundRequest, check_request
+from labeling.rounds import RoundRequest, check_frame, check_request
 from selection.types import Quota
+
+if TYPE_CHECKING:
+    from api.composition import Goldfold
 
 Json = dict[str, Any]
 
 
 def round_request(settings: Settings, given: Mapping[str, Any]) -> Json:
-    """A round job's request: what was given, and the settings for what was not (None)."""
+    """A round job's request: what was given, and the settings for what was not (None).
+
+    The seed, when none is given, comes from the round's id: rounds under one seed would draw in one order, and their
+    probabilities would not be apart from each other's."""
     defaults: Json = {
         "budget": settings.budget,
-        "seed": 0,
+        "seed": int.from_bytes(sha256(str(given["round_id"]).encode()).digest()[:4]),
         "lanes": dict(settings.lanes),
         "policies": [],
         "strategy": "threshold",
@@ -41,3 +49,16 @@ def typed_round(request: Mapping[str, Any]) -> RoundRequest:
 def check_round(policies: Policies, request: Mapping[str, Any]) -> None:
     """Raises InvalidInput or BadPlan for a request that no frame could make good: before a job takes its id."""
     check_request(typed_round(request), policies)
+
+
+def check_round_here(goldfold: Goldfold, request: Mapping[str, Any]) -> None:
+    """The same for what this installation's scorer and items cannot give. Raises SettingsError, InvalidInput,
+    NothingToDo, BudgetTooLarge."""
+    judged = goldfold.judged()
+    bare = sorted(set(request["policies"] or goldfold.policies) - judged)
+    if bare:
+        raise InvalidInput(
+            f"policies: {', '.join(bare)}: the scorer {goldfold.settings.scorer} does not judge it: ask only for "
+            f"{', '.join(sorted(judged))}, or give a label of the model that meaning"
+        )
+    check_frame(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request))

@@ -3,7 +3,11 @@ root loads it when a model is first asked for; commands that need none do not pa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from api.composition import EMBEDDING_HEAD
+from configs.errors import SettingsError
 from configs.scorers import read_scorer
 from configs.settings import Settings
 from labeling.policies import Policies
@@ -18,13 +22,14 @@ from scoring.prototypes import prototype_head
 
 
 def build_encoder(settings: Settings) -> Encoder:
-    """The sentence encoder. Raises ScoringError."""
-    return SentenceEncoder(
-        None if settings.encoder == "default" else settings.encoder,
-        device=settings.device,
-        batch_tokens=settings.batch_tokens,
-        max_tokens=settings.max_tokens,
-    )
+    """The sentence encoder. Raises SettingsError, ScoringError."""
+    with _explained("encoder"):
+        return SentenceEncoder(
+            None if settings.encoder == "default" else settings.encoder,
+            device=settings.device,
+            batch_tokens=settings.batch_tokens,
+            max_tokens=settings.max_tokens,
+        )
 
 
 def build_prototypes(encoder: Encoder, policies: Policies) -> Head:
@@ -40,15 +45,25 @@ def build_scorer(encoder: Encoder, head: Head) -> LakeScorer:
 def build_classifier(settings: Settings) -> LakeScorer:
     """The transformers classifier of the scorer file. Raises SettingsError, ScoringError."""
     file = read_scorer(settings.scorer)
-    return HFClassifier(
-        file.model,
-        file.labels,
-        revision=file.revision,
-        activation=file.activation,
-        device=settings.device,
-        batch_tokens=settings.batch_tokens,
-        max_tokens=file.max_tokens or settings.max_tokens,
-    )
+    with _explained(settings.scorer):
+        return HFClassifier(
+            file.model,
+            file.labels,
+            revision=file.revision,
+            activation=file.activation,
+            device=settings.device,
+            batch_tokens=settings.batch_tokens,
+            max_tokens=file.max_tokens or settings.max_tokens,
+        )
+
+
+@contextmanager
+def _explained(source: str) -> Iterator[None]:
+    """A value that the model cannot take, such as more tokens than it reads, is a fault of the settings."""
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}") from error
 
 
 def describe_device(name: str) -> str:

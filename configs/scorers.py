@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -37,8 +39,9 @@ class ScorerFile(BaseModel):
         return self
 
 
-def read_scorer(path: Path | str) -> ScorerFile:
-    """Read one scorer file. Raises SettingsError naming the file and every wrong key.
+def read_scorer(path: Path | str, policies: Collection[str] | None = None) -> ScorerFile:
+    """Read one scorer file. Raises SettingsError naming the file and every wrong key, and with ``policies`` (the ids
+    there are) every label that means another one.
 
     A relative ``model`` folder is relative to the scorer file when it is there, else a hub id.
     """
@@ -51,7 +54,21 @@ def read_scorer(path: Path | str) -> ScorerFile:
     if raw.get("model") and beside.is_dir():
         raw["model"] = str(beside)
     try:
-        return ScorerFile.model_validate(raw)
+        file = ScorerFile.model_validate(raw)
+        problems = [] if policies is None else _unknown_policies(file.labels, policies, str(path))
     except ValidationError as error:
         problems = explain(error, {}, str(path))
-    raise SettingsError("; ".join(problems), tuple(problems))
+    if problems:
+        raise SettingsError("; ".join(problems), tuple(problems))
+    return file
+
+
+def _unknown_policies(labels: dict[str, str], policies: Collection[str], source: str) -> list[str]:
+    problems = []
+    for label, policy in labels.items():
+        if policy not in policies:
+            near = get_close_matches(policy, policies, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            known = ", ".join(sorted(policies))
+            problems.append(f"{source}: labels.{label}: {policy!r} is no policy{meant} (known: {known})")
+    return problems

@@ -166,6 +166,10 @@ class Settings(BaseSettings):
         default=0.95, gt=0, le=1, description="Cosine from which two items count as near-duplicates; none: never."
     )
     overlap: int = Field(default=2, ge=1, le=10, description="People who answer each blind task.")
+    leads: list[str] = Field(
+        default=[],
+        description="E-mail addresses of those who may adjudicate; empty: anybody who did not label the item.",
+    )
     partitions: Annotated[dict[PartitionName, Share], AfterValidator(_sum_to_one)] = Field(
         default={"train": 0.6, "calibration": 0.1, "dev": 0.15, "sealed": 0.15},
         description="Share of new golden items for each partition; the shares add up to 1.",

@@ -6,6 +6,7 @@ A policy version is never edited in place: a change is a new ``version``.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -69,7 +70,7 @@ def read_policy(path: Path) -> Policy:
     try:
         raw = _load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or no such date
-        raise PolicyError(f"{path}: cannot be read as YAML: {error}") from error
+        raise PolicyError(f"{path}: cannot be read as YAML: {_fault(error)}") from error
     if not isinstance(raw, dict):
         raise PolicyError(f"{path}: expected keys such as id, title, definition; found {type(raw).__name__}")
     try:
@@ -110,13 +111,22 @@ def _load(text: str) -> object:
         loader.dispose()
 
 
+def _fault(error: Exception) -> str:
+    """What is wrong and where, in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return " ".join(str(error).split())
+
+
 def _say(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"]) or "policy"
         if problem["type"] == "extra_forbidden":
-            known = ", ".join((Rule if "rules" in problem["loc"] else Policy).model_fields)
-            lines.append(f"{key}: unknown key (known: {known})")
+            known = list((Rule if "rules" in problem["loc"] else Policy).model_fields)
+            near = get_close_matches(str(problem["loc"][-1]), known, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"{key}: unknown key{meant} (known: {', '.join(known)})")
         else:
             lines.append(f"{key}: {problem['msg']}")
     return "; ".join(lines)

@@ -109,7 +109,14 @@ def _jsonl(path: Path, columns: ColumnMap) -> Iterator[Row | Problem]:
                 raise ValueError(f'expected an object such as {{"external_id": ...}}, found {type(value).__name__}')
             yield Row(number, _renamed(list(value.items()), columns))
         except (ValueError, RecursionError) as error:
-            yield Problem(number, "", f"is not a JSON row: {error}")
+            yield Problem(number, "", _not_json(text, error))
+
+
+def _not_json(text: str, error: Exception) -> str:
+    if "\x00" in text:
+        return "holds a NUL byte; remove it"
+    where = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+    return f"is not a JSON row: {where}"
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -20,6 +21,7 @@ from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskSta
 from labeling.scorebook import LakeScorer, Sheet, read_sheet
 from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
 from selection.checks import check_plan
+from selection.errors import BudgetTooLarge
 from selection.select import select
 from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
 
@@ -69,14 +71,12 @@ def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundReq
     """Record the plan and freeze the frame. The same request again returns the round that is there;
     another request under the same id is a Conflict. Raises InvalidInput or BadPlan naming the field,
     NothingToDo while there is no item."""
+    check_frame(stores, lake, policies, request)
     plan = _plan_of(request, policies)
     now = datetime.now(UTC)
     frame: dict[str, object] = {"lake_version": stores.items.last_lake_version()}
-    try:
+    with suppress(NotFound):
         frame = stores.rounds.get(request.round_id).frame
-    except NotFound:
-        if not stores.items.count() or not lake.snapshot():
-            raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)") from None
     return stores.rounds.create(
         Round(request.round_id, RoundState.PLANNED, request.seed, plan, frame, "", (), now, now)
     )
@@ -120,6 +120,17 @@ def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, 
     return Preview(_select(stores, lake, plan, request.seed, sheet), len(sheet.ids))
 
 
+def cancel_round(stores: Stores, round_id: str) -> Round:
+    """End a round early: its tasks without an end are withdrawn, and their items may be picked again. What was settled
+    stays gold; what hangs in Label Studio stays there, and its answers no longer count. Raises Conflict when it is
+    closed already."""
+    stores.rounds.set_state(round_id, RoundState.CANCELLED, "cancelled: open tasks were withdrawn")
+    ends = (TaskState.SETTLED, TaskState.WITHDRAWN)
+    tasks = [task.task_id for task in stores.tasks.where(round_id=round_id) if task.state not in ends]
+    stores.tasks.set_state(tasks, TaskState.WITHDRAWN)
+    return stores.rounds.get(round_id)
+
+
 def close_round(stores: Stores, round_id: str) -> bool:
     """Close an open round whose tasks all have an end; True when it is closed now."""
     if stores.rounds.get(round_id).state is not RoundState.OPEN:
@@ -135,6 +146,27 @@ def close_round(stores: Stores, round_id: str) -> bool:
 def check_request(request: RoundRequest, policies: Policies) -> None:
     """Raises InvalidInput or BadPlan for what is wrong whatever the items are."""
     _plan_of(request, policies)
+
+
+def check_frame(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> None:
+    """Raises NothingToDo or BudgetTooLarge for what the items cannot give, near-duplicates left aside: before anything
+    is written. A round that is there already has its frame, and is not asked again."""
+    plan = _plan_of(request, policies)
+    with suppress(NotFound):
+        stores.rounds.get(request.round_id)
+        return
+    if not stores.items.count() or not lake.snapshot():
+        raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
+    chosen, judged, pairs = frozenset(_floats(plan["thresholds"])), stores.rounds.judged(), 0
+    for batch in lake.scan(["policies"]):
+        for item_id, only in zip(batch["item_id"].to_pylist(), batch["policies"].to_pylist(), strict=True):
+            pairs += sum((item_id, p) not in judged for p in (chosen.intersection(only) if only else chosen))
+        if pairs >= request.budget:
+            return
+    raise BudgetTooLarge(
+        f"the budget asks for {request.budget} picks, but the frame holds {pairs} (pairs of item and policy that no "
+        f"round has picked yet): ask for at most {pairs}, or ingest more items"
+    )
 
 
 def _check(request: RoundRequest, policies: Policies) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -60,31 +60,44 @@ class SettleReport:
     problems: list[Problem] = field(default_factory=list)
 
 
-def settle_all(stores: Stores, lake: Lake, groups: Groupings) -> SettleReport:
+def settle_all(stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str] = ()) -> SettleReport:
     """Go through every task that was sent and is not settled. Safe to run again at any point.
+
+    ``leads``: the e-mail addresses of those whose adjudications count; empty: anybody's who did not label the copy.
 
     A task that breaks a rule (its item was erased, its text does not match its hash, its blind copy is quarantined)
     becomes a problem of the report; StoreError ends the run.
     """
-    run = _Settling(stores, lake, groups)
+    run = _Settling(stores, lake, groups, leads)
     for kind, step in ((TaskKind.BLIND, run.blind), (TaskKind.ADJUDICATION, run.adjudication)):
         open_tasks = stores.tasks.where(states=(TaskState.SENT,), kind=kind)
         for start in range(0, len(open_tasks), CHUNK):
             chunk = open_tasks[start : start + CHUNK]
             step(chunk, stores.annotations.current([task.task_id for task in chunk]))
+        run.refuse(kind)
     return run.report
 
 
 class _Settling:
     """One run: the report it fills, and what it has read once."""
 
-    def __init__(self, stores: Stores, lake: Lake, groups: Groupings) -> None:
+    def __init__(self, stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str]) -> None:
+        self._leads = leads
         self._stores = stores
         self._lake = lake
         self._read_groups = groups
         self._groups: Groups | None = None
         self._picks: dict[str, dict[tuple[str, str], PickRow]] = {}
         self.report = SettleReport()
+
+    def refuse(self, kind: TaskKind) -> None:
+        """Say which answers to tasks that still wait are none, until somebody corrects them."""
+        waiting = self._stores.tasks.where(states=(TaskState.SENT,), kind=kind)
+        policies = {task.task_id: task.policy_id for task in waiting}
+        for event in self._stores.annotations.invalid(list(policies)):
+            task = f"task {event.task_id} of {policies[event.task_id]}"
+            reason = f"gave {task} what is no answer: {event.detail}; correct it in Label Studio"
+            self.report.refusals.append(Refusal(event.annotator, reason))
 
     def blind(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what the annotators agree on; ask a lead where they do not."""
@@ -117,7 +130,7 @@ class _Settling:
 
     def _decide(self, blind: Task, answers: Sequence[Annotation], votes: Sequence[Annotation]) -> None:
         events = self._stores.annotations.events(blind.task_id)
-        settlement = settle(blind, answers, votes, events, _now())
+        settlement = settle(blind, answers, votes, events, _now(), self._leads)
         self.report.refusals.extend(settlement.refusals)
         if settlement.adjudication is None:
             self.report.waiting += 1

@@ -51,7 +51,12 @@ class TrainedHead:
     @property
     def report(self) -> dict[str, object]:
         """``fits`` as plain JSON-able values, by policy id."""
-        return {policy: asdict(fit) for policy, fit in self.fits.items()}
+        return {policy: _told(fit) for policy, fit in self.fits.items()}
+
+
+def _told(fit: Fit) -> dict[str, object]:
+    """A fit without its out-of-fold figure, which has no interval and must not be quoted."""
+    return {key: value for key, value in asdict(fit).items() if key != "average_precision"}
 
 
 def train_head(

@@ -90,7 +90,8 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
     if plan.budget > len(keys):
         raise BudgetTooLarge(
             f"the budget asks for {plan.budget} picks, but the frame holds {len(keys)} "
-            f"(pairs of item and policy, near-duplicates counted once)"
+            f"(pairs of item and policy, near-duplicates counted once): ask for at most {len(keys)}, "
+            "or ingest more items"
         )
     return Frame(
         pool=pool,

@@ -108,6 +108,6 @@ def _show(error: Exception, *, as_json: bool) -> None:
     problems = [str(problem) for problem in getattr(error, "problems", ())]
     if as_json:
         show_json({"error": slug(type(error)), "detail": str(error), "problems": problems})
-    err.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+    err.print(f"Error: {error}", style="red")
     for problem in problems if len(problems) > 1 else []:
-        err.print(f"  {problem}", markup=False, soft_wrap=True)
+        err.print(f"  {problem}")

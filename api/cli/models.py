@@ -88,7 +88,7 @@ def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 def _figures(evaluation: Mapping[str, Any]) -> None:
     if evaluation.get("note"):
-        out.print(str(evaluation["note"]), markup=False)
+        out.print(str(evaluation["note"]))
         return
     rows: list[tuple[object, ...]] = []
     licences = set()

@@ -16,19 +16,22 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from api.jobs.records import Job
 
 Tick = Callable[[int, int], None]
 LINE_EVERY_S = 10.0
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+# No markup: names and paths may hold square brackets. No wrapping: a line that is searched for stays one line.
+out = Console(highlight=False, soft_wrap=True, markup=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def show_json(value: object) -> None:
-    """One JSON document on standard output."""
+    """One JSON document on standard output, at once: whoever started a service waits for it."""
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def plain(value: object) -> Any:
@@ -51,7 +54,7 @@ def plain(value: object) -> Any:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard output; an empty one says so."""
+    """A table on standard output; an empty one says so. A cell may be rich's Text."""
     if not rows:
         out.print(f"{title}: none")
         return
@@ -59,7 +62,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
+        made.add_row(*(cell if isinstance(cell, Text) else "" if cell is None else str(cell) for cell in row))
     out.print(made)
 
 

@@ -10,12 +10,14 @@ import typer
 from api.cli.output import err, out, show_json, table
 from api.cli.session import JsonFlag, given, goldfold, run_job
 from api.ids import new_id
-from api.requests import check_round, round_request, typed_round
+from api.jobs.errors import JobFailed
+from api.requests import check_round, check_round_here, round_request, typed_round
 from labeling.policies import read_policies
 from labeling.records import TaskKind, TaskState
 from labeling.rounds import preview
 
 Repeat = list[str] | None
+FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
 
 
 def round_command(
@@ -63,13 +65,26 @@ def round_command(
         _preview(context, request, as_json)
         return
     check_round(read_policies(settings.policies_dir), request)
-    result = run_job(context, "round", request["round_id"], request, quiet=as_json)
+    result = _run(context, request, as_json)
     if as_json:
         show_json(result)
         return
     out.print(f"Round {result['round_id']} is {result['state']}: {result['picks']} picks, tasks {result['tasks']}")
     for note in result["notes"]:
         out.print(f"Note: {note}")
+
+
+def _run(context: typer.Context, request: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    """A round is one for good: whoever let its id be chosen must hear it, or would begin a second one."""
+    name = request["round_id"]
+    try:
+        return run_job(
+            context, "round", name, request, quiet=as_json, check=lambda app: check_round_here(app, request)
+        )
+    except JobFailed as failed:
+        if not failed.cause.startswith(FINAL):
+            err.print(f"Round {name} is not done: when that is mended, --id {name} and the same options go on with it")
+        raise
 
 
 def rounds_command(context: typer.Context, as_json: JsonFlag = False) -> None:
@@ -107,9 +122,9 @@ def sync_command(
         f"{result['disputed']} disputed, {result['waiting']} waiting, {result['sent']} sent"
     )
     for problem in result["problems"]:
-        err.print(f"Problem: {problem}", markup=False)
-    for refusal in result["refusals"]:
-        err.print(f"An answer does not count: {refusal['annotator']} {refusal['reason']}", markup=False)
+        err.print(f"Problem: {problem}")
+    for reason, count in result["refused"].items():
+        err.print(f"{count} answers do not count: whoever gave them {reason}")
     for round_id in result["closed"]:
         out.print(f"Round {round_id} is closed")
 

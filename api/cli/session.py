@@ -6,7 +6,7 @@ seconds, and a wrong option should be told at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -64,9 +64,25 @@ def jobs(app: Goldfold) -> Iterator[JobRuntime]:
         runtime.close()
 
 
-def run_job(context: typer.Context, kind: str, job_id: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """Run one job to its end with a progress bar. Raises what the job raised, as JobFailed."""
-    with goldfold(context) as app, jobs(app) as runtime, job_bar(kind, quiet=quiet) as watch:
+def run_job(
+    context: typer.Context,
+    kind: str,
+    job_id: str,
+    request: dict[str, Any],
+    *,
+    quiet: bool,
+    check: Callable[[Goldfold], None] | None = None,
+) -> dict[str, Any]:
+    """Run one job to its end with a progress bar. Raises what the job raised, as JobFailed, and what ``check`` raises
+    before the job takes its id."""
+    with goldfold(context) as app:
+        if check is not None:
+            check(app)
+        return _run(app, kind, job_id, request, quiet=quiet)
+
+
+def _run(app: Goldfold, kind: str, job_id: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    with jobs(app) as runtime, job_bar(kind, quiet=quiet) as watch:
         runtime.submit(kind, job_id, request)
         try:
             return runtime.result(job_id, watch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from api import logs
 from api.auth import Role, ensure_first_key, make_key
@@ -15,6 +16,8 @@ from api.server import serve
 from api.service import Service
 from labeling.errors import NotFound
 
+COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
+
 keys_app = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys: create, list, revoke.")
 
 
@@ -22,20 +25,34 @@ def serve_command(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on (setting: host).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (setting: port).")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run the service: REST, jobs, and the sweep of Label Studio. The first admin key is printed once.
 
-    Example: goldfold serve --port 8080
+    With --json it prints one document, its address and that key (or null), as soon as it listens.
+
+    Examples:
+
+      goldfold serve --port 8080
+
+      goldfold serve --json
     """
     settings = given(context).settings(host=host, port=port)
     logs.configure(settings.log_level, as_json=settings.log_json)
     with Service(settings) as service:
-        first = ensure_first_key(service.goldfold.ledger.keys)
-        if first:
-            out.print(f"First admin key, shown this once: {first}")
         if not settings.studio_token.get_secret_value():
             err.print("Label Studio is not set up: set GOLDFOLD_STUDIO_URL and GOLDFOLD_STUDIO_TOKEN to send tasks")
-        serve(service, lambda: err.print(f"Goldfold listens on http://{settings.host}:{settings.port}"))
+        address = f"http://{settings.host}:{settings.port}"
+
+        def ready() -> None:
+            first = ensure_first_key(service.goldfold.ledger.keys)  # not before: nobody sees it when the start fails
+            if as_json:
+                show_json({"address": address, "first_admin_key": first})
+            elif first:
+                out.print(f"First admin key, shown this once: {first}")
+            err.print(f"Goldfold listens on {address}")
+
+        serve(service, ready)
 
 
 def doctor_command(context: typer.Context, as_json: JsonFlag = False) -> None:
@@ -47,10 +64,8 @@ def doctor_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     if as_json:
         show_json(results)
     else:
-        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failed": "[red]failed[/]"}
-        table(
-            "Doctor", ["check", "state", "found", "cure"], [(r.name, marks[r.state], r.found, r.cure) for r in results]
-        )
+        rows = [(r.name, Text(r.state, COLOURS[r.state]), r.found, r.cure) for r in results]
+        table("Doctor", ["check", "state", "found", "cure"], rows)
     if any(result.state == "failed" for result in results):
         raise typer.Exit(1)
 
@@ -66,9 +81,9 @@ def create_key(
     key, plaintext = make_key(name, role)
     with goldfold(context) as app:
         app.ledger.keys.add(key)
-        app.ledger.audit.add("cli", "key.create", key.key_id, {"name": name, "role": str(role)})
+        app.ledger.audit.add("cli", "key.create", key.key_id, {"name": key.name, "role": str(role)})
     if as_json:
-        show_json({"key_id": key.key_id, "name": name, "role": str(role), "key": plaintext})
+        show_json({"key_id": key.key_id, "name": key.name, "role": str(role), "key": plaintext})
         return
     out.print(f"Key {key.key_id} ({role}), shown this once: {plaintext}")
 

@@ -39,7 +39,7 @@ def make_report(goldfold: Goldfold, demo_set: DemoSet, turns: list[Turn]) -> Rep
 ROUND_COLUMNS = ("round", "picks", "answers by people", "settled", "waiting", "golden version", "model", "run now")
 LANE_COLUMNS = ("lane", "picks", "pi known", "became gold", "of these violate")
 GOLD_COLUMNS = ("policy", "items", "violate", "unanimous", "adjudicated", "train", "dev", "other")
-MODEL_COLUMNS = ("model", "policy", "figure", "value", "95 % interval", "n", "verdict")
+MODEL_COLUMNS = ("model", "golden", "policy", "figure", "value", "95 % interval", "n", "verdict")
 
 
 def _round(goldfold: Goldfold, turn: Turn) -> tuple[object, ...]:
@@ -96,7 +96,8 @@ def _models(goldfold: Goldfold) -> tuple[tuple[object, ...], ...]:
     rows: list[tuple[object, ...]] = []
     for model in goldfold.ledger.models.all():
         for policy_id, judged in policies_of(model.metrics):
-            rows.extend((model.model_id, policy_id, *figure) for figure in figures_of(judged))
+            origin = (model.model_id, judged["golden_version"], f"{policy_id} {judged['policy_version']}")
+            rows.extend((*origin, *figure) for figure in figures_of(judged))
     return tuple(rows)
 
 
@@ -112,5 +113,7 @@ def _replayed(goldfold: Goldfold, demo_set: DemoSet) -> tuple[str, ...]:
         f"they differ. The other {len(demo_set.rows) - several} carry one: one answer is given, no second is invented.",
         "Rounds ask only about policies under which some rows have several scores; the others are scored and wait.",
         f"{waiting} tasks wait for a second person, and will not become gold by themselves.",
+        "Model figures are of purposive picks: they speak for these items, not for any traffic. Two models judged on "
+        "different golden versions are not compared.",
         "Rules, confidence and rationale are not in the data: each demo policy has one rule, the rest was left empty.",
     )

@@ -23,7 +23,6 @@ from labeling.errors import NothingToDo
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
 from labeling.records import TaskKind
-from labeling.training import promote
 from scoring.errors import NotTrainable
 
 UNTRAINABLE = (NotTrainable.__name__, NothingToDo.__name__)
@@ -113,7 +112,7 @@ class Story:
                 raise
             turn.notes.append(f"{turn.round_id}: no model was trained, the scorer before it stays: {error}")
             return
-        promote(goldfold.ledger, model_id, actor="demo")
+        goldfold.promote(model_id, actor="demo")
         turn.model_id = model_id
 
     def _replay(self, kind: TaskKind) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,12 +21,26 @@ def jobs_engine(url: str) -> sa.Engine:
     except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
         raise StoreError(f"jobs_url: {where} is no database URL that can be used here: {error}") from error
     try:
-        with engine.connect():
+        with plain_errors(url), engine.connect():
             return engine
-    except sa.exc.SQLAlchemyError as error:
+    except StoreError:
         engine.dispose()
-        reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
-        raise StoreError(f"jobs_url: {where} cannot be used: {reason}") from error
+        raise
+
+
+@contextmanager
+def plain_errors(url: str) -> Iterator[None]:
+    """Turn what the jobs' database says in the block into a StoreError with the cure."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
+        cure = next((cure for sign, cure in _CURES.items() if sign in reason), "")
+        raise StoreError(f"jobs_url: {hide_password(url)} cannot be used: {reason}{cure}") from error
+
+
+_FREE = "; free some space and run it again with the same id: what was done is kept"
+_CURES = {"disk is full": _FREE, "No space left": _FREE, "disk I/O error": _FREE}
 
 
 def _engine(url: str) -> sa.Engine:

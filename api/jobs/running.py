@@ -1,8 +1,11 @@
-"""The steps that run in this process now: one at a time for each job, and none once the process ends its work."""
+"""What runs in this process now: steps, one at a time for each job and none once the process ends its work, and jobs,
+whose end may not have reached their database.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -62,4 +65,49 @@ class Steps:
             return self._changed.wait_for(lambda: not self._jobs, timeout_s)
 
 
+class Runs:
+    """The jobs that this process has run, and why each ended. Safe for threads.
+
+    DBOS writes a job's end down when the job has ended; on a full disk it cannot, and says so to nobody: the job would
+    look as if it ran, for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ended: dict[str, tuple[float, str]] = {}
+
+    @contextmanager
+    def one(self, job_id: str) -> Iterator[None]:
+        """Run a job in the block. Stopped is no end: the next process goes on."""
+        with self._lock:
+            self._ended.pop(job_id, None)
+        try:
+            yield
+        except Exception as error:
+            self._end(job_id, str(error))
+            raise
+        self._end(job_id, "")
+
+    def ended(self, job_id: str, ago_s: float) -> str | None:
+        """What the job's last run here said at its end, when that was ``ago_s`` ago or longer; None when it was not."""
+        with self._lock:
+            at, said = self._ended.get(job_id, (float("inf"), ""))
+        return said if time.monotonic() - at >= ago_s else None
+
+    def _end(self, job_id: str, said: str) -> None:
+        with self._lock:
+            self._ended[job_id] = (time.monotonic(), said)
+
+    def forget(self, job_id: str) -> None:
+        """Its end is written down, or it is to run again."""
+        with self._lock:
+            self._ended.pop(job_id, None)
+
+    def all(self) -> list[str]:
+        """The jobs that ended here and were not forgotten."""
+        with self._lock:
+            return list(self._ended)
+
+
 STEPS = Steps()  # of this process, as DBOS' own registry is
+RUNS = Runs()

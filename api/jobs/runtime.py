@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,13 +20,14 @@ from dbos import error as dbos_errors
 from api.composition import Goldfold
 from api.ids import check_id
 from api.jobs import workflows
-from api.jobs.database import jobs_engine
+from api.jobs.database import jobs_engine, plain_errors
 from api.jobs.errors import JobCancelled, JobConflict, JobError, JobFailed, JobUnknown
 from api.jobs.progress import last_tick
 from api.jobs.records import ENDED, Job, Json
-from api.jobs.running import STEPS
+from api.jobs.running import RUNS, STEPS
 from api.jobs.slots import ExecutorSlot
 from api.jobs.workflows import HEAVY, KINDS, SYNC
+from labeling.errors import LabelingError, StoreError
 
 __all__ = ["Job", "JobRuntime"]
 
@@ -35,6 +37,7 @@ APPLICATION_VERSION = "1"  # raise it when the steps of a job change in kind or 
 BEAT_S = 5.0
 DEAD_AFTER_S = 30.0
 POLL_S = 0.2
+UNRECORDED_S = 3.0  # how long after its end a job may look as if it ran
 GRACE_S = 5.0  # how long the end of a process waits for the steps that run: a container gets 10 s in all
 
 QUEUES = {function.__name__: queue for function, queue in KINDS.values()}
@@ -59,7 +62,8 @@ class JobRuntime:
             self._slot = ExecutorSlot.take(self._folder, self._goldfold.settings.executor_id)
             self._engine = jobs_engine(self._goldfold.jobs_url)
             self._goldfold.ledger.executors.beat(self._slot.executor_id)  # known before it has anything to leave behind
-            self._launch(self._slot, self._engine)
+            with self._plain_errors():
+                self._launch(self._slot, self._engine)
         except BaseException:
             self.close()
             raise
@@ -88,37 +92,42 @@ class JobRuntime:
         """Raises JobError when this process does no jobs (any more), or the jobs' database fails."""
         if not self._beat.is_alive():
             raise JobError("the jobs of this process have ended; start it again")
-        DBOS.list_workflows(limit=1, load_input=False, load_output=False)
+        with self._plain_errors():
+            DBOS.list_workflows(limit=1, load_input=False, load_output=False)
 
     def submit(self, kind: str, job_id: str, request: Json) -> Job:
         """Start a job, or go on with the one that has this id. Raises JobConflict when it means something else, and
         InvalidInput for an id that is none."""
         check_id(job_id)
-        with self._submitting:
+        with self._submitting, self._plain_errors():
             self._submit(kind, job_id, request)
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
         """The job as it stands. Raises JobUnknown."""
-        status = DBOS.get_workflow_status(job_id)
-        if status is None:
-            raise JobUnknown(f"no job has the id {job_id!r}")
-        return _job(status)
+        with self._plain_errors():
+            status = DBOS.get_workflow_status(job_id)
+            if status is None:
+                raise JobUnknown(f"no job has the id {job_id!r}")
+            return _job(status)
 
     def all(self, limit: int = 50) -> list[Job]:
         """The newest jobs first."""
-        return [_job(status) for status in DBOS.list_workflows(limit=limit, sort_desc=True)]
+        with self._plain_errors():
+            return [_job(status) for status in DBOS.list_workflows(limit=limit, sort_desc=True)]
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job at its next step; the same id submitted again goes on from there."""
         self.get(job_id)
-        DBOS.cancel_workflow(job_id)
+        with self._plain_errors():
+            DBOS.cancel_workflow(job_id)
         return self.get(job_id)
 
     def forget(self, job_id: str) -> None:
         """Drop the record of a job that ended."""
         if self.get(job_id).state in ENDED:
-            DBOS.delete_workflow(job_id)
+            with self._plain_errors():
+                DBOS.delete_workflow(job_id)
 
     def follow(self, job_id: str, stop: threading.Event | None = None) -> Iterator[Job]:
         """Yield the job whenever it changed, until it ends (its last form included) or ``stop`` is set."""
@@ -183,6 +192,8 @@ class JobRuntime:
             self._rewind(job_id, queue)
         elif status.status in ("CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
             DBOS.resume_workflow(job_id, queue_name=queue)
+        elif _unrecorded(status) is not None:
+            self._resume(status)
 
     def _rewind(self, job_id: str, queue: str) -> None:
         try:
@@ -194,6 +205,9 @@ class JobRuntime:
 
     def _failure(self, job_id: str) -> JobFailed:
         status = DBOS.get_workflow_status(job_id)
+        unrecorded = None if status is None else _unrecorded(status)
+        if unrecorded is not None:
+            return JobFailed(unrecorded, StoreError.__name__)
         error = None if status is None else status.error
         if isinstance(error, PortableWorkflowError):
             return JobFailed(error.message, error.name)
@@ -210,6 +224,9 @@ class JobRuntime:
         while not self._stop.wait(BEAT_S):
             try:
                 self._one_beat()
+                self._go_on()
+            except LabelingError as error:
+                log.warning("heartbeat_failed", error=str(error))
             except Exception:  # whatever it was: without a heartbeat others would take over jobs that run here
                 log.exception("heartbeat_failed")
 
@@ -226,10 +243,35 @@ class JobRuntime:
                     self._take_over(dead)
                     executors.remove(dead)
 
+    def _go_on(self) -> None:
+        """Take up again the jobs that ended here without a trace, as soon as their database takes writes."""
+        with self._plain_errors():
+            for job_id in RUNS.all():
+                status = DBOS.get_workflow_status(job_id)
+                if status is None or status.status != "PENDING":
+                    RUNS.forget(job_id)
+                elif _unrecorded(status) is not None:
+                    self._resume(status)
+
+    def _resume(self, status: WorkflowStatus) -> None:
+        DBOS.resume_workflow(status.workflow_id, queue_name=QUEUES[status.name])
+        log.info("job_goes_on", job=status.workflow_id)
+
+    def _plain_errors(self) -> AbstractContextManager[None]:
+        return plain_errors(self._goldfold.jobs_url)
+
     def _take_over(self, executor_id: str) -> None:
         for status in DBOS.list_workflows(status="PENDING", executor_id=[executor_id]):
             log.info("job_taken_over", job=status.workflow_id, of=executor_id)
             DBOS.resume_workflow(status.workflow_id, queue_name=QUEUES.get(status.name))
+
+
+def _unrecorded(status: WorkflowStatus) -> str | None:
+    """Why a job that ended here still looks as if it ran; None when it runs, or ended as it should."""
+    if status.status != "PENDING" or status.executor_id != DBOS.executor_id:
+        return None
+    said = RUNS.ended(status.workflow_id, UNRECORDED_S)
+    return said if said != "" else "the jobs' database did not take this job's end: check its disk, then start it again"
 
 
 def _taken(job_id: str) -> JobConflict:
@@ -243,6 +285,9 @@ def _input(status: WorkflowStatus) -> tuple[object, ...]:
 def _job(status: WorkflowStatus) -> Job:
     states = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running", "SUCCESS": "done"}
     state = states.get(status.status, "cancelled" if status.status == "CANCELLED" else "failed")
+    unrecorded = _unrecorded(status)
+    if unrecorded is not None:
+        state = "failed"
     progress: Any = DBOS.get_event(status.workflow_id, "progress", timeout_seconds=0)
     return Job(
         job_id=status.workflow_id,
@@ -250,7 +295,7 @@ def _job(status: WorkflowStatus) -> Job:
         state=state,
         progress=last_tick(status.workflow_id) or progress or {},
         result=status.output if state == "done" else None,
-        error=str(status.error) if status.error is not None else None,
+        error=unrecorded or (str(status.error) if status.error is not None else None),
         created_at_s=(status.created_at or 0) / 1000,
         updated_at_s=(status.updated_at or 0) / 1000,
     )

@@ -33,7 +33,9 @@ class ExecutorSlot:
             folder.mkdir(parents=True, exist_ok=True)
             return cls._first_free(folder, base)
         except OSError as error:
-            raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+            raise StoreError(
+                f"{folder}: cannot be written ({error.strerror}); free the disk or allow writing"
+            ) from error
 
     @classmethod
     def _first_free(cls, folder: Path, base: str) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -22,14 +23,15 @@ from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import push_tasks
 from labeling.studio.webhooks import ensure_webhook
-from labeling.training import evaluate_model
 from labeling.training import train as train_
+from selection.errors import SelectionError
 
 log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 WEBHOOK = "/v1/webhooks/label-studio"
-SCORE_CHUNK = 256  # items a scoring step commits at once: what a crash costs at most
+SCORE_CHUNK, MAX_SCORE_CHUNK = 256, 8192  # items a scoring step commits at once: what a crash costs at most
+UNSENT = (TaskState.QUEUED, TaskState.SENDING)
 PUSH_CHUNK = 200  # tasks a push step sends at once
 
 
@@ -37,8 +39,9 @@ def score(goldfold: Goldfold, job_id: str) -> Json:
     """Score one chunk; ``left`` items still wait."""
     scorer, lake = goldfold.scorer(), goldfold.lake
     before, total = lake.count(score_group(scorer)) + lake.count(failure_group(scorer)), lake.count()
+    size = max(SCORE_CHUNK, min(MAX_SCORE_CHUNK, total // 64))  # a chunk reads all ids: few chunks for a large lake
     try:
-        chunk = score_chunk(lake, scorer, SCORE_CHUNK, lambda done, _chunk: tick(job_id, "score", before + done, total))
+        chunk = score_chunk(lake, scorer, size, lambda done, _chunk: tick(job_id, "score", before + done, total))
     finally:
         forget(job_id)
     said = {"scorer": scorer.name, "version": scorer.version, "done": total - chunk.left, "total": total}
@@ -54,9 +57,13 @@ def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
 def select(goldfold: Goldfold, round_id: str) -> Json:
     """Pick and commit; ``policies`` have tasks in this round."""
     scorer = goldfold.scorer()
-    while score_chunk(goldfold.lake, scorer, SCORE_CHUNK).left:
+    while score_chunk(goldfold.lake, scorer, MAX_SCORE_CHUNK).left:
         pass  # only when another model was promoted since the scoring steps
-    select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id)
+    try:
+        select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id)
+    except SelectionError as error:  # its frame is frozen, so it stays that way
+        goldfold.ledger.rounds.set_state(round_id, RoundState.FAILED, str(error))
+        raise
     picks = goldfold.ledger.rounds.picks(round_id)
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
 
@@ -126,8 +133,9 @@ def projects(goldfold: Goldfold) -> list[Json]:
 def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     """Turn what changed in one project into events.
 
-    A project that was deleted by hand is forgotten, so that its open tasks are sent again; one whose form was edited
-    is left alone until the edit is undone. Either is a ``problem`` of the report, and no reason to skip the others.
+    A project that was deleted by hand is forgotten, so that its open tasks are sent again; one whose form was edited,
+    or whose policy's file is gone, is left alone until that is undone. Each is a ``problem`` of the report, and no
+    reason to skip the others.
     """
     found = _project(goldfold, project_id)
     report, problem = PullReport(), ""
@@ -135,8 +143,9 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
         report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
     except StudioGone as error:
         goldfold.ledger.projects.forget(found.base_url, project_id)
-        problem = f"{error}; its open tasks are sent again to a new project"
-    except StudioRefused as error:
+        which = f"project {project_id} ({found.policy_id} {found.policy_version}, {found.kind})"
+        problem = f"{which} was deleted in Label Studio: its open tasks are sent again to a new one ({error})"
+    except (StudioRefused, NotFound) as error:
         problem = str(error)
     if problem:
         log.warning("pull_problem", project=project_id, problem=problem)
@@ -144,17 +153,21 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
 
 
 def settle(goldfold: Goldfold) -> Json:
-    """Decide, fold, ask a lead."""
-    report = settle_all(goldfold.ledger, goldfold.lake, goldfold.groups)
-    return {**asdict(report), "refusals": [asdict(refusal) for refusal in report.refusals]}
+    """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
+    report = settle_all(goldfold.ledger, goldfold.lake, goldfold.groups, leads=goldfold.settings.leads)
+    told = {key: value for key, value in asdict(report).items() if key != "refusals"}
+    return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
 
 def unpushed(goldfold: Goldfold) -> list[Json]:
-    """Groups (round, policy, kind) of rounds under way that have tasks to send."""
+    """Groups (round, policy, kind) of rounds under way that have tasks to send. Tasks of a policy version that is not
+    here any more wait for its file; their group carries the ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
-    tasks = goldfold.ledger.tasks.where(states=(TaskState.QUEUED, TaskState.SENDING))
-    groups = {(t.round_id, t.policy_id, str(t.kind)) for t in tasks if t.round_id in under_way}
-    return [{"round_id": r, "policy_id": p, "kind": k} for r, p, k in sorted(groups)]
+    tasks = [t for t in goldfold.ledger.tasks.where(states=UNSENT) if t.round_id in under_way]
+    groups = {(t.round_id, t.policy_id, str(t.kind)) for t in tasks if _is_current(goldfold, t)}
+    waiting = Counter(f"{t.policy_id} {t.policy_version}" for t in tasks if not _is_current(goldfold, t))
+    problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
+    return [{"round_id": r, "policy_id": p, "kind": k, "problem": ""} for r, p, k in sorted(groups)] + problems
 
 
 def close(goldfold: Goldfold) -> list[str]:
@@ -180,7 +193,7 @@ def train(goldfold: Goldfold, model_id: str, golden_version: str, seed: int) -> 
 def evaluate(goldfold: Goldfold, model_id: str) -> Json:
     """Judge a model on dev; while that partition is empty there are no figures, and ``note`` says so."""
     try:
-        return evaluate_model(goldfold.ledger, goldfold.lake, goldfold.policies, model_id).as_dict()
+        return goldfold.evaluate(model_id)
     except NothingToDo as error:
         version = goldfold.ledger.models.get(model_id).golden_version
         return {"golden_version": version, "policies": {}, "note": str(error)}
@@ -208,6 +221,10 @@ def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
 
 
 def _waiting(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> list[Task]:
-    states = (TaskState.QUEUED, TaskState.SENDING)
-    tasks = goldfold.ledger.tasks.where(round_id=round_id, states=states, kind=TaskKind(kind))
-    return [task for task in tasks if task.policy_id == policy_id]
+    tasks = goldfold.ledger.tasks.where(round_id=round_id, states=UNSENT, kind=TaskKind(kind))
+    return [task for task in tasks if task.policy_id == policy_id and _is_current(goldfold, task)]
+
+
+def _is_current(goldfold: Goldfold, task: Task) -> bool:
+    policy = goldfold.policies.get(task.policy_id)
+    return policy is not None and policy.version == task.policy_version

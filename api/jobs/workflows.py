@@ -7,6 +7,7 @@ registry per process, hence the one module-level binding to the process's ``Gold
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -14,8 +15,9 @@ from dbos import DBOS
 
 from api.composition import Goldfold
 from api.jobs import steps
+from api.jobs.database import plain_errors
 from api.jobs.records import Json
-from api.jobs.running import STEPS
+from api.jobs.running import RUNS, STEPS
 from labeling.errors import StudioUnreachable
 
 P = ParamSpec("P")
@@ -35,6 +37,17 @@ def bind(goldfold: Goldfold) -> None:
     """Say which Goldfold the jobs of this process work on from now on."""
     _bound[:] = [goldfold]
     STEPS.open()
+
+
+def _watched(job: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    """A job whose end this process knows even when it cannot be written down, as on a full disk."""
+
+    @wraps(job)
+    def watched(request: Json) -> Json:
+        with RUNS.one(job_id()), plain_errors(_bound[0].jobs_url):
+            return job(request)
+
+    return watched
 
 
 def _run(function: Callable[Concatenate[Goldfold, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -135,6 +148,7 @@ def job_id() -> str:
 
 
 @DBOS.workflow()
+@_watched
 def score(request: Json) -> Json:  # noqa: ARG001 - every job takes one request
     """Score every item that has no score under the current scorer."""
     return _score_all()
@@ -154,6 +168,7 @@ def _score_all() -> Json:
 
 
 @DBOS.workflow()
+@_watched
 def round_(request: Json) -> Json:
     """Plan, score what is missing, pick, and push the tasks to Label Studio."""
     opened = step_open(request)
@@ -175,6 +190,7 @@ def round_(request: Json) -> Json:
 
 
 @DBOS.workflow()
+@_watched
 def sync(request: Json) -> Json:
     """Pull answers, settle what is decided, and send what is disputed (or went missing) to Label Studio."""
     projects = step_projects()
@@ -188,20 +204,24 @@ def sync(request: Json) -> Json:
     _say("settle", 0, 1)
     settled = step_settle()
     sent = 0
-    for group in step_unpushed():
+    groups = step_unpushed()
+    for group in groups:
+        if group["problem"]:
+            continue
         step_project(group["round_id"], group["policy_id"], group["kind"])
         while True:
             pushed = step_push(group["round_id"], group["policy_id"], group["kind"])
             sent += pushed["sent"]
             if not pushed["left"]:
                 break
-    problems = [report["problem"] for report in reports if report["problem"]]
+    problems = [found["problem"] for found in (*reports, *groups) if found["problem"]]
     problems += [f"task {one['task_id']}: {one['reason']}" for one in settled["problems"]]
     done = {**settled, "events": events, "sent": sent, "problems": problems}
     return {**done, "closed": step_close(), "projects": reports}
 
 
 @DBOS.workflow()
+@_watched
 def train(request: Json) -> Json:
     """Fit a candidate on a golden version and judge it on the version's dev partition."""
     _say("train", 0, 2)

@@ -13,7 +13,7 @@ from api.auth import Engineer, Lead, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.golden.export import export
-from labeling.golden.publish import publish, verify
+from labeling.golden.publish import publish, shown_outcome, verify
 from labeling.records import GoldenVersion, Partition
 
 router = APIRouter(prefix="/v1/golden", tags=["golden"], responses=documented(404, 409, 503))
@@ -85,7 +85,7 @@ class ExportIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     form: Literal["parquet", "jsonl", "csv"] = "parquet"
-    partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1)
+    partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1, max_length=4)
 
 
 class ExportOut(BaseModel):
@@ -102,7 +102,7 @@ class ExportOut(BaseModel):
 def get_golden(goldfold: TheGoldfold) -> list[StratumOut]:
     """The golden set as it is now, counted."""
     counts = Counter(
-        (i.policy_id, i.partition, str(i.tier), str(i.state), str(i.outcome)) for i in goldfold.ledger.golden.items()
+        (i.policy_id, i.partition, str(i.tier), str(i.state), shown_outcome(i)) for i in goldfold.ledger.golden.items()
     )
     return [
         StratumOut(policy=policy, partition=partition, tier=tier, state=state, outcome=outcome, items=n)

@@ -14,7 +14,7 @@ from api.problems import documented
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.records import Model, ModelState
-from labeling.training import evaluate_model, newest_version, promote
+from labeling.training import newest_version
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(404, 409))
 
@@ -90,10 +90,10 @@ def get_model(goldfold: TheGoldfold, model_id: str) -> ModelOut:
 @router.post("/{model_id}/evaluate", dependencies=[Depends(require(Role.ENGINEER))])
 def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn) -> dict[str, Any]:
     """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version."""
-    return evaluate_model(goldfold.ledger, goldfold.lake, goldfold.policies, model_id, given.golden_version).as_dict()
+    return goldfold.evaluate(model_id, given.golden_version)
 
 
 @router.post("/{model_id}/promote")
 def promote_model(goldfold: TheGoldfold, model_id: str, caller: Lead) -> ModelOut:
     """Make it the scorer of the next round; the champion before it is archived."""
-    return ModelOut.of(promote(goldfold.ledger, model_id, actor=caller.key_id))
+    return ModelOut.of(goldfold.promote(model_id, actor=caller.key_id))

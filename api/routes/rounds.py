@@ -17,11 +17,11 @@ from api.ids import JOB_ID, new_id
 from api.jobs.errors import JobUnknown
 from api.jobs.records import ENDED
 from api.problems import documented
-from api.requests import check_round, round_request, typed_round
+from api.requests import check_round, check_round_here, round_request, typed_round
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.records import Round
-from labeling.rounds import preview
+from labeling.rounds import cancel_round, preview
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"], responses=documented(404, 409, 503))
 EVENT_POLL_S = 0.3
@@ -51,7 +51,7 @@ class RoundIn(BaseModel):
 
     round_id: str | None = Field(None, pattern=JOB_ID, description="The same id again is the same round.")
     budget: int | None = Field(None, ge=1)
-    seed: int = 0
+    seed: int | None = Field(default=None, description="Left out: it comes from the round's id.")
     policies: list[str] = []
     lanes: dict[str, float] | None = None
     quotas: list[QuotaIn] = []
@@ -118,6 +118,7 @@ def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOu
     """Start a round: score what is missing, pick, push to Label Studio. The job has the round's id."""
     request = round_request(goldfold.settings, given.request())
     check_round(goldfold.policies, request)
+    check_round_here(goldfold, request)
     return JobOut.of(jobs.submit("round", request["round_id"], request))
 
 
@@ -151,6 +152,14 @@ def list_rounds(goldfold: TheGoldfold) -> list[RoundOut]:
 def get_round(goldfold: TheGoldfold, round_id: str) -> RoundOut:
     """One round."""
     return RoundOut.of(goldfold.ledger.rounds.get(round_id), goldfold.ledger.tasks.counts(round_id))
+
+
+@router.post("/{round_id}/cancel", dependencies=[Depends(require(Role.ENGINEER))])
+def stop_round(goldfold: TheGoldfold, jobs: TheJobs, round_id: str) -> RoundOut:
+    """End a round early: its job stops, its open tasks are withdrawn and may be picked again, its gold stays."""
+    if any(job.job_id == round_id and job.state not in ENDED for job in jobs.all(500)):
+        jobs.cancel(round_id)
+    return RoundOut.of(cancel_round(goldfold.ledger, round_id), goldfold.ledger.tasks.counts(round_id))
 
 
 @router.get("/{round_id}/picks", dependencies=[Depends(require(Role.ENGINEER))])

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from labeling.errors import IntegrityError, InvalidInput, NothingToDo, StoreError
 from labeling.golden import manifest
-from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome
+from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 
 BUMPS = ("patch", "minor", "major")
 
@@ -85,6 +85,11 @@ def publishable(items: Iterable[GoldenItem]) -> list[GoldenItem]:
     """The rows a version holds: active ones with a usable answer, sorted by (item_id, policy_id)."""
     usable = [i for i in items if i.state is GoldState.ACTIVE and i.outcome is not Outcome.CONTEXT_MISSING]
     return sorted(usable, key=lambda i: (i.item_id, i.policy_id))
+
+
+def shown_outcome(item: GoldenItem) -> str:
+    """The outcome as it may be shown or counted: a sealed item's is withheld, as counts over time would tell it."""
+    return "withheld" if item.partition is Partition.SEALED else str(item.outcome)
 
 
 def needed_bump(before: Sequence[GoldenItem], after: Sequence[GoldenItem]) -> str | None:

@@ -41,24 +41,38 @@ class SqlAnnotations:
 
     def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
         """Every task asked for has its list, maybe empty. The order in which events arrived plays no part."""
+        return {task_id: live(seen) for task_id, seen in self._seen(task_ids).items()}
+
+    def invalid(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
+        return [
+            event
+            for _, seen in sorted(self._seen(task_ids).items())
+            for _, event in sorted(newest(seen).items())
+            if event.kind is EventKind.INVALID and event.annotator not in {a.annotator for a in live(seen)}
+        ]
+
+    def _seen(self, task_ids: Sequence[str]) -> dict[str, list[AnnotationEvent]]:
         found: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in task_ids}
         with self._database.read() as connection:
             for row in select_in(connection, sa.select(events), events.c.task_id, task_ids):
                 found[row["task_id"]].append(load(AnnotationEvent, row))
-        return {task_id: live(seen) for task_id, seen in found.items()}
+        return found
 
     def count(self) -> int:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one()
 
 
+def newest(seen: Iterable[AnnotationEvent]) -> dict[int, AnnotationEvent]:
+    """The last event of each annotation, by annotation id."""
+    ordered = sorted(seen, key=lambda event: (event.studio_updated_at, _ORDER.index(event.kind)))
+    return {event.studio_annotation_id: event for event in ordered}
+
+
 def live(seen: Iterable[AnnotationEvent]) -> list[Annotation]:
     """The answers that stand after these events of one task, sorted by annotation id."""
-    newest: dict[int, AnnotationEvent] = {}
-    for event in sorted(seen, key=lambda event: (event.studio_updated_at, _ORDER.index(event.kind))):
-        newest[event.studio_annotation_id] = event
     by_annotator: dict[str, list[AnnotationEvent]] = defaultdict(list)
-    for event in newest.values():
+    for event in newest(seen).values():
         if event.kind in LIVE and event.answer is not None:
             by_annotator[event.annotator].append(event)
     last = [

@@ -161,6 +161,10 @@ class Annotations(Protocol):
         """Live answers per task: the newest event of each annotation that is created or updated,
         and only the newest annotation of each annotator; sorted by annotation id. Every task asked for has a key."""
 
+    def invalid(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
+        """Annotations that stand and are no answer, by people who gave that task none that is: the newest event of
+        each, sorted by (task_id, annotation id)."""
+
     def count(self) -> int: ...
 
 

@@ -209,7 +209,7 @@ def projects(goldfold):
     return []
 
 steps.projects = projects
-sys.exit(main(["--data-dir", sys.argv[2], "serve", "--port", sys.argv[3]]))
+sys.exit(main(["--data-dir", sys.argv[2], "serve", "--port", sys.argv[3], *sys.argv[4:]]))
 """
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.records import PickRow, Round, RoundState, TaskState
-from labeling.rounds import RoundRequest, close_round, preview
+from labeling.rounds import RoundRequest, cancel_round, close_round, preview
 from selection.errors import BadPlan
 from selection.types import Quota
 from tests.labeling.shop import Shop, items
@@ -181,3 +181,17 @@ def test_a_round_that_is_not_open_does_not_close(shop: Shop) -> None:
     round_: Round = shop.select()
     assert not close_round(shop.ledger, "r1")
     assert round_.state is RoundState.SELECTED
+
+
+def test_a_cancelled_round_gives_its_open_items_back(shop: Shop) -> None:
+    shop.stocked(10)
+    shop.open()
+    shop.score()
+    shop.select()
+    pairs = {(p.item_id, p.policy_id) for p in picked(shop)}
+    assert shop.ledger.rounds.judged() == pairs
+    assert cancel_round(shop.ledger, "r1").state is RoundState.CANCELLED
+    assert set(shop.ledger.tasks.counts("r1")) == {"withdrawn"}
+    assert not shop.ledger.rounds.judged()
+    with pytest.raises(Conflict):
+        shop.select()
