@@ -78,9 +78,7 @@ def _run(context: typer.Context, request: dict[str, Any], as_json: bool) -> dict
     """A round is one for good: whoever let its id be chosen must hear it, or would begin a second one."""
     name = request["round_id"]
     try:
-        return run_job(
-            context, "round", name, request, quiet=as_json, check=lambda app: check_round_here(app, request)
-        )
+        return run_job(context, "round", name, request, quiet=as_json, check=lambda app: check_round_here(app, request))
     except JobFailed as failed:
         if not failed.cause.startswith(FINAL):
             err.print(f"Round {name} is not done: when that is mended, --id {name} and the same options go on with it")
