@@ -25,7 +25,7 @@ from api.server import build_app, serving
 from api.service import Service
 from tests.api.client import OPEN, answers_without_key, assert_problem, call, routes
 from tests.api.rooms import ROOT
-from tests.api.site import WordGoldfold, settings
+from tests.api.site import WordGoldfold, settings, stock
 
 LIMIT_S = 30.0
 
@@ -101,6 +101,7 @@ def test_openapi_describes_each_route(app: FastAPI, service: Service) -> None:
 
 def test_openapi_has_an_example_that_fits_for_each_request_body(app: FastAPI, service: Service) -> None:
     key = admin(service)
+    stock(service.goldfold, 240)
     schema = call(app, "GET", "/openapi.json", key=key).json()
     bodies = {route: one["requestBody"] for route, one in operations(schema) if "requestBody" in one}
     assert len(bodies) >= 8
@@ -153,6 +154,7 @@ def test_a_round_is_followed_by_events_until_it_ends(service: Service, monkeypat
         raise LookupError("nothing to pick from")
 
     monkeypatch.setattr(steps, "open_round", open_round)
+    stock(service.goldfold)
     headers = {"Authorization": f"Bearer {admin(service)}"}
     address = f"http://127.0.0.1:{service.settings.port}"
     with serving(service), httpx.Client(base_url=address, headers=headers) as client:
@@ -172,6 +174,7 @@ def test_a_round_is_followed_by_events_until_it_ends(service: Service, monkeypat
 def test_an_open_stream_does_not_hold_up_the_end(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
     monkeypatch.setattr(steps, "open_round", lambda *_: go.wait(LIMIT_S))
+    stock(service.goldfold)
     headers = {"Authorization": f"Bearer {admin(service)}"}
     said: list[str] = []
 
@@ -184,7 +187,8 @@ def test_an_open_stream_does_not_hold_up_the_end(service: Service, monkeypatch: 
             said.append("cut")
 
     with serving(service):
-        httpx.post(f"http://127.0.0.1:{service.settings.port}/v1/rounds", json={"round_id": "week-1"}, headers=headers)
+        address = f"http://127.0.0.1:{service.settings.port}/v1/rounds"
+        assert httpx.post(address, json={"round_id": "week-1"}, headers=headers).status_code == 202
         thread = threading.Thread(target=follow)
         thread.start()
         time.sleep(1.0)

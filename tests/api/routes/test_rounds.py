@@ -49,6 +49,7 @@ def test_a_round_runs_as_a_job_of_its_id(site: Site, monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_left_out_comes_from_the_settings(site: Site) -> None:
+    stock(site.goldfold)
     response = site.ask("POST", PATH, json={})
     assert response.status_code == 202
     assert response.json()["job_id"].startswith("round-")
@@ -82,22 +83,30 @@ def test_a_round_that_nothing_could_make_good_is_refused_at_once(
     assert site.get("/v1/jobs") == []
 
 
-def test_a_budget_over_the_frame_is_told_by_the_dry_run_and_the_job(site: Site) -> None:
+def test_a_budget_over_the_frame_is_refused_at_once(site: Site) -> None:
+    assert_problem(site.ask("POST", PATH, json=ROUND), 409, "the lake is empty|no item|ingest")
     stock(site.goldfold, 5)
     score_all(site.goldfold)
     big = {**ROUND, "budget": 50}
-    assert_problem(
-        site.ask("POST", f"{PATH}/preview", json=big), 422, "the budget asks for 50 picks, but the frame holds 5"
-    )
-    site.ask("POST", PATH, json=big)
-    job = list(site.service.jobs.follow("week-47"))[-1]
-    assert job.state == "failed"
-    assert "the budget asks for 50 picks" in str(site.get("/v1/jobs/week-47")["error"])
+    for path in (f"{PATH}/preview", PATH):
+        refused = site.ask("POST", path, json=big)
+        assert_problem(refused, 422, "the budget asks for 50 picks, but the frame holds 5")
+    assert site.get("/v1/jobs") == []
+
+
+def test_a_cancelled_round_frees_what_it_picked(site: Site) -> None:
+    select_of(site)
+    ended = site.ask("POST", f"{PATH}/week-1/cancel")
+    assert (ended.status_code, ended.json()["state"], ended.json()["tasks"]) == (200, "cancelled", {"withdrawn": 6})
+    again = {**ROUND, "budget": 40}
+    assert len(site.ask("POST", f"{PATH}/preview", json=again).json()["picks"]) == 40
+    site.refused("POST", f"{PATH}/week-1/cancel", Role.ENGINEER)
 
 
 def test_unknown_rounds_are_named(site: Site) -> None:
     for path in ("nobody", "nobody/picks", "nobody/events"):
         assert_problem(site.ask("GET", f"{PATH}/{path}"), 404, "'nobody'")
+    assert_problem(site.ask("POST", f"{PATH}/nobody/cancel"), 404, "'nobody'")
 
 
 def test_only_a_round_has_a_rounds_events(site: Site) -> None:

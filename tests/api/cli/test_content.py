@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from tests.api.cli.conftest import Terminal
+
+GOOD = "\n".join(json.dumps({"external_id": f"post-{n}", "text": f"words of {n}"}) for n in range(5))
+
+
+def test_a_file_comes_in_once(goldfold: Terminal) -> None:
+    file = goldfold.file("posts.jsonl", GOOD)
+    assert goldfold("ingest", file).out == "5 rows read: 5 added, 0 already there\n"
+    assert goldfold("ingest", file).out == "5 rows read: 0 added, 5 already there\n"
+    said = goldfold("ingest", goldfold.file("posts.jsonl.gz", gzip.compress(GOOD.encode())), "--json")
+    assert (said.json["read"], said.json["already_there"], said.json["dry_run"]) == (5, 5, False)
+
+
+def test_a_dry_run_writes_nothing(goldfold: Terminal) -> None:
+    file = goldfold.file("posts.jsonl", GOOD)
+    assert "5 would be added" in goldfold("ingest", file, "--dry-run").out
+    with goldfold.opened() as site:
+        assert (site.ledger.items.count(), site.lake.count()) == (0, 0)
+
+
+def test_columns_are_renamed_and_dropped(goldfold: Terminal) -> None:
+    file = goldfold.file("posts.csv", "post_id,body,label\n1,some words,bad\n")
+    said = goldfold("ingest", file)
+    assert said.code == 1
+    assert all(name in said.err for name in ("post_id", "body", "label"))
+    assert goldfold("ingest", file, "--map", "external_id=post_id", "--map", "text=body", "--drop", "label").code == 0
+    said = goldfold("ingest", file, "--map", "text")
+    assert (said.code, "text" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("bad.jsonl", '{"external_id": "a", "text": "x"}\n{"external_id": "b"}\n', ["row 2", "text"]),
+        ("bad.jsonl", '{"external_id": "a", "text": "x\\u0000"}\n', ["row 1", "text", "NUL"]),
+        ("bad.jsonl", '{"external_id": "a"\n', ["row 1"]),
+        ("bad.jsonl", b'{"external_id": "a", "text": "\xff\xfe"}\n', ["row 1", "UTF-8"]),
+        ("bad.jsonl", json.dumps({"external_id": "a", "text": "x" * 20_001}), ["row 1", "text", "20000"]),
+        ("bad.jsonl", json.dumps({"external_id": "a", "text": "x", "policies": ["nope"]}), ["row 1", "nope"]),
+        ("bad.csv", "external_id,text,colour\n1,x,red\n", ["colour"]),
+        ("bad.parquet", b"PAR1 not really", ["bad.parquet"]),
+        ("bad.txt", "x", ["bad.txt"]),
+        ("empty.jsonl", "", ["empty.jsonl", "no rows"]),
+    ],
+)
+def test_a_bad_file_is_refused_whole_and_says_where(
+    goldfold: Terminal, name: str, content: str | bytes, says: list[str]
+) -> None:
+    said = goldfold("ingest", goldfold.file(name, content))
+    assert said.code == 1
+    assert "Traceback" not in said.err
+    for word in says:
+        assert word in said.err, said.err
+    with goldfold.opened() as site:
+        assert (site.ledger.items.count(), site.lake.count()) == (0, 0)
+
+
+def test_each_of_several_problems_is_listed(goldfold: Terminal) -> None:
+    rows = [{"external_id": "a"}, {"external_id": "b", "text": "x", "views": -1}, {"external_id": "c", "text": "x"}]
+    file = goldfold.file("bad.jsonl", "\n".join(map(json.dumps, rows)))
+    said = goldfold("ingest", file, "--json")
+    assert said.code == 1
+    assert said.json["error"] == "invalid-input"
+    assert [("row 1" in one, "row 2" in one) for one in said.json["problems"]] == [(True, False), (False, True)]
+    lines = goldfold("ingest", file).err.splitlines()
+    assert sum(line.startswith("  ") for line in lines) == 2
+
+
+def test_the_same_id_with_other_content_is_refused(goldfold: Terminal) -> None:
+    goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
+    other = goldfold.file("other.jsonl", json.dumps({"external_id": "post-1", "text": "others"}))
+    said = goldfold("ingest", other, "--json")
+    assert (said.code, said.json["error"]) == (1, "duplicate-item")
+    assert "post-1" in said.err
+
+
+def test_a_file_that_is_not_there_is_named(goldfold: Terminal) -> None:
+    said = goldfold("ingest", "nowhere.jsonl")
+    assert (said.code, "nowhere.jsonl" in said.err) == (1, True)
+
+
+def test_scoring(goldfold: Terminal) -> None:
+    goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
+    said = goldfold("score", "--id", "nightly")
+    assert said.code == 0, said.err
+    assert said.out.startswith("5 items scored by ")
+    again = goldfold("score", "--id", "nightly", "--json")
+    assert again.json["scored"] == 5
+    assert goldfold("score", "--json").json["scored"] == 0
+    said = goldfold("sync", "--id", "nightly")
+    assert (said.code, "'nightly' is taken by another job" in said.err) == (1, True)
+    said = goldfold("score", "--id", "../x")
+    assert (said.code, "id: '../x' must be" in said.err) == (1, True)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+
+from api.jobs import steps
+from tests.api.cli.conftest import Terminal
+from tests.api.site import HARM, score_all, select, stock
+
+ROUND = [
+    "round",
+    "--id",
+    "week-47",
+    "--budget",
+    "4",
+    "--policy",
+    HARM,
+    "--lane",
+    "random=0.5",
+    "--lane",
+    "uncertain=0.5",
+]
+
+
+@pytest.fixture
+def stocked(goldfold: Terminal) -> Terminal:
+    with goldfold.opened() as site:
+        stock(site)
+        score_all(site)
+    return goldfold
+
+
+def test_a_dry_run_shows_the_picks_and_writes_nothing(stocked: Terminal) -> None:
+    shown = stocked(*ROUND, "--dry-run", "--json").json
+    assert shown["items_scored"] == 40
+    assert len(shown["selection"]["picks"]) == 4
+    assert "uncertain" in stocked(*ROUND, "--dry-run").out
+    assert stocked("rounds", "--json").json == []
+
+
+def test_a_round_runs_once(stocked: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "project", lambda *_: 1)
+    monkeypatch.setattr(steps, "push", lambda *_, **__: {"sent": 4, "left": 0, "quarantined": 0})
+    said = stocked(*ROUND)
+    assert said.code == 0, said.err
+    assert said.out.startswith("Round week-47 is open: 4 picks")
+    assert stocked(*ROUND, "--json").json["picks"] == 4
+    (listed,) = stocked("rounds", "--json").json
+    assert (listed["round"]["round_id"], listed["tasks"]) == ("week-47", {"queued": 4})
+    assert "week-47" in stocked("rounds").out
+    said = stocked(*ROUND, "--seed", "9")
+    assert (said.code, "'week-47' is taken" in said.err) == (1, True)
+
+
+def test_a_round_without_label_studio_is_kept_and_goes_on_later(
+    stocked: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = stocked(*ROUND)
+    assert (said.code, "studio_token is not set" in said.err) == (1, True)
+    assert stocked("rounds", "--json").json[0]["round"]["state"] == "selected"
+    monkeypatch.setattr(steps, "project", lambda *_: 1)
+    monkeypatch.setattr(steps, "push", lambda *_, **__: {"sent": 4, "left": 0, "quarantined": 0})
+    assert stocked(*ROUND, "--json").json["state"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--policy", "nonsense"], "policies: nonsense unknown"),
+        (["--lane", "nonsense=1"], "lanes: 'nonsense' is unknown"),
+        (["--lane", "random=0.3"], "lanes: shares add up to 0.8"),
+        (["--strategy", "nonsense"], "strategy 'nonsense' is unknown"),
+        (["--budget", "0"], "budget: 0"),
+        (["--overlap", "0"], "overlap: 0"),
+        (["--quota", "policy:nonsense=1.."], "nonsense"),
+    ],
+)
+def test_what_nothing_could_make_good_is_refused_before_the_id_is_taken(
+    stocked: Terminal, more: list[str], says: str
+) -> None:
+    said = stocked(*ROUND, *more)
+    assert (said.code, says in said.err) == (1, True), said.err
+    assert stocked("rounds", "--json").json == []
+
+
+def test_a_budget_over_the_frame(stocked: Terminal) -> None:
+    for more in (["--dry-run"], []):
+        said = stocked("round", "--budget", "5000", *more)
+        assert (said.code, "the budget asks for 5000 picks, but the frame holds" in said.err) == (1, True), said.err
+
+
+def test_an_empty_lake_is_said(goldfold: Terminal) -> None:
+    said = goldfold("round", "--budget", "5")
+    assert (said.code, "the lake is empty" in said.err) == (1, True)
+
+
+def test_a_sync_that_finds_nothing(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = goldfold("sync")
+    assert (said.code, "studio_token is not set" in said.err) == (1, True)
+    monkeypatch.setattr(steps, "projects", lambda _goldfold: [])
+    said = goldfold("sync", "--full")
+    assert said.out.startswith("0 new events; 0 tasks settled")
+    assert goldfold("sync", "--json").json["events"] == 0
+
+
+def test_what_waits_for_a_lead(goldfold: Terminal, stocked: Terminal) -> None:
+    with goldfold.opened() as site:
+        select(site)
+    assert goldfold("adjudicate", "--no-sync").out == "Waiting for a lead: none\n"
+    assert goldfold("adjudicate", "--no-sync", "--json").json == []
+    assert goldfold("adjudicate").code == 1
