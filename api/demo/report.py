@@ -10,7 +10,7 @@ from api.composition import Goldfold
 from api.demo.pyrit import DemoSet
 from api.demo.story import Turn
 from api.figures import figures_of, policies_of
-from labeling.records import GoldenItem, TaskState
+from labeling.records import GoldenItem, TaskKind, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def make_report(goldfold: Goldfold, demo_set: DemoSet, turns: list[Turn]) -> Rep
     return Report(tables, lines, {**data, "notes": list(lines)})
 
 
-ROUND_COLUMNS = ("round", "picks", "answers by people", "settled", "waiting", "golden version", "model", "run now")
+ROUND_COLUMNS = ("round", "picks", "blind answers", "settled", "waiting", "golden version", "model", "run")
 LANE_COLUMNS = ("lane", "picks", "pi known", "became gold", "of these violate")
 GOLD_COLUMNS = ("policy", "items", "violate", "unanimous", "adjudicated", "train", "dev", "other")
 MODEL_COLUMNS = ("model", "golden", "policy", "figure", "value", "95 % interval", "n", "verdict")
@@ -44,7 +44,7 @@ MODEL_COLUMNS = ("model", "golden", "policy", "figure", "value", "95 % interval"
 
 def _round(goldfold: Goldfold, turn: Turn) -> tuple[object, ...]:
     ledger = goldfold.ledger
-    tasks = ledger.tasks.where(round_id=turn.round_id)
+    tasks = ledger.tasks.where(round_id=turn.round_id, kind=TaskKind.BLIND)
     current = ledger.annotations.current([task.task_id for task in tasks])
     states = Counter(task.state for task in tasks)
     return (
@@ -55,7 +55,7 @@ def _round(goldfold: Goldfold, turn: Turn) -> tuple[object, ...]:
         states[TaskState.SENT],
         turn.golden_version,
         turn.model_id,
-        "no, on an earlier start" if turn.resumed else "yes",
+        "earlier" if turn.resumed else "now",
     )
 
 

@@ -42,8 +42,8 @@ def demo(folder: Path) -> dict[str, Any]:
 
 def test_the_demo_runs_and_is_resumed(folder: Path) -> None:
     first = demo(folder)
-    assert [row["run now"] for row in first["Rounds"]] == ["yes", "yes"]
-    assert all(row["picks"] == 120 for row in first["Rounds"])
+    assert [row["run"] for row in first["Rounds"]] == ["now", "now"]
+    assert all(row["picks"] == row["settled"] + row["waiting"] == 120 for row in first["Rounds"])
     assert {row["lane"] for row in first["Lanes: what was picked, and what became of it"]} == {
         "random",
         "risk",
@@ -54,6 +54,6 @@ def test_the_demo_runs_and_is_resumed(folder: Path) -> None:
     assert any("replay" in note for note in first["notes"])
 
     second = demo(folder)
-    assert [row["run now"] for row in second["Rounds"]] == ["no, on an earlier start"] * 2
+    assert [row["run"] for row in second["Rounds"]] == ["earlier", "earlier"]
     assert second["Golden set"] == first["Golden set"]
     assert second["Models on the dev partition"] == first["Models on the dev partition"]
