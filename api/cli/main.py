@@ -33,6 +33,7 @@ class Commands(LazyGroup):
         "score": Entry("api.cli.content:score_command", "Score every item that has no score under the current model."),
         "round": Entry("api.cli.rounds:round_command", "Score, pick, and send the picks to Label Studio, blind."),
         "rounds": Entry("api.cli.rounds:rounds_command", "List the rounds."),
+        "cancel": Entry("api.cli.cancel:cancel_command", "End a round early; its open tasks are withdrawn."),
         "sync": Entry("api.cli.rounds:sync_command", "Pull answers from Label Studio and settle what is decided."),
         "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),

@@ -18,10 +18,11 @@ from api.jobs.errors import JobUnknown
 from api.jobs.records import ENDED
 from api.problems import documented
 from api.requests import check_round, check_round_here, round_request, typed_round
+from api.rounds import stop_round
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.records import Round
-from labeling.rounds import cancel_round, preview
+from labeling.rounds import preview
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"], responses=documented(404, 409, 503))
 EVENT_POLL_S = 0.3
@@ -155,11 +156,9 @@ def get_round(goldfold: TheGoldfold, round_id: str) -> RoundOut:
 
 
 @router.post("/{round_id}/cancel", dependencies=[Depends(require(Role.ENGINEER))])
-def stop_round(goldfold: TheGoldfold, jobs: TheJobs, round_id: str) -> RoundOut:
+def cancel(goldfold: TheGoldfold, jobs: TheJobs, round_id: str) -> RoundOut:
     """End a round early: its job stops, its open tasks are withdrawn and may be picked again, its gold stays."""
-    if any(job.job_id == round_id and job.state not in ENDED for job in jobs.all(500)):
-        jobs.cancel(round_id)
-    return RoundOut.of(cancel_round(goldfold.ledger, round_id), goldfold.ledger.tasks.counts(round_id))
+    return RoundOut.of(stop_round(goldfold, jobs, round_id), goldfold.ledger.tasks.counts(round_id))
 
 
 @router.get("/{round_id}/picks", dependencies=[Depends(require(Role.ENGINEER))])

@@ -108,3 +108,14 @@ def test_what_waits_for_a_lead(goldfold: Terminal, stocked: Terminal) -> None:
     assert goldfold("adjudicate", "--no-sync").out == "Waiting for a lead: none\n"
     assert goldfold("adjudicate", "--no-sync", "--json").json == []
     assert goldfold("adjudicate").code == 1
+
+
+def test_a_cancelled_round_gives_its_items_back(stocked: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "project", lambda *_: 1)
+    monkeypatch.setattr(steps, "push", lambda *_, **__: {"sent": 4, "left": 0, "quarantined": 0})
+    assert stocked(*ROUND).code == 0
+    said = stocked("cancel", "week-47")
+    assert (said.code, said.out.strip()) == (0, "Round week-47 is cancelled; tasks: {'withdrawn': 4}")
+    (listed,) = stocked("rounds", "--json").json
+    assert (listed["round"]["state"], listed["tasks"]) == ("cancelled", {"withdrawn": 4})
+    assert stocked("cancel", "week-48").code == 1
