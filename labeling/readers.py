@@ -115,7 +115,9 @@ def _jsonl(path: Path, columns: ColumnMap) -> Iterator[Row | Problem]:
 def _not_json(text: str, error: Exception) -> str:
     if "\x00" in text:
         return "holds a NUL byte; remove it"
-    where = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+    where = (
+        f"{error.msg.removesuffix(' at')} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+    )
     return f"is not a JSON row: {where}"
 
 

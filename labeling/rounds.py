@@ -21,7 +21,7 @@ from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskSta
 from labeling.scorebook import LakeScorer, Sheet, read_sheet
 from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
 from selection.checks import check_plan
-from selection.errors import BudgetTooLarge
+from selection.errors import BudgetTooLarge, EmptyFrame
 from selection.select import select
 from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
 
@@ -70,7 +70,7 @@ class Preview:
 def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> Round:
     """Record the plan and freeze the frame. The same request again returns the round that is there;
     another request under the same id is a Conflict. Raises InvalidInput or BadPlan naming the field,
-    NothingToDo while there is no item."""
+    and what ``check_frame`` does."""
     check_frame(stores, lake, policies, request)
     plan = _plan_of(request, policies)
     now = datetime.now(UTC)
@@ -149,8 +149,8 @@ def check_request(request: RoundRequest, policies: Policies) -> None:
 
 
 def check_frame(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> None:
-    """Raises NothingToDo or BudgetTooLarge for what the items cannot give, near-duplicates left aside: before anything
-    is written. A round that is there already has its frame, and is not asked again."""
+    """Raises NothingToDo, EmptyFrame or BudgetTooLarge for what the items cannot give, near-duplicates left aside:
+    before anything is written. A round that is there already has its frame, and is not asked again."""
     plan = _plan_of(request, policies)
     with suppress(NotFound):
         stores.rounds.get(request.round_id)
@@ -163,6 +163,8 @@ def check_frame(stores: Stores, lake: Lake, policies: Policies, request: RoundRe
             pairs += sum((item_id, p) not in judged for p in (chosen.intersection(only) if only else chosen))
         if pairs >= request.budget:
             return
+    if not pairs:
+        raise EmptyFrame("rounds have picked every item under every policy asked for: ingest more items")
     raise BudgetTooLarge(
         f"the budget asks for {request.budget} picks, but the frame holds {pairs} (pairs of item and policy that no "
         f"round has picked yet): ask for at most {pairs}, or ingest more items"

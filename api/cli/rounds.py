@@ -80,9 +80,9 @@ def _run(context: typer.Context, request: dict[str, Any], as_json: bool) -> dict
     try:
         return run_job(context, "round", name, request, quiet=as_json, check=lambda app: check_round_here(app, request))
     except JobFailed as failed:
-        if not failed.cause.startswith(FINAL):
-            err.print(f"Round {name} is not done: when that is mended, --id {name} and the same options go on with it")
-        raise
+        if failed.cause in FINAL:
+            raise
+        raise JobFailed(f"{failed} (then go on with the same options and --id {name})", failed.cause) from failed
 
 
 def rounds_command(context: typer.Context, as_json: JsonFlag = False) -> None:

@@ -103,6 +103,11 @@ class Runs:
         with self._lock:
             self._ended.pop(job_id, None)
 
+    def clear(self) -> None:
+        """Another installation's jobs run from now on."""
+        with self._lock:
+            self._ended.clear()
+
     def all(self) -> list[str]:
         """The jobs that ended here and were not forgotten."""
         with self._lock:

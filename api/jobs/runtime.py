@@ -190,12 +190,11 @@ class JobRuntime:
             raise _taken(job_id)
         if status.status == "ERROR":
             self._rewind(job_id, queue)
-        elif status.status in ("CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
-            DBOS.resume_workflow(job_id, queue_name=queue)
-        elif _unrecorded(status) is not None:
-            self._resume(status)
+        elif status.status in ("CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED") or _unrecorded(status) is not None:
+            self._resume(job_id, queue)
 
     def _rewind(self, job_id: str, queue: str) -> None:
+        RUNS.forget(job_id)
         try:
             DBOS.rewind_workflow(job_id, start_step=self._failed_step(job_id), queue_name=queue)
         except dbos_errors.DBOSException:
@@ -251,11 +250,12 @@ class JobRuntime:
                 if status is None or status.status != "PENDING":
                     RUNS.forget(job_id)
                 elif _unrecorded(status) is not None:
-                    self._resume(status)
+                    self._resume(job_id, QUEUES[status.name])
+                    log.info("job_goes_on", job=job_id)
 
-    def _resume(self, status: WorkflowStatus) -> None:
-        DBOS.resume_workflow(status.workflow_id, queue_name=QUEUES[status.name])
-        log.info("job_goes_on", job=status.workflow_id)
+    def _resume(self, job_id: str, queue: str) -> None:
+        DBOS.resume_workflow(job_id, queue_name=queue)
+        RUNS.forget(job_id)
 
     def _plain_errors(self) -> AbstractContextManager[None]:
         return plain_errors(self._goldfold.jobs_url)

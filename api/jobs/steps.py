@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +21,7 @@ from labeling.scorebook import failure_group, score_chunk, score_group
 from labeling.settle import settle_all
 from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
-from labeling.studio.push import push_tasks
+from labeling.studio.push import PushReport, push_tasks
 from labeling.studio.webhooks import ensure_webhook
 from labeling.training import train as train_
 from selection.errors import SelectionError
@@ -93,16 +93,26 @@ def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, *, holder
     chunk = waiting[:PUSH_CHUNK]
     if not chunk:
         return {"sent": 0, "left": 0, "quarantined": 0}
-    policy = _policy(goldfold, policy_id)
-    found = goldfold.ledger.projects.find(goldfold.studio.base_url, policy_id, policy.version, TaskKind(kind))
-    if found is None:
-        raise LookupError(f"the project of {policy_id} {policy.version} is not in the ledger")
-    report = push_tasks(goldfold.studio, goldfold.ledger.tasks, goldfold.ledger.projects, found, chunk, holder=holder)
+    try:
+        report = _push(goldfold, policy_id, kind, chunk, holder)
+    except StudioGone as error:  # deleted since it was made sure of; what had been sent to it is queued again
+        log.warning("project_is_gone", policy=policy_id, error=str(error))
+        project(goldfold, round_id, policy_id, kind)
+        report = _push(goldfold, policy_id, kind, chunk, holder)
+        waiting = [*_waiting(goldfold, round_id, policy_id, kind), *chunk]
     return {
         "sent": report.sent + report.found,
         "quarantined": len(report.quarantined),
         "left": len(waiting) - len(chunk),
     }
+
+
+def _push(goldfold: Goldfold, policy_id: str, kind: str, tasks: Sequence[Task], holder: str) -> PushReport:
+    ledger, version = goldfold.ledger, _policy(goldfold, policy_id).version
+    found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind))
+    if found is None:
+        raise LookupError(f"the project of {policy_id} {version} is not in the ledger")
+    return push_tasks(goldfold.studio, ledger.tasks, ledger.projects, found, tasks, holder=holder)
 
 
 def opened(goldfold: Goldfold, round_id: str) -> Json:

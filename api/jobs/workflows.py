@@ -36,6 +36,7 @@ _bound: list[Goldfold] = []
 def bind(goldfold: Goldfold) -> None:
     """Say which Goldfold the jobs of this process work on from now on."""
     _bound[:] = [goldfold]
+    RUNS.clear()
     STEPS.open()
 
 

@@ -99,6 +99,16 @@ def test_device_and_model(tmp_path: Path, nearby: None, monkeypatch: pytest.Monk
         assert_state(checks.check_device(given(tmp_path)), "failed", "no GPU", "set device to auto or cpu")
 
 
+def test_a_scorer_file_is_held_against_the_policies(tmp_path: Path, nearby: None) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "scorer.yaml"
+    path.write_text("model: model\nlabels: {hate: hate_spech}\n")
+    found = checks.check_model(given(tmp_path, scorer=str(path)))
+    assert_state(found, "failed", "labels.hate: 'hate_spech' is no policy; did you mean 'hate_speech'?")
+    path.write_text("model: model\nlabels: {hate: hate_speech}\n")
+    assert_state(checks.check_model(given(tmp_path, scorer=str(path))), "ok", "model: there")
+
+
 def test_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

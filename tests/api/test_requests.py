@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from api.requests import check_round, round_request, typed_round
+from api.requests import check_round, check_round_here, round_request, typed_round
 from configs.settings import PACKAGED_POLICIES, Settings
-from labeling.errors import InvalidInput
+from labeling.errors import InvalidInput, NothingToDo
 from labeling.policies import read_policies
-from selection.errors import BadPlan
+from selection.errors import BadPlan, BudgetTooLarge
 from selection.types import Quota
+from tests.api.site import WordGoldfold, stock
+from tests.api.site import settings as site_settings
 
 
 def test_what_is_left_out_comes_from_the_settings(tmp_path: Path) -> None:
@@ -37,3 +39,20 @@ def test_a_share_below_nothing_is_not_quietly_dropped(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="policies: nonsense unknown"):
         check_round(policies, round_request(settings, {"round_id": "r-1", "policies": ["nonsense"]}))
     check_round(policies, round_request(settings, {"round_id": "r-1"}))
+
+
+def test_what_this_installation_cannot_give_is_refused_before_a_job_takes_the_id(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "scorer.yaml"
+    path.write_text("model: model\nlabels: {blood: violence}\n")
+    goldfold = WordGoldfold(site_settings(tmp_path / "data", scorer=str(path)))
+    request = round_request(goldfold.settings, {"round_id": "r-1", "budget": 4, "policies": ["violence"]})
+    with pytest.raises(NothingToDo, match="the lake is empty"):
+        check_round_here(goldfold, request)
+    stock(goldfold, 3)
+    with pytest.raises(BudgetTooLarge, match="4 picks, but the frame holds 3"):
+        check_round_here(goldfold, request)
+    check_round_here(goldfold, {**request, "budget": 3})
+    with pytest.raises(InvalidInput, match=r"policies: hate_speech: the scorer .* ask only for violence"):
+        check_round_here(goldfold, {**request, "policies": ["violence", "hate_speech"]})
+    goldfold.close()

@@ -45,6 +45,18 @@ def test_a_wrong_file_names_file_and_key(text: str, says: str, tmp_path: Path) -
     assert f"scorer.yaml: {says}" in str(caught.value)
 
 
+def test_a_label_that_means_no_policy_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = write(tmp_path, "model: model\nlabels: {hate: hate_spech, blood: violence, other: x}\n")
+    with pytest.raises(SettingsError) as refused:
+        read_scorer(path, ["violence", "hate_speech"])
+    assert refused.value.problems == (
+        f"{path}: labels.hate: 'hate_spech' is no policy; did you mean 'hate_speech'? (known: hate_speech, violence)",
+        f"{path}: labels.other: 'x' is no policy (known: hate_speech, violence)",
+    )
+    assert read_scorer(path, ["violence", "hate_spech", "x"]).labels["hate"] == "hate_spech"
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         read_scorer(tmp_path / "none.yaml")

@@ -62,6 +62,22 @@ class AnnotationsContract(LedgerFixtures):
         assert ledger.annotations.events("task-000002") == []
         assert ledger.annotations.count() == 2
 
+    def test_an_answer_that_is_none_stands_out_until_its_author_gives_another(self, ledger: Ledger) -> None:
+        select(ledger)
+        wrong = event(1, EventKind.INVALID, answer=None, detail="rule: 'x' is not a choice", annotator="a@example.org")
+        other = event(2, annotator="b@example.org")
+        ledger.annotations.append([wrong, other])
+        assert ledger.annotations.invalid(["task-000001", "task-000002"]) == [wrong]
+        assert ledger.annotations.invalid(["task-000002"]) == []
+        corrected = event(1, EventKind.UPDATED, seconds=5, annotator="a@example.org")
+        ledger.annotations.append([corrected])
+        assert ledger.annotations.invalid(["task-000001"]) == []
+        again = event(1, EventKind.INVALID, seconds=9, answer=None, annotator="a@example.org")
+        ledger.annotations.append([again])
+        assert ledger.annotations.invalid(["task-000001"]) == [again]
+        ledger.annotations.append([event(3, seconds=11, annotator="a@example.org")])
+        assert ledger.annotations.invalid(["task-000001"]) == []
+
     def test_seen_again_with_other_words_changes_nothing(self, ledger: Ledger) -> None:
         select(ledger)
         ledger.annotations.append([event(1)])

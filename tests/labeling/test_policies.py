@@ -52,13 +52,13 @@ def test_every_packaged_field_survives_a_round_trip(tmp_path: Path) -> None:
 
 def test_a_typo_names_the_key_and_the_known_ones(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD.replace("threshold:", "treshold:"))
-    assert "treshold: unknown key (known: id, title, version, definition, severity, threshold, rules)" in message
+    assert "treshold: unknown key; did you mean 'threshold'? (known: id, title, version, definition" in message
     assert "threshold: Field required" in message
 
 
 def test_a_typo_in_a_rule_names_its_place_and_the_keys_of_a_rule(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD + "    example: none\n")
-    assert "rules.0.example: unknown key (known: id, title, definition, examples)" in message
+    assert "rules.0.example: unknown key; did you mean 'examples'? (known: id, title, definition, examples)" in message
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,13 @@ def test_a_key_twice_is_refused_rather_than_overwritten(tmp_path: Path) -> None:
 )
 def test_what_is_no_policy_is_refused_in_words(tmp_path: Path, text: str) -> None:
     refused(tmp_path, text)
+
+
+def test_what_is_no_yaml_is_told_in_one_line_with_its_place(tmp_path: Path) -> None:
+    message = refused(tmp_path, GOOD + "\n  : [")
+    assert message.endswith(
+        f"cannot be read as YAML: line {GOOD.count(chr(10)) + 2}: expected <block end>, but found ':'"
+    )
 
 
 @pytest.mark.parametrize("text", ["version: 2026-99-99", "[" * 5000])

@@ -113,6 +113,14 @@ def test_a_name_mapped_onto_a_column_that_is_there_is_refused(tmp_path: Path) ->
     assert "column 'text' comes twice" in str(found)
 
 
+def test_a_nul_byte_in_a_line_is_called_by_its_name(tmp_path: Path) -> None:
+    data = jsonl(ROWS[0]) + b'{"text": "a\x00"}\n{"text": "a\x01"}\n'
+    assert problems(write(tmp_path / "r.jsonl", data)) == [
+        "row 2: holds a NUL byte; remove it",
+        "row 3: is not a JSON row: Invalid control character at column 12",
+    ]
+
+
 def test_bad_json_lines_are_named_and_the_others_are_read(tmp_path: Path) -> None:
     good = jsonl(ROWS[0])
     data = good + b"{oops}\n\n" + b'["a"]\n' + b'{"text": "a", "text": "b"}\n' + b"[" * 100_000 + b"\n" + good

@@ -192,10 +192,32 @@ def test_a_threshold_is_the_plan_s_not_the_file_s(shop: Shop) -> None:
 
 def test_a_budget_above_the_frame_names_both_numbers(shop: Shop) -> None:
     shop.stocked(3)
-    shop.open(shop.request(budget=7))
-    with pytest.raises(BudgetTooLarge, match="7 picks, but the frame holds 6"):
+    with pytest.raises(BudgetTooLarge, match=r"7 picks, but the frame holds 6 .*ask for at most 6, or ingest more"):
+        shop.open(shop.request(budget=7))
+    assert shop.ledger.rounds.all() == []
+
+
+def test_near_duplicates_may_leave_too_few_for_the_budget(shop: Shop) -> None:
+    shop.ingest([replace(item, text="the very same words") for item in items(range(3))])
+    shop.score()
+    shop.open(shop.request(budget=6))
+    with pytest.raises(BudgetTooLarge, match=r"6 picks, but the frame holds 2 .*ask for at most 2, or ingest more"):
         shop.select()
     assert shop.ledger.rounds.get("r1").state is RoundState.PLANNED
+
+
+def test_items_that_came_after_a_round_do_not_change_what_it_may_ask(shop: Shop) -> None:
+    shop.stocked(3)
+    shop.open(shop.request(budget=6))
+    shop.select()
+    shop.open(shop.request(budget=6))  # the same round again: its frame was enough
+    left = 6 - len(picked(shop))
+    with pytest.raises((EmptyFrame, BudgetTooLarge), match="ingest more items"):
+        shop.open(shop.request("r2", budget=left + 1))
+    shop.ingest([replace(item, policies=("harm",)) for item in items(range(3, 4))])
+    with pytest.raises(BudgetTooLarge, match=f"the frame holds {left + 1} "):
+        shop.open(shop.request("r2", budget=left + 2))
+    shop.open(shop.request("r2", budget=left + 1))
 
 
 def test_an_unscored_item_of_the_frame_stops_the_round(shop: Shop) -> None:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
 from labeling import settle as settle_module
+from labeling.adjudication import Refusal
 from labeling.errors import Conflict, StoreError
 from labeling.golden.partition import Groups, Shares, most_protected
 from labeling.records import (
+    AnnotationEvent,
+    EventKind,
     GoldState,
     How,
     Outcome,
@@ -64,6 +68,31 @@ def test_one_answer_waits_for_the_second(shop: Shop) -> None:
     assert shop.settle() == SettleReport(waiting=1)
     assert state(shop, task) is TaskState.SENT
     assert shop.ledger.golden.items() == []
+
+
+def test_an_answer_that_is_none_is_told_while_its_task_waits(shop: Shop) -> None:
+    task = one_task(shop)
+    shop.answer(task, NO)
+    wrong = AnnotationEvent(
+        task_id=task.task_id,
+        studio_annotation_id=99,
+        kind=EventKind.INVALID,
+        annotator="bob@example.org",
+        updated_by="bob@example.org",
+        answer=None,
+        lead_time_s=None,
+        studio_updated_at=datetime(2026, 3, 1, tzinfo=UTC),
+        detail="rule: 'x' is not a choice (known: general)",
+    )
+    shop.ledger.annotations.append([wrong])
+    reason = (
+        f"gave task {task.task_id} of {task.policy_id} what is no answer: rule: 'x' is not a choice (known: general); "
+        "correct it in Label Studio"
+    )
+    for _ in range(2):
+        assert shop.settle() == SettleReport(waiting=1, refusals=[Refusal("bob@example.org", reason)])
+    shop.answer(task, NO, NO)
+    assert shop.settle() == SettleReport(settled=1, golden=1)
 
 
 def test_agreement_becomes_gold_with_its_lane_and_probability(shop: Shop) -> None:

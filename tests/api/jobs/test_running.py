@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from api.jobs.running import Steps, Stopped
+from api.jobs.running import Runs, Steps, Stopped
 
 
 @pytest.fixture
@@ -85,3 +85,28 @@ def test_a_pause_ends_by_itself_or_when_the_gate_closes(steps: Steps) -> None:
 
 def test_stopped_is_no_exception_that_anything_could_take_for_a_failure() -> None:
     assert not issubclass(Stopped, Exception)
+
+
+def test_the_end_of_a_job_is_known_with_its_reason_until_it_runs_again() -> None:
+    runs = Runs()
+    assert runs.ended("a", 0) is None
+    with pytest.raises(ValueError, match="broken"), runs.one("a"):
+        raise ValueError("broken")
+    assert (runs.ended("a", 0), runs.ended("a", 60), runs.all()) == ("broken", None, ["a"])
+    with runs.one("a"):
+        assert runs.ended("a", 0) is None
+    assert runs.ended("a", 0) == ""
+    runs.forget("a")
+    runs.forget("a")
+    assert runs.ended("a", 0) is None
+    with runs.one("b"):
+        pass
+    runs.clear()
+    assert runs.all() == []
+
+
+def test_a_job_stopped_with_its_process_has_not_ended() -> None:
+    runs = Runs()
+    with pytest.raises(Stopped), runs.one("a"):
+        raise Stopped("a")
+    assert runs.ended("a", 0) is None

@@ -16,7 +16,7 @@ from api.jobs import steps, workflows
 from api.jobs.errors import JobCancelled, JobConflict, JobError, JobFailed, JobUnknown
 from api.jobs.progress import tick
 from api.jobs.records import Job
-from api.jobs.running import STEPS
+from api.jobs.running import RUNS, STEPS
 from api.jobs.runtime import JobRuntime
 from api.jobs.slots import ExecutorSlot
 from labeling.errors import InvalidInput, StoreError, StudioUnreachable
@@ -349,6 +349,47 @@ def test_the_heartbeat_survives_whatever_goes_wrong(goldfold: WordGoldfold, monk
     assert set(beats) == {"test-0"}
     with pytest.raises(JobError, match="have ended"):
         jobs.check()
+
+
+def test_a_job_whose_end_cannot_be_written_fails_and_goes_on_by_itself_when_it_can(
+    jobs: JobRuntime, gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runtime_module, "UNRECORDED_S", 0.2)
+    gate.go.set()
+    jobs_db = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    full = "begin select raise(abort, 'database or disk is full'); end"
+    jobs_db.execute(f"create trigger full before update on workflow_status when new.status = 'SUCCESS' {full}")
+    jobs.submit("sync", "sync-1", {"full": False})
+    with pytest.raises(JobFailed, match="did not take this job's end") as failed:
+        jobs.result("sync-1")
+    assert failed.value.cause == "StoreError"
+    assert [job.state for job in jobs.all()] == ["failed"]
+    jobs_db.execute("drop trigger full")
+    jobs_db.close()
+    jobs._go_on()  # what the heartbeat does
+    assert jobs.result("sync-1")["settled"] == 0
+    assert gate.times == 1
+    jobs._go_on()
+    assert RUNS.all() == []
+
+
+def test_a_step_that_cannot_be_written_says_why_and_the_same_id_goes_on(
+    jobs: JobRuntime, gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runtime_module, "UNRECORDED_S", 0.2)
+    gate.go.set()
+    jobs_db = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    full = "begin select raise(abort, 'database or disk is full'); end"
+    jobs_db.execute(f"create trigger full before insert on operation_outputs {full}")
+    jobs_db.execute(f"create trigger full_too before update on workflow_status when new.status = 'ERROR' {full}")
+    jobs.submit("sync", "sync-1", {"full": False})
+    with pytest.raises(JobFailed, match=r"^jobs_url: .*jobs\.db cannot be used: .*disk is full; free some space"):
+        jobs.result("sync-1")
+    for name in ("full", "full_too"):
+        jobs_db.execute(f"drop trigger {name}")
+    jobs_db.close()
+    jobs.submit("sync", "sync-1", {"full": False})
+    assert jobs.result("sync-1")["settled"] == 0
 
 
 @pytest.mark.parametrize("url", ["sqlite:////dev/null/jobs.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x", "x"])
