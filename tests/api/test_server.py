@@ -201,7 +201,11 @@ def test_an_open_stream_does_not_hold_up_the_end(service: Service, monkeypatch: 
 
 
 SERVE = """
+import signal
 import sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with Ctrl-C ignored
+
 from api.cli import system
 from api.cli.main import main
 from api.jobs import steps
