@@ -21,7 +21,7 @@ def cancel_command(
     Example: goldfold cancel week-47
     """
     with goldfold(context) as app, jobs(app) as runtime:
-        stopped = stop_round(app, runtime, round_id)
+        stopped = stop_round(app, runtime, round_id, actor="cli")
         counts = app.ledger.tasks.counts(round_id)
     if as_json:
         show_json({"round": stopped, "tasks": counts})

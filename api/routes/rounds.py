@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body, Depends, status
 from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette.sse import EventSourceResponse
 
-from api.auth import Role, require
+from api.auth import Engineer, Role, require
 from api.ids import JOB_ID, new_id
 from api.jobs.errors import JobUnknown
 from api.jobs.records import ENDED
@@ -155,10 +155,11 @@ def get_round(goldfold: TheGoldfold, round_id: str) -> RoundOut:
     return RoundOut.of(goldfold.ledger.rounds.get(round_id), goldfold.ledger.tasks.counts(round_id))
 
 
-@router.post("/{round_id}/cancel", dependencies=[Depends(require(Role.ENGINEER))])
-def cancel(goldfold: TheGoldfold, jobs: TheJobs, round_id: str) -> RoundOut:
+@router.post("/{round_id}/cancel")
+def cancel(goldfold: TheGoldfold, jobs: TheJobs, caller: Engineer, round_id: str) -> RoundOut:
     """End a round early: its job stops, its open tasks are withdrawn and may be picked again, its gold stays."""
-    return RoundOut.of(stop_round(goldfold, jobs, round_id), goldfold.ledger.tasks.counts(round_id))
+    stopped = stop_round(goldfold, jobs, round_id, actor=caller.key_id)
+    return RoundOut.of(stopped, goldfold.ledger.tasks.counts(round_id))
 
 
 @router.get("/{round_id}/picks", dependencies=[Depends(require(Role.ENGINEER))])

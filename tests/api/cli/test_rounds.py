@@ -118,4 +118,7 @@ def test_a_cancelled_round_gives_its_items_back(stocked: Terminal, monkeypatch: 
     assert (said.code, said.out.strip()) == (0, "Round week-47 is cancelled; tasks: {'withdrawn': 4}")
     (listed,) = stocked("rounds", "--json").json
     assert (listed["round"]["state"], listed["tasks"]) == ("cancelled", {"withdrawn": 4})
+    with stocked.opened() as site:
+        (noted,) = [row for row in site.ledger.audit.latest() if row["action"] == "round.cancel"]
+    assert (noted["actor"], noted["target"]) == ("cli", "week-47")
     assert stocked("cancel", "week-48").code == 1
