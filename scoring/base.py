@@ -1,4 +1,4 @@
-"""What a scorer is: texts in, per-policy probabilities and embeddings out."""
+"""What a scorer is: texts or images in, per-policy probabilities and embeddings out."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a score does not say by itself, such as that only parts of a very long text were read."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of n items under k policies, row i belonging to ``ids[i]``; items that failed have no row.
 
@@ -33,6 +41,7 @@ class Scores:
     probabilities: npt.NDArray[np.float32]
     embeddings: npt.NDArray[np.float16]
     failures: tuple[Failure, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 class Scorer(Protocol):
@@ -53,3 +62,22 @@ class Scorer(Protocol):
         A score depends on its own text only, not on its batch. Raises ValueError when ids and texts differ in
         length or an id comes twice.
         """
+
+
+class ImageScorer(Protocol):
+    """As ``Scorer``, for images."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def policies(self) -> tuple[str, ...]: ...
+
+    def score(self, ids: Sequence[str], images: Sequence[bytes], progress: Progress | None = None) -> Scores:
+        """Score encoded image files (JPEG, PNG, WebP, GIF); a file that cannot be decoded safely fails by its id."""
+
+    def score_pixels(self, ids: Sequence[str], frames: Sequence[npt.NDArray[np.uint8]]) -> Scores:
+        """Score decoded frames, (h, w, 3) uint8 RGB each. Raises ValueError as ``Scorer.score`` does."""
