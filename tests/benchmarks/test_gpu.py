@@ -1,0 +1,59 @@
+"""The GPU script on a CPU: what it builds, what it counts, and that it says what it needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import gpu
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the peer's library warns as it likes
+def test_the_small_run_ends_with_rows_that_agree(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "SMOKE", gpu.Size(texts=8, checked=8, matrix=64, peer_batches=(8,), models=("minilm",)))
+    monkeypatch.setattr(gpu, "REPEATS", 1)
+    assert gpu.main(["--cpu"]) == 0
+    row = json.loads(capsys.readouterr().out.splitlines()[-1])[0]
+    assert row["texts_s"] > 0
+    assert row["moved"] <= 1e-5
+    assert row["furthest"] <= gpu.CLOSE
+    assert row["busy"] is None
+
+
+def test_disagreement_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = gpu.Result("minilm", "CPU", "float32", 1, 1, 1, 1, 1, 1, None, moved=3e-3, furthest=0)
+    monkeypatch.setattr(gpu, "_measure", lambda *_: row)
+    monkeypatch.setattr(gpu, "SMOKE", gpu.Size(1, 1, 8, (1,), ("minilm",)))
+    assert gpu.main(["--cpu"]) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu.main([]) == 2
+    assert "--cpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spans", "length"), [([], 0), ([(0, 2), (1, 3), (5, 6)], 4), ([(0, 10), (2, 3)], 10), ([(1, 2), (2, 4)], 3)]
+)
+def test_covered_is_the_union(spans: list[tuple[float, float]], length: float) -> None:
+    assert gpu.covered(spans) == length
+
+
+@pytest.mark.parametrize("name", ["minilm", "roberta"])
+def test_the_flops_are_those_that_torch_counts(name: str, tmp_path: Path) -> None:
+    words = gpu.made_words(np.random.default_rng(0))[:200]
+    model = gpu.build(name, tmp_path / name, words)
+    model.train(False)
+    model.set_attn_implementation("eager")  # the counter does not see into the fused attention of a CPU
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(torch.ones(2, 40, dtype=torch.int64))
+    assert gpu.forward_flops(model, [40, 40]) == pytest.approx(counter.get_total_flops(), rel=1e-3)
