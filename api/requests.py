@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+def score_request(max_items: int | None) -> Json:
+    """A score job's request: all items, or ``max_items`` of them."""
+    return {} if max_items is None else {"max_items": max_items}
+
+
 def round_request(settings: Settings, given: Mapping[str, Any]) -> Json:
     """A round job's request: what was given, and the settings for what was not (None).
 

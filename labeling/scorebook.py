@@ -81,16 +81,25 @@ def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
     return [item_id for item_id in lake.missing(score_group(scorer)) if item_id not in failed]
 
 
-def score_chunk(lake: Lake, scorer: LakeScorer, chunk_items: int, progress: Progress | None = None) -> ScoredChunk:
-    """Score up to ``chunk_items`` items that still need it and keep the result; items with a kept embedding come first,
-    ``KEPT_FACTOR`` times as many at once. Safe to run again at any point: embeddings are committed first, then scores,
-    then failures, and rows already there are skipped. Raises ValueError when the scorer leaves an item out."""
+def score_chunk(
+    lake: Lake,
+    scorer: LakeScorer,
+    chunk_items: int,
+    progress: Progress | None = None,
+    *,
+    most: int | None = None,
+) -> ScoredChunk:
+    """Score up to ``chunk_items`` items that still need it and keep the result; items with a kept embedding come
+    first, ``KEPT_FACTOR`` times as many at once; never more than ``most``. Safe to run again at any point: embeddings
+    are committed first, then scores, then failures, and rows already there are skipped. Raises ValueError when the
+    scorer leaves an item out."""
     waiting = unscored(lake, scorer)
     if not waiting:
         return ScoredChunk(scored=0, failed=0, left=0)
-    scores = _score_kept(lake, scorer, waiting, chunk_items * KEPT_FACTOR)
+    most = len(waiting) if most is None else most
+    scores = _score_kept(lake, scorer, waiting, min(most, chunk_items * KEPT_FACTOR))
     if scores is None:
-        scores = _score_texts(lake, scorer, waiting[:chunk_items], progress)
+        scores = _score_texts(lake, scorer, waiting[: min(most, chunk_items)], progress)
     if scores.ids:
         columns = {p: pa.array(scores.probabilities[:, j]) for j, p in enumerate(scores.policies)}
         lake.add_columns(score_group(scorer), scores.ids, columns)

@@ -10,6 +10,7 @@ import typer
 from api.cli.output import bar, out, show_json
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.ids import new_id
+from api.requests import score_request
 from labeling.ingest import IngestReport, ingest
 from labeling.readers import column_map
 
@@ -52,21 +53,28 @@ def ingest_command(
 def score_command(
     context: typer.Context,
     job_id: Annotated[str, typer.Option("--id", help="Id of the job; the same id again goes on or shows it.")] = "",
+    max_items: Annotated[int | None, typer.Option("--max-items", min=1, help="Stop after so many items.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Score every item that has no score under the current model (a round does this by itself).
+
+    What was scored stays scored: started again, it goes on with the rest.
 
     Examples:
 
       goldfold score
 
+      goldfold score --max-items 10000
+
       goldfold score --id nightly-2026-11-22 --json
     """
-    result = run_job(context, "score", job_id or new_id("score"), {}, quiet=as_json)
+    result = run_job(context, "score", job_id or new_id("score"), score_request(max_items), quiet=as_json)
     if as_json:
         show_json(result)
         return
     out.print(f"{result['scored']} items scored by {result['scorer']} {result['scorer_version']}")
+    if result["left"]:
+        out.print(f"{result['left']} items still wait")
     if result["failed"]:
         out.print(f"{result['failed']} items could not be scored; the lake keeps the reason of each")
 

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -103,10 +112,18 @@ def _progress(quiet: bool) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeRemainingColumn(),
         console=err,
         disable=quiet,
     )
+
+
+class _Rate(ProgressColumn):
+    """Items a second, as soon as two reports are in."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 class _Lines:
@@ -115,6 +132,7 @@ class _Lines:
     def __init__(self, label: str, quiet: bool) -> None:
         self._label, self._quiet = label, quiet
         self._stage, self._said_at = "", 0.0
+        self._first: tuple[float, int] = (0.0, 0)  # when this stage was first seen, and how far it was then
         self._say("")
 
     def tick(self, done: int, total: int) -> None:
@@ -124,9 +142,18 @@ class _Lines:
     def watch(self, job: Job) -> None:
         stage = str(job.progress.get("stage", job.state))
         done, total = job.progress.get("done", 0), job.progress.get("total")
+        if stage != self._stage:
+            self._first = (time.monotonic(), done)
         if stage != self._stage or time.monotonic() - self._said_at >= LINE_EVERY_S:
             self._stage = stage
-            self._say(f"{stage} {done}/{total}" if total else stage)
+            self._say(f"{stage} {done}/{total}{self._rate(done, total)}" if total else stage)
+
+    def _rate(self, done: int, total: int) -> str:
+        started, before = self._first
+        if done <= before:
+            return ""
+        rate = (done - before) / (time.monotonic() - started)
+        return f", {rate:,.0f}/s, {(total - done) / rate:,.0f} s left"
 
     def _say(self, what: str) -> None:
         self._said_at = time.monotonic()

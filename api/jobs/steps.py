@@ -35,13 +35,15 @@ UNSENT = (TaskState.QUEUED, TaskState.SENDING)
 PUSH_CHUNK = 200  # tasks a push step sends at once
 
 
-def score(goldfold: Goldfold, job_id: str) -> Json:
-    """Score one chunk; ``left`` items still wait."""
+def score(goldfold: Goldfold, job_id: str, most: int | None = None) -> Json:
+    """Score one chunk, ``most`` items at most; ``left`` items still wait."""
     scorer, lake = goldfold.scorer(), goldfold.lake
     before, total = lake.count(score_group(scorer)) + lake.count(failure_group(scorer)), lake.count()
     size = max(SCORE_CHUNK, min(MAX_SCORE_CHUNK, total // 64))  # a chunk reads all ids: few chunks for a large lake
     try:
-        chunk = score_chunk(lake, scorer, size, lambda done, _chunk: tick(job_id, "score", before + done, total))
+        chunk = score_chunk(
+            lake, scorer, size, lambda done, _chunk: tick(job_id, "score", before + done, total), most=most
+        )
     finally:
         forget(job_id)
     said = {"scorer": scorer.name, "version": scorer.version, "done": total - chunk.left, "total": total}

@@ -74,8 +74,8 @@ def _say(stage: str, done: int, total: int) -> None:
 
 
 @DBOS.step()
-def step_score() -> Json:
-    return _run(steps.score, job_id())
+def step_score(most: int | None) -> Json:
+    return _run(steps.score, job_id(), most)
 
 
 @DBOS.step()
@@ -150,22 +150,28 @@ def job_id() -> str:
 
 @DBOS.workflow()
 @_watched
-def score(request: Json) -> Json:  # noqa: ARG001 - every job takes one request
-    """Score every item that has no score under the current scorer."""
-    return _score_all()
+def score(request: Json) -> Json:
+    """Score the items that have no score under the current scorer: all of them, or ``max_items``."""
+    return _score_all(request.get("max_items"))
 
 
-def _score_all() -> Json:
+def _score_all(most: int | None = None) -> Json:
     scored = failed = chunks = 0
     while True:
-        chunk = step_score()
+        chunk = step_score(None if most is None else most - scored - failed)
         chunks += 1
         if chunks % COMPACT_CHUNKS == 0:
             step_compact()
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
         _say("score", chunk["done"], chunk["total"])
-        if not chunk["left"]:
-            return {"scored": scored, "failed": failed, "scorer": chunk["scorer"], "scorer_version": chunk["version"]}
+        if not chunk["left"] or (most is not None and scored + failed >= most):
+            return {
+                "scored": scored,
+                "failed": failed,
+                "left": chunk["left"],
+                "scorer": chunk["scorer"],
+                "scorer_version": chunk["version"],
+            }
 
 
 @DBOS.workflow()

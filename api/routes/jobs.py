@@ -12,6 +12,7 @@ from api.auth import Role, require
 from api.ids import JOB_ID, new_id
 from api.jobs.records import Job
 from api.problems import documented
+from api.requests import score_request
 from api.routes.state import TheJobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=documented(404, 409, 503))
@@ -42,6 +43,12 @@ class JobIn(BaseModel):
     job_id: str | None = Field(None, pattern=JOB_ID)
 
 
+class ScoreIn(JobIn):
+    """``max_items``: stop after so many; left out, every item is scored."""
+
+    max_items: int | None = Field(None, ge=1)
+
+
 class SyncIn(JobIn):
     """``full`` sweeps every task instead of only what changed."""
 
@@ -67,9 +74,9 @@ def cancel_job(jobs: TheJobs, job_id: str) -> JobOut:
 
 
 @router.post("/score", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
-def start_score(jobs: TheJobs, given: JobIn) -> JobOut:
-    """Score every item that has no score under the current model."""
-    return JobOut.of(jobs.submit("score", given.job_id or new_id("score"), {}))
+def start_score(jobs: TheJobs, given: ScoreIn) -> JobOut:
+    """Score every item that has no score under the current model, or ``max_items`` of them."""
+    return JobOut.of(jobs.submit("score", given.job_id or new_id("score"), score_request(given.max_items)))
 
 
 @router.post("/sync", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])

@@ -86,6 +86,16 @@ def test_a_file_that_is_not_there_is_named(goldfold: Terminal) -> None:
     assert (said.code, "nowhere.jsonl" in said.err) == (1, True)
 
 
+def test_scoring_stops_after_so_many_items_and_goes_on(goldfold: Terminal) -> None:
+    goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
+    said = goldfold("score", "--max-items", "2")
+    assert said.out.startswith("2 items scored by ")
+    assert said.out.endswith("3 items still wait\n")
+    rest = goldfold("score", "--max-items", "9", "--json").json
+    assert (rest["scored"], rest["left"]) == (3, 0)
+    assert goldfold("score", "--max-items", "0").code == 2
+
+
 def test_scoring(goldfold: Terminal) -> None:
     goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
     said = goldfold("score", "--id", "nightly")
