@@ -246,13 +246,20 @@ def made_texts(
 
 def build(name: str, folder: Path, words: list[str]) -> PreTrainedModel:
     """A model of the named shape with random weights, saved as safetensors with a tokenizer of its family."""
-    torch.manual_seed(0)
-    model: PreTrainedModel
-    folder.mkdir(parents=True)
     if name == "minilm":
-        tokenizer, model = _wordpiece(words), BertModel(_minilm(), add_pooling_layer=False)
-    else:
-        tokenizer, model = _bytes(words), RobertaModel(_roberta(), add_pooling_layer=False)
+        return write_bert(folder, _minilm(), words)
+    torch.manual_seed(0)
+    return _write(folder, _bytes(words), RobertaModel(_roberta(), add_pooling_layer=False))
+
+
+def write_bert(folder: Path, config: BertConfig, words: list[str]) -> PreTrainedModel:
+    """A BERT of this shape with random weights, and a word-piece tokenizer that knows ``words``."""
+    torch.manual_seed(0)
+    return _write(folder, _wordpiece(words), BertModel(config, add_pooling_layer=False))
+
+
+def _write(folder: Path, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> PreTrainedModel:
+    folder.mkdir(parents=True)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder, safe_serialization=True)
     _as_sentence_transformer(folder, model.config.hidden_size)

@@ -13,6 +13,7 @@ def test_it_makes_the_rows_it_promises(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("GOLDFOLD_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(scoring, "TEXTS", 8)
     monkeypatch.setattr(scoring, "REPEATS", 1)
+    monkeypatch.setattr(scoring, "PRODUCTS", 2)
     rows = scoring.rows()
     assert tuple(row.name for row in rows) == scoring.NAMES
     for row in rows:

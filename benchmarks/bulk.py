@@ -1,0 +1,113 @@
+"""Bulk scoring of a million texts through the lake: does memory stay flat, and what do the stores cost?
+
+The model is a tiny one, made here with random weights, so that a million texts take minutes: memory does not depend on
+what a forward pass costs. ``GOLDFOLD_BENCH_BULK_ITEMS`` sets another number of texts.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from transformers import BertConfig
+
+from benchmarks.gpu import made_words, write_bert
+from benchmarks.process import forget_peak, in_own_process, peak_mib
+from benchmarks.row import Row, hardware
+from labeling.items import item_id_of
+from labeling.records import Item
+from labeling.scorebook import score_chunk
+from labeling.store.lake import LanceLake
+from scoring.base import Progress, Scores
+from scoring.embedding_head import EmbeddingHead
+from scoring.encoder import SentenceEncoder
+from scoring.prototypes import prototype_head
+
+NAMES = ("bulk_peak_memory", "bulk_memory_growth", "bulk_rate")
+ITEMS = 1_000_000
+APPEND = 20_000  # texts a commit
+CHUNK = 8_192  # texts a scoring step, as the score job takes them from a large lake
+COMPACT_CHUNKS = 32
+WORDS = 12  # a text
+TINY = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
+
+
+def rows() -> list[Row]:
+    """One run in a process of its own."""
+    items, peak, first_half, seconds, store_seconds = in_own_process(measure)
+    said = f"{hardware()}; {items:,.0f} texts, a model of one layer"
+    growth = peak - first_half
+    return [
+        Row("bulk_peak_memory", peak, "MiB above the model", target="<= 1024 MiB", hardware=said),
+        Row("bulk_memory_growth", growth, "MiB from the first half to the second", target="flat", hardware=said),
+        Row(
+            "bulk_rate",
+            items / seconds,
+            "texts/s",
+            "the scorer alone, texts in memory",
+            items / (seconds - store_seconds),
+            (seconds - store_seconds) / seconds,
+            hardware=said,
+        ),
+    ]
+
+
+def measure() -> tuple[float, ...]:
+    """Texts, peak MiB above the loaded model, the same of the first half, wall s in all and those beside the scorer."""
+    items = int(os.environ.get("GOLDFOLD_BENCH_BULK_ITEMS", ITEMS))
+    with tempfile.TemporaryDirectory() as folder:
+        words = made_words(np.random.default_rng(0))
+        write_bert(Path(folder) / "model", TINY, words)
+        lake = _filled(Path(folder) / "lake", items, words)
+        scorer = _Timed(Path(folder) / "model")
+        scorer.score(["warm up"], ["a text to load everything with"])
+        scorer.seconds = 0.0
+        forget_peak()
+        before = peak_mib()
+        halves, started = [], time.perf_counter()
+        for most in (items // 2, items - items // 2):
+            _score(lake, scorer, most)
+            halves.append(peak_mib() - before)
+        seconds = time.perf_counter() - started
+        return items, halves[1], halves[0], seconds, seconds - scorer.seconds
+
+
+class _Timed(EmbeddingHead):
+    """The default kind of scorer, counting the wall time spent in it."""
+
+    def __init__(self, folder: Path) -> None:
+        encoder = SentenceEncoder(folder, device="cpu", batch_tokens=8192)
+        super().__init__(encoder, prototype_head(encoder, {"a": "content about one harm", "b": "about another"}))
+        self.seconds = 0.0
+
+    def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
+        started = time.perf_counter()
+        try:
+            return super().score(ids, texts, progress)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
+def _score(lake: LanceLake, scorer: EmbeddingHead, most: int) -> None:
+    done = chunks = 0
+    while done < most:
+        chunk = score_chunk(lake, scorer, CHUNK, most=most - done)
+        done, chunks = done + chunk.scored + chunk.failed, chunks + 1
+        if chunks % COMPACT_CHUNKS == 0:
+            lake.compact()
+
+
+def _filled(folder: Path, items: int, words: list[str]) -> LanceLake:
+    lake, rng = LanceLake(folder), np.random.default_rng(1)
+    for start in range(0, items, APPEND):
+        texts = [" ".join(row) for row in rng.choice(words, (min(APPEND, items - start), WORDS))]
+        lake.append([_item(f"post-{start + i}", text) for i, text in enumerate(texts)])
+    return lake
+
+
+def _item(external_id: str, text: str) -> Item:
+    return Item(item_id=item_id_of(external_id), external_id=external_id, text=text, content_hash=item_id_of(text))
