@@ -75,6 +75,7 @@ STATUSES: dict[type[Exception], int] = {
     scoring.ModelExists: 409,
     scoring.ModelNotSaved: 503,
     scoring.DeviceError: 503,
+    scoring.BadImage: 422,
     scoring.NotTrainable: 409,
     selection.SelectionError: 500,
     selection.BadPlan: 422,

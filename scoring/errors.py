@@ -8,6 +8,7 @@ ScoringError
 ├── ModelFailed     a model that fails on every item it is given
 ├── LabelMapError   a map between a model's labels and policies that does not fit either side
 ├── DeviceError     a device that is unknown, absent or broken
+├── BadImage        an image file that is broken, too large, or of a format that is not read
 └── NotTrainable    too few labels to train any policy
 """
 
@@ -44,6 +45,10 @@ class LabelMapError(ScoringError):
 
 class DeviceError(ScoringError):
     """The device is unknown, absent or broken."""
+
+
+class BadImage(ScoringError):
+    """The image file is broken, too large or of a format that is not read; the message says which."""
 
 
 class NotTrainable(ScoringError):

