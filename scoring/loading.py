@@ -6,18 +6,25 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as library
 
 from scoring.device import inference_dtype
 from scoring.errors import ModelRefused
 
-Architecture = type[AutoModel] | type[AutoModelForSequenceClassification]
+Architecture = type[AutoModel] | type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -42,7 +49,7 @@ def load_model(
     """
     try:
         with _quiet():
-            loaded = architecture.from_pretrained(
+            loaded: Any = architecture.from_pretrained(
                 str(folder),
                 use_safetensors=True,
                 trust_remote_code=False,

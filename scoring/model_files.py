@@ -21,6 +21,7 @@ SETTINGS = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    "chat_template.jinja",
     "vocab.json",
     "*.txt",
     "*.model",
