@@ -76,6 +76,7 @@ STATUSES: dict[type[Exception], int] = {
     scoring.ModelNotSaved: 503,
     scoring.DeviceError: 503,
     scoring.BadImage: 422,
+    scoring.BadVideo: 422,
     scoring.NotTrainable: 409,
     selection.SelectionError: 500,
     selection.BadPlan: 422,

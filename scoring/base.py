@@ -49,8 +49,9 @@ class Scores:
 @dataclass(frozen=True, slots=True)
 class FrameScores:
     """The m frames of a video that were scored: ``times_s`` (m,) float32, seconds after its first picture, rising;
-    ``probabilities`` (m, k) float32, columns as in the policies of the frames' scorer."""
+    ``probabilities`` (m, k) float32, columns as in ``policies``, which are those of the frames' scorer."""
 
+    policies: tuple[str, ...]
     times_s: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32]
 
@@ -94,13 +95,16 @@ class Scorer(Protocol):
 
 
 class ImageScorer(Protocol):
-    """As ``Scorer``, for images."""
+    """As ``Scorer``, for images; ``embedding_version`` names what made the embeddings."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def embedding_version(self) -> str: ...
 
     @property
     def policies(self) -> tuple[str, ...]: ...
@@ -113,13 +117,16 @@ class ImageScorer(Protocol):
 
 
 class VideoScorer(Protocol):
-    """As ``Scorer``, for videos."""
+    """As ``ImageScorer``, for videos."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def embedding_version(self) -> str: ...
 
     @property
     def policies(self) -> tuple[str, ...]: ...

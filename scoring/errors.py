@@ -9,6 +9,7 @@ ScoringError
 ├── LabelMapError   a map between a model's labels and policies that does not fit either side
 ├── DeviceError     a device that is unknown, absent or broken
 ├── BadImage        an image file that is broken, too large, or of a format that is not read
+├── BadVideo        a video file that is broken, too large, or of a format that is not read
 └── NotTrainable    too few labels to train any policy
 """
 
@@ -49,6 +50,10 @@ class DeviceError(ScoringError):
 
 class BadImage(ScoringError):
     """The image file is broken, too large or of a format that is not read; the message says which."""
+
+
+class BadVideo(ScoringError):
+    """The video file is broken, too large or of a format that is not read; the message says which."""
 
 
 class NotTrainable(ScoringError):

@@ -162,7 +162,7 @@ class _Pass(Generic[Input]):
         return f"not enough memory on {self._device} for this picture alone"
 
     def _keep(self, part: list[tuple[int, Input]], probabilities: F32, features: F32) -> None:
-        good = np.isfinite(probabilities).all(axis=1) & np.isfinite(features).all(axis=1)
+        good = np.isfinite(np.concatenate([probabilities, features], axis=1)).all(axis=1)
         vectors = unit(features)
         for row, (position, _) in enumerate(part):
             if not good[row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,8 +69,8 @@ class ImageTextScorer(FrameScorer[Inputs]):
         self.policies = tuple(sorted(prompts))
         self._spans, captions = _laid_out(prompts, alone=self._alone)
         self._captions = self._encode(folder, captions)
-        self._scale = float(self.module.logit_scale.detach().float().exp())
-        self._bias = float(self.module.logit_bias.detach()) if self._alone else 0.0
+        self._scale = math.exp(_number(self.module, "logit_scale"))
+        self._bias = _number(self.module, "logit_bias") if self._alone else 0.0
         self.dimension = self._captions.shape[1]
         self._try()
         self.embedding_version = fingerprint(folder, {"features": "picture", **asdict(limits)})
@@ -134,6 +135,10 @@ class ImageTextScorer(FrameScorer[Inputs]):
             self._forward([self._prepare(np.zeros((8, 8, 3), np.uint8))])
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise ModelRefused(f"{self.name} cannot read what its image processor makes: {error}") from error
+
+
+def _number(model: Any, name: str) -> float:
+    return float(getattr(model, name).detach().float().item())
 
 
 def _judges_alone(name: str, kind: str) -> bool:

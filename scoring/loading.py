@@ -94,7 +94,7 @@ def load_image_processor(folder: Path) -> PilBackend:
     resizing by version. Raises ModelRefused."""
     try:
         with _quiet():
-            processor = AutoImageProcessor.from_pretrained(
+            processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
                 str(folder), backend="pil", trust_remote_code=False, local_files_only=True
             )
     except _DAMAGE as error:

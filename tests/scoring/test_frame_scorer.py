@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,34 +13,11 @@ from PIL import Image
 
 from scoring.base import ImageScorer
 from scoring.errors import DeviceError, ModelFailed
-from scoring.frame_scorer import F32, FrameScorer, unit
-from scoring.images import DEFAULT, Limits, Pixels
+from scoring.frame_scorer import F32, unit
+from scoring.images import Limits, Pixels
 from tests.contracts.image_scorer import FILES, IDS, ImageScorerContract
+from tests.scoring.fake_images import Means
 from tests.scoring.pictures import encoded
-
-Hook = Callable[[Sequence[F32]], None]
-
-
-class Means(FrameScorer[F32]):
-    """Scores a frame by its mean red and mean green; ``hook`` sees every batch first."""
-
-    name = "means"
-    policies = ("red", "green")
-    dimension = 3
-
-    def __init__(self, limits: Limits = DEFAULT, batch: int = 4, hook: Hook | None = None) -> None:
-        super().__init__(limits, batch)
-        self.version = self.embedding_version = str(limits.frames)
-        self.hook = hook
-
-    def _prepare(self, frame: Pixels) -> F32:
-        return frame.reshape(-1, 3).mean(axis=0, dtype=np.float32)
-
-    def _forward(self, inputs: Sequence[F32]) -> tuple[F32, F32]:
-        if self.hook is not None:
-            self.hook(inputs)
-        states = np.stack(inputs)
-        return states[:, :2] / 255, states
 
 
 class TestMeans(ImageScorerContract):
@@ -170,4 +147,4 @@ def test_batches_change_no_bit(colors: list[tuple[int, int]], batch: int) -> Non
 
 
 def test_unit_leaves_zeros_alone() -> None:
-    np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0]], np.float32)), np.array([[0.6, 0.8], [0, 0]]))

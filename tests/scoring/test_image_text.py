@@ -20,6 +20,7 @@ from tests.scoring.tiny_images import DUAL, write_classifier, write_dual
 
 VIOLATES = {"hate": ("bad words can hurt people",), "violence": ("the quick brown fox jumps", "a lazy dog")}
 NEUTRAL = {"hate": ("a lovely day", "a walk in the park"), "violence": ("small birds sing",)}
+IMAGES: Any = AutoImageProcessor  # has no types
 
 
 def prompts(kind: str, policies: tuple[str, ...] = ("hate", "violence")) -> dict[str, Prompts]:
@@ -68,7 +69,7 @@ def their_logits(folder: Path, kind: str, captions: tuple[str, ...]) -> npt.NDAr
         max_length=MAX_TOKENS,
         return_tensors="pt",
     )
-    pixels = AutoImageProcessor.from_pretrained(str(folder), backend="pil")(list(PICTURES), return_tensors="pt")
+    pixels = IMAGES.from_pretrained(str(folder), backend="pil")(list(PICTURES), return_tensors="pt")
     mask = {} if kind == "siglip" else {"attention_mask": words["attention_mask"]}
     with torch.inference_mode():
         out = model(input_ids=words["input_ids"], pixel_values=pixels["pixel_values"], **mask)
