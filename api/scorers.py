@@ -11,7 +11,7 @@ from typing import Any
 
 from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
-from configs.scorer_files import read_scorer, scorer_path
+from configs.scorer_files import check_reads, read_scorer, scorer_path
 from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, HFText, Remote, ScorerFile
 from configs.settings import Settings
 from labeling.policies import Policies
@@ -47,7 +47,7 @@ def build_encoder(settings: Settings) -> Encoder:
     file = read_scorer(settings.scorer)
     own = file if isinstance(file, EmbeddingHeadFile) else EmbeddingHeadFile(kind="embedding-head")
     named = own.model or (None if settings.encoder == "default" else settings.encoder)
-    with _explained(settings.scorer if own.model else "encoder"):
+    with explained(settings.scorer if own.model else "encoder"):
         return SentenceEncoder(
             None if named is None else locate(named, own.revision),
             device=settings.device,
@@ -68,14 +68,16 @@ def build_head_scorer(encoder: Encoder, head: Head) -> LakeScorer:
 
 def build_scorer(settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer:
     """The scorer of the scorer file that the settings name. Raises SettingsError, ScoringError."""
-    return _build(settings.scorer, Makings(settings, policies, own, Path()))
+    return build(settings.scorer, Makings(settings, policies, own, Path()))
 
 
-def _build(named: str, makings: Makings) -> LakeScorer:
+def build(named: str, makings: Makings) -> LakeScorer:
+    """The text scorer of one scorer file. Raises SettingsError, ScoringError."""
     path = scorer_path(named, makings.beside)
     file = read_scorer(named, makings.policies, makings.beside)
     inside = Makings(makings.settings, makings.policies, makings.own, path.parent)
-    with _explained(str(path)):
+    check_reads(file, "text", str(path))
+    with explained(str(path)):
         return BUILDERS[type(file)](file, inside)
 
 
@@ -97,7 +99,7 @@ def _embedding_head(_file: EmbeddingHeadFile, makings: Makings) -> LakeScorer:
 
 
 def _ensemble(file: EnsembleFile, makings: Makings) -> LakeScorer:
-    return Ensemble([_build(member, makings) for member in file.members])
+    return Ensemble([build(member, makings) for member in file.members])
 
 
 def _remote(file: Remote, makings: Makings) -> LakeScorer:
@@ -120,7 +122,7 @@ BUILDERS: Mapping[type[ScorerFile], Callable[[Any, Makings], LakeScorer]] = {
 
 
 @contextmanager
-def _explained(source: str) -> Iterator[None]:
+def explained(source: str) -> Iterator[None]:
     """A value that the model cannot take, such as more tokens than it reads, is a fault of the settings."""
     try:
         yield

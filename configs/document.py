@@ -39,6 +39,8 @@ of one. It is YAML, and its `kind` says which keys it has. Models are read from 
 code of their own; a model of the hub is pinned to a commit. Where the hub cannot be reached, fetch the model elsewhere
 (`hf download NAME --revision COMMIT --local-dir FOLDER`) and name the folder. `goldfold doctor` loads the model and
 says what it found.
+
+`scorer` takes a file whose kind reads texts. `opennsfw`, `hf-image` and `image-text` read images, `video` reads videos.
 """
 
 SCORER_EXAMPLE = """

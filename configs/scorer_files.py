@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from configs.errors import SettingsError
 from configs.files import explain, read_mapping, refuse_unknown
-from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile
+from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile, VideoFileKind
 
 PACKAGED_SCORERS = Path(__file__).parent / "scorers"
 
@@ -63,13 +63,31 @@ def read_scorer(named: Path | str, policies: Collection[str] | None = None, besi
 
 def judged_policies(named: Path | str, policies: Collection[str], beside: Path | None = None) -> frozenset[str]:
     """The policies that the scorer of a file judges, told without loading a model. Raises SettingsError as
-    ``read_scorer`` does, also for an ensemble's members."""
+    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer."""
     file = read_scorer(named, policies, beside)
+    parts = _parts(file)
+    if not parts:
+        judged = file.judged()
+        return frozenset(policies) if judged is None else judged
+    path = scorer_path(named, beside)
+    for part, reads in parts:
+        check_reads(read_scorer(part, None, path.parent), reads, f"{path}: {part}")
+    return frozenset.union(*(judged_policies(part, policies, path.parent) for part, _ in parts))
+
+
+def check_reads(file: ScorerFile, reads: str, source: str) -> None:
+    """Raises SettingsError when the scorer of a file is not for ``reads`` (text, image or video)."""
+    if file.reads != reads:
+        raise SettingsError(f"{source}: kind {file.kind} reads {file.reads}s; name a scorer file for {reads}s here")
+
+
+def _parts(file: ScorerFile) -> list[tuple[str, str]]:
+    """The scorer files that a file names, and what each of them must read."""
     if isinstance(file, EnsembleFile):
-        folder = scorer_path(named, beside).parent
-        return frozenset.union(*(judged_policies(member, policies, folder) for member in file.members))
-    judged = file.judged()
-    return frozenset(policies) if judged is None else judged
+        return [(member, "text") for member in file.members]
+    if isinstance(file, VideoFileKind):
+        return [(file.images, "image"), *([(file.transcript, "text")] if file.transcript else [])]
+    return []
 
 
 def _kind(raw: dict[str, object], source: str) -> type[ScorerFile]:
@@ -86,10 +104,10 @@ def _kind(raw: dict[str, object], source: str) -> type[ScorerFile]:
 
 def _unknown_policies(file: ScorerFile, policies: Collection[str], source: str) -> list[str]:
     problems = []
-    for label, policy in file.meanings().items():
+    for key, policy in file.meanings().items():
         if policy not in policies:
             near = get_close_matches(policy, policies, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(sorted(policies))
-            problems.append(f"{source}: labels.{label}: {policy!r} is no policy{meant} (known: {known})")
+            problems.append(f"{source}: {key}: {policy!r} is no policy{meant} (known: {known})")
     return problems

@@ -28,16 +28,22 @@ def _service(url: str) -> str:
     return url.rstrip("/")
 
 
+def _of_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    return {f"labels.{label}": policy for label, policy in labels.items()}
+
+
 class ScorerFile(BaseModel):
-    """What every kind has. ``folders``: keys whose relative path is relative to the file, where it is there."""
+    """What every kind has. ``reads``: what it scores; ``folders``: keys whose relative path is relative to the file,
+    where it is there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    reads: ClassVar[Literal["text", "image", "video"]] = "text"
     folders: ClassVar[tuple[str, ...]] = ()
 
     kind: str
 
     def meanings(self) -> Mapping[str, str]:
-        """What the file says means a policy -> that policy's id, for the check that such policies are there."""
+        """The key of the file that means a policy -> that policy's id, for the check that such policies are there."""
         return {}
 
     def judged(self) -> frozenset[str] | None:
@@ -76,7 +82,7 @@ class HFText(HubModel):
     max_tokens: MaxTokens | None = Field(default=None, description="Overrides the setting max_tokens for this model.")
 
     def meanings(self) -> Mapping[str, str]:
-        return self.labels
+        return _of_labels(self.labels)
 
 
 class EmbeddingHeadFile(ScorerFile):
@@ -132,7 +138,85 @@ class Remote(ScorerFile):
     per_thousand_requests: float = Field(default=0.0, ge=0, description="Price of a thousand requests.")
 
     def meanings(self) -> Mapping[str, str]:
-        return self.labels
+        return _of_labels(self.labels)
+
+
+class OpenNSFWFile(ScorerFile):
+    """Yahoo's open_nsfw, an image scorer whose weights come with Goldfold: how sexually explicit a photograph is."""
+
+    reads = "image"
+
+    kind: Literal["opennsfw"] = Field(description="The image scorer whose weights come with Goldfold.")
+    policy: Name = Field(description="The policy that its one probability stands for.")
+
+    def meanings(self) -> Mapping[str, str]:
+        return {"policy": self.policy}
+
+
+class HFImage(HubModel):
+    """A transformers image classifier. ``labels`` maps a label of the model to a policy id; labels left out are
+    ignored. Several labels may mean one policy."""
+
+    reads = "image"
+
+    kind: Literal["hf-image"] = Field(description="A transformers image classifier.")
+    labels: dict[Name, Name] = Field(min_length=1, description="The model's label: the policy it means.")
+    activation: Literal["softmax", "sigmoid"] | None = Field(
+        default=None, description="As for hf-text; none: what the model's own config says."
+    )
+
+    def meanings(self) -> Mapping[str, str]:
+        return _of_labels(self.labels)
+
+
+class Captions(BaseModel):
+    """What pictures that break a policy look like, and pictures that do not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    violates: list[Name] = Field(min_length=1)
+    neutral: list[Name] = []
+
+
+class ImageText(HubModel):
+    """A CLIP or SigLIP model that compares pictures with captions, so that a new policy needs no training."""
+
+    reads = "image"
+
+    kind: Literal["image-text"] = Field(description="A CLIP or SigLIP model that compares pictures with captions.")
+    prompts: dict[Name, Captions] = Field(
+        min_length=1,
+        description=(
+            "The policy: its captions, as lists violates (pictures that break it) and neutral (pictures that do not; "
+            "needed for CLIP, which only compares; left out for SigLIP, which judges each caption by itself)."
+        ),
+    )
+
+    def meanings(self) -> Mapping[str, str]:
+        return {f"prompts.{policy}": policy for policy in self.prompts}
+
+
+class VideoFileKind(ScorerFile):
+    """Videos by their frames, each seen by an image scorer; what is said may be read by a text scorer."""
+
+    reads = "video"
+
+    kind: Literal["video"] = Field(description="An image scorer on the frames of a video.")
+    images: Name = Field(description="Scorer file of the image scorer: a packaged one, or a path beside this file.")
+    transcript: Name | None = Field(
+        default=None, description="Scorer file of what scores transcripts; none: they are not scored."
+    )
+    floor_s: float = Field(default=1.0, gt=0, description="Seconds between two frames at most.")
+    scene: float = Field(
+        default=0.1, gt=0, lt=1, description="Mean difference of colours, as a share, that makes a frame a new scene."
+    )
+    frames: int = Field(
+        default=128, ge=2, description="Frames scored at most, half of them for scene changes; thinned evenly above."
+    )
+    side: int = Field(default=256, ge=16, description="Pixels of the shorter side that frames are shrunk to.")
+    top: int = Field(default=3, ge=1, description="Frames whose mean is a policy's score: the highest ones.")
+    max_duration_s: float = Field(default=14_400.0, gt=0, description="Longest video read.")
+    max_bytes: int = Field(default=4_000_000_000, ge=1, description="Largest file read.")
 
 
 KINDS: dict[str, type[ScorerFile]] = {
@@ -140,4 +224,8 @@ KINDS: dict[str, type[ScorerFile]] = {
     "hf-text": HFText,
     "ensemble": EnsembleFile,
     "remote": Remote,
+    "opennsfw": OpenNSFWFile,
+    "hf-image": HFImage,
+    "image-text": ImageText,
+    "video": VideoFileKind,
 }

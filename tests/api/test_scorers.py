@@ -57,7 +57,12 @@ def test_a_device() -> None:
 
 
 def test_each_kind_has_a_builder() -> None:
-    assert set(BUILDERS) == set(KINDS.values())
+    assert set(BUILDERS) == {kind for kind in KINDS.values() if kind.reads == "text"}
+
+
+def test_a_scorer_of_images_is_none_of_texts(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="kind opennsfw reads images; name a scorer file for texts here"):
+        describe_model(Settings(data_dir=tmp_path, scorer="opennsfw"), POLICIES)
 
 
 def test_an_ensemble_of_files_is_one_scorer(tmp_path: Path) -> None:

@@ -123,6 +123,38 @@ def test_an_ensemble_judges_what_its_members_judge(tmp_path: Path) -> None:
         read_scorer(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: video\nimages: own.yaml\n", r"own.yaml: own.yaml: kind video reads videos; .* for images"),
+        ("kind: video\nimages: toxic-bert\n", "toxic-bert: kind hf-text reads texts; .* for images"),
+        ("kind: video\nimages: opennsfw\ntranscript: opennsfw\n", "opennsfw: kind opennsfw reads images; .* for texts"),
+        ("kind: ensemble\nmembers: [opennsfw, toxic-bert]\n", "opennsfw: kind opennsfw reads images; .* for texts"),
+    ],
+)
+def test_a_part_that_reads_something_else_is_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=says):
+        judged_policies(tmp_path / "own.yaml", ["sexual", "hate_speech", "violence"])
+
+
+def test_a_video_is_judged_by_its_parts(tmp_path: Path) -> None:
+    assert judged_policies("video", ["sexual", "violence"]) == {"sexual"}
+    (tmp_path / "own.yaml").write_text("kind: video\nimages: opennsfw\ntranscript: embedding-head\n")
+    assert judged_policies(tmp_path / "own.yaml", ["sexual", "violence"]) == {"sexual", "violence"}
+
+
+def test_captions_that_mean_no_policy_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "own.yaml"
+    path.write_text("kind: image-text\nmodel: model\nprompts: {gore: {violates: [blood]}}\n")
+    with pytest.raises(SettingsError, match=r"prompts.gore: 'gore' is no policy"):
+        read_scorer(path, ["violence"])
+    path.write_text("kind: image-text\nmodel: model\nprompts: {violence: {violates: []}}\n")
+    with pytest.raises(SettingsError, match=r"prompts.violence.violates"):
+        read_scorer(path, ["violence"])
+
+
 def test_a_name_goes_before_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toxic-bert").write_text("kind: hf-text\n")
