@@ -8,7 +8,7 @@ from pathlib import Path
 from api.scorers import Makings, build, explained
 from configs.errors import SettingsError
 from configs.scorer_files import check_reads, read_scorer, scorer_path
-from configs.scorer_kinds import HFImage, ImageText, OpenNSFWFile, ScorerFile, VideoFileKind
+from configs.scorer_kinds import HFImage, ImageText, OpenNSFWFile, ScorerFile, VideoFramesFile
 from configs.settings import Settings
 from scoring.base import ImageScorer, VideoScorer
 from scoring.frames import Sampling
@@ -30,7 +30,7 @@ def build_image_scorer(named: str, makings: Makings) -> ImageScorer:
 def build_video_scorer(named: str, makings: Makings) -> VideoScorer:
     """The video scorer of a scorer file, as ``build_image_scorer``."""
     file, path = _read(named, makings, "video")
-    if not isinstance(file, VideoFileKind):
+    if not isinstance(file, VideoFramesFile):
         raise SettingsError(f"{path}: kind {file.kind} has no builder for videos")
     inside = replace(makings, beside=path.parent)
     with explained(str(path)):

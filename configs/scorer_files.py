@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from configs.errors import SettingsError
 from configs.files import explain, read_mapping, refuse_unknown
-from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile, VideoFileKind
+from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile, VideoFramesFile
 
 PACKAGED_SCORERS = Path(__file__).parent / "scorers"
 
@@ -85,7 +85,7 @@ def _parts(file: ScorerFile) -> list[tuple[str, str]]:
     """The scorer files that a file names, and what each of them must read."""
     if isinstance(file, EnsembleFile):
         return [(member, "text") for member in file.members]
-    if isinstance(file, VideoFileKind):
+    if isinstance(file, VideoFramesFile):
         return [(file.images, "image"), *([(file.transcript, "text")] if file.transcript else [])]
     return []
 

@@ -196,7 +196,7 @@ class ImageText(HubModel):
         return {f"prompts.{policy}": policy for policy in self.prompts}
 
 
-class VideoFileKind(ScorerFile):
+class VideoFramesFile(ScorerFile):
     """Videos by their frames, each seen by an image scorer; what is said may be read by a text scorer."""
 
     reads = "video"
@@ -227,5 +227,5 @@ KINDS: dict[str, type[ScorerFile]] = {
     "opennsfw": OpenNSFWFile,
     "hf-image": HFImage,
     "image-text": ImageText,
-    "video": VideoFileKind,
+    "video": VideoFramesFile,
 }

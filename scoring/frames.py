@@ -13,7 +13,7 @@ from av.video.reformatter import VideoReformatter
 from scoring.base import VideoFile
 from scoring.errors import BadVideo
 from scoring.images import Pixels
-from scoring.video_files import DEFAULT, VideoLimits, VideoReader, opened
+from scoring.video_files import DAMAGE, DEFAULT, VideoLimits, VideoReader, opened
 
 MISSING_S = 2.0  # seconds without pictures at the end that are worth a note
 THUMBNAIL = 32  # pixels a side: what scene changes are seen on
@@ -60,7 +60,10 @@ def sample(file: VideoFile, sampling: Sampling, limits: VideoLimits = DEFAULT, t
     with opened(file, limits, threads) as reader:
         chooser = _Chooser(sampling)
         for time_s, picture in reader.pictures():
-            chooser.see(time_s, picture)
+            try:
+                chooser.see(time_s, picture)
+            except DAMAGE:  # a format of pixels that cannot be converted
+                reader.skipped += 1
         if not chooser.seen:
             raise BadVideo("none of the video's pictures could be decoded")
         kept = sorted([*chooser.floor.kept, *chooser.scenes.kept], key=lambda one: one[0])
@@ -103,6 +106,7 @@ class _Chooser:
         self._floor_at, self._since = 0.0, 0
 
     def see(self, time_s: float, picture: VideoFrame) -> None:
+        """Raises one of ``DAMAGE`` for a picture that cannot be converted."""
         thumbnail = self._shrunk(picture)
         self.seen += 1
         self._since += 1
@@ -147,7 +151,7 @@ def _notes(reader: VideoReader) -> tuple[str, ...]:
     if reader.tracks > 1:
         told.append(f"1 of {reader.tracks} tracks of pictures was read")
     if reader.skipped:
-        told.append(f"{reader.skipped} damaged packets were skipped")
+        told.append(f"{reader.skipped} damaged packets or pictures were skipped")
     if reader.patched:
         told.append(f"{reader.patched} damaged pictures were read as far as they could be")
     if reader.stopped:

@@ -63,7 +63,7 @@ class ImageTextScorer(FrameScorer[Inputs]):
         super().__init__(limits, BATCH_FRAMES[self.device.type] if batch is None else batch)
         folder = locate(model, revision)
         self.name = Path(str(model)).name
-        self.module: Any = load_model(AutoModel, folder, self.device)
+        self.module: Any = load_model(AutoModel, folder, self.device, dtype=torch.float32)  # scale ~100: no halves
         self._alone = _judges_alone(self.name, str(self.module.config.model_type))
         self._inputs = ImageInputs(folder)
         self.policies = tuple(sorted(prompts))
@@ -81,8 +81,8 @@ class ImageTextScorer(FrameScorer[Inputs]):
     def score_embeddings(self, ids: Sequence[str], embeddings: npt.NDArray[np.float16]) -> Scores:
         """Scores of pictures by the (n, d) unit vectors that a scorer of the same ``embedding_version`` kept.
 
-        The rounding to float16 moves a logit by about 1e-3 of its scale. An animation is judged by the mean of its
-        frames here, not by the worst of them. Raises ValueError for vectors of another shape.
+        The rounding to float16 moves a logit by at most about 5e-4 of its scale. An animation is judged by the mean of
+        its frames here, not by the worst of them. Raises ValueError for vectors of another shape.
         """
         if embeddings.shape != (len(ids), self.dimension):
             raise ValueError(f"embeddings must be ({len(ids)}, {self.dimension}), not {embeddings.shape}")

@@ -48,9 +48,13 @@ _DAMAGE = (
 
 
 def load_model(
-    architecture: Architecture, folder: Path, device: torch.device, may_lack: tuple[str, ...] = ()
+    architecture: Architecture,
+    folder: Path,
+    device: torch.device,
+    may_lack: tuple[str, ...] = (),
+    dtype: torch.dtype | None = None,
 ) -> PreTrainedModel:
-    """The model in inference mode on ``device``.
+    """The model in inference mode on ``device``; ``dtype`` None: what suits the device.
 
     transformers fills weights that the file lacks with random numbers; that is refused here, but for the parts named
     in ``may_lack`` (prefixes of parameters that the caller never uses). Raises ModelRefused.
@@ -62,7 +66,7 @@ def load_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
-                dtype=inference_dtype(device),
+                dtype=dtype or inference_dtype(device),
                 output_loading_info=True,
             )
     except _DAMAGE as error:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.base import (
     Failure,
@@ -85,17 +86,19 @@ class VideoByFrames:
                 progress(i + 1, len(ids))
         texts = dict(zip(ids, transcripts or [None] * len(ids), strict=True))
         probabilities, notes = self._combined(seen, texts)
-        width = self._images.score_pixels([], []).embeddings.shape[1]
         return VideoScores(
             ids=tuple(seen),
             policies=self.policies,
             probabilities=probabilities,
-            embeddings=np.array([one.vector for one in seen.values()], np.float16).reshape(len(seen), width),
+            embeddings=self._stacked([one.vector for one in seen.values()]),
             failures=tuple(failures),
             notes=(*(note for one in seen.values() for note in one.notes), *notes),
             frames=tuple(one.frames for one in seen.values()),
             segments=tuple(one.segments for one in seen.values()),
         )
+
+    def _stacked(self, vectors: Sequence[F32]) -> npt.NDArray[np.float16]:
+        return np.array(vectors, np.float16) if vectors else self._images.score_pixels([], []).embeddings
 
     def _seen(self, item_id: str, video: VideoFile) -> _Seen:
         taken = sample(video, self._sampling, self._limits, self._threads)

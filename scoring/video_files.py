@@ -33,7 +33,15 @@ CODECS = (
 )
 LEAST_WORK = 100_000  # pixels that a picture counts for at least, so that tiny ones are limited too
 USUAL_STEP_S = 1 / 25
-_DAMAGE = (ArithmeticError, FFmpegError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+DAMAGE = (
+    ArithmeticError,
+    FFmpegError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)  # all that PyAV has been seen to raise for damaged files
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ class VideoReader:
         for packet in self._packets():
             try:
                 frames = packet.decode()
-            except _DAMAGE:
+            except DAMAGE:
                 self.skipped += 1
                 continue
             for frame in frames:
@@ -97,7 +105,7 @@ class VideoReader:
                 yield next(packets)
             except StopIteration:
                 return
-            except _DAMAGE:
+            except DAMAGE:
                 self.broken = True
                 return
 
@@ -149,11 +157,8 @@ def opened(file: VideoFile, limits: VideoLimits = DEFAULT, threads: int = 1) -> 
 @contextmanager
 def _bytes_of(file: VideoFile, limits: VideoLimits) -> Iterator[BinaryIO]:
     if isinstance(file, Path):
-        try:
-            with file.open("rb") as source:
-                yield _checked(source, limits)
-        except OSError as error:
-            raise BadVideo(f"the video file cannot be read: {error.strerror or error}") from error
+        with _open(file) as source:
+            yield _checked(source, limits)
     elif isinstance(file, bytes):
         yield _checked(BytesIO(file), limits)
     elif hasattr(file, "read") and hasattr(file, "seek"):
@@ -162,9 +167,21 @@ def _bytes_of(file: VideoFile, limits: VideoLimits) -> Iterator[BinaryIO]:
         raise BadVideo(f"the video is a {type(file).__name__}, not a path, bytes or an open file")
 
 
+def _open(path: Path) -> BinaryIO:
+    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+        raise BadVideo(f"{path.name} is no file, so it cannot be read as a video")
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise BadVideo(f"the video file cannot be read: {error.strerror or error}") from error
+
+
 def _checked(source: BinaryIO, limits: VideoLimits) -> BinaryIO:
-    size = source.seek(0, SEEK_END)
-    source.seek(0)
+    try:
+        size = source.seek(0, SEEK_END)
+        source.seek(0)
+    except (OSError, ValueError) as error:
+        raise BadVideo("the open video file cannot seek; give one that can, or a path") from error
     if size == 0:
         raise BadVideo("the video file is empty")
     if size > limits.file_bytes:
@@ -185,7 +202,7 @@ def _container(source: BinaryIO, limits: VideoLimits) -> Iterator[InputContainer
         container = av.open(
             source, "r", options={"max_pixels": str(limits.pixels)}, container_options=lists, io_open=refuse
         )
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if asked:
             raise BadVideo(
                 "the video refers to another file; only files that hold their own pictures are read"

@@ -107,7 +107,7 @@ def test_a_model_that_never_answers_is_told_apart_from_its_pictures() -> None:
         Means(hook=explode).score_pixels([str(i) for i in range(40)], frames)
 
 
-def test_a_broken_device_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_device_stops_the_run() -> None:
     def explode(rows: Sequence[F32]) -> None:
         raise torch.AcceleratorError("injected")
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.process import forget_peak, in_own_process, peak_mib
+from scoring import frames
 from scoring.errors import BadVideo
 from scoring.frames import FLOOR_PICTURES, Sampling, sample
 from scoring.video_files import VideoLimits
@@ -28,9 +33,9 @@ def test_a_still_scene_gives_a_frame_a_second() -> None:
 
 
 def test_a_scene_shorter_than_the_floor_is_seen() -> None:
-    frames = [plain(BLACK)] * 30
-    frames[13] = plain(RED)
-    found = sample(video(frames), Sampling())
+    made = [plain(BLACK)] * 30
+    made[13] = plain(RED)
+    found = sample(video(made), Sampling())
     assert found.times_s == pytest.approx((0, 1, 1.3, 1.4, 2))
     assert found.frames[2][:, :, 0].mean() > 200
 
@@ -43,9 +48,9 @@ def test_a_slow_change_between_two_regular_frames_is_seen() -> None:
 
 
 def test_a_change_of_colour_alone_is_seen() -> None:
-    frames = [plain((128, 128, 128))] * 10
-    frames[4] = plain((0, 190, 110))  # about as bright
-    assert 0.4 in sample(video(frames), Sampling()).times_s
+    made = [plain((128, 128, 128))] * 10
+    made[4] = plain((0, 190, 110))  # about as bright
+    assert 0.4 in sample(video(made), Sampling()).times_s
 
 
 @given(st.integers(2, 60), st.floats(0.15, 3), st.integers(2, 20))
@@ -61,8 +66,8 @@ def test_no_gap_is_wider_than_the_floor_unless_a_note_says_so(n: int, floor_s: f
 
 
 def test_a_flicker_is_thinned_evenly_and_told() -> None:
-    frames = [plain(color, SMALL) for _ in range(100) for color in (BLACK, WHITE)]
-    found = sample(video(frames, size=SMALL), Sampling(frames=16))
+    made = [plain(color, SMALL) for _ in range(100) for color in (BLACK, WHITE)]
+    found = sample(video(made, size=SMALL), Sampling(frames=16))
     assert len(found.frames) <= 16
     assert found.times_s[-1] > 15
     assert [note for note in found.notes if "of 180 scene changes were scored" in note]
@@ -70,9 +75,9 @@ def test_a_flicker_is_thinned_evenly_and_told() -> None:
 
 
 def test_a_long_still_video_leaves_room_for_its_one_short_scene() -> None:
-    frames = [plain(BLACK, SMALL)] * 400
-    frames[333] = plain(RED, SMALL)
-    found = sample(video(frames, rate=2, size=SMALL), Sampling(frames=8))
+    made = [plain(BLACK, SMALL)] * 400
+    made[333] = plain(RED, SMALL)
+    found = sample(video(made, rate=2, size=SMALL), Sampling(frames=8))
     assert len(found.frames) <= 8
     assert 166.5 in found.times_s
 
@@ -126,6 +131,19 @@ def test_a_video_without_pictures_is_refused() -> None:
     start, end = whole.index(b"mdat") + 4, whole.index(b"moov") - 4
     with pytest.raises(BadVideo, match="none of the video's pictures could be decoded"):
         sample(whole[:start] + bytes(end - start) + whole[end:], Sampling())
+
+
+def test_pictures_that_cannot_be_converted_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky:
+        def reformat(self, frame: VideoFrame, *args: Any, **options: Any) -> VideoFrame:
+            if frame.pts == 0:
+                raise av.error.ArgumentError(22, "injected")
+            return VideoReformatter().reformat(frame, *args, **options)
+
+    monkeypatch.setattr(frames, "VideoReformatter", Picky)
+    found = sample(video([plain(RED)] * 15), Sampling())
+    assert found.times_s[0] == pytest.approx(0.1)
+    assert found.notes == ("1 damaged packets or pictures were skipped",)
 
 
 @pytest.mark.parametrize("wrong", [{"floor_s": 0.0}, {"scene": 0.0}, {"scene": 1.0}, {"frames": 1}, {"side": 8}])

@@ -59,27 +59,32 @@ class TestSiglip(TinyContract):
     kind = "siglip"
 
 
+class TestSiglip2(TinyContract):
+    kind = "siglip2"
+
+
 def their_logits(folder: Path, kind: str, captions: tuple[str, ...]) -> npt.NDArray[np.float32]:
     """(pictures, captions) by transformers' own forward pass."""
     model: Any = AutoModel.from_pretrained(str(folder)).eval()
     words = AutoTokenizer.from_pretrained(str(folder))(
         list(captions),
-        padding="max_length" if kind == "siglip" else True,
+        padding=True if kind == "clip" else "max_length",
         truncation=True,
         max_length=MAX_TOKENS,
         return_tensors="pt",
     )
     pixels = IMAGES.from_pretrained(str(folder), backend="pil")(list(PICTURES), return_tensors="pt")
-    mask = {} if kind == "siglip" else {"attention_mask": words["attention_mask"]}
+    mask = {"attention_mask": words["attention_mask"]} if kind == "clip" else {}
     with torch.inference_mode():
-        out = model(input_ids=words["input_ids"], pixel_values=pixels["pixel_values"], **mask)
+        out = model(input_ids=words["input_ids"], **pixels, **mask)
     return np.asarray(out.logits_per_image.numpy(), np.float32)
 
 
 @pytest.mark.parametrize("policy", ["hate", "violence"])
-def test_siglip_is_the_sigmoid_of_its_own_logits(folders: dict[str, Path], policy: str) -> None:
-    found = ImageTextScorer(folders["siglip"], prompts("siglip", (policy,)), device="cpu").score(IDS, FILES)
-    logits = their_logits(folders["siglip"], "siglip", VIOLATES[policy])
+@pytest.mark.parametrize("kind", ["siglip", "siglip2"])
+def test_siglip_is_the_sigmoid_of_its_own_logits(folders: dict[str, Path], kind: str, policy: str) -> None:
+    found = ImageTextScorer(folders[kind], prompts(kind, (policy,)), device="cpu").score(IDS, FILES)
+    logits = their_logits(folders[kind], kind, VIOLATES[policy])
     np.testing.assert_allclose(found.probabilities[:, 0], (1 / (1 + np.exp(-logits))).max(axis=1), atol=1e-5)
 
 

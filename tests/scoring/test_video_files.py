@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,6 +183,45 @@ def test_times_that_start_again_go_on() -> None:
     assert len(times) >= 19
     assert times == sorted(times)
     assert times[-1] == pytest.approx(1.9, abs=0.3)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(BadVideo, match="is no file"), opened(tmp_path / name):
+            pass
+
+
+def test_an_open_file_that_cannot_seek_says_so() -> None:
+    read_end, write_end = os.pipe()
+    with (
+        open(write_end, "wb"),
+        open(read_end, "rb") as pipe,
+        pytest.raises(BadVideo, match="cannot seek"),
+        opened(pipe),
+    ):
+        pass
+
+
+def test_one_of_several_tracks_is_read() -> None:
+    with BytesIO() as file:
+        with av.open(file, "w", format="matroska") as container:
+            tracks = [cast(VideoStream, container.add_stream("mpeg4", rate=10)) for _ in range(2)]
+            for track in tracks:
+                track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+            for _ in range(5):
+                for track in tracks:
+                    container.mux(track.encode(av.VideoFrame.from_ndarray(plain(RED), "rgb24")))
+            for track in tracks:
+                container.mux(track.encode())
+        times, reader = read(file.getvalue())
+    assert (len(times), reader.tracks) == (5, 2)
+
+
+def test_a_codec_that_is_not_read_is_named() -> None:
+    data = video([plain(RED)] * 3, codec="ffv1", kind="matroska")
+    with pytest.raises(BadVideo, match="coded with ffv1, which is not read"), opened(data):
+        pass
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:

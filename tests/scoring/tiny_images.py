@@ -18,6 +18,9 @@ from transformers import (
     ConvNextForImageClassification,
     ConvNextImageProcessorPil,
     PreTrainedModel,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
     SiglipConfig,
     SiglipForImageClassification,
     SiglipImageProcessorPil,
@@ -38,7 +41,7 @@ _SQUARE = {"height": SIDE, "width": SIDE}
 _WIDE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 _PATCHES: dict[str, Any] = {"image_size": SIDE, "patch_size": 8, **_WIDE}
 CLASSIFIERS = ("vit", "swin", "convnext", "beit", "siglip")
-DUAL = ("clip", "siglip")
+DUAL = ("clip", "siglip", "siglip2")
 
 
 def write_classifier(folder: Path, kind: str, *, seed: int = 0, problem: str | None = None) -> Path:
@@ -114,6 +117,12 @@ def _siglip_dual(text: dict[str, Any]) -> tuple[PreTrainedModel, Any]:
     return SiglipModel(SiglipConfig(text_config=text, vision_config=_PATCHES)), SiglipImageProcessorPil(size=_SQUARE)
 
 
+def _siglip2_dual(text: dict[str, Any]) -> tuple[PreTrainedModel, Any]:
+    """It keeps a picture's proportions: patches are padded to ``num_patches``, with a mask."""
+    config = Siglip2Config(text_config=text, vision_config={**_WIDE, "patch_size": 8, "num_patches": 16})
+    return Siglip2Model(config), Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16)
+
+
 _CLASSIFIERS: dict[str, Callable[[dict[str, Any]], tuple[PreTrainedModel, Any]]] = {
     "vit": _vit,
     "swin": _swin,
@@ -124,4 +133,5 @@ _CLASSIFIERS: dict[str, Callable[[dict[str, Any]], tuple[PreTrainedModel, Any]]]
 _DUAL: dict[str, Callable[[dict[str, Any]], tuple[PreTrainedModel, Any]]] = {
     "clip": _clip_dual,
     "siglip": _siglip_dual,
+    "siglip2": _siglip2_dual,
 }
