@@ -29,6 +29,7 @@ from scoring.hf_image import HFImageClassifier
 NAMES = ("image_scorer_vs_transformers_pipeline", "video_sampling_vs_decoding")
 REPEATS = 3
 PICTURES = 24
+LABELS = {"LABEL_1": "sexual"}
 BATCH = 8
 SECONDS, RATE, SIZE, CUT_S = 20, 30, (1280, 720), 7
 
@@ -49,7 +50,7 @@ def _image_row() -> Row:
     ids = [str(i) for i in range(PICTURES)]
     with TemporaryDirectory() as folder:
         _write_vit(Path(folder))
-        ours = HFImageClassifier(folder, {"LABEL_1": "sexual"}, device="cpu", batch=BATCH)
+        ours = HFImageClassifier(folder, LABELS, device="cpu", batch=BATCH)
         peer: Any = pipeline("image-classification", model=folder, device="cpu", batch_size=BATCH)
         runs = _race(
             lambda: ours.score(ids, files), lambda: peer([Image.open(BytesIO(file)).convert("RGB") for file in files])

@@ -16,7 +16,8 @@ from scoring.images import Pixels
 from scoring.video_files import DAMAGE, DEFAULT, VideoLimits, VideoReader, opened
 
 MISSING_S = 2.0  # seconds without pictures at the end that are worth a note
-THUMBNAIL = 32  # pixels a side: what scene changes are seen on
+THUMBNAIL = 32  # pixels a side: what scene changes are seen on, each the mean of
+POINTS = 128 // THUMBNAIL  # so many points a side; to average all pixels costs some five times as much at 720p
 FLOOR_PICTURES = 250  # pictures after which one is taken whatever the clock says, since a file may stop its clock
 
 
@@ -101,7 +102,7 @@ class _Chooser:
         self.floor = _Thinned(sampling.frames - sampling.frames // 2)
         self.scenes = _Thinned(sampling.frames // 2)
         self._sampling = sampling
-        self._small, self._large = VideoReformatter(), VideoReformatter()
+        self._points, self._small, self._large = VideoReformatter(), VideoReformatter(), VideoReformatter()
         self._thumbnail: npt.NDArray[np.int16] | None = None
         self._floor_at, self._since = 0.0, 0
 
@@ -133,7 +134,9 @@ class _Chooser:
         return float(np.abs(thumbnail - before).mean()) >= self._sampling.scene * 255
 
     def _shrunk(self, picture: VideoFrame) -> npt.NDArray[np.int16]:
-        small = self._small.reformat(picture, THUMBNAIL, THUMBNAIL, "rgb24", interpolation="AREA", threads=1)
+        side = THUMBNAIL * POINTS
+        points = self._points.reformat(picture, side, side, "rgb24", interpolation="POINT", threads=1)
+        small = self._small.reformat(points, THUMBNAIL, THUMBNAIL, "rgb24", interpolation="AREA", threads=1)
         return small.to_ndarray().astype(np.int16)
 
     def _frame(self, picture: VideoFrame) -> Pixels:
