@@ -5,7 +5,8 @@ What was checked, and against what. No weights were at hand, so no prompt here w
 - ``llama-guard``: Llama Guard 2 and 3. Checked against prompts in several public repositories: the header tokens, the
   section tags, ``S1:`` before a category, ``User:`` before the message, first line "safe" or "unsafe". The card of
   Llama Guard 3 says that the probability of the first token is its score. That two newlines stand between the last
-  header and the answer follows the Llama 3 chat format and was not seen in the model's own output.
+  header and the answer follows the Llama 3 chat format and was not seen in the model's own output. Its own template
+  lists its own categories by name, so a policy's whole text in their place is not what it was trained on.
 - ``shieldgemma``: ShieldGemma 1. Checked against its model card: the order preamble, text in a turn of its own,
   guideline, ``===``, question; "Yes" or "No"; meant to be scored by these two tokens. The template that comes with the
   weights was not seen.
