@@ -56,7 +56,7 @@ GUARDS = """
 A scorer of kind `guard-llm` puts each policy's own text (title, definition and rules of its file in `policies_dir`) and
 one item's text to a causal language model, and takes the two answer tokens of its `style` where the answer begins:
 P(violates) is the softmax over their two logits. Nothing is generated and nothing is trained: a policy that is added
-or reworded counts from the next scoring run on, and changes nothing in the scores under the others.
+or reworded counts from the next start on, and changes nothing in the scores under the others.
 
 ```yaml
 kind: guard-llm

@@ -19,6 +19,10 @@ from scoring.loading import load_tokenizer
 LEAST_TOKENS = 16  # of a text: less is no text
 GAP = " [...] "  # stands for the middle of a text that is too long
 FIXED_DATE = "26 Jul 2024"  # a template that writes today's date would give another score tomorrow
+FIXED_DAY = (
+    "{%- macro strftime_now(format) -%}{{ format|replace('%Y','2024')|replace('%m','07')|replace('%d','26')"
+    "|replace('%b','Jul')|replace('%B','July') }}{%- endmacro %}"
+)  # the same for templates that ask for the day; transformers takes no function as an argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ def _in_chat(tokenizer: PreTrainedTokenizerBase, folder: Path, body: str) -> str
     try:
         text = tokenizer.apply_chat_template(
             [{"role": "user", "content": body}],
+            chat_template=FIXED_DAY + str(tokenizer.get_chat_template()),
             tokenize=False,
             add_generation_prompt=True,
             enable_thinking=False,

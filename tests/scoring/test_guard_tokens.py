@@ -221,6 +221,13 @@ def test_a_chat_template_that_does_not_fit_is_refused(tmp_path: Path, template: 
         GuardTokenizer(tmp_path, STYLES["generic"], POLICIES, **SIZES)
 
 
+@pytest.mark.parametrize("today", ["date_string", "strftime_now('%d %b %Y')"])
+def test_a_chat_template_is_told_a_day_that_does_not_change(tmp_path: Path, today: str) -> None:
+    write_llm_tokenizer(tmp_path, template="Today is {{ " + today + " }}.\n" + TEMPLATE)
+    guard = GuardTokenizer(tmp_path, STYLES["generic"], POLICIES, **SIZES)
+    assert words(tmp_path, guard.prompts[0].before).startswith("Today is 26 Jul 2024.\n<bos>")
+
+
 def test_a_text_of_no_tokens_is_refused(tmp_path: Path) -> None:
     write_llm_tokenizer(tmp_path, strip_accents=True)
     guard = GuardTokenizer(tmp_path, STYLES["generic"], POLICIES, **SIZES)
