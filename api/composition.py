@@ -104,9 +104,16 @@ class Goldfold:
         head = load_head(champion)
         return head if head.policies == self.prototypes.policies else completed(head, self.prototypes)
 
+    def champion(self) -> Model | None:
+        """The model whose head scores; None while there is none, or where the scorer has no trained head."""
+        return self.ledger.models.champion() if self.settings.scorer == EMBEDDING_HEAD else None
+
     def scorer(self) -> LakeScorer:
         """The scorer of the next round. Built anew when another model was promoted."""
-        champion = self.ledger.models.champion()
+        return self.scorer_of(self.champion())
+
+    def scorer_of(self, champion: Model | None) -> LakeScorer:
+        """The scorer under a champion; only the last one that was asked for is kept."""
         key = champion.version if champion else "cold"
         with self._lock:
             if key not in self._scorers:
