@@ -37,7 +37,7 @@ OVERLOAD_S = 6.0
 BACK_OFF_S = 0.1
 LOAD = 0.8
 OVERLOAD = 3.0
-START_S = 60.0
+START_S = 120.0
 SERVE = "from api.cli.main import run; run()"
 
 

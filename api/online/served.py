@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A scorer, and the ``model`` whose head it has: None for prototypes and for classifiers that came trained."""
+    """A scorer, and the ``model`` that it is: None for prototypes, and for what Goldfold did not train alone."""
 
     scorer: Scorer
     model: Model | None
@@ -32,5 +32,6 @@ class Served:
 def served(goldfold: Goldfold) -> Served:
     """What scores now; loads it when needed, and again when another model was promoted. Raises ScoringError,
     SettingsError, LabelingError."""
-    champion = goldfold.champion()
-    return Served(goldfold.scorer_of(champion), champion)
+    champion = goldfold.ledger.models.champion()
+    scorer = goldfold.scorer_of(champion)
+    return Served(scorer, champion if champion is not None and goldfold.learns else None)

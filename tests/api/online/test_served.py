@@ -41,11 +41,8 @@ def promote(goldfold: WordGoldfold) -> None:
     goldfold.ledger.models.promote("one")
 
 
-def test_a_classifier_has_no_champion(tmp_path: Path) -> None:
-    goldfold = WordGoldfold(settings(tmp_path))
+def test_a_classifier_is_no_model_of_ours(tmp_path: Path) -> None:
+    goldfold = WordGoldfold(settings(tmp_path, scorer="toxic-bert"))
     promote(goldfold)
-    other = WordGoldfold(settings(tmp_path, scorer="classifier.yaml"))
-    assert goldfold.champion() is not None
-    assert other.champion() is None
+    assert served(goldfold).model is None
     goldfold.close()
-    other.close()
