@@ -171,11 +171,11 @@ class MicroBatcher(Generic[J]):
             while flight := self._take_off():
                 self._fly(flight)
         except BaseException as error:  # whatever ends this thread, nobody may go on waiting for it
-            log.exception("the online worker died", error=type(error).__name__)
             self.figures.died()
             with self._changed:
                 self._worker = None
                 self._fail_all(ScorerDown("the scorer's worker died and is started again", DOWN_RETRY_S))
+            log.exception("the online worker died", error=type(error).__name__)
 
     def _take_off(self) -> Flight[J]:
         """Wait for the next batch; empty when there will be none."""
