@@ -25,7 +25,7 @@ error that names the nearest known one.
 - An empty variable counts as not set; `none` in the environment means no value where a setting allows that.
 - Relative paths are relative to the working directory.
 - Secrets and passwords in database addresses are masked wherever settings are printed.
-- Units are in the names: `_s` seconds, `_bytes`, `_tokens`, `_chars`.
+- Units are in the names: `_s` seconds, `_ms` milliseconds, `_bytes`, `_tokens`, `_chars`.
 
 | setting | environment | default | meaning |
 | --- | --- | --- | --- |
