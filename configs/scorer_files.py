@@ -104,10 +104,10 @@ def _kind(raw: dict[str, object], source: str) -> type[ScorerFile]:
 
 def _unknown_policies(file: ScorerFile, policies: Collection[str], source: str) -> list[str]:
     problems = []
-    for key, policy in file.meanings().items():
+    for label, policy in file.meanings().items():
         if policy not in policies:
             near = get_close_matches(policy, policies, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(sorted(policies))
-            problems.append(f"{source}: {key}: {policy!r} is no policy{meant} (known: {known})")
+            problems.append(f"{source}: {file.means}.{label}: {policy!r} is no policy{meant} (known: {known})")
     return problems

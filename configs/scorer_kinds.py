@@ -28,22 +28,19 @@ def _service(url: str) -> str:
     return url.rstrip("/")
 
 
-def _of_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    return {f"labels.{label}": policy for label, policy in labels.items()}
-
-
 class ScorerFile(BaseModel):
     """What every kind has. ``reads``: what it scores; ``folders``: keys whose relative path is relative to the file,
-    where it is there."""
+    where it is there; ``means``: the key that names policies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     reads: ClassVar[Literal["text", "image", "video"]] = "text"
     folders: ClassVar[tuple[str, ...]] = ()
+    means: ClassVar[str] = "labels"
 
     kind: str
 
     def meanings(self) -> Mapping[str, str]:
-        """The key of the file that means a policy -> that policy's id, for the check that such policies are there."""
+        """What the file says means a policy -> that policy's id, for the check that such policies are there."""
         return {}
 
     def judged(self) -> frozenset[str] | None:
@@ -82,7 +79,7 @@ class HFText(HubModel):
     max_tokens: MaxTokens | None = Field(default=None, description="Overrides the setting max_tokens for this model.")
 
     def meanings(self) -> Mapping[str, str]:
-        return _of_labels(self.labels)
+        return self.labels
 
 
 class EmbeddingHeadFile(ScorerFile):
@@ -113,6 +110,35 @@ class EnsembleFile(ScorerFile):
     )
 
 
+class GuardLLMFile(HubModel):
+    """A causal language model that judges each text against the words of the policy files themselves, so that a new
+    policy needs no training. See "Guard models" below."""
+
+    means: ClassVar[str] = "policies"
+
+    kind: Literal["guard-llm"] = Field(description="A causal language model that reads the policies themselves.")
+    style: Literal["generic", "llama-guard", "shieldgemma", "gpt-oss-safeguard"] = Field(
+        default="generic",
+        description="How the model is asked: as its family was trained to be, or generic by its own chat template.",
+    )
+    policies: list[Name] | None = Field(
+        default=None,
+        min_length=1,
+        description="Ids of the policies to judge, each of which costs a reading of every text; none: all there are.",
+    )
+    max_tokens: Annotated[int, Field(ge=16)] | None = Field(
+        default=None, description="Overrides the setting max_tokens for this model; prompt and policy are not counted."
+    )
+    cache_bytes: int = Field(
+        default=2**30,
+        ge=0,
+        description="Bound on the kept keys and values of prompt beginnings, and once more on those of a batch.",
+    )
+
+    def meanings(self) -> Mapping[str, str]:
+        return {policy: policy for policy in self.policies or ()}
+
+
 class Remote(ScorerFile):
     """An OpenAI-compatible moderation service. ``labels`` maps a category of the service to a policy id; content
     leaves this machine, and what the service changes without saying so changes the scores."""
@@ -138,19 +164,20 @@ class Remote(ScorerFile):
     per_thousand_requests: float = Field(default=0.0, ge=0, description="Price of a thousand requests.")
 
     def meanings(self) -> Mapping[str, str]:
-        return _of_labels(self.labels)
+        return self.labels
 
 
 class OpenNSFWFile(ScorerFile):
     """Yahoo's open_nsfw, an image scorer whose weights come with Goldfold: how sexually explicit a photograph is."""
 
     reads = "image"
+    means = "policy"
 
     kind: Literal["opennsfw"] = Field(description="The image scorer whose weights come with Goldfold.")
     policy: Name = Field(description="The policy that its one probability stands for.")
 
     def meanings(self) -> Mapping[str, str]:
-        return {"policy": self.policy}
+        return {self.policy: self.policy}
 
 
 class HFImage(HubModel):
@@ -166,7 +193,7 @@ class HFImage(HubModel):
     )
 
     def meanings(self) -> Mapping[str, str]:
-        return _of_labels(self.labels)
+        return self.labels
 
 
 class Captions(BaseModel):
@@ -182,6 +209,7 @@ class ImageText(HubModel):
     """A CLIP or SigLIP model that compares pictures with captions, so that a new policy needs no training."""
 
     reads = "image"
+    means = "prompts"
 
     kind: Literal["image-text"] = Field(description="A CLIP or SigLIP model that compares pictures with captions.")
     prompts: dict[Name, Captions] = Field(
@@ -193,7 +221,7 @@ class ImageText(HubModel):
     )
 
     def meanings(self) -> Mapping[str, str]:
-        return {f"prompts.{policy}": policy for policy in self.prompts}
+        return {policy: policy for policy in self.prompts}
 
 
 class VideoFramesFile(ScorerFile):
@@ -222,6 +250,7 @@ class VideoFramesFile(ScorerFile):
 KINDS: dict[str, type[ScorerFile]] = {
     "embedding-head": EmbeddingHeadFile,
     "hf-text": HFText,
+    "guard-llm": GuardLLMFile,
     "ensemble": EnsembleFile,
     "remote": Remote,
     "opennsfw": OpenNSFWFile,

@@ -96,5 +96,5 @@ def test_every_packaged_file_of_pictures_has_a_builder(makings: Makings) -> None
 
 def test_a_policy_that_is_not_there_is_named_by_its_key(makings: Makings, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("kind: opennsfw\npolicy: sexuel\n")
-    with pytest.raises(SettingsError, match=r"policy: 'sexuel' is no policy; did you mean 'sexual'\?"):
+    with pytest.raises(SettingsError, match=r"policy.sexuel: 'sexuel' is no policy; did you mean 'sexual'\?"):
         build_image_scorer("own.yaml", makings)
