@@ -98,6 +98,35 @@ are in a 4-bit format (MXFP4), and whether they load here was not tried either. 
 """
 
 
+MEDIA = """
+### Images and videos
+
+```yaml
+kind: video
+images: opennsfw                  # any scorer file that reads images
+transcript: toxic-bert            # any that reads texts; left out: transcripts are not scored
+```
+
+- **Images** are JPEG, PNG, WebP or GIF. Pixels are prepared as the model's `preprocessor_config.json` says, by Pillow
+  and numpy; a processor that only torchvision has, or whose output's size depends on the picture, is refused.
+- **Captions** (`image-text`) need no training and cost no new pass over pictures whose embeddings are kept. SigLIP
+  judges each caption by itself; CLIP only compares, so it needs `neutral` ones. Either ranks; neither is calibrated.
+- **Videos** are MP4, MOV, WebM, MKV, AVI, MPEG-TS, MPEG-PS, FLV or Ogg with AV1, VP8, VP9, H.263, H.264, HEVC, MPEG-1,
+  MPEG-2, MPEG-4, MJPEG or Theora pictures. Playlists (HLS, DASH, concat, SDP) are refused whatever they are called, and
+  nothing inside a file can make Goldfold open another file or an address.
+- **Frames** are taken at least every `floor_s`, and where colours differ by `scene` from the last one taken, so that
+  a moment shorter than `floor_s` is seen too. Beyond `frames` they are thinned evenly, and the item has a note. `scene`
+  was not tuned on real footage.
+- **A policy's score** is the mean of its `top` highest frames. What harms for one frame only counts for a third of
+  that: set `top: 1` where one frame is enough.
+- **Damage.** What cannot be decoded is skipped, counted and noted; a file without one readable picture fails alone.
+
+What was never tried: the published weights of `falconsai-nsfw` and `siglip2-zero-shot` were not at hand, so their files
+were proved on small random models of the same architecture only; no image or video scorer ran on a GPU. SigLIP 1 models
+need the package `sentencepiece` for their tokenizer.
+"""
+
+
 def default(field: FieldInfo) -> str:
     """A field's default as people read it; ``(required)`` when it has none."""
     extra = field.json_schema_extra
@@ -136,7 +165,7 @@ def kinds() -> str:
 def page() -> str:
     """The whole of docs/configuration.md."""
     settings = "\n".join(rows(Settings, PREFIX))
-    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{GUARDS}"
+    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{GUARDS}{MEDIA}"
 
 
 if __name__ == "__main__":

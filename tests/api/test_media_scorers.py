@@ -10,7 +10,7 @@ import pytest
 from api.media_scorers import build_image_scorer, build_video_scorer
 from api.scorers import Makings
 from configs.errors import SettingsError
-from configs.scorer_files import judged_policies, packaged_scorers, read_scorer
+from configs.scorer_files import judged_policies, packaged_scorers, read_scorer, scorer_path
 from configs.settings import PACKAGED_POLICIES, Settings
 from labeling.policies import read_policies
 from labeling.scorebook import LakeScorer
@@ -88,10 +88,19 @@ def test_a_scorer_of_something_else_is_refused(makings: Makings, named: str, say
         build_video_scorer("opennsfw", makings)
 
 
-def test_every_packaged_file_of_pictures_has_a_builder(makings: Makings) -> None:
-    """Those whose weights are not here get as far as asking for them."""
-    named = [name for name in packaged_scorers() if read_scorer(name).reads == "image"]
-    assert named == ["falconsai-nsfw", "opennsfw", "siglip2-zero-shot"]
+def test_each_packaged_file_fits_a_tiny_model_of_its_architecture(makings: Makings, tmp_path: Path) -> None:
+    """The published weights are not here; labels and architecture are those that their makers document."""
+    write_classifier(tmp_path / "vit", "vit", labels=("normal", "nsfw"))
+    write_dual(tmp_path / "siglip", "siglip", tokens=64)
+    tiny = {"falconsai-nsfw": "vit", "opennsfw": None, "siglip2-zero-shot": "siglip"}
+    assert [name for name in packaged_scorers() if read_scorer(name).reads == "image"] == sorted(tiny)
+    for name, model in tiny.items():
+        lines = scorer_path(name).read_text().splitlines()
+        kept = [f"model: {model}" if line.startswith("model:") else line for line in lines]
+        (tmp_path / "own.yaml").write_text("\n".join(line for line in kept if not line.startswith("revision:")))
+        scorer = build_image_scorer("own.yaml", makings)
+        assert set(scorer.policies) == judged_policies(name, POLICIES)
+        assert scorer.score(IDS, FILES).ids == IDS
 
 
 def test_a_policy_that_is_not_there_is_named_by_its_key(makings: Makings, tmp_path: Path) -> None:

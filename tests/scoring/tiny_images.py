@@ -44,28 +44,30 @@ CLASSIFIERS = ("vit", "swin", "convnext", "beit", "siglip")
 DUAL = ("clip", "siglip", "siglip2")
 
 
-def write_classifier(folder: Path, kind: str, *, seed: int = 0, problem: str | None = None) -> Path:
-    """A classifier over ``LABELS``; ``kind`` is one of ``CLASSIFIERS``."""
+def write_classifier(
+    folder: Path, kind: str, *, seed: int = 0, problem: str | None = None, labels: tuple[str, ...] = LABELS
+) -> Path:
+    """A classifier; ``kind`` is one of ``CLASSIFIERS``."""
     torch.manual_seed(seed)
     shared: dict[str, Any] = {
         "problem_type": problem,
         "initializer_range": 0.3,  # wide, so that different pictures get clearly different scores
-        "id2label": dict(enumerate(LABELS)),
-        "label2id": {name: i for i, name in enumerate(LABELS)},
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: i for i, name in enumerate(labels)},
     }
     model, processor = _CLASSIFIERS[kind](shared)
     return _write(folder, model, processor)
 
 
-def write_dual(folder: Path, kind: str, *, seed: int = 0) -> Path:
-    """A dual encoder with its tokenizer; ``kind`` is one of ``DUAL``."""
+def write_dual(folder: Path, kind: str, *, seed: int = 0, tokens: int = MAX_TOKENS) -> Path:
+    """A dual encoder with its tokenizer, for captions of up to ``tokens``; ``kind`` is one of ``DUAL``."""
     folder.mkdir(parents=True, exist_ok=True)
     size = write_tokenizer(folder)
     torch.manual_seed(seed)
     text: dict[str, Any] = {
         **_WIDE,
         "vocab_size": size,
-        "max_position_embeddings": MAX_TOKENS,
+        "max_position_embeddings": tokens,
         "bos_token_id": 2,
         "eos_token_id": 3,
         "pad_token_id": 0,
