@@ -105,7 +105,7 @@ def _files() -> Iterator[bytes]:
 def _write_vit(folder: Path) -> None:
     torch.manual_seed(0)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    ViTForImageClassification(ViTConfig(num_labels=2)).save_pretrained(str(folder))
+    ViTForImageClassification(ViTConfig()).save_pretrained(str(folder))
     ViTImageProcessorPil().save_pretrained(str(folder))
 
 
@@ -134,6 +134,6 @@ def _video() -> bytes:
 
 
 def _decode(whole: bytes) -> int:
-    with av.open(BytesIO(whole)) as container:
+    with av.open(BytesIO(whole), "r") as container:
         container.streams.video[0].thread_count = 1
         return sum(1 for _ in container.decode(video=0))
