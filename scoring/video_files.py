@@ -200,7 +200,12 @@ def _container(source: BinaryIO, limits: VideoLimits) -> Iterator[InputContainer
     lists = {"format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(CODECS), "protocol_whitelist": ""}
     try:
         container = av.open(
-            source, "r", options={"max_pixels": str(limits.pixels)}, container_options=lists, io_open=refuse
+            source,
+            "r",
+            options={"max_pixels": str(limits.pixels)},
+            container_options=lists,
+            metadata_errors="replace",  # a title in another encoding does not hurt the pictures
+            io_open=refuse,
         )
     except DAMAGE as error:
         if asked:
