@@ -56,7 +56,7 @@ class CalibrationMap:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
         if not (np.isfinite(self.slope) and np.isfinite(self.offset) and self.slope > 0):
             raise ValueError("slope and offset must be finite and the slope above 0, or the ranking would turn round")
-        if self.method in (NONE, ISOTONIC) and self.slope != 1 or self.method != PLATT and self.offset != 0:
+        if (self.method in (NONE, ISOTONIC) and self.slope != 1) or (self.method != PLATT and self.offset != 0):
             raise ValueError(f"a map of the kind {self.method} has no such slope or offset")
         _check_knots(self.knots, wanted=self.method == ISOTONIC)
 

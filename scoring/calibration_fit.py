@@ -207,9 +207,7 @@ def _line(data: Labelled, *, free_offset: bool) -> tuple[float, float]:
         return value, np.array([gradient[0], gradient[1] if free_offset else 0.0])
 
     steepest = float(np.log(MAX_SLOPE))
-    found = minimize(
-        loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-steepest, steepest), (None, None)]
-    )
+    found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-steepest, steepest), (None, None)])
     return float(np.exp(found.x[0])), float(found.x[1]) if free_offset else 0.0
 
 
