@@ -25,6 +25,7 @@ from labeling.store.interfaces import Audit, Golden, Lake, Models
 from labeling.training import (
     CALIBRATION,
     calibration_folder,
+    calibration_version,
     kept_embeddings,
     label_versions,
     load_head,
@@ -146,10 +147,8 @@ def _put_in_force(
 ) -> None:
     """Files first, then the ledger's word that they count: a crash in between leaves a folder nobody reads."""
     calibrator.save(calibration_folder(model, calibrator.version))
-    recorded = model.metrics.get(CALIBRATION)
-    before = recorded["version"] if isinstance(recorded, dict) else None
     stores.models.set_metrics(model.model_id, {CALIBRATION: result.as_dict()})
-    if before != calibrator.version:
+    if calibration_version(model) != calibrator.version:
         detail = {"version": calibrator.version, "golden_version": result.golden_version, "method": result.method}
         stores.audit.add(actor, "model.calibrate", model.model_id, detail)
 

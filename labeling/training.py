@@ -144,13 +144,18 @@ def load_head(model: Model) -> Head:
     return head
 
 
-def load_calibrator(model: Model) -> Calibrator | None:
-    """The calibration that is in force for a model; None when there is none. Raises IntegrityError when its files are
-    not those that were recorded, ModelNotFound when they are gone."""
+def calibration_version(model: Model) -> str | None:
+    """The calibration that is in force for a model; None when there is none."""
     recorded = model.metrics.get(CALIBRATION)
-    if not isinstance(recorded, dict):
+    return str(recorded["version"]) if isinstance(recorded, dict) else None
+
+
+def load_calibrator(model: Model) -> Calibrator | None:
+    """The maps of the calibration that is in force. Raises IntegrityError when its files are not those that were
+    recorded, ModelNotFound when they are gone."""
+    version = calibration_version(model)
+    if version is None:
         return None
-    version = str(recorded["version"])
     folder = calibration_folder(model, version)
     try:
         found = Calibrator.load(folder)

@@ -41,8 +41,8 @@ class CalibrationMap:
     ``sigmoid(slope * logit(p) + offset)``, slope above 0. ``isotonic``: straight lines between ``knots`` (m, 2) of
     (logit p, probability), both rising, flat beyond the ends.
 
-    Never falls, so no two items change places. Lines keep items apart that float32 keeps apart (all below 1e-12 are
-    one); isotonic maps have level steps, on which items that differed become ties.
+    Never falls, so no two items change places. On a line two items become a tie only where float32 cannot tell their
+    new probabilities apart (close to 1) or both were below 1e-12; an isotonic map has level steps, all of them ties.
     Guo et al. 2017 (temperature), Platt 1999, Zadrozny and Elkan 2002 (isotonic). Raises ValueError for anything else.
     """
 
@@ -110,6 +110,14 @@ class Calibrator:
     def is_identity(self) -> bool:
         """Whether every probability stays as it is."""
         return all(one.method == NONE for one in self.maps)
+
+    def limited(self, policies: Sequence[str]) -> Calibrator | None:
+        """The maps of those of its policies that are among ``policies``; None when there is none."""
+        kept = [place for place, policy in enumerate(self.policies) if policy in policies]
+        if not kept:
+            return None
+        maps = tuple(self.maps[place] for place in kept)
+        return Calibrator(tuple(self.policies[place] for place in kept), maps, self.model_version)
 
     @property
     def version(self) -> str:

@@ -50,7 +50,8 @@ def bin_edges(scores: npt.NDArray[np.floating[Any]], bins: int = BINS) -> F64:
     if not len(scores) or not np.isfinite(scores).all():
         raise ValueError("scores of the reference must be finite, at least one")
     inner = np.quantile(scores.astype(np.float64), np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
-    return np.unique(inner)
+    edges: F64 = np.unique(inner)
+    return edges
 
 
 def bin_counts(scores: npt.NDArray[np.floating[Any]], edges: F64) -> Ints:

@@ -168,11 +168,11 @@ def _told(
 
 def _reliability(side: _Side, data: Judged) -> list[dict[str, object]]:
     """One row a bin, from low to high: what was said, what was so, and its 95 % interval."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for number in range(int(side.bins.max()) + 1):
         inside = np.flatnonzero(side.bins == number)
         p, weights = side.probabilities[inside], side.weights[inside]
-        share = float(weights @ side.truth[inside] / weights.sum())
+        share = min(1.0, float(weights @ side.truth[inside] / weights.sum()))  # the sum may round to above 1
         low, high = _interval(data, inside)
         rows.append(
             {
