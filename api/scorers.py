@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
 from configs.scorer_files import read_scorer, scorer_path
-from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, HFText, ScorerFile
+from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, HFText, Remote, ScorerFile
 from configs.settings import Settings
 from labeling.policies import Policies
 from labeling.scorebook import LakeScorer
@@ -24,6 +25,9 @@ from scoring.head import Head
 from scoring.hf_classifier import HFClassifier
 from scoring.model_files import locate
 from scoring.prototypes import prototype_head
+from scoring.remote import Caller, Manners
+from scoring.remote_encoder import RemoteEncoder
+from scoring.remote_moderation import RemoteModeration
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,22 @@ def _ensemble(file: EnsembleFile, makings: Makings) -> LakeScorer:
     return Ensemble([_build(member, makings) for member in file.members])
 
 
+def _remote(file: Remote, makings: Makings) -> LakeScorer:
+    endpoint = HttpEndpoint(file.url, file.key_env, file.timeout_s, file.concurrency)
+    caller = Caller(endpoint, Manners(attempts=file.attempts, concurrency=file.concurrency, batch=file.batch))
+    encoder: Encoder
+    if file.embeddings is None:
+        encoder = build_encoder(makings.settings)
+    else:
+        encoder = RemoteEncoder(caller, file.embeddings, max_chars=file.max_chars)
+    return RemoteModeration(caller, file.model, file.labels, encoder, max_chars=file.max_chars)
+
+
 BUILDERS: Mapping[type[ScorerFile], Callable[[Any, Makings], LakeScorer]] = {
     EmbeddingHeadFile: _embedding_head,
     EnsembleFile: _ensemble,
     HFText: _hf_text,
+    Remote: _remote,
 }
 
 

@@ -8,11 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 MaxTokens = Annotated[int, Field(ge=8)]
+
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _service(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError("expected https://host/v1 (or http:// to this machine): a key and content would be readable")
+    if not parts.hostname or parts.username or parts.password or parts.query:
+        raise ValueError("expected an address without user, password or query; name the key by key_env")
+    return url.rstrip("/")
 
 
 class ScorerFile(BaseModel):
@@ -94,8 +107,37 @@ class EnsembleFile(ScorerFile):
     )
 
 
+class Remote(ScorerFile):
+    """An OpenAI-compatible moderation service. ``labels`` maps a category of the service to a policy id; content
+    leaves this machine, and what the service changes without saying so changes the scores."""
+
+    kind: Literal["remote"] = Field(description="An OpenAI-compatible moderation service.")
+    url: Annotated[str, AfterValidator(_service)] = Field(
+        description="Its address up to the version, such as https://host/v1; https, or http to this machine."
+    )
+    model: Name = Field(description="The name of the moderation model.")
+    key_env: Name | None = Field(
+        default=None, description="The environment variable that holds the key; none: it needs no key."
+    )
+    labels: dict[Name, Name] = Field(min_length=1, description="The service's category: the policy it means.")
+    embeddings: Name | None = Field(
+        default=None, description="The service's embedding model; none: the setting encoder, on this machine."
+    )
+    timeout_s: float = Field(default=30.0, gt=0, description="Seconds to wait for one answer.")
+    attempts: int = Field(default=6, ge=1, description="Tries of one request, with growing waits in between.")
+    concurrency: int = Field(default=4, ge=1, le=64, description="Requests at a time.")
+    batch: int = Field(default=32, ge=1, le=2048, description="Texts in one request.")
+    max_chars: int = Field(default=20_000, ge=1, description="Longest text sent; a longer one loses its middle.")
+    per_million_tokens: float = Field(default=0.0, ge=0, description="Price of a million tokens, for the cost line.")
+    per_thousand_requests: float = Field(default=0.0, ge=0, description="Price of a thousand requests.")
+
+    def meanings(self) -> Mapping[str, str]:
+        return self.labels
+
+
 KINDS: dict[str, type[ScorerFile]] = {
     "embedding-head": EmbeddingHeadFile,
     "hf-text": HFText,
     "ensemble": EnsembleFile,
+    "remote": Remote,
 }
