@@ -59,9 +59,8 @@ def test_the_same_kind_of_content_has_not_drifted(running: Shop) -> None:
     found = ask(running)
     assert (found.model_id, found.reference_items, found.current_items) == ("m1", 400, 330)
     assert found.verdict == "none"
-    assert {policy: sorted(cells) for policy, cells in found.policies.items()} == dict.fromkeys(
-        ("fraud", "harm"), ["", "en", "pt"]
-    )
+    assert sorted(found.policies) == ["fraud", "harm"]
+    assert all(sorted(cells) == ["", "en", "pt"] for cells in found.policies.values())
     cell = found.policies["fraud"]["pt"]
     assert (cell.n_reference, cell.n_current, found.policies["fraud"][""].n_current) == (120, 120, 330)
     told = found.as_dict()
