@@ -8,12 +8,11 @@ partition is a random share of the golden items changes every pi by the same fac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.partition import DUPLICATE_COSINE
@@ -31,11 +30,11 @@ from labeling.training import (
     load_head,
     unlearnt,
 )
-from scoring.calibration import METHODS, CalibrationMap, Calibrator
+from scoring.calibration import METHODS, NONE, CalibrationMap, Calibrator
 from scoring.calibration_fit import AUTO, FOLDS, MIN_LABELS, Labelled, cross_fitted, fit_map, lacks
+from scoring.head import Head
 
-F32 = npt.NDArray[np.float32]
-MEASURED = "cross-fitted: each of {folds} folds of the calibration partition by maps of the others"
+MEASURED = "cross-fitted: each of up to {folds} folds of the calibration partition by a map fitted to the others"
 
 
 class CalibrationStores(Protocol):
@@ -93,42 +92,52 @@ def calibrate(
     model = stores.models.get(model_id)
     head, version = load_head(model), golden_version or model.golden_version
     everything = calibration_rows(stores.golden, version)
-    if not everything:
-        raise NothingToDo(f"golden version {version} holds no item in its calibration partition yet; label more first")
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
-    ids = sorted({row.item_id for row in rows})
-    if not ids:
-        raise NothingToDo(f"model {model_id!r} has learnt every item of {version}'s calibration partition")
-    scores = dict(zip(ids, head.probabilities(kept_embeddings(lake, head.encoder_version, ids)), strict=True))
-    fits = {
-        policy_id: _fit(
-            [row for row in rows if row.policy_id == policy_id],
-            {item_id: float(row[place]) for item_id, row in scores.items()},
-            policies[policy_id].threshold,
-            version,
-            method,
-            seed,
+    if not rows:
+        raise NothingToDo(
+            f"golden version {version} holds no item in its calibration partition that {model_id!r} has not learnt; "
+            "label more first"
         )
-        for place, policy_id in enumerate(head.policies)
-        if policy_id in policies
-    }
-    maps = {policy_id: fit.map for policy_id, fit in fits.items() if fit.map is not None}
-    if not maps:
-        said = "; ".join(f"{policy_id}: {fit.report['note']}" for policy_id, fit in fits.items())
-        raise NothingToDo(f"no policy has enough labels in {version}'s calibration partition: {said}")
-    calibrator = Calibrator(tuple(maps), tuple(maps.values()), model.version)
+    fits = _fits(lake, policies, head, rows, version, method, seed)
+    calibrator = _calibrator(fits, model, version)
     result = Calibration(
         model_id,
         calibrator.version,
         version,
         method,
-        left_out=len({row.item_id for row in everything}) - len(ids),
+        left_out=len({row.item_id for row in everything}) - len({row.item_id for row in rows}),
         policies={policy_id: fit.report for policy_id, fit in fits.items()},
         applied=not dry_run,
     )
     if not dry_run:
         _put_in_force(stores, model, calibrator, result, actor)
     return result
+
+
+def _fits(
+    lake: Lake, policies: Policies, head: Head, rows: Sequence[GoldenItem], version: str, method: str, seed: int
+) -> dict[str, _Fit]:
+    """Every policy of the head that is still there, by id."""
+    ids = sorted({row.item_id for row in rows})
+    probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
+    fits = {}
+    for place, policy_id in enumerate(head.policies):
+        if policy_id in policies:
+            own = [row for row in rows if row.policy_id == policy_id]
+            scores = dict(zip(ids, probabilities[:, place].tolist(), strict=True))
+            fits[policy_id] = _fit(own, scores, policies[policy_id].threshold, version, method, seed)
+    return fits
+
+
+def _calibrator(fits: Mapping[str, _Fit], model: Model, version: str) -> Calibrator:
+    maps = {policy_id: fit.map for policy_id, fit in fits.items() if fit.map is not None}
+    if not maps:
+        said = [f"{policy_id}: {fit.report['note']}" for policy_id, fit in fits.items() if fit.report["n"]]
+        raise NothingToDo(
+            f"no policy has enough labels in the calibration partition of golden version {version}: "
+            + ("; ".join(said) or "none of them is for a policy of the model")
+        )
+    return Calibrator(tuple(maps), tuple(maps.values()), model.version)
 
 
 def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
@@ -177,33 +186,31 @@ def _fit(
         "unused": len(rows) - len(chosen),
     }
     if missing := lacks(data, method):
-        return _Fit(None, {"method": "none", "verdict": "insufficient", "note": missing, **about, **counts})
+        return _Fit(None, {"method": NONE, "verdict": "insufficient", "note": missing, **about, **counts})
     found = fit_map(data, method, seed)
-    after = cross_fitted(data, method, seed)
-    judged = Judged(
-        before=data.probabilities,
-        after=after.astype(np.float64),
-        truth=data.labels == 1,
-        pi=1 / data.weights if licence == POPULATION else None,
-        groups=[row.group_id for row in chosen],
-    )
-    flagged = {
-        "threshold": threshold,
-        "before": int((data.probabilities >= threshold).sum()),
-        "after": int((found.apply(data.probabilities).astype(np.float64) >= threshold).sum()),
-    }
+    left = found.method == NONE
     report: dict[str, object] = {
         "method": found.method,
-        "verdict": "calibrated" if found.method != "none" else "left as it is",
-        "note": "" if found.method != "none" else "no map predicts better than the scores as they are",
+        "verdict": "left as it is" if left else "calibrated",
+        "note": "no map is surely better than the scores as they are" if left and method == AUTO else "",
         **about,
         **counts,
         "measured": MEASURED.format(folds=FOLDS),
         "map": {"slope": found.slope, "offset": found.offset, "knots": len(found.knots)},
-        "flagged": flagged,
-        **judge(judged, about, seed),
+        "flagged": {
+            "threshold": threshold,
+            "before": int((data.probabilities >= threshold).sum()),
+            "after": int((found.apply(data.probabilities).astype(np.float64) >= threshold).sum()),
+        },
     }
-    return _Fit(found, report)
+    judged = Judged(
+        before=data.probabilities,
+        after=cross_fitted(data, method, seed).astype(np.float64),
+        truth=data.labels == 1,
+        pi=1 / data.weights if licence == POPULATION else None,
+        groups=[row.group_id for row in chosen],
+    )
+    return _Fit(found, report | judge(judged, about, seed))
 
 
 def _basis(rows: Sequence[GoldenItem], scores: dict[str, float]) -> tuple[list[GoldenItem], str]:

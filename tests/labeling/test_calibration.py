@@ -165,7 +165,7 @@ def test_what_the_model_learnt_does_not_calibrate_it(desk: Shop) -> None:
 
 def test_too_few_labels_are_told_with_their_counts_and_change_nothing(school: Shop) -> None:
     fit(school)
-    with pytest.raises(NothingToDo, match="no item in its calibration partition yet"):
+    with pytest.raises(NothingToDo, match="no item in its calibration partition that 'm1'"):
         run(school)
     for row in [row for row in school.ledger.golden.items() if row.partition is Partition.DEV][:6]:
         school.ledger.golden.regroup([row.group_id], row.group_id, Partition.CALIBRATION)

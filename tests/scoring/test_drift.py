@@ -32,10 +32,11 @@ pairs = st.integers(2, 12).flatmap(
 )
 
 
-def windows(
-    cells: int, n: int, m: int, rng: np.random.Generator, shift: float = 0.0
-) -> dict[tuple[str, ...], tuple[Ints, Ints]]:
-    made = {}
+Windows = dict[tuple[str, ...], tuple[Ints, Ints]]
+
+
+def windows(cells: int, n: int, m: int, rng: np.random.Generator, shift: float = 0.0) -> Windows:
+    made: Windows = {}
     for cell in range(cells):
         reference, current = rng.beta(0.6, 3, n), np.clip(rng.beta(0.6, 3, m) + shift, 0, 1)
         edges = bin_edges(reference)
@@ -86,7 +87,8 @@ def test_divergences_are_what_their_formulas_say(pair: tuple[list[int], list[int
 
 @given(counts)
 def test_the_same_counts_have_not_moved(c: Ints) -> None:
-    assert (psi(c, c), p_value(c, c)) == (0.0, pytest.approx(1.0))
+    assert psi(c, c) == 0
+    assert p_value(c, c) == pytest.approx(1)
     assert jsd(c, c) == pytest.approx(0, abs=1e-12)
 
 

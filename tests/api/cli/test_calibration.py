@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 
 from tests.api.cli.conftest import Terminal
-from tests.api.site import HARM, gild, score_all, select, stock
+from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
 
 
 @pytest.fixture
-def champion(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def champion(goldfold: Terminal) -> Terminal:
     """An installation whose model ``hate-1`` is promoted, with labels to calibrate it on."""
-    monkeypatch.setenv("GOLDFOLD_PARTITIONS", '{"train": 0.5, "calibration": 0.5}')
-    with goldfold.opened() as site:
-        stock(site, 120)
-        score_all(site)
-        select(site, budget=100)
-        gild(site)
+    site = WordGoldfold(settings(goldfold.folder, partitions={"train": 0.5, "calibration": 0.5}))
+    stock(site, 120)
+    score_all(site)
+    select(site, budget=100)
+    gild(site)
+    site.close()
     assert goldfold("golden", "publish").code == 0
     assert goldfold("train", "--id", "hate-1", "--json").code == 0
     assert goldfold("promote", "hate-1").code == 0

@@ -86,7 +86,8 @@ def test_a_perfect_scorer_is_within_the_noise_that_is_told(seed: int) -> None:
 
 def test_near_duplicates_do_not_narrow_the_interval() -> None:
     data = made(60)
-    copies = Judged(*(np.tile(a, 5) for a in (data.before, data.after, data.truth)), None, list(data.groups) * 5)
+    before, after, truth = (np.tile(values, 5) for values in (data.before, data.after, data.truth))
+    copies = Judged(before, after, truth.astype(bool), None, list(data.groups) * 5)
     apart = Judged(copies.before, copies.after, copies.truth, None, [str(row) for row in range(300)])
 
     def width(one: Judged) -> float:
