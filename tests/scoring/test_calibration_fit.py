@@ -52,7 +52,9 @@ def test_isotonic_follows_what_no_line_can() -> None:
 
 
 def test_auto_takes_what_fits_and_leaves_alone_what_is_right() -> None:
-    chosen = [fit_map(drawn(300, *line, seed=seed)).method for line in ((1, 0), (3, 0), (0.5, -2)) for seed in range(3)]
+    chosen = [
+        fit_map(drawn(300, line[0], line[1], seed)).method for line in ((1, 0), (3, 0), (0.5, -2)) for seed in range(3)
+    ]
     assert chosen[:3].count("none") >= 2
     assert set(chosen[3:6]) <= {"temperature", "platt"}
     assert chosen[6:] == ["platt"] * 3
