@@ -13,11 +13,14 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pyarrow.fs
 import pytest
 
 SERVER = Path(__file__).resolve().parents[1] / ".venv-moto" / "bin" / "moto_server"
 START_TIMEOUT_S = 60
+SECRET = "test-secret-never-told"
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,22 @@ class ObjectStore:
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test-key",
-            "AWS_SECRET_ACCESS_KEY": "test-secret-never-told",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
     def make_bucket(self, name: str) -> str:
-        self._put(name, b"")
+        self._client(allow_bucket_creation=True).create_dir(name)
         return f"s3://{name}"
 
     def put(self, url: str, content: bytes) -> None:
-        self._put(url.removeprefix("s3://"), content)
+        with self._client().open_output_stream(url.removeprefix("s3://")) as file:
+            file.write(content)
 
-    def _put(self, path: str, content: bytes) -> None:
-        request = urllib.request.Request(f"{self.url}/{path}", data=content or None, method="PUT")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            assert answer.status == 200
+    def _client(self, **more: bool) -> Any:
+        keys = {"access_key": self.environment["AWS_ACCESS_KEY_ID"], "secret_key": SECRET, "region": "us-east-1"}
+        return pyarrow.fs.S3FileSystem(endpoint_override=self.url, **keys, **more)
 
 
 @pytest.fixture(scope="session")

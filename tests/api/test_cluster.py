@@ -27,7 +27,7 @@ from labeling.store.lake import LanceLake
 from labeling.store.sink import RUNS
 from scoring.hf_classifier import HFClassifier
 from tests.api.rooms import ROOT
-from tests.moto_server import ObjectStore, object_store
+from tests.moto_server import SECRET, ObjectStore, object_store
 from tests.scoring.tiny import write_model
 
 __all__ = ["object_store"]
@@ -178,7 +178,7 @@ def test_source_and_sink_in_an_object_store(
     with site.scoring(*arguments) as child:
         told, errors = child.communicate(timeout=TIMEOUT_S)
         assert child.returncode == 0, errors
-    assert "test-secret" not in told + errors
+    assert SECRET not in told + errors
     assert json.loads(told)["done"] == SHARDS
     assert site.score(*arguments)["done_before"] == SHARDS
     for name, value in {**object_store.environment, "AWS_ALLOW_HTTP": "true"}.items():
