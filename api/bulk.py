@@ -18,10 +18,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from api import composition
-from api.composition import EMBEDDING_HEAD, Goldfold
+from api.composition import Goldfold
 from api.errors import NotReady
+from configs.errors import SettingsError
+from configs.scorer_files import packaged_scorers, read_scorer, scorer_path
+from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
 from labeling.bulk import Engine, Foreman, Order, Register, order_of
+from labeling.policies import read_policies
 from labeling.readers import ColumnMap
 from labeling.scorebook import LakeScorer
 from labeling.sources import Shard, list_shards
@@ -33,7 +37,7 @@ from scoring.head import Head
 TELEMETRY_OFF = {"RAY_USAGE_STATS_ENABLED": "0", "DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1"}
 QUIET = {"DAFT_PROGRESS_BAR": "0"}
 NOT_FOR_WORKERS = {"ledger_url", "jobs_url", "studio_token", "studio_webhook_secret"}
-PATHS = ("data_dir", "lake_uri", "policies_dir", "scorer", "encoder")
+PATHS = ("data_dir", "lake_uri", "policies_dir", "encoder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,16 @@ class Recipe:
 
     def build(self) -> LakeScorer:
         """The scorer, as ``api.scorers`` makes it for these settings. Raises SettingsError, ScoringError."""
-        settings = Settings(**self.settings)
-        models = composition.models()
-        if self.head is None:
-            return models.build_classifier(settings)
-        return models.build_scorer(models.build_encoder(settings), _head_from(self.head))
+        settings, models, head = Settings(**self.settings), composition.models(), self.head
+        if head is None:
+            return models.build_scorer(settings, read_policies(settings.policies_dir), _no_head)
+
+        def own() -> LakeScorer:
+            return models.build_head_scorer(models.build_encoder(settings), _head_from(head))
+
+        if isinstance(read_scorer(settings.scorer), EmbeddingHeadFile):
+            return own()
+        return models.build_scorer(settings, read_policies(settings.policies_dir), own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +96,41 @@ def make_plan(goldfold: Goldfold, settings: Settings, source: str | None, sink: 
     items = f"{target.root}/{ITEMS}.lance"
     wanted = items if source is None else source
     shards = list_shards(wanted)
-    scorer = goldfold.scorer()
+    scorer, head = _scorer(goldfold)
     order = order_of(
         scorer, target.root, columns, settings.max_text_chars, sorted(goldfold.policies), own=_place(wanted) == items
     )
-    return Plan(order, make_recipe(goldfold, settings), shards, target.finished(order.run))
+    return Plan(order, make_recipe(settings, head), shards, target.finished(order.run))
 
 
-def make_recipe(goldfold: Goldfold, settings: Settings) -> Recipe:
-    """What a worker needs to make ``goldfold.scorer()`` by itself."""
+def make_recipe(settings: Settings, head: Head | None) -> Recipe:
+    """What a worker needs to make the scorer of these settings by itself."""
     plain = settings.model_dump(mode="json", exclude=NOT_FOR_WORKERS)
     for name in PATHS:
         if Path(plain[name]).exists():
             plain[name] = str(Path(plain[name]).resolve())  # a worker may stand in another folder
-    head = goldfold.head(goldfold.ledger.models.champion()) if settings.scorer == EMBEDDING_HEAD else None
+    if settings.scorer not in packaged_scorers():
+        plain["scorer"] = str(scorer_path(settings.scorer).resolve())
     return Recipe(plain, None if head is None else _head_json(head))
+
+
+def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, Head | None]:
+    """The scorer of the next round, and the deployment's own head if it is, or has a part, that uses it."""
+    champion = goldfold.ledger.models.champion()
+    used: list[Head] = []
+
+    def own() -> LakeScorer:
+        used.append(goldfold.head(champion))
+        return composition.models().build_head_scorer(goldfold.encoder, used[-1])
+
+    if goldfold.learns:
+        return own(), used[-1]
+    made = composition.models().build_scorer(goldfold.settings, goldfold.policies, own)
+    return made, next(iter(used), None)
+
+
+def _no_head() -> LakeScorer:
+    raise SettingsError("scorer: a part of it uses the deployment's own head, which the leader of the run did not")
 
 
 def foreman(goldfold: Goldfold, plan: Plan) -> Foreman:

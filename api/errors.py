@@ -76,6 +76,8 @@ STATUSES: dict[type[Exception], int] = {
     scoring.ModelNotSaved: 503,
     scoring.DeviceError: 503,
     scoring.BadImage: 422,
+    scoring.RemoteUnreachable: 503,
+    scoring.RemoteRefused: 502,
     scoring.NotTrainable: 409,
     selection.SelectionError: 500,
     selection.BadPlan: 422,

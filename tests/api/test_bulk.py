@@ -30,7 +30,8 @@ def test_a_worker_makes_the_same_scorer_from_the_recipe(
     goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(composition, "models", WordModels)
-    recipe = make_recipe(goldfold, goldfold.settings)
+    stock(goldfold, 1)
+    recipe = make_plan(goldfold, goldfold.settings, None, None, {}).recipe
     made, ours = Recipe.from_json(recipe.as_json()).build(), goldfold.scorer()
     assert made.version == ours.version
     texts = ["vermin and flowers", "words"]
@@ -41,7 +42,7 @@ def test_a_worker_makes_the_same_scorer_from_the_recipe(
 def test_no_secret_travels_and_paths_are_absolute(goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(goldfold.settings.data_dir.parent)
     relative = goldfold.settings.model_copy(update={"data_dir": Path("data")})
-    recipe = make_recipe(goldfold, relative)
+    recipe = make_recipe(relative, None)
     assert not bulk.NOT_FOR_WORKERS & set(recipe.settings)
     assert "a-secret" not in recipe.as_json()
     assert recipe.settings["data_dir"] == str(goldfold.settings.data_dir.resolve())

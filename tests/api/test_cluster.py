@@ -117,7 +117,7 @@ def report_of(child: subprocess.Popen[str]) -> dict[str, Any]:
 def site(tmp_path: Path) -> Site:
     write_model(tmp_path / "model", "bert")
     labels = ", ".join(f"{label}: {policy}" for label, policy in LABELS.items())
-    (tmp_path / "scorer.yaml").write_text(f"model: model\nlabels: {{{labels}}}\nactivation: sigmoid\n")
+    (tmp_path / "scorer.yaml").write_text(f"kind: hf-text\nmodel: model\nlabels: {{{labels}}}\nactivation: sigmoid\n")
     (tmp_path / "goldfold.yaml").write_text("scorer: scorer.yaml\ndevice: cpu\nmax_tokens: 32\n")
     (tmp_path / "src").mkdir()
     for number, (name, rows) in enumerate(shard_files()):
