@@ -8,8 +8,10 @@ it from the recipe.
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import daft
@@ -36,7 +38,7 @@ class Scoring:
         self._worker = ShardWorker(Order.from_json(order), Recipe.from_json(recipe).build)
 
     # One shard a call, so that each is told of as soon as it is done.
-    @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
+    @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)  # type: ignore[untyped-decorator]
     def score(self, shards: Any) -> list[str]:
         """A series of shards to as many receipts."""
         return [self._worker(Shard.from_json(shard)).as_json() for shard in shards.to_pylist()]
@@ -65,19 +67,23 @@ def engine(order: Order, recipe: Recipe, *, workers: int, gpus: int, ray_address
             raise ShardsLeft(f"a worker ended before it was done ({_first_line(error)})") from error
 
     try:
-        yield run
+        with redirect_stdout(sys.stderr):  # Ray tells there of workers that died; ours holds one document
+            yield run
     finally:
         if ray_address is not None:
             ray.shutdown()
 
 
 def _join(address: str, workers: int) -> None:
-    here: dict[str, Any] = (
-        {"num_cpus": max(LOCAL_CPUS, workers), "include_dashboard": False} if address == LOCAL else {}
-    )
+    here: dict[str, Any] = {}
+    if address == LOCAL:
+        here = {"num_cpus": max(LOCAL_CPUS, workers), "include_dashboard": False}
+    told = {name: os.environ[name] for name in TELEMETRY_OFF}  # another machine has an environment of its own
     try:
-        told = {name: os.environ[name] for name in TELEMETRY_OFF}  # machines of a cluster have an environment of theirs
-        ray.init(address, log_to_driver=False, runtime_env={"env_vars": told}, **here)
+        with warnings.catch_warnings():
+            # Ray starts other programs, none of which goes on in this process' memory.
+            warnings.filterwarnings("ignore", message="lance is not fork-safe")
+            ray.init(address, log_to_driver=False, runtime_env={"env_vars": told}, **here)
     except (RayError, ConnectionError, RuntimeError, ValueError, ImportError) as error:
         raise ShardsLeft(f"ray: {address} cannot be joined: {_first_line(error)}") from error
 

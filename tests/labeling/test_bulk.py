@@ -161,7 +161,7 @@ def test_another_scorer_or_another_map_does_the_shards_again(tmp_path: Path) -> 
 
 
 def test_rows_that_are_no_items_are_told_and_the_rest_is_scored(tmp_path: Path) -> None:
-    rows = [post(1), {"text": "no id"}, {"external_id": "b", "text": " "}, {**post(1), "text": "others"}]
+    rows: list[Row] = [post(1), {"text": "no id"}, {"external_id": "b", "text": " "}, {**post(1), "text": "others"}]
     source = write(tmp_path / "src", rows)
     (tmp_path / "src" / "part-1.jsonl").write_text('{"external_id": "c"\n' + json.dumps({**post(2), "colour": "red"}))
     report = run(source, tmp_path / "lake")
