@@ -66,12 +66,12 @@ def engine(order: Order, recipe: Recipe, *, workers: int, gpus: int, ray_address
         except _LOST as error:
             raise ShardsLeft(f"a worker ended before it was done ({_first_line(error)})") from error
 
-    try:
-        with redirect_stdout(sys.stderr):  # Ray tells there of workers that died; ours holds one document
+    with redirect_stdout(sys.stderr):  # Ray tells there of workers that died, and a command prints one document
+        try:
             yield run
-    finally:
-        if ray_address is not None:
-            ray.shutdown()
+        finally:
+            if ray_address is not None:
+                ray.shutdown()
 
 
 def _join(address: str, workers: int) -> None:
