@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
@@ -107,7 +108,10 @@ class Goldfold:
 
     def scorer(self) -> LakeScorer:
         """The scorer of the next round. Built anew when another model was promoted."""
-        champion = self.ledger.models.champion()
+        return self.scorer_of(self.ledger.models.champion())
+
+    def scorer_of(self, champion: Model | None) -> LakeScorer:
+        """The scorer under a champion; only the last one that was asked for is kept."""
         key = champion.version if champion else "cold"
         with self._lock:
             if key not in self._scorers:
@@ -161,7 +165,7 @@ class Goldfold:
 
         return own() if self.learns else models().build_scorer(self.settings, self.policies, own)
 
-    @property
+    @cached_property
     def learns(self) -> bool:
         """Whether the scorer is the encoder with a head, which training can replace."""
         return isinstance(read_scorer(self.settings.scorer), EmbeddingHeadFile)

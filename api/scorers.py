@@ -12,7 +12,7 @@ from typing import Any
 from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
 from configs.scorer_files import read_scorer, scorer_path
-from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, HFText, Remote, ScorerFile
+from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, GuardLLMFile, HFText, Remote, ScorerFile
 from configs.settings import Settings
 from labeling.policies import Policies
 from labeling.scorebook import LakeScorer
@@ -21,6 +21,7 @@ from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Encoder
 from scoring.encoder import SentenceEncoder
 from scoring.ensemble import Ensemble
+from scoring.guard_llm import GuardLLM
 from scoring.head import Head
 from scoring.hf_classifier import HFClassifier
 from scoring.model_files import locate
@@ -92,6 +93,20 @@ def _hf_text(file: HFText, makings: Makings) -> LakeScorer:
     )
 
 
+def _guard_llm(file: GuardLLMFile, makings: Makings) -> LakeScorer:
+    settings = makings.settings
+    return GuardLLM(
+        file.model,
+        {name: makings.policies[name].text for name in file.policies or makings.policies},
+        style=file.style,
+        revision=file.revision,
+        device=settings.device,
+        batch_tokens=settings.batch_tokens,
+        max_tokens=file.max_tokens or settings.max_tokens,
+        cache_bytes=file.cache_bytes,
+    )
+
+
 def _embedding_head(_file: EmbeddingHeadFile, makings: Makings) -> LakeScorer:
     return makings.own()
 
@@ -114,6 +129,7 @@ def _remote(file: Remote, makings: Makings) -> LakeScorer:
 BUILDERS: Mapping[type[ScorerFile], Callable[[Any, Makings], LakeScorer]] = {
     EmbeddingHeadFile: _embedding_head,
     EnsembleFile: _ensemble,
+    GuardLLMFile: _guard_llm,
     HFText: _hf_text,
     Remote: _remote,
 }

@@ -91,5 +91,5 @@ def _unknown_policies(file: ScorerFile, policies: Collection[str], source: str) 
             near = get_close_matches(policy, policies, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(sorted(policies))
-            problems.append(f"{source}: labels.{label}: {policy!r} is no policy{meant} (known: {known})")
+            problems.append(f"{source}: {file.means}.{label}: {policy!r} is no policy{meant} (known: {known})")
     return problems

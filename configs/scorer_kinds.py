@@ -29,10 +29,12 @@ def _service(url: str) -> str:
 
 
 class ScorerFile(BaseModel):
-    """What every kind has. ``folders``: keys whose relative path is relative to the file, where it is there."""
+    """What every kind has. ``folders``: keys whose relative path is relative to the file, where it is there;
+    ``means``: the key that names policies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     folders: ClassVar[tuple[str, ...]] = ()
+    means: ClassVar[str] = "labels"
 
     kind: str
 
@@ -107,6 +109,35 @@ class EnsembleFile(ScorerFile):
     )
 
 
+class GuardLLMFile(HubModel):
+    """A causal language model that judges each text against the words of the policy files themselves, so that a new
+    policy needs no training. See "Guard models" below."""
+
+    means: ClassVar[str] = "policies"
+
+    kind: Literal["guard-llm"] = Field(description="A causal language model that reads the policies themselves.")
+    style: Literal["generic", "llama-guard", "shieldgemma", "gpt-oss-safeguard"] = Field(
+        default="generic",
+        description="How the model is asked: as its family was trained to be, or generic by its own chat template.",
+    )
+    policies: list[Name] | None = Field(
+        default=None,
+        min_length=1,
+        description="Ids of the policies to judge, each of which costs a reading of every text; none: all there are.",
+    )
+    max_tokens: Annotated[int, Field(ge=16)] | None = Field(
+        default=None, description="Overrides the setting max_tokens for this model; prompt and policy are not counted."
+    )
+    cache_bytes: int = Field(
+        default=2**30,
+        ge=0,
+        description="Bound on the kept keys and values of prompt beginnings, and once more on those of a batch.",
+    )
+
+    def meanings(self) -> Mapping[str, str]:
+        return {policy: policy for policy in self.policies or ()}
+
+
 class Remote(ScorerFile):
     """An OpenAI-compatible moderation service. ``labels`` maps a category of the service to a policy id; content
     leaves this machine, and what the service changes without saying so changes the scores."""
@@ -138,6 +169,7 @@ class Remote(ScorerFile):
 KINDS: dict[str, type[ScorerFile]] = {
     "embedding-head": EmbeddingHeadFile,
     "hf-text": HFText,
+    "guard-llm": GuardLLMFile,
     "ensemble": EnsembleFile,
     "remote": Remote,
 }

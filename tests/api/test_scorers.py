@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from api.composition import Goldfold
 from api.scorers import BUILDERS, describe_device, describe_model
 from configs.errors import SettingsError
-from configs.scorer_kinds import KINDS
+from configs.scorer_kinds import KINDS, GuardLLMFile
 from configs.settings import PACKAGED_POLICIES, Settings
 from labeling.policies import read_policies
 from scoring.errors import ModelNotFound, ScoringError
+from scoring.guard_prompts import STYLES
 from tests.scoring.tiny import write_model
+from tests.scoring.tiny_llm import write_llm
 
 pytestmark = pytest.mark.slow
 POLICIES = read_policies(PACKAGED_POLICIES)
@@ -58,6 +61,28 @@ def test_a_device() -> None:
 
 def test_each_kind_has_a_builder() -> None:
     assert set(BUILDERS) == set(KINDS.values())
+
+
+def test_a_guard_model_judges_by_the_policy_files(tmp_path: Path) -> None:
+    write_llm(tmp_path / "model")
+    file = tmp_path / "guard.yaml"
+    file.write_text("kind: guard-llm\nmodel: model\nstyle: shieldgemma\npolicies: [violence, hate_speech]\n")
+    settings = Settings(data_dir=tmp_path, device="cpu", scorer=str(file))
+    goldfold = Goldfold(settings)
+    assert not goldfold.learns
+    assert goldfold.judged() == {"violence", "hate_speech"}
+    scores = goldfold.scorer().score(["a"], ["some words"])
+    assert scores.policies == ("violence", "hate_speech")
+    assert scores.embeddings.shape == (1, 32)
+    goldfold.close()
+    file.write_text("kind: guard-llm\nmodel: model\n")
+    assert describe_model(settings, POLICIES).endswith(f"for {', '.join(POLICIES)}")
+    changed = {name: policy.model_copy(update={"definition": "Other words."}) for name, policy in POLICIES.items()}
+    assert describe_model(settings, changed) != describe_model(settings, POLICIES)
+
+
+def test_a_scorer_file_may_name_every_style() -> None:
+    assert set(get_args(GuardLLMFile.model_fields["style"].annotation)) == set(STYLES)
 
 
 def test_an_ensemble_of_files_is_one_scorer(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from configs.errors import SettingsError
 from configs.scorer_files import judged_policies, packaged_scorers, read_scorer, scorer_path
-from configs.scorer_kinds import KINDS, EmbeddingHeadFile, EnsembleFile, HFText, ScorerFile
+from configs.scorer_kinds import KINDS, EmbeddingHeadFile, EnsembleFile, GuardLLMFile, HFText, ScorerFile
 from configs.settings import PACKAGED_POLICIES
 
 
@@ -65,6 +65,29 @@ def test_a_label_that_means_no_policy_is_named(tmp_path: Path) -> None:
         f"{path}: labels.other: 'x' is no policy (known: hate_speech, violence)",
     )
     assert read_text_scorer(path, ["violence", "hate_spech", "x"]).labels["hate"] == "hate_spech"
+
+
+def test_a_guard_model_judges_the_policies_it_names_or_all(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "guard.yaml"
+    path.write_text("kind: guard-llm\nmodel: model\n")
+    file = read_scorer(path, ["a", "b"])
+    assert isinstance(file, GuardLLMFile)
+    assert (file.style, file.policies, file.max_tokens, file.cache_bytes) == ("generic", None, None, 2**30)
+    assert judged_policies(path, ["a", "b"]) == {"a", "b"}
+    path.write_text("kind: guard-llm\nmodel: model\npolicies: [b]\n")
+    assert judged_policies(path, ["a", "b"]) == {"b"}
+    path.write_text("kind: guard-llm\nmodel: model\npolicies: [c]\n")
+    with pytest.raises(SettingsError, match=r"guard.yaml: policies.c: 'c' is no policy \(known: a, b\)"):
+        read_scorer(path, ["a", "b"])
+
+
+@pytest.mark.parametrize("wrong", ["style: llama", "policies: []", "max_tokens: 15", "cache_bytes: -1"])
+def test_a_wrong_key_of_a_guard_model_is_named(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "guard.yaml").write_text(f"kind: guard-llm\nmodel: model\n{wrong}\n")
+    with pytest.raises(SettingsError, match=f"guard.yaml: {wrong.partition(':')[0]}"):
+        read_scorer(tmp_path / "guard.yaml")
 
 
 def test_a_missing_file_is_said_with_those_that_are_there(tmp_path: Path) -> None:
