@@ -109,6 +109,7 @@ def shard_files() -> Iterator[tuple[str, list[dict[str, str]]]]:
 def report_of(child: subprocess.Popen[str]) -> dict[str, Any]:
     told, errors = child.communicate(timeout=TIMEOUT_S)
     assert child.returncode == 0, told + errors
+    assert told.startswith("{"), told  # whatever an engine says, it is not said here
     report: dict[str, Any] = json.loads(told)
     return report
 
