@@ -8,6 +8,7 @@ TORCH := $(shell grep -i '^torch==' .ci/pins.txt)
 STUDIO := $(shell grep -i '^label-studio==' .ci/pins-studio.txt)
 READY := .venv/.ready
 STUDIO_READY := .venv-studio/.ready
+MOTO_READY := .venv-moto/.ready
 ARGS ?=
 
 .PHONY: help setup demo run test lint format bench pins clean
@@ -15,7 +16,7 @@ ARGS ?=
 help:  ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(STUDIO_READY)  ## Make both virtualenvs and install the pinned packages
+setup: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Make the virtualenvs and install the pinned packages
 
 demo: $(READY) $(STUDIO_READY)  ## Run the whole loop twice on real content and stay up (ONCE=1: end after the report)
 	@.venv/bin/goldfold demo $(if $(ONCE),--once) $(ARGS)
@@ -23,7 +24,7 @@ demo: $(READY) $(STUDIO_READY)  ## Run the whole loop twice on real content and 
 run: $(READY)  ## Start the service alone (settings: goldfold.yaml, GOLDFOLD_*, ARGS="--port 8080")
 	@.venv/bin/goldfold serve $(ARGS)
 
-test: $(READY) $(STUDIO_READY)  ## Run the whole test suite, a real Label Studio included (ARGS="-k name")
+test: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Run the whole test suite, a real Label Studio included (ARGS="-k name")
 	@HF_HUB_OFFLINE=1 .venv/bin/python -m pytest $(ARGS)
 
 lint: $(READY)  ## Check style, types, imports between rooms and the Dockerfile
@@ -39,13 +40,14 @@ format: $(READY)  ## Put the code into the house's format
 bench: $(READY)  ## Measure beside named peers; rows go to build/bench.json (ONLY=name: one of them)
 	@HF_HUB_OFFLINE=1 .venv/bin/python -m benchmarks.run $(ONLY)
 
-pins: $(READY) $(STUDIO_READY)  ## Write the versions that are installed now to .ci/
+pins: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Write the versions that are installed now to .ci/
 	@.venv/bin/python -m pip list --format=freeze --exclude-editable | sed 's/+[^ ]*$$//' | sort -f > .ci/pins.txt
 	@.venv-studio/bin/python -m pip list --format=freeze --exclude pip | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-studio.txt
-	@touch $(READY) $(STUDIO_READY)
+	@.venv-moto/bin/python -m pip list --format=freeze --exclude pip --exclude setuptools | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-moto.txt
+	@touch $(READY) $(STUDIO_READY) $(MOTO_READY)
 
 clean:  ## Remove the virtualenvs and everything built (data/ stays)
-	@rm -rf .venv .venv-studio build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-studio .venv-moto build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps are newer than what they were installed from, so a second call does nothing.
 $(READY): pyproject.toml .ci/pins.txt
@@ -53,13 +55,20 @@ $(READY): pyproject.toml .ci/pins.txt
 	@echo "installing $(TORCH)"
 	@.ci/pip-install .venv -c .ci/pins.txt $(TORCH)
 	@echo "installing Goldfold and its packages into .venv (some minutes the first time)"
-	@.ci/pip-install .venv -c .ci/pins.txt -e '.[dev]'
+	@.ci/pip-install .venv -c .ci/pins.txt -e '.[dev,cluster]'
 	@touch $@
 
 $(STUDIO_READY): .ci/pins-studio.txt
 	@$(call make_venv,.venv-studio)
 	@echo "installing $(STUDIO) into .venv-studio (some minutes the first time)"
 	@.ci/pip-install .venv-studio -c .ci/pins-studio.txt $(STUDIO)
+	@touch $@
+
+# The tests' object store; botocore and Goldfold ask for different versions of python-dateutil.
+$(MOTO_READY): .ci/pins-moto.txt
+	@$(call make_venv,.venv-moto)
+	@echo "installing $$(grep -i '^moto==' .ci/pins-moto.txt) into .venv-moto"
+	@.ci/pip-install .venv-moto -c .ci/pins-moto.txt 'moto[s3]' flask flask-cors
 	@touch $@
 
 # The pip that comes with Python may be too old to report its progress.

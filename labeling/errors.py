@@ -10,6 +10,7 @@ LabelingError
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
+├── ShardsLeft              a run over many workers that left some of its shards undone
 ├── StoreError              the lake or the ledger cannot be read or written (disk full, locked, gone)
 └── StudioError             Label Studio cannot be used
     ├── StudioUnreachable   no answer, or an answer of a server in trouble
@@ -67,6 +68,14 @@ class IntegrityError(LabelingError):
 
 class StoreError(LabelingError):
     """The lake or the ledger cannot be read or written; the message says why and what to do."""
+
+
+class ShardsLeft(LabelingError):
+    """A run over many workers left shards undone; ``problems`` has the reason of each, and what is done stays done."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class StudioError(LabelingError):

@@ -155,7 +155,7 @@ def _csv(path: Path, columns: ColumnMap) -> Iterator[Row | Problem]:
         raise InvalidInput(f"{path}: row {begins}: is not CSV: {error}{cure}") from error
 
 
-def _check_header(path: Path, header: Sequence[str], columns: ColumnMap) -> None:
+def _check_header(path: Path | str, header: Sequence[str], columns: ColumnMap) -> None:
     if not header:
         raise InvalidInput(f"{path}: is empty; the first line must name the columns ({', '.join(COLUMNS)})")
     try:
@@ -167,16 +167,21 @@ def _check_header(path: Path, header: Sequence[str], columns: ColumnMap) -> None
 def _parquet(path: Path, columns: ColumnMap) -> Iterator[Row | Problem]:
     number = 0
     with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        _check_header(path, names, columns)
-        wanted = [name for name in names if columns.get(name, name) is not None]
+        wanted = wanted_columns(path, file.schema_arrow.names, columns)
         for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=wanted):
             for position in range(batch.num_rows):
                 number += 1
-                yield _parquet_row(batch, position, number, columns)
+                yield arrow_row(batch, position, number, columns)
 
 
-def _parquet_row(batch: pa.RecordBatch, position: int, number: int, columns: ColumnMap) -> Row | Problem:
+def wanted_columns(path: Path | str, names: Sequence[str], columns: ColumnMap) -> list[str]:
+    """The columns that are not left out. Raises InvalidInput when two of them get one name."""
+    _check_header(path, names, columns)
+    return [name for name in names if columns.get(name, name) is not None]
+
+
+def arrow_row(batch: pa.RecordBatch, position: int, number: int, columns: ColumnMap) -> Row | Problem:
+    """One row of an Arrow batch, known as row ``number``."""
     try:
         pairs = [
             (name, column[position].as_py()) for name, column in zip(batch.schema.names, batch.columns, strict=True)

@@ -20,6 +20,7 @@ from labeling.store.interfaces import Lake
 from scoring.base import Progress, Scorer, Scores
 
 SCORES = "scores-"
+FAILURES = "failures-"
 KEPT_FACTOR = 64  # scoring a kept embedding costs next to nothing, but each commit reads the lake's ids
 
 F32 = npt.NDArray[np.float32]
@@ -72,7 +73,7 @@ def score_group(scorer: LakeScorer) -> str:
 
 
 def failure_group(scorer: LakeScorer) -> str:
-    return f"failures-{scorer.version}"
+    return f"{FAILURES}{scorer.version}"
 
 
 def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
@@ -118,18 +119,18 @@ def _score_kept(lake: Lake, scorer: LakeScorer, waiting: Sequence[str], most: in
     known = [item_id for item_id in waiting if item_id in kept][:most]
     if not known:
         return None
-    return _whole(scorer.score_embeddings(known, embeddings(lake, scorer.embedding_version, known)), known)
+    return whole(scorer.score_embeddings(known, embeddings(lake, scorer.embedding_version, known)), known)
 
 
 def _score_texts(lake: Lake, scorer: LakeScorer, chunk: Sequence[str], progress: Progress | None) -> Scores:
     texts = lake.take(chunk, ["text"])["text"].to_pylist()
-    scores = _whole(scorer.score(chunk, texts, progress), chunk)
+    scores = whole(scorer.score(chunk, texts, progress), chunk)
     if scores.ids:
         lake.add_columns(embedding_group(scorer), scores.ids, {"embedding": vectors(scores.embeddings)})
     return scores
 
 
-def _whole(scores: Scores, asked: Sequence[str]) -> Scores:
+def whole(scores: Scores, asked: Sequence[str]) -> Scores:
     """An item without an outcome would be asked for again for ever."""
     told = {*scores.ids, *(failure.item_id for failure in scores.failures)}
     if told != set(asked):

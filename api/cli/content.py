@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from api.cli.bulk import BulkOptions, score_in_bulk
 from api.cli.output import bar, out, show_json
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.ids import new_id
@@ -54,11 +55,27 @@ def score_command(
     context: typer.Context,
     job_id: Annotated[str, typer.Option("--id", help="Id of the job; the same id again goes on or shows it.")] = "",
     max_items: Annotated[int | None, typer.Option("--max-items", min=1, help="Stop after so many items.")] = None,
+    engine: Annotated[
+        Literal["lake", "daft"], typer.Option("--engine", help="lake: a job here; daft: workers, shard by shard.")
+    ] = "lake",
+    source: Annotated[
+        str | None, typer.Option("--source", help="Folder or URL of Parquet, JSONL, CSV or Lance; default: the sink.")
+    ] = None,
+    sink: Annotated[str | None, typer.Option("--sink", help="Lake to write to; default: the setting lake_uri.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Run on this Ray cluster; local: one of its own, here.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that score; a GPU each on cuda.")] = 1,
+    rename: Annotated[
+        list[str] | None, typer.Option("--map", help="Read a column under another name: --map text=body.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the shards and score nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Score every item that has no score under the current model (a round does this by itself).
 
-    What was scored stays scored: started again, it goes on with the rest.
+    What was scored stays scored: started again, it goes on with the rest. From --source on, the options are those of
+    the engine daft.
 
     Examples:
 
@@ -67,7 +84,17 @@ def score_command(
       goldfold score --max-items 10000
 
       goldfold score --id nightly-2026-11-22 --json
+
+      goldfold score --engine daft --source s3://bucket/posts --sink s3://bucket/lake --workers 4
     """
+    bulk = BulkOptions(source, sink, ray_address, workers, tuple(rename or ()), dry_run)
+    if engine == "daft":
+        if job_id or max_items is not None:
+            raise typer.BadParameter("--id and --max-items belong to the engine lake: a run of daft goes on by itself")
+        score_in_bulk(context, bulk, as_json=as_json)
+        return
+    if bulk != BulkOptions():
+        raise typer.BadParameter("--source, --sink, --ray-address, --workers, --map and --dry-run need --engine daft")
     result = run_job(context, "score", job_id or new_id("score"), score_request(max_items), quiet=as_json)
     if as_json:
         show_json(result)

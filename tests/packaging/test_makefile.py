@@ -61,10 +61,11 @@ def test_an_old_python_is_refused_with_the_cure(tmp_path: Path) -> None:
 
 def test_the_pins_are_exact_and_cover_what_is_asked_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = project["dependencies"] + project["optional-dependencies"]["dev"]
+    asked = project["dependencies"] + [each for extra in project["optional-dependencies"].values() for each in extra]
     names = {re.split(r"[\[<>=!~ ;]", line, maxsplit=1)[0].lower().replace("_", "-") for line in asked}
     assert names <= set(pins("pins.txt"))
     assert pins("pins-studio.txt")["label-studio"] == "1.23.2"
+    assert "moto" in pins("pins-moto.txt")
     assert pins("pins-studio.txt")["label-studio-sdk"] == pins("pins.txt")["label-studio-sdk"]
 
 

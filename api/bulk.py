@@ -1,0 +1,188 @@
+"""Scoring over many workers, put together: what the command line runs, and what each worker builds its scorer from.
+
+The engine, Daft on its own runner or on Ray, is an extra of its own and takes seconds to import, so it stands in
+``api.cluster`` alone and is loaded when a run asks for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from api import composition
+from api.composition import Goldfold
+from api.errors import NotReady
+from configs.errors import SettingsError
+from configs.scorer_files import packaged_scorers, read_scorer, scorer_path
+from configs.scorer_kinds import EmbeddingHeadFile
+from configs.settings import Settings
+from labeling.bulk import Engine, Foreman, Order, Register, order_of
+from labeling.policies import read_policies
+from labeling.readers import ColumnMap
+from labeling.scorebook import LakeScorer
+from labeling.sources import Shard, list_shards
+from labeling.store.interfaces import ITEMS
+from labeling.store.sink import LanceSink
+from scoring.head import Head
+
+# Both engines report their use to their makers by default. Whoever wants that sets the variable otherwise.
+TELEMETRY_OFF = {"RAY_USAGE_STATS_ENABLED": "0", "DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1"}
+QUIET = {"DAFT_PROGRESS_BAR": "0"}
+NOT_FOR_WORKERS = {"ledger_url", "jobs_url", "studio_token", "studio_webhook_secret"}
+PATHS = ("data_dir", "lake_uri", "policies_dir", "encoder")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a worker makes the run's scorer: plain settings without secrets, and the head where there is one (its
+    figures, because a head made on another machine may differ in the last bits). Paths must lead to the same files
+    on every machine."""
+
+    settings: dict[str, Any]
+    head: dict[str, Any] | None = None
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        return cls(**json.loads(text))
+
+    def build(self) -> LakeScorer:
+        """The scorer, as ``api.scorers`` makes it for these settings. Raises SettingsError, ScoringError."""
+        settings, models, head = Settings(**self.settings), composition.models(), self.head
+        if head is None:
+            return models.build_scorer(settings, read_policies(settings.policies_dir), _no_head)
+
+        def own() -> LakeScorer:
+            return models.build_head_scorer(models.build_encoder(settings), _head_from(head))
+
+        if isinstance(read_scorer(settings.scorer), EmbeddingHeadFile):
+            return own()
+        return models.build_scorer(settings, read_policies(settings.policies_dir), own)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do. ``shards`` are all of the source's, ``finished`` the keys of those that are done."""
+
+    order: Order
+    recipe: Recipe
+    shards: list[Shard]
+    finished: set[str]
+
+
+class Cluster(Protocol):
+    """What ``api.cluster`` offers."""
+
+    def engine(
+        self, order: Order, recipe: Recipe, *, workers: int, gpus: int, ray_address: str | None
+    ) -> AbstractContextManager[Engine]: ...
+
+
+def make_plan(goldfold: Goldfold, settings: Settings, source: str | None, sink: str | None, columns: ColumnMap) -> Plan:
+    """List the source (default: the items of the sink) and load the scorer once, to know its version. ``settings`` are
+    the workers'. Raises InvalidInput, StoreError, SettingsError, ScoringError."""
+    allow_plain_http()
+    target = LanceSink(sink or goldfold.settings.lake_uri)
+    items = f"{target.root}/{ITEMS}.lance"
+    wanted = items if source is None else source
+    shards = list_shards(wanted)
+    scorer, head = _scorer(goldfold)
+    order = order_of(
+        scorer, target.root, columns, settings.max_text_chars, sorted(goldfold.policies), own=_place(wanted) == items
+    )
+    return Plan(order, make_recipe(settings, head), shards, target.finished(order.run))
+
+
+def make_recipe(settings: Settings, head: Head | None) -> Recipe:
+    """What a worker needs to make the scorer of these settings by itself."""
+    plain = settings.model_dump(mode="json", exclude=NOT_FOR_WORKERS)
+    for name in PATHS:
+        if Path(plain[name]).exists():
+            plain[name] = str(Path(plain[name]).resolve())  # a worker may stand in another folder
+    if settings.scorer not in packaged_scorers():
+        plain["scorer"] = str(scorer_path(settings.scorer).resolve())
+    return Recipe(plain, None if head is None else _head_json(head))
+
+
+def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, Head | None]:
+    """The scorer of the next round, and the deployment's own head if it is, or has a part, that uses it."""
+    champion = goldfold.ledger.models.champion()
+    used: list[Head] = []
+
+    def own() -> LakeScorer:
+        used.append(goldfold.head(champion))
+        return composition.models().build_head_scorer(goldfold.encoder, used[-1])
+
+    if goldfold.learns:
+        return own(), used[-1]
+    made = composition.models().build_scorer(goldfold.settings, goldfold.policies, own)
+    return made, next(iter(used), None)
+
+
+def _no_head() -> LakeScorer:
+    raise SettingsError("scorer: a part of it uses the deployment's own head, which the leader of the run did not")
+
+
+def foreman(goldfold: Goldfold, plan: Plan) -> Foreman:
+    """The one that commits; it registers the items when the sink is the lake that the settings name."""
+    sink = LanceSink(plan.order.sink)
+    known = Register(goldfold.ledger.items, goldfold.settings.data_dir / "ingest.lock")
+    return Foreman(sink, plan.order, known if sink.root == goldfold.lake.root else None)
+
+
+def load_cluster() -> Cluster:
+    """The engines' module. Their telemetry is off, unless the environment says otherwise. Raises NotReady when they
+    are not installed."""
+    for name, value in (TELEMETRY_OFF | QUIET).items():
+        os.environ.setdefault(name, value)
+    try:
+        module: Cluster = import_module("api.cluster")
+    except ModuleNotFoundError as error:
+        if error.name not in ("daft", "ray"):
+            raise
+        raise NotReady(
+            f"{error.name} is not installed; install goldfold[cluster] to score with --engine daft"
+        ) from error
+    return module
+
+
+def allow_plain_http() -> None:
+    """Lance refuses an endpoint without TLS unless told; an AWS_ENDPOINT_URL that says http:// tells it."""
+    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        os.environ.setdefault("AWS_ALLOW_HTTP", "true")
+
+
+def _place(source: str) -> str:
+    return source.rstrip("/") if "://" in source else str(Path(source).resolve())
+
+
+def _head_json(head: Head) -> dict[str, Any]:
+    arrays = {name: getattr(head, name) for name in ("weights", "bias", "platt")}
+    packed = {
+        name: [list(array.shape), base64.b64encode(array.astype("<f4").tobytes()).decode()]
+        for name, array in arrays.items()
+    }
+    return {
+        "policies": head.policies,
+        "sources": head.sources,
+        "encoder_version": head.encoder_version,
+        "arrays": packed,
+    }
+
+
+def _head_from(raw: dict[str, Any]) -> Head:
+    arrays = {
+        name: np.frombuffer(base64.b64decode(packed), "<f4").astype(np.float32).reshape(shape)
+        for name, (shape, packed) in raw["arrays"].items()
+    }
+    return Head(tuple(raw["policies"]), **arrays, sources=tuple(raw["sources"]), encoder_version=raw["encoder_version"])

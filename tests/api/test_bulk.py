@@ -1,0 +1,119 @@
+"""What a bulk run is put together from; the engines themselves are tested in test_cluster.py."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api import bulk, composition
+from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
+from api.errors import NotReady
+from tests.api.cli.conftest import WordModels
+from tests.api.rooms import ROOT, sources
+from tests.api.site import WordGoldfold, settings, stock
+
+
+@pytest.fixture
+def goldfold(tmp_path: Path) -> Iterator[WordGoldfold]:
+    opened = WordGoldfold(settings(tmp_path / "data", studio_token="a-secret", ledger_url=f"sqlite:///{tmp_path}/l.db"))
+    yield opened
+    opened.close()
+
+
+def test_a_worker_makes_the_same_scorer_from_the_recipe(
+    goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composition, "models", WordModels)
+    stock(goldfold, 1)
+    recipe = make_plan(goldfold, goldfold.settings, None, None, {}).recipe
+    made, ours = Recipe.from_json(recipe.as_json()).build(), goldfold.scorer()
+    assert made.version == ours.version
+    texts = ["vermin and flowers", "words"]
+    theirs = made.score(["a", "b"], texts).probabilities
+    assert theirs.tobytes() == ours.score(["a", "b"], texts).probabilities.tobytes()
+
+
+def test_no_secret_travels_and_paths_are_absolute(goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(goldfold.settings.data_dir.parent)
+    relative = goldfold.settings.model_copy(update={"data_dir": Path("data")})
+    recipe = make_recipe(relative, None)
+    assert not bulk.NOT_FOR_WORKERS & set(recipe.settings)
+    assert "a-secret" not in recipe.as_json()
+    assert recipe.settings["data_dir"] == str(goldfold.settings.data_dir.resolve())
+
+
+def test_the_lake_itself_is_the_source_unless_another_is_given(goldfold: WordGoldfold, tmp_path: Path) -> None:
+    stock(goldfold, 4)
+    (tmp_path / "posts.csv").write_text("external_id,text\na,words\n")
+    plan = make_plan(goldfold, goldfold.settings, None, None, {})
+    assert (plan.order.own, plan.order.sink, [shard.rows for shard in plan.shards]) == (True, goldfold.lake.root, [4])
+    named = make_plan(goldfold, goldfold.settings, f"{goldfold.lake.root}/items.lance/", None, {})
+    assert named.order == plan.order
+    other = make_plan(goldfold, goldfold.settings, str(tmp_path / "posts.csv"), str(tmp_path / "sink"), {})
+    assert (other.order.own, other.order.sink) == (False, str(tmp_path / "sink"))
+
+
+def test_items_are_registered_only_where_the_sink_is_the_lake(goldfold: WordGoldfold, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("external_id,text\na,words\n")
+    source = str(tmp_path / "posts.csv")
+    registers = [
+        foreman(goldfold, make_plan(goldfold, goldfold.settings, source, sink, {}))._register is not None
+        for sink in (None, str(goldfold.lake.root), str(tmp_path / "sink"))
+    ]
+    assert registers == [True, True, False]
+
+
+@pytest.mark.parametrize("missing", ["daft", "ray"])
+def test_an_extra_that_is_not_installed_is_named_with_the_cure(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "api.cluster", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(NotReady, match=rf"{missing} is not installed; install goldfold\[cluster\]"):
+        load_cluster()
+
+
+def test_telemetry_is_off_unless_somebody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TELEMETRY_OFF:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DO_NOT_TRACK", "0")
+    monkeypatch.setitem(sys.modules, "api.cluster", bulk)
+    load_cluster()
+    assert {name: os.environ[name] for name in TELEMETRY_OFF} == {**TELEMETRY_OFF, "DO_NOT_TRACK": "0"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allowed"), [("http://127.0.0.1:9000", "true"), ("https://s3.example.com", None), (None, None)]
+)
+def test_an_endpoint_without_tls_is_allowed_where_it_is_named(
+    endpoint: str | None, allowed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "")  # so that it is put back at the end
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint or "")
+    allow_plain_http()
+    assert os.environ.get("AWS_ALLOW_HTTP") == allowed
+
+
+def test_only_one_module_imports_the_engines() -> None:
+    importing = set()
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if {name.partition(".")[0] for name in names} & {"daft", "ray"}:
+                importing.add(path.relative_to(ROOT).as_posix())
+    assert importing == {"api/cluster.py"}
+
+
+def test_the_command_line_and_the_service_do_without_the_engines() -> None:
+    code = (
+        "import sys, api.bulk, api.cli.content, api.app, labeling.bulk; "
+        "print([m for m in ('daft', 'ray') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.strip() == "[]"
