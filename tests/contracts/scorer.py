@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from scoring.base import Scorer, Scores
+from scoring.packed import layout_in_force
 
 TEXTS = (
     "a fox",
@@ -66,10 +68,12 @@ class ScorerContract(ABC):
 
     @contextmanager
     def before_forward(self, scorer: Scorer, hook: Hook) -> Iterator[None]:
-        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it."""
+        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it; a packed one is padded."""
 
         def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
-            hook(kwargs["input_ids"])
+            layout = layout_in_force()
+            ids = kwargs["input_ids"]
+            hook(ids if layout is None else pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True))
 
         handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
         try:

@@ -44,6 +44,7 @@ def test_the_version_covers_the_limit(tiny: dict[str, Path]) -> None:
     assert len(versions) == 3
 
 
-def test_text_beyond_the_limit_is_cut(minilm: SentenceEncoder) -> None:
-    found = minilm.encode(["a", "b"], ["word " * 254 + "x", "word " * 254 + "y " * 50])
+def test_text_beyond_the_limit_is_cut_where_asked() -> None:
+    cutting = SentenceEncoder(device="cpu", long_text="cut")
+    found = cutting.encode(["a", "b"], ["word " * 254 + "x", "word " * 254 + "y " * 50])
     np.testing.assert_allclose(found.vectors[0].astype(float), found.vectors[1].astype(float), atol=1e-3)

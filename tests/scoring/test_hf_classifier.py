@@ -57,7 +57,7 @@ class TestDistilBert(TinyContract):
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_it_agrees_with_the_transformers_pipeline(tiny: dict[str, Path], kind: str, activation: str) -> None:
     each = {name: name for name in LABELS}
-    ours = HFClassifier(tiny[kind], each, policies=LABELS, activation=activation, device="cpu")
+    ours = HFClassifier(tiny[kind], each, policies=LABELS, activation=activation, device="cpu", long_text="cut")
     found = ours.score(IDS, TEXTS)
     peer = pipeline(
         "text-classification",
@@ -147,9 +147,9 @@ def test_wrong_arguments_are_refused(tiny: dict[str, Path]) -> None:
         HFClassifier(tiny["bert"], MAP, device="tpu")
 
 
-def test_text_beyond_the_limit_is_cut(tiny: dict[str, Path]) -> None:
+def test_text_beyond_the_limit_is_cut_where_asked(tiny: dict[str, Path]) -> None:
     for kind in tiny:
-        scorer = HFClassifier(tiny[kind], MAP, device="cpu")
+        scorer = HFClassifier(tiny[kind], MAP, device="cpu", long_text="cut")
         assert scorer.max_tokens == MAX_TOKENS
         found = scorer.score(["a", "b"], ["fox " * 30, "fox " * 31])
         np.testing.assert_allclose(found.probabilities[0], found.probabilities[1], atol=1e-6)
