@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from itertools import chain, islice
 from threading import Event, Lock
 from typing import TypeVar
 
@@ -18,12 +18,12 @@ def ahead(work: Callable[[T], R], items: Iterable[T], depth: int = 1) -> Generat
     """``work`` of each item, in order; while the caller handles one, a thread of its own does the next ``depth``.
 
     An exception of ``work`` comes up in the caller when its turn comes. Close the iterator (or use it up) to end the
-    thread: what was not begun is dropped, what runs is waited for. A single item starts no thread.
+    thread: what was not begun is dropped, what runs is waited for. A single item, or a depth of 0, starts no thread.
     """
     source = iter(items)
     first = list(islice(source, depth + 1))
     if len(first) <= 1:
-        yield from map(work, first)
+        yield from map(work, chain(first, source))
         return
     pool = ThreadPoolExecutor(1, thread_name_prefix="goldfold-ahead")
     try:

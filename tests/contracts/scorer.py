@@ -73,7 +73,11 @@ class ScorerContract(ABC):
         def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
             layout = layout_in_force()
             ids = kwargs["input_ids"]
-            hook(ids if layout is None else pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True))
+            hook(
+                ids
+                if layout is None
+                else pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True)
+            )
 
         handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
         try:

@@ -48,9 +48,7 @@ def test_each_sequence_attends_to_itself_only(lengths: list[int], causal: bool, 
     assert weights is None
     assert found.shape == (1, total, HEADS, SIZE)
     for start, stop in zip(layout.starts, layout.starts[1:], strict=False):
-        torch.testing.assert_close(
-            found[:, start:stop], alone(tensors, start, stop, causal, reach), rtol=0, atol=1e-6
-        )
+        torch.testing.assert_close(found[:, start:stop], alone(tensors, start, stop, causal, reach), rtol=0, atol=1e-6)
 
 
 def test_without_a_layout_it_is_the_usual_attention() -> None:
