@@ -71,13 +71,10 @@ class ScorerContract(ABC):
         """Call ``hook`` with the (n, t) token ids of every batch before the model sees it; a packed one is padded."""
 
         def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
-            layout = layout_in_force()
-            ids = kwargs["input_ids"]
-            hook(
-                ids
-                if layout is None
-                else pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True)
-            )
+            layout, ids = layout_in_force(), kwargs["input_ids"]
+            if layout is not None:
+                ids = pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True)
+            hook(ids)
 
         handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
         try:

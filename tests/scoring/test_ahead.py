@@ -27,9 +27,7 @@ def test_results_come_in_order(items: list[int], depth: int) -> None:
 
 def test_no_more_than_the_depth_is_done_ahead() -> None:
     begun: list[int] = []
-    taken = 0
-    for _result in ahead(lambda item: begun.append(item), range(20), 2):
-        taken += 1
+    for taken, _result in enumerate(ahead(begun.append, range(20), 2), 1):
         assert len(begun) <= taken + 2
 
 
@@ -51,11 +49,10 @@ def test_a_single_item_needs_no_thread() -> None:
 
 
 def test_an_error_comes_up_when_its_turn_comes() -> None:
-    heard = []
+    results = ahead(lambda item: 6 // item, [3, 2, 0, 1])
+    assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
-        for result in ahead(lambda item: 6 // item, [3, 2, 0, 1]):
-            heard.append(result)
-    assert heard == [2, 3]
+        next(results)
 
 
 def test_closing_drops_what_was_not_begun() -> None:

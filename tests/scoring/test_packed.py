@@ -66,9 +66,14 @@ def test_what_it_does_not_do_is_refused(extra: dict[str, Any]) -> None:
 
 def test_a_layout_is_in_force_inside_only_also_after_an_error() -> None:
     layout = Layout((1,), CPU)
-    with pytest.raises(KeyError), laid_out(layout):
-        assert layout_in_force() is layout
-        raise KeyError
+
+    def fail() -> None:
+        with laid_out(layout):
+            assert layout_in_force() is layout
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert layout_in_force() is None
 
 
