@@ -37,9 +37,14 @@ def ahead(work: Callable[[T], R], items: Iterable[T], depth: int = 1) -> Generat
 
 
 def share(
-    work: Callable[[T, int], None], items: Iterator[T], workers: int, beat: Callable[[], None], stop: Event
+    work: Callable[[T, int], None],
+    items: Iterator[T],
+    workers: int,
+    finish: Callable[[int], None],
+    beat: Callable[[], None],
+    stop: Event,
 ) -> None:
-    """``work(item, worker)`` of every item, each by whichever of ``workers`` threads is free.
+    """``work(item, worker)`` of every item, each by whichever of ``workers`` threads is free, then ``finish(worker)``.
 
     ``beat`` is called in the caller's thread all along. The first exception, of a thread or of ``beat``, sets
     ``stop``, so that the others take no more items, and is raised here; no thread is left when this returns.
@@ -51,6 +56,7 @@ def share(
             with turn:
                 taken = list(islice(items, 1))
             if not taken:
+                finish(worker)
                 return
             work(taken[0], worker)
 

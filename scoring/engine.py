@@ -14,12 +14,11 @@ from threading import Event, Lock
 import numpy as np
 
 from scoring.ahead import ahead, share
-from scoring.attempts import Limit
 from scoring.base import Failure, Note, Progress
 from scoring.batching import longest_first, windows
 from scoring.errors import ModelFailed
 from scoring.networks import Array, Network, Plain, WindowedNetwork
-from scoring.window import Prepared, Scoring, prepare
+from scoring.window import Lane, Prepared, Scoring, prepare
 
 __all__ = ["HOPELESS", "Array", "Network", "Result", "WindowedNetwork", "run"]
 
@@ -86,7 +85,7 @@ class _Run:
 
     def __init__(self, network: WindowedNetwork, texts: Sequence[str], progress: Progress) -> None:
         self._network, self._texts, self._progress = network, texts, progress
-        self._limits = [Limit() for _device in network.devices]
+        self._lanes = [Lane() for _device in network.devices]
         self._lock = Lock()  # for the tallies; rows of ``arrays`` belong to one window each
         self._stop = Event()
         self._finished = 0  # items with a result
@@ -103,9 +102,9 @@ class _Run:
             if devices == 1:
                 for window in prepared:
                     self._score(window, 0)
-                    self._tell()
+                self._flush(0)
             else:
-                share(self._score, prepared, devices, self._tell, self._stop)
+                share(self._score, prepared, devices, self._flush, self._tell, self._stop)
         self._progress(n, n)
 
     def _order(self) -> list[int]:
@@ -121,8 +120,11 @@ class _Run:
         return prepare(self._network, self._texts, positions)
 
     def _score(self, window: Prepared, place: int) -> None:
-        Scoring(self._network, place, window, self, self._limits[place]).go()
+        Scoring(self._network, place, window, self, self._lanes[place]).go()
         self.notes.update(window.notes)
+
+    def _flush(self, place: int) -> None:
+        self._lanes[place].flush()
 
     def _tell(self) -> None:
         with self._lock:

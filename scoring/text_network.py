@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from scoring.device import BATCH_TOKENS, resolve_devices, to_host
 from scoring.loading import Architecture, load_model
@@ -50,6 +51,8 @@ class TextNetwork(ABC):
         self.device = self.devices[0]
         self.batch_tokens = options.batch_tokens or BATCH_TOKENS[self.device.type]
         modules = [load_model(architecture, folder, device, may_lack) for device in self.devices]
+        for module in modules:
+            module.config.use_cache = False  # a decoder keeps its keys and values otherwise, and nobody reads them
         self.module = modules[0]
         self._tokenizer = Tokenizer(
             folder, self.module, options.max_tokens, long_text=options.long_text, prompt=options.prompt
@@ -76,6 +79,11 @@ class TextNetwork(ABC):
 
     @abstractmethod
     def join(self, parts: tuple[Array, ...]) -> tuple[Array, ...]: ...
+
+    @property
+    def modules(self) -> tuple[PreTrainedModel, ...]:
+        """The model's copies, one a device."""
+        return tuple(model.module for model in self._models)
 
     @property
     def packed(self) -> bool:

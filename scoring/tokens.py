@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -156,9 +156,9 @@ class Tokenizer:
         return Reading(tuple(map(self._row, rows)), self.rule.note(size, len(rows), unread))
 
     def _row(self, ids: list[int]) -> Tokens:
-        row = {"input_ids": [*self._frame.before, *ids, *self._frame.after]}
+        row = {"input_ids": array("i", [*self._frame.before, *ids, *self._frame.after])}
         if self._types:
-            row["token_type_ids"] = self._frame.types(len(ids))
+            row["token_type_ids"] = array("i", self._frame.types(len(ids)))
         return row
 
 
@@ -167,7 +167,8 @@ def _pieces(ids: list[int], size: int) -> list[list[int]]:
 
 
 def _joined(rows: Sequence[Tokens], key: str) -> npt.NDArray[np.int64]:
-    return np.fromiter(chain.from_iterable(row[key] for row in rows), np.int64)
+    """Rows hold arrays and not lists to make this a copy of memory: the device may be waiting for it."""
+    return np.concatenate([np.asarray(row[key], np.intc) for row in rows], dtype=np.int64)
 
 
 def _most_tokens(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

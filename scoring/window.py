@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -71,6 +72,26 @@ class Ledger(Protocol):
         """The results of an item that was read in several rows, and what they come to."""
 
 
+class Lane:
+    """What is on its way on one device: each batch is started before the one before it is settled, also from one
+    window to the next, so that the device never waits for the host to look at results."""
+
+    def __init__(self) -> None:
+        self.limit = Limit()
+        self._behind: Callable[[], None] | None = None
+
+    def put(self, settle: Callable[[], None]) -> None:
+        """A batch that was just started; settles the one before."""
+        self.flush()
+        self._behind = settle
+
+    def flush(self) -> None:
+        """Settle what is on its way."""
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            behind()
+
+
 @dataclass(frozen=True, slots=True)
 class _Flight:
     """A batch of rows on its way; ``fetch`` is None, for ``reason``, where it could not start."""
@@ -83,32 +104,27 @@ class _Flight:
 class Scoring:
     """One window on one device. All numbers inside are rows of the window."""
 
-    def __init__(self, network: WindowedNetwork, place: int, window: Prepared, ledger: Ledger, limit: Limit) -> None:
+    def __init__(self, network: WindowedNetwork, place: int, window: Prepared, ledger: Ledger, lane: Lane) -> None:
         self._network, self._place, self._window, self._ledger = network, place, window, ledger
+        self._lane = lane
         self._lengths = [network.width(len(row["input_ids"])) for row in window.rows]
         self._owner = [position for position, start, stop in window.spans for _ in range(start, stop)]
         self._left = {position: stop - start for position, start, stop in window.spans}
         self._arrays = tuple(np.empty((len(window.rows), width), dtype) for width, dtype in network.columns)
-        self._attempts = Attempts(network.devices[place], self._cost, self._fail, limit)
+        self._attempts = Attempts(network.devices[place], self._cost, self._fail, lane.limit)
 
     def go(self) -> None:
-        """Score the window. Each batch is started before the one before it is fetched."""
+        """Start every batch; all but the last are settled when this returns, that one when the lane goes on."""
         for position, reason in self._window.faults.items():
             self._ledger.fail(position, reason)
-        behind: _Flight | None = None
-        for batch in token_batches(self._lengths, self._network.batch_tokens, packed=self._network.packed):
+        batches = token_batches(self._lengths, self._network.batch_tokens, packed=self._network.packed)
+        for number, batch in enumerate(batches, 1):
             if self._ledger.stopped:
                 return
             flight = self._launch(batch)
-            if behind is not None:
-                self._settle(behind)
-            behind = flight
+            self._lane.put(partial(self._settle, flight, last=number == len(batches)))
             if flight.fetch is None:
-                self._settle(flight)
-                behind = None
-        if behind is not None:
-            self._settle(behind)
-        self._deliver()
+                self._lane.flush()
 
     def _cost(self, part: Sequence[int]) -> int:
         lengths = [self._lengths[row] for row in part]
@@ -121,8 +137,10 @@ class Scoring:
         fetch, reason = self._attempts.tried(part, lambda: self._network.start(rows, self._place))
         return _Flight(part, fetch, reason)
 
-    def _settle(self, flight: _Flight) -> None:
+    def _settle(self, flight: _Flight, *, last: bool) -> None:
         self._attempts.divide(flight.part, *self._land(flight), lambda part: self._land(self._launch(part)))
+        if last:
+            self._deliver()
 
     def _land(self, flight: _Flight) -> tuple[list[int], str]:
         """The rows of the flight that have no result, and why."""

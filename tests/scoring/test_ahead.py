@@ -62,20 +62,31 @@ def test_closing_drops_what_was_not_begun() -> None:
     assert len(begun) < 100
 
 
-def test_every_item_is_shared_out_once() -> None:
+def nothing(*_args: object) -> None:
+    pass
+
+
+def test_every_item_is_shared_out_once_and_each_worker_finishes() -> None:
     done: list[tuple[int, int]] = []
-    share(lambda item, worker: done.append((item, worker)), iter(range(50)), 3, lambda: None, Event())
+    finished: list[int] = []
+    share(lambda item, worker: done.append((item, worker)), iter(range(50)), 3, finished.append, nothing, Event())
     assert sorted(item for item, _worker in done) == list(range(50))
     assert {worker for _item, worker in done} <= {0, 1, 2}
+    assert sorted(finished) == [0, 1, 2]
 
 
 def test_workers_work_side_by_side() -> None:
     meeting = threading.Barrier(3, timeout=10)
-    share(lambda _item, _worker: meeting.wait() and None, iter(range(3)), 3, lambda: None, Event())
+
+    def meet(_item: int, _worker: int) -> None:
+        meeting.wait()
+
+    share(meet, iter(range(3)), 3, nothing, nothing, Event())
 
 
 def test_an_error_of_one_worker_stops_all() -> None:
-    stop, done = Event(), []
+    stop = Event()
+    done: list[int] = []
 
     def work(item: int, _worker: int) -> None:
         if item == 5:
@@ -84,15 +95,19 @@ def test_an_error_of_one_worker_stops_all() -> None:
         stop.wait(0.001)
 
     with pytest.raises(KeyError, match="five"):
-        share(work, iter(range(100_000)), 2, lambda: None, stop)
+        share(work, iter(range(100_000)), 2, nothing, nothing, stop)
     assert stop.is_set()
     assert len(done) < 100_000
 
 
 def test_an_error_of_the_caller_stops_the_workers() -> None:
+    stop = Event()
+
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    stop = Event()
+    def work(_item: int, _worker: int) -> None:
+        stop.wait(0.01)
+
     with pytest.raises(KeyboardInterrupt):
-        share(lambda _item, _worker: stop.wait(0.01) and None, iter(range(100_000)), 2, interrupted, stop)
+        share(work, iter(range(100_000)), 2, nothing, interrupted, stop)

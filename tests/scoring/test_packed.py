@@ -31,8 +31,9 @@ def alone(tensors: list[torch.Tensor], start: int, stop: int, causal: bool, reac
     seen = torch.ones_like(ahead, dtype=torch.bool) if reach is None else ahead.abs() < reach
     if causal:
         seen = seen & (ahead <= 0)
-    parts = [tensor[:, :, start:stop] for tensor in tensors]
-    return scaled_dot_product_attention(*parts, attn_mask=seen, scale=0.5, enable_gqa=True).transpose(1, 2)
+    query, key, value = (tensor[:, :, start:stop] for tensor in tensors)
+    found = scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=0.5, enable_gqa=True)
+    return found.transpose(1, 2)
 
 
 @settings(deadline=None, max_examples=60)
@@ -41,14 +42,16 @@ def alone(tensors: list[torch.Tensor], start: int, stop: int, causal: bool, reac
 )
 def test_each_sequence_attends_to_itself_only(lengths: list[int], causal: bool, reach: int | None, fewer: bool) -> None:
     total = sum(lengths)
-    tensors = [states(total), states(total, 1 if fewer else HEADS), states(total, 1 if fewer else HEADS)]
+    query, key = states(total), states(total, 1 if fewer else HEADS)
     layout = Layout(tuple(lengths), CPU)
     with laid_out(layout):
-        found, weights = packed_attention(Module(causal), *tensors, None, scaling=0.5, sliding_window=reach)
+        found, weights = packed_attention(Module(causal), query, key, key, None, scaling=0.5, sliding_window=reach)
     assert weights is None
     assert found.shape == (1, total, HEADS, SIZE)
     for start, stop in zip(layout.starts, layout.starts[1:], strict=False):
-        torch.testing.assert_close(found[:, start:stop], alone(tensors, start, stop, causal, reach), rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            found[:, start:stop], alone([query, key, key], start, stop, causal, reach), rtol=0, atol=1e-6
+        )
 
 
 def test_without_a_layout_it_is_the_usual_attention() -> None:

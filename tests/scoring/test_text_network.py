@@ -133,7 +133,7 @@ def test_one_bad_window_fails_its_text_and_no_other(tiny: dict[str, Path]) -> No
     bad = scorer.tokenize(["g h i j k l"])[0]["input_ids"]
 
     def explode(_module: object, _args: object, inputs: dict[str, torch.Tensor]) -> None:
-        if str(list(bad))[1:-1] in str(inputs["input_ids"].tolist()):
+        if str([int(token) for token in bad])[1:-1] in str(inputs["input_ids"].tolist()):
             raise RuntimeError("injected")
 
     network: torch.nn.Module = scorer.module

@@ -83,7 +83,7 @@ def test_rows_are_what_transformers_makes_of_a_text(tiny: dict[str, Path], kind:
     found = _cached(tiny[kind]).rows(texts)
     peer = AutoTokenizer.from_pretrained(str(tiny[kind]))
     for key in found[0]:
-        assert [row[key] for row in found] == peer(texts, truncation=True, max_length=MAX_TOKENS)[key]
+        assert [list(row[key]) for row in found] == peer(texts, truncation=True, max_length=MAX_TOKENS)[key]
 
 
 @cache
