@@ -9,12 +9,12 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -93,8 +93,8 @@ bearer = HTTPBearer(auto_error=False, description="An API key: gf_...")
 header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for clients without Bearer.")
 
 
-def access(request: Request) -> Access:
-    """The app's keys and audit trail."""
+async def access(request: Request) -> Access:
+    """The app's keys and audit trail. Like all that waits for nothing it is async: no thread is asked for it."""
     ledger: Access = request.app.state.goldfold.ledger
     return ledger
 
@@ -117,10 +117,10 @@ def authenticate(
 
 
 @cache
-def require(role: Role) -> Callable[[ApiKey], ApiKey]:
+def require(role: Role) -> Callable[[ApiKey], Coroutine[Any, Any, ApiKey]]:
     """A dependency that answers with the caller's key when its role is ``role`` or above. Raises Forbidden."""
 
-    def allowed(key: Annotated[ApiKey, Depends(authenticate)]) -> ApiKey:
+    async def allowed(key: Annotated[ApiKey, Depends(authenticate)]) -> ApiKey:
         if RANK.get(key.role, -1) < RANK[role]:
             raise Forbidden(f"this needs the role {role} or above; the key {key.key_id} has the role {key.role}")
         return key

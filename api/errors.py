@@ -3,7 +3,12 @@
 ApiError
 ├── Unauthenticated   no API key, or one that is not valid
 ├── Forbidden         a valid key whose role may not do this
-└── NotReady          something the service needs is missing; names it and the cure
+├── NotReady          something the service needs is missing; names it and the cure
+├── QueueFull         more texts wait for the online scorer than it can score in time
+├── DeadlinePassed    a request for scores was not done by its deadline
+├── ScorerLoading     the online scorer's model is still being loaded
+├── ScorerDown        the online scorer's worker died or stalled, or the service is ending
+└── BatchFailed       the scorer raised something unexpected on a request for scores
 
 Each room's tree stands at the top of its own ``errors.py``; docs/errors.md lists them all.
 """
@@ -22,6 +27,8 @@ from selection import errors as selection
 class ApiError(Exception):
     """Root of the room's errors; the message is one sentence a user can act on."""
 
+    retry_after_s: int | None = None  # when the same request may succeed; becomes the header Retry-After
+
 
 class Unauthenticated(ApiError):
     """No API key was given, or it is not valid (any more); send Authorization: Bearer gf_..."""
@@ -39,6 +46,34 @@ class NotReady(ApiError):
         self.problems = problems
 
 
+class _Passing(ApiError):
+    """One that goes away by itself."""
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(_Passing):
+    """More texts wait than the scorer can score in time; send the request again after Retry-After seconds."""
+
+
+class DeadlinePassed(ApiError):
+    """Not all texts were scored by the request's deadline; send fewer at once, or a longer deadline_ms."""
+
+
+class ScorerLoading(_Passing):
+    """The scorer's model is being loaded; send the request again after Retry-After seconds."""
+
+
+class ScorerDown(_Passing):
+    """The scorer's worker died or stalled, or the service is ending; send the request again after Retry-After s."""
+
+
+class BatchFailed(ApiError):
+    """The scorer raised something unexpected on this request's texts; the service's log says what."""
+
+
 ROOTS: tuple[type[Exception], ...] = (
     ApiError,
     JobError,
@@ -54,6 +89,10 @@ STATUSES: dict[type[Exception], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotReady: 503,
+    QueueFull: 429,
+    DeadlinePassed: 504,
+    ScorerLoading: 503,
+    ScorerDown: 503,
     JobError: 500,
     JobCancelled: 409,
     JobUnknown: 404,
@@ -76,6 +115,8 @@ STATUSES: dict[type[Exception], int] = {
     scoring.ModelNotSaved: 503,
     scoring.DeviceError: 503,
     scoring.BadImage: 422,
+    scoring.RemoteUnreachable: 503,
+    scoring.RemoteRefused: 502,
     scoring.NotTrainable: 409,
     selection.SelectionError: 500,
     selection.BadPlan: 422,

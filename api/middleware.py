@@ -46,7 +46,8 @@ class Frame:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        begin = time.perf_counter()
+        scope.setdefault("state", {}).update(request_id=request_id, began_s=begin)
         status = CLIENT_CLOSED
         started = False
 
@@ -57,7 +58,6 @@ class Frame:
                 _dress(message, request_id)
             await send(message)
 
-        begin = time.perf_counter()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
             self.metrics.in_progress.track_inprogress(),

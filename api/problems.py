@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from api.errors import ROOTS, Unauthenticated, slug, status_of
+from api.errors import ROOTS, ApiError, Unauthenticated, slug, status_of
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:goldfold:problem:"
@@ -114,8 +114,15 @@ async def _known(request: Request, error: Exception) -> ProblemResponse:
         str(error),
         kind=slug(type(error)),
         problems=getattr(error, "problems", ()),
-        headers={"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None,
+        headers=_headers(error),
     )
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
+    if isinstance(error, ApiError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return headers
 
 
 async def _invalid(request: Request, error: Exception) -> ProblemResponse:

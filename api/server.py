@@ -14,11 +14,11 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.errors import NotReady
-from api.routes import golden, items, jobs, models, rounds, tasks, webhooks
+from api.routes import golden, items, jobs, models, rounds, score, tasks, webhooks
 from api.routes.health import Check
 from api.service import Service
 
-ROUTERS = (items.router, rounds.router, tasks.router, golden.router, models.router, jobs.router)
+ROUTERS = (items.router, score.router, rounds.router, tasks.router, golden.router, models.router, jobs.router)
 OPEN_ROUTERS = (webhooks.router,)  # has a secret of its own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
@@ -29,6 +29,7 @@ def build_app(service: Service) -> FastAPI:
     """The app of a service."""
     app = create_app(service.goldfold, routers=ROUTERS, open_routers=OPEN_ROUTERS, checks=readiness(service))
     app.state.service = service
+    app.state.metrics.registry.register(service.online.figures)
     return app
 
 
@@ -39,6 +40,7 @@ def readiness(service: Service) -> list[Check]:
         Check("ledger", goldfold.ledger.items.count, "check ledger_url, and that its server runs"),
         Check("lake", goldfold.lake.snapshot, "check lake_uri and its rights"),
         Check("jobs", service.check, "check jobs_url; if that is well, start the service again: its log says why"),
+        Check("online scorer", service.online.check, "start the service again: its accelerator broke, or it stalled"),
         Check("label studio", goldfold.studio_version, "check studio_url and studio_token, and that the server runs"),
     ]
 

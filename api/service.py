@@ -1,4 +1,4 @@
-"""A running service: Goldfold, its jobs and its sweep, started and ended together."""
+"""A running service: Goldfold, its jobs, its sweep and its online scorer, started and ended together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Self
 
 from api.composition import Goldfold
 from api.jobs.runtime import JobRuntime
+from api.online.batcher import Limits, MicroBatcher
+from api.online.served import Served, served
 from api.sweep import Sweep
 from configs.settings import Settings
+
+ONLINE_DRAIN_S = 5.0
 
 
 class Service:
@@ -19,6 +23,7 @@ class Service:
         self.goldfold = goldfold or Goldfold(settings)
         self.jobs = JobRuntime(self.goldfold)
         self.sweep = Sweep(self.jobs, settings.sync_interval_s)
+        self.online: MicroBatcher[Served] = MicroBatcher(lambda: served(self.goldfold), _limits(settings))
 
     @property
     def sweeps(self) -> bool:
@@ -39,11 +44,23 @@ class Service:
             raise
         if self.sweeps:
             self.sweep.start()
+        if self.settings.online_preload:
+            self.online.preload()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.sweep.close()
+        self.online.close(ONLINE_DRAIN_S)
         self.jobs.close()
         self.goldfold.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        queue_items=settings.online_queue_items,
+        queue_s=settings.online_queue_ms / 1000,
+        batch_s=settings.online_batch_ms / 1000,
+        max_tokens=settings.max_tokens,
+    )

@@ -10,7 +10,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from configs.scorers import ScorerFile
+from configs.scorer_files import packaged_scorers
+from configs.scorer_kinds import KINDS
 from configs.settings import CONFIG_VARIABLE, DEFAULT_FILE, PREFIX, Settings
 
 HEAD = f"""# Configuration
@@ -24,28 +25,74 @@ error that names the nearest known one.
 - An empty variable counts as not set; `none` in the environment means no value where a setting allows that.
 - Relative paths are relative to the working directory.
 - Secrets and passwords in database addresses are masked wherever settings are printed.
-- Units are in the names: `_s` seconds, `_bytes`, `_tokens`, `_chars`.
+- Units are in the names: `_s` seconds, `_ms` milliseconds, `_bytes`, `_tokens`, `_chars`.
 
 | setting | environment | default | meaning |
 | --- | --- | --- | --- |
 """
 
-SCORER_HEAD = """
+SCORER_HEAD = f"""
 ## The scorer file
 
-`scorer` is `embedding-head`, or the path of a YAML file that says which transformers text-classification model
-scores, and which of its labels means which policy. Models are read from safetensors files only.
-
-| key | default | meaning |
-| --- | --- | --- |
+`scorer` is the name of a packaged scorer file ({", ".join(f"`{name}`" for name in packaged_scorers())}) or the path
+of one. It is YAML, and its `kind` says which keys it has. Models are read from safetensors files only, and never run
+code of their own; a model of the hub is pinned to a commit. Where the hub cannot be reached, fetch the model elsewhere
+(`hf download NAME --revision COMMIT --local-dir FOLDER`) and name the folder. `goldfold doctor` loads the model and
+says what it found.
 """
 
 SCORER_EXAMPLE = """
 ```yaml
+kind: hf-text
 model: ./models/toxicity        # a folder beside this file, or a hub id together with revision
 labels: {hate: hate_speech, threat: violence}
 activation: sigmoid
 ```
+"""
+
+GUARDS = """
+### Guard models
+
+A scorer of kind `guard-llm` puts each policy's own text (title, definition and rules of its file in `policies_dir`) and
+one item's text to a causal language model, and takes the two answer tokens of its `style` where the answer begins:
+P(violates) is the softmax over their two logits. Nothing is generated and nothing is trained: a policy that is added
+or reworded counts from the next start on, and changes nothing in the scores under the others.
+
+```yaml
+kind: guard-llm
+model: ./models/guard             # a folder beside this file, or a hub id together with revision
+style: llama-guard                # generic, llama-guard, shieldgemma or gpt-oss-safeguard
+policies: [hate_speech, violence] # left out: all there are
+max_tokens: 512                   # of one text
+cache_bytes: 2000000000
+```
+
+- **Files.** Packaged are `llama-guard-3`, `shieldgemma` and `gpt-oss-safeguard`, and `guard-generic` as an example of
+  the generic style, which takes any instruction-tuned decoder with a chat template. Llama Guard and ShieldGemma are
+  given out by their makers only to those who accept a licence on the hub.
+- **Cost.** Every policy costs one reading of every text. What stands before the text is read once and its keys and
+  values are kept, as far as `cache_bytes` goes; the shieldgemma style puts the text first, so there it is the text that
+  all policies share. `cache_bytes` bounds the keys and values of a batch once more; weights and the working memory of
+  the layers come on top.
+- **Long texts.** Beyond `max_tokens` (here, else the setting) the middle of a text is left out, and the score has a
+  note that says how many tokens. Policies are never cut: one for which the model has no room is an error.
+- **Hostile texts.** Texts and policies are tokenized apart from the prompt, by a copy of the tokenizer without control
+  tokens, and the prompt's delimiters and speakers' names in them are broken by a space. So no text can end its
+  quotation or open a turn in the form in which the prompt is written. That is no remedy against a text that *persuades*
+  a model: measure it on golden items before you trust it.
+- **Precision.** In float32 (on the CPU) a score is that of the model's plain forward pass over the whole prompt,
+  whatever the batch (within 1e-5 with the small random models of the tests). In half precision, which a GPU gets, it is
+  as near to float32 as the plain pass is and no nearer: with small random models in bfloat16 the two were seen equally
+  far from it, by up to .008 in the mean and .025 at most. Do not compare scores from both at a threshold.
+- **Models.** Any decoder of transformers with plain keys and values and a linear language head, sliding windows and
+  capped logits included. Loading asks the model both ways, and refuses it where the answers differ.
+
+What was never tried: none of these models' weights were at hand, so no prompt has met the model that it is meant for,
+and no quality or speed of theirs is known here; nothing ran on a GPU. The control tokens, section tags and answers were
+checked against the makers' public cards and formats (`scoring/guard_prompts.py` says which), the sentences between them
+are ours. Llama Guard 3 knows its own categories by short names, and gpt-oss-safeguard is meant to reason first, which
+one answer token leaves it no room for: expect less of both than their makers report. The weights of gpt-oss-safeguard
+are in a 4-bit format (MXFP4), and whether they load here was not tried either. Scores are not calibrated.
 """
 
 
@@ -75,10 +122,19 @@ def rows(model: type[BaseModel], prefix: str | None = None) -> list[str]:
     return lines
 
 
+def kinds() -> str:
+    """One table for each kind of scorer file."""
+    return "\n".join(
+        f"\n### {name}\n\n{' '.join((model.__doc__ or '').split())}\n\n"
+        f"| key | default | meaning |\n| --- | --- | --- |\n{chr(10).join(rows(model))}"
+        for name, model in KINDS.items()
+    )
+
+
 def page() -> str:
     """The whole of docs/configuration.md."""
     settings = "\n".join(rows(Settings, PREFIX))
-    return f"{HEAD}{settings}\n{SCORER_HEAD}{chr(10).join(rows(ScorerFile))}\n{SCORER_EXAMPLE}"
+    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{GUARDS}"
 
 
 if __name__ == "__main__":

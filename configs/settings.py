@@ -67,7 +67,7 @@ def _shown(text: str) -> dict[str, Any]:
 
 
 class Settings(BaseSettings):
-    """Every setting. Units are in the names: ``_s`` seconds, ``_bytes``, ``_tokens``, ``_chars``."""
+    """Every setting. Units are in the names: ``_s`` seconds, ``_ms``, ``_bytes``, ``_tokens``, ``_chars``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, env_parse_none_str="none", extra="forbid", frozen=True
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     scorer: str = Field(
         default="embedding-head",
         min_length=1,
-        description="The scorer: embedding-head, or the path of a scorer file (YAML) for a transformers classifier.",
+        description="The scorer: the name of a packaged scorer file, or the path of one (YAML).",
     )
     encoder: str = Field(
         default="default",
@@ -150,6 +150,24 @@ class Settings(BaseSettings):
         default=256, ge=8, description="Tokens of one text that a model reads; the rest is cut off."
     )
     max_text_chars: int = Field(default=20_000, ge=1, description="Longest text accepted, in characters.")
+
+    online_max_items: int = Field(default=1000, ge=1, description="Most texts in one request for scores.")
+    online_queue_items: int = Field(
+        default=2000, ge=1, description="Texts that may wait to be scored online, over all requests."
+    )
+    online_queue_ms: int = Field(
+        default=1000, ge=1, description="Milliseconds of work that may lie before a request for scores; more is 429."
+    )
+    online_batch_ms: int = Field(
+        default=100, ge=1, description="Milliseconds that one batch of online scoring aims at; longer ones score more."
+    )
+    online_deadline_ms: int = Field(
+        default=5000, ge=1, description="Deadline of a request for scores that names none, in milliseconds."
+    )
+    online_max_deadline_ms: int = Field(default=60_000, ge=1, description="Longest deadline that a request may name.")
+    online_preload: bool = Field(
+        default=False, description="Load the model when the service starts, not with the first request for scores."
+    )
 
     budget: int = Field(default=100, ge=1, description="Picks in a round, over all lanes.")
     lanes: Annotated[dict[LaneName, Share], AfterValidator(_sum_to_one)] = Field(
@@ -191,6 +209,10 @@ class Settings(BaseSettings):
     def _agree(self) -> Self:
         if self.batch_tokens is not None and self.max_tokens > self.batch_tokens:
             raise ValueError("max_tokens must not exceed batch_tokens: a batch holds at least one text")
+        if self.online_max_items > self.online_queue_items:
+            raise ValueError("online_max_items must not exceed online_queue_items: the queue holds a whole request")
+        if self.online_deadline_ms > self.online_max_deadline_ms:
+            raise ValueError("online_deadline_ms must not exceed online_max_deadline_ms")
         return self
 
     def __repr_args__(self) -> Any:

@@ -1,4 +1,4 @@
-"""What a route may use of the running service."""
+"""What a route may use of the running service. These wait for nothing, so they are async and ask for no thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.jobs.runtime import JobRuntime
 from api.service import Service
 
 
-def service(request: Request) -> Service:
+async def service(request: Request) -> Service:
     """The service this app was made for."""
     found = request.app.state.service
     if not isinstance(found, Service):
@@ -19,11 +19,11 @@ def service(request: Request) -> Service:
     return found
 
 
-def _goldfold(found: Annotated[Service, Depends(service)]) -> Goldfold:
+async def _goldfold(found: Annotated[Service, Depends(service)]) -> Goldfold:
     return found.goldfold
 
 
-def _jobs(found: Annotated[Service, Depends(service)]) -> JobRuntime:
+async def _jobs(found: Annotated[Service, Depends(service)]) -> JobRuntime:
     return found.jobs
 
 

@@ -1,4 +1,4 @@
-"""What every scorer must do; subclass ``ScorerContract`` and inherit the suite."""
+"""What every scorer must do: subclass ``ScorerContract``, or ``AnyScorerContract`` for one that is no torch module."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rows(scores: Scores) -> dict[str, np.ndarray[Any, Any]]:
     return dict(zip(scores.ids, scores.probabilities, strict=True))
 
 
-class ScorerContract(ABC):
+class AnyScorerContract(ABC):
     """``atol``: how far a probability may move with the batch it is computed in (float32 sums differ by shape)."""
 
     atol = 1e-5
@@ -52,10 +52,6 @@ class ScorerContract(ABC):
     def make_other(cls) -> Scorer:
         """The same kind of scorer with other weights."""
 
-    @abstractmethod
-    def module(self, scorer: Scorer) -> torch.nn.Module:
-        """The transformers model inside, where faults are injected."""
-
     @pytest.fixture(scope="class")
     @classmethod
     def scorer(cls) -> Scorer:
@@ -65,22 +61,6 @@ class ScorerContract(ABC):
     @classmethod
     def scores(cls, scorer: Scorer) -> Scores:
         return scorer.score(IDS, TEXTS)
-
-    @contextmanager
-    def before_forward(self, scorer: Scorer, hook: Hook) -> Iterator[None]:
-        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it; a packed one is padded."""
-
-        def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
-            layout, ids = layout_in_force(), kwargs["input_ids"]
-            if layout is not None:
-                ids = pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True)
-            hook(ids)
-
-        handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
-        try:
-            yield
-        finally:
-            handle.remove()
 
     def test_shapes_types_and_ranges(self, scorer: Scorer, scores: Scores) -> None:
         assert scores.ids == IDS
@@ -140,6 +120,40 @@ class ScorerContract(ABC):
         assert found.failures[0].reason
         np.testing.assert_allclose(found.probabilities, scores.probabilities, rtol=0, atol=self.atol)
 
+    def test_progress_rises_to_the_whole(self, scorer: Scorer) -> None:
+        heard: list[tuple[int, int]] = []
+        scorer.score([*IDS, "bad"], [*TEXTS, ""], lambda done, total: heard.append((done, total)))
+        assert heard[-1] == (len(IDS) + 1, len(IDS) + 1)
+        assert heard == sorted(heard)
+
+    def test_the_version_names_the_weights(self, scorer: Scorer) -> None:
+        assert self.make().version == scorer.version
+        assert self.make_other().version != scorer.version
+
+
+class ScorerContract(AnyScorerContract):
+    """As above, for scorers around a torch module."""
+
+    @abstractmethod
+    def module(self, scorer: Scorer) -> torch.nn.Module:
+        """The transformers model inside, where faults are injected."""
+
+    @contextmanager
+    def before_forward(self, scorer: Scorer, hook: Hook) -> Iterator[None]:
+        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it; a packed one is padded."""
+
+        def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
+            layout, ids = layout_in_force(), kwargs["input_ids"]
+            if layout is not None:
+                ids = pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True)
+            hook(ids)
+
+        handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
     def test_an_item_that_breaks_the_model_fails_alone(self, scorer: Scorer, scores: Scores) -> None:
         seen: list[torch.Tensor] = []
         with self.before_forward(scorer, seen.append):
@@ -173,13 +187,3 @@ class ScorerContract(ABC):
         assert found.ids == IDS
         assert found.failures == ()
         np.testing.assert_allclose(found.probabilities, scores.probabilities, rtol=0, atol=self.atol)
-
-    def test_progress_rises_to_the_whole(self, scorer: Scorer) -> None:
-        heard: list[tuple[int, int]] = []
-        scorer.score([*IDS, "bad"], [*TEXTS, ""], lambda done, total: heard.append((done, total)))
-        assert heard[-1] == (len(IDS) + 1, len(IDS) + 1)
-        assert heard == sorted(heard)
-
-    def test_the_version_names_the_weights(self, scorer: Scorer) -> None:
-        assert self.make().version == scorer.version
-        assert self.make_other().version != scorer.version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     PreTrainedModel,
@@ -49,8 +51,10 @@ def write_tokenizer(folder: Path) -> int:
     return int(backend.get_vocab_size())
 
 
-def write_model(folder: Path, kind: str, *, seed: int = 0, problem: str | None = None) -> Path:
-    """A classifier over ``LABELS``; ``kind`` is "bert", "roberta" or "distilbert"."""
+def write_model(
+    folder: Path, kind: str, *, seed: int = 0, problem: str | None = None, labels: Sequence[str] = LABELS
+) -> Path:
+    """A classifier over ``labels``; ``kind`` is "bert", "roberta", "distilbert" or "deberta"."""
     folder.mkdir(parents=True, exist_ok=True)
     size = write_tokenizer(folder)
     torch.manual_seed(seed)
@@ -59,8 +63,8 @@ def write_model(folder: Path, kind: str, *, seed: int = 0, problem: str | None =
         "pad_token_id": 0,
         "problem_type": problem,
         "initializer_range": 0.5,  # wide, so that different texts get clearly different scores
-        "id2label": dict(enumerate(LABELS)),
-        "label2id": {name: i for i, name in enumerate(LABELS)},
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: i for i, name in enumerate(labels)},
     }
     model: PreTrainedModel = _BUILDERS[kind](shared)
     network: torch.nn.Module = model
@@ -89,8 +93,16 @@ def _distilbert(shared: dict[str, Any]) -> PreTrainedModel:
     return DistilBertForSequenceClassification(config)
 
 
+def _deberta(shared: dict[str, Any]) -> PreTrainedModel:
+    config = DebertaV2Config(
+        **shared, **_WIDE, max_position_embeddings=MAX_TOKENS, relative_attention=True, pos_att_type=["c2p", "p2c"]
+    )
+    return DebertaV2ForSequenceClassification(config)
+
+
 _BUILDERS: dict[str, Callable[[dict[str, Any]], PreTrainedModel]] = {
     "bert": _bert,
     "roberta": _roberta,
     "distilbert": _distilbert,
+    "deberta": _deberta,
 }

@@ -50,12 +50,16 @@ class Site:
             assert_problem(self.ask(method, path, role, **more), 403, f"needs the role {needs}")
 
 
+def give_keys(site: Site) -> Site:
+    """A key for each role."""
+    for role in Role:
+        key, site.keys[role] = make_key(f"test {role}", role)
+        site.service.goldfold.ledger.keys.add(key)
+    return site
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     given = settings(tmp_path, studio_webhook_secret="hush", partitions={"train": 0.6, "dev": 0.4})
     with Service(given, WordGoldfold(given)) as service:
-        made = Site(build_app(service), service)
-        for role in Role:
-            key, made.keys[role] = make_key(f"test {role}", role)
-            service.goldfold.ledger.keys.add(key)
-        yield made
+        yield give_keys(Site(build_app(service), service))
