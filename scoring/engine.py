@@ -18,6 +18,7 @@ from scoring.base import Failure, Note, Progress
 from scoring.batching import longest_first, windows
 from scoring.errors import ModelFailed
 from scoring.networks import Array, Network, Plain, WindowedNetwork
+from scoring.texts import check_ids, text_fault
 from scoring.window import Lane, Prepared, Scoring, prepare
 
 __all__ = ["HOPELESS", "Array", "Network", "Result", "WindowedNetwork", "run"]
@@ -53,7 +54,7 @@ def run(
     ValueError for ids and texts of different length or an id twice, DeviceError when the accelerator breaks,
     ModelFailed when nothing at all succeeds.
     """
-    _check(ids, texts)
+    check_ids(ids, texts)
     task = _Run(network if isinstance(network, WindowedNetwork) else Plain(network), texts, progress or _silent)
     task.go()
     kept = [i for i in range(len(ids)) if not task.failed(i)]
@@ -65,15 +66,6 @@ def run(
         notes=tuple(Note(ids[i], task.notes[i]) for i in kept if i in task.notes),
         parts={row: task.parts[i] for row, i in enumerate(kept) if i in task.parts},
     )
-
-
-def _check(ids: Sequence[str], texts: Sequence[str]) -> None:
-    if len(ids) != len(texts):
-        raise ValueError(f"{len(ids)} ids but {len(texts)} texts")
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(item for item in ids if item in seen or seen.add(item))  # type: ignore[func-returns-value]
-        raise ValueError(f"id {twice!r} comes more than once")
 
 
 def _silent(_done: int, _total: int) -> None:
@@ -110,7 +102,7 @@ class _Run:
     def _order(self) -> list[int]:
         """Positions of what can be read, longest first; the others fail."""
         for position, text in enumerate(self._texts):
-            fault = _fault(text)
+            fault = text_fault(text)
             if fault:
                 self.faults[position] = fault
         usable = [i for i in range(len(self._texts)) if i not in self.faults]
@@ -161,15 +153,3 @@ class _Run:
     def keep_parts(self, position: int, parts: tuple[Array, ...], joined: tuple[Array, ...]) -> None:
         self.parts[position] = parts
         self.keep([position], tuple(array[None] for array in joined))
-
-
-def _fault(text: object) -> str:
-    if not isinstance(text, str):
-        return f"the text is a {type(text).__name__}, not a string"
-    if not text.strip():
-        return "the text is empty"
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"the text is not valid Unicode: half a surrogate pair at character {error.start}"
-    return ""
