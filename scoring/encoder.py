@@ -68,7 +68,15 @@ class SentenceEncoder(TextNetwork):
         self.name = "all-MiniLM-L6-v2" if model is None else Path(str(model)).name
         self.prompt = read_prompt(folder, prompt, prompt_name)
         self._pooling = read_pooling(folder)
-        options = Options(device, batch_tokens, max_tokens, long_text, packed, compiled, self.prompt)
+        options = Options(
+            device=device,
+            batch_tokens=batch_tokens,
+            max_tokens=max_tokens,
+            long_text=long_text,
+            packed=packed,
+            compiled=compiled,
+            prompt=self.prompt,
+        )
         super().__init__(AutoModel, folder, options, may_lack=("pooler.",))
         self.dimension = int(self.module.config.hidden_size)
         self._skip = 0 if self._pooling.include_prompt else self._tokenizer.prompt_tokens

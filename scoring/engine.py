@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Event, Lock
 
 import numpy as np
@@ -91,11 +92,11 @@ class _Run:
         n, devices = len(self._texts), len(self._network.devices)
         size = WINDOW_ITEMS if devices == 1 else min(WINDOW_ITEMS, max(FEW_ITEMS, n // (devices * TURNS)))
         with closing(ahead(self._prepare, windows(self._order(), size), devices)) as prepared:
-            if devices == 1:
-                for window in prepared:
-                    self._score(window, 0)
-                self._flush(0)
-            else:
+            alone = prepared if devices == 1 else islice(prepared, 1)  # one window tells whether the model is hopeless
+            for window in alone:
+                self._score(window, 0)
+            self._flush(0)
+            if devices > 1:
                 share(self._score, prepared, devices, self._flush, self._tell, self._stop)
         self._progress(n, n)
 

@@ -51,7 +51,14 @@ class HFClassifier(TextNetwork):
         """
         folder = locate(model, revision)
         self.name = Path(str(model)).name
-        options = Options(device, batch_tokens, max_tokens, long_text, packed, compiled)
+        options = Options(
+            device=device,
+            batch_tokens=batch_tokens,
+            max_tokens=max_tokens,
+            long_text=long_text,
+            packed=packed,
+            compiled=compiled,
+        )
         super().__init__(AutoModelForSequenceClassification, folder, options)
         if self.module.base_model is self.module:
             raise ModelRefused(f"{self.name} has no encoder of its own below its classifier")

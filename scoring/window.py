@@ -115,6 +115,8 @@ class Scoring:
 
     def go(self) -> None:
         """Start every batch; all but the last are settled when this returns, that one when the lane goes on."""
+        if self._window.faults:
+            self._lane.flush()  # first what may succeed, so that no model is called hopeless too early
         for position, reason in self._window.faults.items():
             self._ledger.fail(position, reason)
         batches = token_batches(self._lengths, self._network.batch_tokens, packed=self._network.packed)

@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
+from scoring import engine
 from scoring.engine import run
 from scoring.networks import Array, Fetch, Plain
 from scoring.tokens import Reading, Tokens
@@ -82,3 +84,12 @@ def test_a_lane_settles_in_order_one_behind() -> None:
     lane.flush()
     lane.flush()
     assert heard == [0, 1, 2]
+
+
+def test_texts_that_cannot_be_tokenized_make_no_good_model_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["untokenizable but long" for _ in range(40)] + ["good, and the longest text of all"]
+    keys = [str(n) for n in range(len(texts))]
+    monkeypatch.setattr(engine, "WINDOW_ITEMS", 1)  # the good one has a window of its own, and comes first
+    found = run(Plain(Double()), keys, texts)
+    assert found.ids == (keys[-1],)
+    assert len(found.failures) == 40
