@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
+from labeling.calibration import calibrate
+from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
@@ -21,7 +24,8 @@ from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
-from labeling.training import evaluate_model, load_head, promote
+from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
+from scoring.calibrated import calibrated
 from scoring.embeddings import Encoder
 from scoring.head import Head, completed
 
@@ -107,16 +111,22 @@ class Goldfold:
         return head if head.policies == self.prototypes.policies else completed(head, self.prototypes)
 
     def scorer(self) -> LakeScorer:
-        """The scorer of the next round. Built anew when another model was promoted."""
+        """The scorer of the next round. Built anew when another model was promoted, or the champion calibrated."""
         return self.scorer_of(self.ledger.models.champion())
 
     def scorer_of(self, champion: Model | None) -> LakeScorer:
         """The scorer under a champion; only the last one that was asked for is kept."""
-        key = champion.version if champion else "cold"
+        key = f"{champion.version} {calibration_version(champion)}" if champion else "cold"
         with self._lock:
             if key not in self._scorers:
                 self._scorers = {key: self._build_scorer(champion)}
             return self._scorers[key]
+
+    def calibrated(self, scorer: LakeScorer, champion: Model | None) -> LakeScorer:
+        """``scorer``, which the champion's head is in, under the champion's calibration if one is in force."""
+        found = load_calibrator(champion) if champion is not None else None
+        calibrator = found.limited(scorer.policies) if found is not None else None
+        return scorer if calibrator is None or calibrator.is_identity else calibrated(scorer, calibrator)
 
     def vectors(self) -> LakeVectors:
         """Embeddings of the current scorer, by item."""
@@ -143,13 +153,26 @@ class Goldfold:
         )
         return judged.as_dict()
 
+    def calibrate(self, model_id: str, actor: str, **how: Any) -> dict[str, Any]:
+        """Calibrate a model; ``how`` as ``labeling.calibration.calibrate`` takes it."""
+        duplicate_cosine = self.duplicate_cosine
+        made = calibrate(
+            self.ledger, self.lake, self.policies, model_id, actor=actor, duplicate_cosine=duplicate_cosine, **how
+        )
+        return made.as_dict()
+
+    def drift(self, model_id: str | None = None, since: datetime | None = None) -> dict[str, Any]:
+        """How far a model's scores have moved since it was promoted (default: the champion's)."""
+        return drift(self.ledger, self.lake, model_id, since).as_dict()
+
     def promote(self, model_id: str, actor: str) -> Model:
-        """Make a model the scorer of the next round. Raises Conflict while the scorer has no head of ours: a promoted
-        one would change nothing."""
+        """Make a model the scorer of the next round, and what the lake holds now the window that drift is told
+        against. Raises Conflict while the scorer has no head of ours: a promoted one would change nothing."""
         if not self.learns:
             raise Conflict(
                 f"the setting scorer is {self.settings.scorer}, so no trained head scores: set it to embedding-head"
             )
+        record_reference(self.ledger, self.lake, model_id)
         return promote(self.ledger, model_id, actor)
 
     def close(self) -> None:
@@ -161,7 +184,7 @@ class Goldfold:
 
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
         def own() -> LakeScorer:
-            return models().build_head_scorer(self.encoder, self.head(champion))
+            return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
 
         return own() if self.learns else models().build_scorer(self.settings, self.policies, own)
 

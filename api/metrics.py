@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -30,6 +33,19 @@ class Metrics:
             registry=self.registry,
         )
         self.in_progress = Gauge("goldfold_http_requests_in_progress", "Requests under way.", registry=self.registry)
+
+        self._drift = Gauge(
+            "goldfold_drift_psi",
+            "PSI of a policy's scores against the model's reference window, when GET .../drift last told it; NaN: too "
+            "few.",
+            ["model", "policy"],
+            registry=self.registry,
+        )
+
+    def drifted(self, model_id: str, psi: Mapping[str, float | None]) -> None:
+        """Keep a model's PSI by policy (None: too few scores)."""
+        for policy, value in psi.items():
+            self._drift.labels(model_id, policy).set(math.nan if value is None else value)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""

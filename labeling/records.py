@@ -305,7 +305,8 @@ class GoldenVersion:
 @dataclass(frozen=True, slots=True)
 class Model:
     """A trained model. ``version`` is its weights hash; ``path`` a folder with safetensors and a card;
-    ``metrics`` what ``evaluate`` last found (JSON-able)."""
+    ``metrics`` what ``evaluate`` last found, and under keys of their own the calibration in force and the reference
+    window of its drift (JSON-able)."""
 
     model_id: str
     version: str

@@ -1,6 +1,7 @@
 """From a golden version to a model: train on its train partition, judge on its dev partition, promote.
 
-Models are folders under ``models/``: ``head.safetensors`` and ``head.json`` as ``scoring.head`` writes them.
+Models are folders under ``models/``: ``head.safetensors`` and ``head.json`` as ``scoring.head`` writes them, and a
+folder for each calibration (``labeling.calibration``); the ledger says which of these is in force.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
 from labeling.scorebook import F16, embeddings
 from labeling.store.interfaces import Audit, Golden, Lake, Models
+from scoring.calibration import Calibrator
 from scoring.errors import ModelRefused
 from scoring.head import Head
 from scoring.training import TrainedHead, train_head
 
 F32 = npt.NDArray[np.float32]
+CALIBRATION = "calibration"  # the key of a model's metrics that says which calibration is in force
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -102,7 +105,7 @@ def train(
     if not len(ids) or bool(np.isnan(labels).all()):
         raise NothingToDo(f"golden version {golden_version} holds no usable label in its train partition")
     trained = train_head(
-        _embeddings(lake, fallback.encoder_version, ids),
+        kept_embeddings(lake, fallback.encoder_version, ids),
         labels,
         fallback.policies,
         fallback.encoder_version,
@@ -141,6 +144,36 @@ def load_head(model: Model) -> Head:
     return head
 
 
+def calibration_version(model: Model) -> str | None:
+    """The calibration that is in force for a model; None when there is none."""
+    recorded = model.metrics.get(CALIBRATION)
+    return str(recorded["version"]) if isinstance(recorded, dict) else None
+
+
+def load_calibrator(model: Model) -> Calibrator | None:
+    """The maps of the calibration that is in force. Raises IntegrityError when its files are not those that were
+    recorded, ModelNotFound when they are gone."""
+    version = calibration_version(model)
+    if version is None:
+        return None
+    folder = calibration_folder(model, version)
+    try:
+        found = Calibrator.load(folder)
+    except ModelRefused as error:
+        raise IntegrityError(f"the calibration of {model.model_id!r} is not what was recorded: {error}") from error
+    if (found.version, found.model_version) != (version, model.version):
+        raise IntegrityError(
+            f"{folder} holds calibration {found.version} of {found.model_version}, but {version} of {model.version} "
+            f"was recorded for {model.model_id!r}"
+        )
+    return found
+
+
+def calibration_folder(model: Model, version: str) -> Path:
+    """Where a model keeps one of its calibrations."""
+    return Path(model.path) / f"{CALIBRATION}-{version}"
+
+
 def evaluate_model(
     stores: Stores,
     lake: Lake,
@@ -152,37 +185,44 @@ def evaluate_model(
     """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result.
 
     Another version may hold in ``dev`` what this model learnt (groups that merged since): such items are left out and
-    counted. Raises NothingToDo when no item is left.
+    counted. A calibration that is in force is judged with the model, and named. Raises NothingToDo when no item is
+    left.
     """
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version
-    head = load_head(model)
+    head, calibrator = load_head(model), load_calibrator(model)
     judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
     everything = dev_rows(stores.golden, version)
     if not everything:
         raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
-    rows = _unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
+    rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
     if not rows:
         raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
     ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
-    probabilities = head.probabilities(_embeddings(lake, head.encoder_version, ids))
+    probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
+    if calibrator is not None:
+        probabilities = calibrator.apply(head.policies, probabilities)
     result = evaluate(
         probabilities[:, [head.policies.index(p) for p in judged]],
         labels,
         judged,
         thresholds={p: policies[p].threshold for p in judged},
-        policy_versions={p: _versions(rows, p) or policies[p].version for p in judged},
+        policy_versions={p: label_versions(rows, p) or policies[p].version for p in judged},
         golden_version=version,
         groups=[groups[item_id] for item_id in ids],
         pi=[row.pi for row in rows],
     )
-    result = replace(result, left_out=len({row.item_id for row in everything}) - len(ids))
+    result = replace(
+        result,
+        left_out=len({row.item_id for row in everything}) - len(ids),
+        calibration_version=None if calibrator is None else calibrator.version,
+    )
     stores.models.set_metrics(model_id, result.as_dict())
     return result
 
 
-def _unlearnt(
+def unlearnt(
     golden: Golden, lake: Lake, head: Head, model: Model, rows: Sequence[GoldenItem], cosine: float
 ) -> list[GoldenItem]:
     """The rows that the model has not learnt: neither themselves nor as a near-duplicate."""
@@ -192,12 +232,13 @@ def _unlearnt(
     return [row for row in rows if row.item_id not in given_away]
 
 
-def _versions(rows: Sequence[GoldenItem], policy_id: str) -> str:
+def label_versions(rows: Sequence[GoldenItem], policy_id: str) -> str:
     """The policy versions that the labels were given under, which need not be the newest."""
     return ", ".join(sorted({row.policy_version for row in rows if row.policy_id == policy_id}))
 
 
-def _embeddings(lake: Lake, encoder_version: str, item_ids: Sequence[str]) -> F16:
+def kept_embeddings(lake: Lake, encoder_version: str, item_ids: Sequence[str]) -> F16:
+    """Embeddings of golden items. Raises NothingToDo, which says what to run, when one has none."""
     try:
         return embeddings(lake, encoder_version, item_ids)
     except UnknownItem as error:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from scipy.special import expit
 
-from scoring.errors import ModelExists, ModelNotFound, ModelNotSaved, ModelRefused
+from scoring.errors import ModelExists, ModelNotFound, ModelRefused
 from scoring.model_files import VERSION_LENGTH, read_json
+from scoring.saving import read_tensors, write_folder
 
 F32 = npt.NDArray[np.float32]
 SOURCES = ("prototype", "trained")
@@ -91,16 +87,7 @@ class Head:
             if not (folder / CARD).is_file() or Head.load(folder).version != self.version:
                 raise ModelExists(f"{folder} is there already with other content; choose another folder")
             return
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            try:
-                _write(self, draft)
-                os.rename(draft, folder)  # atomic, and fails when someone else was first
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
-        except (OSError, SafetensorError) as error:
-            raise ModelNotSaved(f"{folder} could not be written: {error}") from error
+        write_folder(folder, (TENSORS, _tensors(self)), (CARD, {**_card(self), "version": self.version}))
 
     @classmethod
     def load(cls, folder: Path) -> Head:
@@ -108,10 +95,7 @@ class Head:
         if not (folder / CARD).is_file() or not (folder / TENSORS).is_file():
             raise ModelNotFound(f"{folder} holds no head ({CARD} and {TENSORS})")
         card = read_json(folder / CARD, dict)
-        try:
-            tensors = load_file(folder / TENSORS)
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
-            raise ModelRefused(f"{folder / TENSORS} is damaged: {error}") from error
+        tensors = read_tensors(folder / TENSORS)
         try:
             head = _assemble(cls, card, tensors)
         except (ValueError, TypeError) as error:
@@ -132,19 +116,6 @@ def _card(head: Head) -> dict[str, object]:
         "policies": list(head.policies),
         "sources": list(head.sources),
     }
-
-
-def _write(head: Head, folder: Path) -> None:
-    save_file({name: np.ascontiguousarray(array) for name, array in _tensors(head).items()}, folder / TENSORS)
-    card = json.dumps({**_card(head), "version": head.version}, indent=2, ensure_ascii=False)
-    (folder / CARD).write_text(card + "\n", encoding="utf-8")
-    folder.chmod(0o755)  # mkdtemp's 0700 would hide the model from other users of the data folder
-    for path in (folder / TENSORS, folder / CARD, folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _assemble(kind: type[Head], card: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> Head:

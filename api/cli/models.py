@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,9 @@ from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.figures import COLUMNS, figures_of, policies_of
 from api.ids import new_id
-from labeling.training import evaluate_model, newest_version, promote
+from labeling.drift import REFERENCE
+from labeling.records import Model
+from labeling.training import evaluate_model, newest_version
 
 
 def train_command(
@@ -68,9 +71,9 @@ def promote_command(
 ) -> None:
     """Make a model the scorer of the next round; the one before is archived. Example: goldfold promote hate-7"""
     with goldfold(context) as app:
-        model = promote(app.ledger, model_id, actor="cli")
+        model = app.promote(model_id, actor="cli")
     if as_json:
-        show_json(model)
+        show_json(shown(model))
         return
     out.print(f"{model.model_id} is the champion; the next round scores with it")
 
@@ -80,10 +83,15 @@ def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     with goldfold(context) as app:
         models = app.ledger.models.all()
     if as_json:
-        show_json(models)
+        show_json([shown(model) for model in models])
         return
     rows = [(m.model_id, m.version, m.state, m.golden_version, m.created_at) for m in models]
     table("Models", ["id", "version", "state", "golden version", "created"], rows)
+
+
+def shown(model: Model) -> Model:
+    """A model without the counts of its reference window, which `goldfold drift` reads."""
+    return replace(model, metrics={key: value for key, value in model.metrics.items() if key != REFERENCE})
 
 
 def _figures(evaluation: Mapping[str, Any]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, status
+from fastapi import APIRouter, Body, Depends, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Lead, Role, require
+from api.auth import Engineer, Lead, Role, require
 from api.ids import JOB_ID, new_id
+from api.metrics import Metrics
 from api.problems import documented
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
+from labeling.drift import REFERENCE
 from labeling.records import Model, ModelState
 from labeling.training import newest_version
 
@@ -37,6 +39,16 @@ class EvaluateIn(BaseModel):
     golden_version: str | None = None
 
 
+class CalibrateIn(BaseModel):
+    """Which version's calibration partition teaches (left out: the one the model was trained on), and how."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"method": "auto", "dry_run": True}})
+
+    golden_version: str | None = None
+    method: Literal["auto", "none", "temperature", "platt", "isotonic"] = "auto"
+    dry_run: bool = False
+
+
 class ModelOut(BaseModel):
     """A model. ``version`` is the hash of its weights."""
 
@@ -44,7 +56,7 @@ class ModelOut(BaseModel):
     version: str
     golden_version: str
     state: ModelState
-    metrics: dict[str, Any] = Field(description="What the last evaluation found.")
+    metrics: dict[str, Any] = Field(description="What the last evaluation found, and the calibration in force.")
     created_at: datetime | None
     promoted_at: datetime | None
 
@@ -55,7 +67,7 @@ class ModelOut(BaseModel):
             version=model.version,
             golden_version=model.golden_version,
             state=model.state,
-            metrics=model.metrics,
+            metrics={key: value for key, value in model.metrics.items() if key != REFERENCE},
             created_at=model.created_at,
             promoted_at=model.promoted_at,
         )
@@ -91,6 +103,23 @@ def get_model(goldfold: TheGoldfold, model_id: str) -> ModelOut:
 def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn) -> dict[str, Any]:
     """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version."""
     return goldfold.evaluate(model_id, given.golden_version)
+
+
+@router.post("/{model_id}/calibrate")
+def calibrate(goldfold: TheGoldfold, model_id: str, given: CalibrateIn, caller: Engineer) -> dict[str, Any]:
+    """Fit each policy's map on a calibration partition and put it in force: the champion scores with it from then on.
+    The answer has ECE, Brier score and log loss before and after, each with n, interval, licence and versions."""
+    return goldfold.calibrate(model_id, actor=caller.key_id, **given.model_dump())
+
+
+@router.get("/{model_id}/drift", dependencies=[Depends(require(Role.VIEWER))])
+def drift(goldfold: TheGoldfold, request: Request, model_id: str, since: datetime | None = None) -> dict[str, Any]:
+    """Scores of the items that came since promotion (``since``: of those created from then on, UTC if it names no
+    zone) against the reference window, by policy and by language."""
+    told = goldfold.drift(model_id, since.replace(tzinfo=since.tzinfo or UTC) if since else None)
+    metrics: Metrics = request.app.state.metrics
+    metrics.drifted(model_id, {policy: cells["all"]["psi"] for policy, cells in told["policies"].items()})
+    return told
 
 
 @router.post("/{model_id}/promote")

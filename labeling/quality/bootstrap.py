@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,19 +26,22 @@ def interval(
     ``groups``: one key a row (None: every row by itself). Draws for which the statistic is undefined (NaN) are left
     out; with none left the interval is (NaN, NaN). The same seed gives the same interval.
     """
-    clusters = _clusters(n, groups)
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        chosen = generator.integers(0, len(clusters), len(clusters))
-        value = statistic(np.concatenate([clusters[c] for c in chosen]))
-        if not math.isnan(value):
-            values.append(value)
+    values = [
+        value for rows in resamples(n, groups, seed=seed, draws=draws) if not math.isnan(value := statistic(rows))
+    ]
     if not values:
         return math.nan, math.nan
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def resamples(n: int, groups: Sequence[str] | None = None, *, seed: int = 0, draws: int = DRAWS) -> Iterator[Rows]:
+    """The row numbers of each draw, for a caller with several statistics of the same draws. As ``interval``."""
+    clusters = _clusters(n, groups)
+    generator = np.random.default_rng(seed)
+    for _ in range(draws):
+        yield np.concatenate([clusters[c] for c in generator.integers(0, len(clusters), len(clusters))])
 
 
 def _clusters(n: int, groups: Sequence[str] | None) -> list[Rows]:

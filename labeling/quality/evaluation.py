@@ -56,17 +56,20 @@ class PolicyEvaluation:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """All policies of one evaluation, in the order asked. ``left_out``: items of the partition that could not judge,
-    because the model had learnt them or a near-duplicate of them."""
+    because the model had learnt them or a near-duplicate of them. ``calibration_version``: the calibration that was
+    judged with the model, None when there is none in force."""
 
     golden_version: str
     policies: tuple[PolicyEvaluation, ...]
     left_out: int = 0
+    calibration_version: str | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able: the golden version, the items left out, and the policies by id."""
+        """JSON-able: the golden version, the items left out, the calibration, and the policies by id."""
         return {
             "golden_version": self.golden_version,
             "left_out": self.left_out,
+            "calibration_version": self.calibration_version,
             "policies": {p.policy_id: p.as_dict() for p in self.policies},
         }
 

@@ -49,8 +49,9 @@ class SqlModels:
 
     def set_metrics(self, model_id: str, metrics: Mapping[str, object]) -> None:
         with self._database.write() as connection:
-            _get(connection, model_id)
-            _update(connection, model_id, {"metrics": dict(metrics)})
+            row = for_update(connection, sa.select(models.c.metrics).where(models.c.model_id == model_id))
+            connection.execute(row)
+            _update(connection, model_id, {"metrics": {**_get(connection, model_id).metrics, **metrics}})
 
     def promote(self, model_id: str) -> None:
         """A no-op for the champion."""

@@ -59,7 +59,7 @@ class WordGoldfold(Goldfold):
         return prototypes(self.policies)
 
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
-        return EmbeddingHead(self.encoder, self.head(champion))
+        return self.calibrated(EmbeddingHead(self.encoder, self.head(champion)), champion)
 
 
 def prototypes(policies: Policies) -> Head:

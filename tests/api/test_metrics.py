@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 from prometheus_client import Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -49,3 +51,10 @@ def test_others_add_their_own_figures_and_the_text_parses() -> None:
     Gauge("goldfold_tasks", "Tasks by state.", ["state"], registry=metrics.registry).labels("sent").set(3)
     names = {family.name for family in text_string_to_metric_families(metrics.render().decode())}
     assert {"goldfold_tasks", "goldfold_http_requests", "process_resident_memory_bytes"} <= names
+
+
+def test_drift_is_a_figure_a_policy_and_none_where_there_is_too_little() -> None:
+    metrics = Metrics("1.2.3")
+    metrics.drifted("hate-1", {"hate": 0.12, "harm": None})
+    assert value(metrics, "goldfold_drift_psi", model="hate-1", policy="hate") == 0.12
+    assert math.isnan(value(metrics, "goldfold_drift_psi", model="hate-1", policy="harm") or 0.0)

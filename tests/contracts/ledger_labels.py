@@ -263,6 +263,16 @@ class ModelsContract(LedgerFixtures):
         there = ledger.models.get("a")
         assert (there.metrics, there.created_at is not None) == ({"auprc": {"hate": 0.5}, "n": 3}, True)
 
+    def test_a_metric_replaces_that_metric_and_leaves_the_others(self, ledger: Ledger) -> None:
+        ledger.models.add(model("a", metrics={"n": 1, "auprc": {"hate": 0.5, "harm": 0.4}}))
+        ledger.models.set_metrics("a", {"auprc": {"hate": 0.6}, "more": None})
+        assert ledger.models.get("a").metrics == {"n": 1, "auprc": {"hate": 0.6}, "more": None}
+
+    def test_metrics_kept_at_once_are_all_kept(self, ledger: Ledger) -> None:
+        ledger.models.add(model("a"))
+        together(lambda number: ledger.models.set_metrics("a", {f"key{number}": number}))
+        assert ledger.models.get("a").metrics == {f"key{number}": number for number in range(4)}
+
     def test_an_unknown_model_is_named(self, ledger: Ledger) -> None:
         models = ledger.models
         with pytest.raises(NotFound, match="'nobody'"):

@@ -1,0 +1,197 @@
+"""Have a model's scores moved since it was promoted? By policy, and by policy and language.
+
+At promotion the scores of the items in the lake become the model's reference window, kept in the ledger as bin counts.
+Items that came later are the current window. Both are scored anew from kept embeddings by the model's head, before any
+calibration, so calibrating a model is no drift, and neither window needs a scoring run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.errors import NothingToDo
+from labeling.records import Model
+from labeling.scorebook import embeddings
+from labeling.store.interfaces import ItemRegistry, Lake, Models
+from labeling.store.rows import chunks
+from labeling.training import load_head
+from scoring.drift import FALSE_ALARMS, MIN_WINDOW, Drift, bin_counts, bin_edges, compare
+from scoring.head import Head
+from selection.hashing import item_hashes
+
+REFERENCE = "reference"  # the key of a model's metrics that holds its reference window
+MOST_ITEMS = 200_000  # of a window; of a larger one, those with the smallest hashes
+MOST_LANGUAGES = 20  # the most common of the reference; items in others count for their policy only
+CHUNK = 65_536
+VERDICTS = ("insufficient", "none", "moderate", "major")  # in rising order
+
+F32 = npt.NDArray[np.float32]
+
+
+class DriftStores(Protocol):
+    """The part of the ledger that drift needs."""
+
+    @property
+    def items(self) -> ItemRegistry: ...
+
+    @property
+    def models(self) -> Models: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """``policies`` maps a policy to its cells: "" all its items, else a language. ``undated``: items that came since
+    promotion but have no ``created_at``, left out when ``since`` is given. ``verdict``: the gravest of all cells."""
+
+    model_id: str
+    model_version: str
+    reference_items: int
+    reference_at: str
+    current_items: int
+    undated: int
+    since: str | None
+    verdict: str
+    policies: Mapping[str, Mapping[str, Drift]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, with the false-alarm rate and the least window that the verdicts rest on."""
+        told = asdict(self)
+        told["policies"] = {
+            policy: {"all": cells[""].as_dict(), "languages": {k: d.as_dict() for k, d in cells.items() if k}}
+            for policy, cells in self.policies.items()
+        }
+        return told | {"false_alarms": FALSE_ALARMS, "least_window": MIN_WINDOW}
+
+
+def record_reference(stores: DriftStores, lake: Lake, model_id: str) -> None:
+    """Make the items now in the lake the model's reference window, unless it is the champion and has one.
+
+    A lake without embeddings of the model's encoder leaves it without a window, and ``drift`` says so. Raises NotFound,
+    IntegrityError, ModelNotFound (the model's files)."""
+    model = stores.models.get(model_id)
+    champion = stores.models.champion()
+    if champion is not None and champion.model_id == model_id and model.metrics.get(REFERENCE):
+        return
+    head, version = load_head(model), lake.snapshot()
+    ids = _with_embedding(lake, head, stores.items.ids(version))
+    stores.models.set_metrics(model_id, {REFERENCE: _window(lake, head, ids, version)})
+
+
+def _window(lake: Lake, head: Head, ids: Sequence[str], version: int) -> dict[str, object]:
+    if not ids:
+        return {}
+    scores, languages = _scores(lake, head, ids), _languages(lake, ids)
+    common = [name for name, n in Counter(languages).most_common(MOST_LANGUAGES) if n >= MIN_WINDOW]
+    masks = {"": np.ones(len(ids), bool)} | {name: np.array(languages) == name for name in common}
+    policies: dict[str, object] = {}
+    for place, policy in enumerate(head.policies):
+        edges = bin_edges(scores[:, place])
+        counts = {name: bin_counts(scores[mask, place], edges).tolist() for name, mask in masks.items()}
+        policies[policy] = {"edges": edges.tolist(), "counts": counts}
+    at = datetime.now(UTC).isoformat()
+    return {"items": len(ids), "lake_version": version, "at": at, "policies": policies}
+
+
+def drift(stores: DriftStores, lake: Lake, model_id: str | None = None, since: datetime | None = None) -> DriftReport:
+    """Compare what came since promotion (``since``: of that, what was created at or after it) with the reference
+    window of a model (default: the champion). Raises NotFound, NothingToDo (no champion, no reference window),
+    IntegrityError, ModelNotFound."""
+    model = stores.models.champion() if model_id is None else stores.models.get(model_id)
+    if model is None:
+        raise NothingToDo("no model is the champion yet: promote one first (goldfold promote)")
+    reference = _reference(model)
+    head = load_head(model)
+    old = set(stores.items.ids(int(reference["lake_version"])))
+    new = [item_id for item_id in stores.items.ids() if item_id not in old]
+    dated, undated = _since(lake, new, since)
+    ids = _with_embedding(lake, head, dated)
+    cells = compare(_pairs(lake, head, ids, reference["policies"]))
+    by_policy: dict[str, dict[str, Drift]] = {}
+    for (policy, language), found in cells.items():
+        by_policy.setdefault(policy, {})[language] = found
+    return DriftReport(
+        model_id=model.model_id,
+        model_version=model.version,
+        reference_items=int(reference["items"]),
+        reference_at=str(reference["at"]),
+        current_items=len(ids),
+        undated=undated,
+        since=None if since is None else since.isoformat(),
+        verdict=max((found.verdict for found in cells.values()), key=VERDICTS.index),
+        policies=by_policy,
+    )
+
+
+def _reference(model: Model) -> Mapping[str, Any]:
+    reference = model.metrics.get(REFERENCE)
+    if not isinstance(reference, dict) or not reference:
+        raise NothingToDo(
+            f"model {model.model_id!r} has no reference window: it gets one when it is promoted while the lake holds "
+            f"scored items (goldfold score, then goldfold promote {model.model_id})"
+        )
+    return reference
+
+
+def _pairs(
+    lake: Lake, head: Head, ids: Sequence[str], policies: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[str, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """(policy, language) -> counts of the reference and of ``ids``."""
+    scores, languages = _scores(lake, head, ids), np.array(_languages(lake, ids), dtype=object)
+    pairs: dict[tuple[str, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+    for policy, kept in policies.items():
+        column, edges = scores[:, head.policies.index(policy)], np.array(kept["edges"], np.float64)
+        for language, counts in kept["counts"].items():
+            chosen = column if not language else column[languages == language]
+            pairs[policy, language] = np.array(counts, np.int64), bin_counts(chosen, edges)
+    return pairs
+
+
+def _with_embedding(lake: Lake, head: Head, ids: Sequence[str]) -> list[str]:
+    """Those that have a kept embedding; the ``MOST_ITEMS`` with the smallest hashes, whatever order they came in."""
+    there = set(lake.ids(_group(head)))
+    found = sorted(item_id for item_id in ids if item_id in there)
+    if len(found) <= MOST_ITEMS:
+        return found
+    chosen = np.argsort(item_hashes(found), kind="stable")[:MOST_ITEMS]
+    return [found[place] for place in np.sort(chosen)]
+
+
+def _scores(lake: Lake, head: Head, ids: Sequence[str]) -> F32:
+    """(n, k) float32, what the head says before any calibration."""
+    parts = [head.probabilities(embeddings(lake, head.encoder_version, part)) for part in _parts(ids)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(head.policies)), np.float32)
+
+
+def _languages(lake: Lake, ids: Sequence[str]) -> list[str]:
+    return [
+        str(name or "und") for part in _parts(ids) for name in lake.take(part, ["language"])["language"].to_pylist()
+    ]
+
+
+def _since(lake: Lake, ids: Sequence[str], since: datetime | None) -> tuple[list[str], int]:
+    """Those created at or after ``since``, and how many have no time."""
+    if since is None:
+        return list(ids), 0
+    kept, undated = [], 0
+    for part in _parts(ids):
+        for item_id, at in zip(part, lake.take(part, ["created_at"])["created_at"].to_pylist(), strict=True):
+            if at is None:
+                undated += 1
+            elif at >= since:
+                kept.append(item_id)
+    return kept, undated
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return chunks(ids, CHUNK)
+
+
+def _group(head: Head) -> str:
+    return f"embeddings-{head.encoder_version}"
