@@ -128,24 +128,18 @@ class _Shape:
 
 
 def _on_cuda(tokens: Sequence[torch.Tensor], layout: Layout, shape: _Shape) -> torch.Tensor:
+    query, key, value = tokens
     longest = max(layout.lengths)
     side = -1 if shape.reach is None else shape.reach - 1
-    query, key, value = tokens
-    found = varlen_attn(
-        query.contiguous(),
-        key.contiguous(),
-        value.contiguous(),
-        layout.bounds,
-        layout.bounds,
-        longest,
-        longest,
-        scale=shape.scale,
-        window_size=(side, 0 if shape.causal else side),
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
-    if isinstance(found, tuple):
-        raise TypeError("varlen_attn gave more than was asked for")
-    return found
+    window = (side, 0 if shape.causal else side)
+    asked: dict[str, Any] = {  # only what is not the default: not every torch knows every setting
+        **({} if shape.scale in (None, query.shape[-1] ** -0.5) else {"scale": shape.scale}),
+        **({} if window == (-1, -1) else {"window_size": window}),
+        **({} if query.shape[1] == key.shape[1] else {"enable_gqa": True}),
+    }
+    states = (query.contiguous(), key.contiguous(), value.contiguous())
+    found: Any = varlen_attn(*states, layout.bounds, layout.bounds, longest, longest, **asked)
+    return torch.as_tensor(found)
 
 
 def _by_runs(tokens: Sequence[torch.Tensor], layout: Layout, shape: _Shape) -> torch.Tensor:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
+from scoring import packed
 from scoring.packed import Layout, laid_out, layout_in_force, packed_attention, position_ids
 
 CPU = torch.device("cpu")
@@ -89,3 +90,35 @@ def test_runs_are_neighbours_of_one_length() -> None:
 
 def test_positions_begin_anew_in_each_sequence() -> None:
     assert position_ids((3, 1, 2), 2).tolist() == [[2, 3, 4, 2, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("causal", "reach", "heads", "scaling", "asked"),
+    [
+        (False, None, HEADS, None, {}),
+        (False, None, HEADS, SIZE**-0.5, {}),
+        (True, None, HEADS, 0.3, {"scale": 0.3, "window_size": (-1, 0)}),
+        (False, 5, 1, None, {"window_size": (4, 4), "enable_gqa": True}),
+        (True, 5, HEADS, None, {"window_size": (4, 0)}),
+    ],
+)
+def test_what_a_gpu_is_asked(
+    monkeypatch: pytest.MonkeyPatch, causal: bool, reach: int | None, heads: int, scaling: float, asked: dict[str, Any]
+) -> None:
+    """The kernel itself runs on a GPU only; here it is what it is given that is looked at."""
+    heard: list[Any] = []
+
+    def kernel(query: torch.Tensor, *rest: Any, **settings: Any) -> torch.Tensor:
+        heard.append((query, rest, settings))
+        return query
+
+    monkeypatch.setattr(packed, "varlen_attn", kernel)
+    query, key = states(6), states(6, heads)
+    tokens = [tensor.squeeze(0).transpose(0, 1) for tensor in (query, key, key)]
+    packed._on_cuda(tokens, Layout((4, 2), CPU), packed._Shape(scaling, causal, reach))
+    given, (keys, _values, starts, stops, longest, widest), settings = heard[0]
+    assert settings == asked
+    assert (given.shape, keys.shape) == ((6, HEADS, SIZE), (6, heads, SIZE))
+    assert given.is_contiguous()
+    assert starts.tolist() == stops.tolist() == [0, 4, 6]
+    assert longest == widest == 4
