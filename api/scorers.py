@@ -16,7 +16,7 @@ from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, GuardLLMFile, 
 from configs.settings import Settings
 from labeling.policies import Policies
 from labeling.scorebook import LakeScorer
-from scoring.device import resolve_device
+from scoring.device import resolve_devices
 from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Encoder
 from scoring.encoder import SentenceEncoder
@@ -54,6 +54,9 @@ def build_encoder(settings: Settings) -> Encoder:
             device=settings.device,
             batch_tokens=settings.batch_tokens,
             max_tokens=own.max_tokens or settings.max_tokens,
+            long_text=own.long_text,
+            prompt=own.prompt,
+            prompt_name=own.prompt_name,
         )
 
 
@@ -92,6 +95,7 @@ def _hf_text(file: HFText, makings: Makings) -> LakeScorer:
         device=settings.device,
         batch_tokens=settings.batch_tokens,
         max_tokens=file.max_tokens or settings.max_tokens,
+        long_text=file.long_text,
     )
 
 
@@ -147,8 +151,8 @@ def explained(source: str) -> Iterator[None]:
 
 
 def describe_device(name: str) -> str:
-    """The device that ``name`` means here. Raises DeviceError."""
-    return str(resolve_device(name))
+    """The devices that ``name`` means here. Raises DeviceError."""
+    return ", ".join(map(str, resolve_devices(name)))
 
 
 def describe_model(settings: Settings, policies: Policies) -> str:

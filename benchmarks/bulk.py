@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from transformers import BertConfig
 
-from benchmarks.gpu import made_words, write_bert
+from benchmarks.made_models import made_words, write_bert
 from benchmarks.process import forget_peak, in_own_process, peak_mib
 from benchmarks.row import Row, hardware
 from labeling.items import item_id_of

@@ -4,11 +4,13 @@
     python -m benchmarks.gpu --cpu      # a small run on the CPU, to see that the script works
 
 Needs torch, transformers, sentence-transformers and this checkout, nothing else: both models are made here with random
-weights (the shapes of MiniLM-L6 and RoBERTa-base), texts of 32..256 tokens out of made words. Speed does not depend on
-what the weights say. It checks first that the half-precision scores agree with fp32, and stops with exit status 1
-when they do not. Rows: texts and tokens a second from strings to scores, against sentence-transformers at its best
-batch size in the same precision, beside the matrix rate of the same run (a large square product), and the share of the
-time in which the device was busy.
+weights (the shapes of MiniLM-L6 and RoBERTa-base), texts of 32..256 tokens out of made words; a slow GPU gets fewer
+texts. It checks first that the half-precision scores agree with fp32, and stops with exit status 1 when they do not.
+
+Rows, all on one GPU: texts and tokens a second from strings to scores, against sentence-transformers at its best batch
+size in the same precision; the same with padded batches; the share of the matrix rate of the same run (a large square
+product); the share of the time in which the device was busy; and how much of the time that tokenizing takes by itself
+is hidden behind the device.
 """
 
 from __future__ import annotations
@@ -25,21 +27,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+from transformers import PreTrainedModel
 
+from benchmarks.made_models import build, made_texts, made_words
 from scoring.device import inference_dtype
 from scoring.embedding_head import EmbeddingHead
 from scoring.encoder import SentenceEncoder
 from scoring.head import Head
 
 POLICIES = 8
-SHORTEST, LONGEST = 32, 256  # tokens a text
 PEER_BATCHES = (32, 64, 128, 256, 512)
 STEADY = 2e-3  # how far a probability may move with the batch it is computed in
 CLOSE = 1e-2  # how far it may lie from fp32's
 REPEATS = 3
+PASS_S = 4.0  # what one pass over the texts may take; as much as forty are made for each model
 TARGETS = {"speed": 3.0, "matrix share (RoBERTa-base shape)": 0.40, "busy": 0.90}
+BUSY_TEXTS = 4000  # a profile holds every kernel that ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +62,26 @@ SMOKE = Size(texts=48, checked=16, matrix=512, peer_batches=(32,), models=("mini
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One model's row. Rates are per second of wall time, medians of ``REPEATS`` runs; ``busy`` is None on a CPU."""
+    """One model's row. Rates are per second of wall time, medians of ``REPEATS`` runs; ``busy`` is None on a CPU.
+
+    ``packed``: whether the engine found that it may pack this model. ``hidden``: 1 where a run from strings takes no
+    longer than one from tokens, 0 where it takes longer by all that tokenizing takes by itself.
+    """
 
     model: str
     device: str
     precision: str
+    texts: int
+    packed: bool
     texts_s: float
     tokens_s: float
+    padded_texts_s: float
     peer_texts_s: float
     peer_batch: int
     speed: float
     matrix_share: float
     busy: float | None
+    hidden: float
     moved: float
     furthest: float
 
@@ -81,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not asked.cpu and not torch.cuda.is_available():
         print("torch sees no GPU; run with --cpu to try the script itself", file=sys.stderr)
         return 2
-    device = torch.device("cpu" if asked.cpu else "cuda")
+    device = torch.device("cpu" if asked.cpu else "cuda:0")
     size = SMOKE if asked.cpu else GPU
     rate = matrix_rate(device, size.matrix)
     print(
@@ -107,26 +118,30 @@ def _measure(name: str, folder: Path, device: torch.device, size: Size, rate: fl
     rng = np.random.default_rng(0)
     words = made_words(rng)
     model = build(name, folder, words)
-    scorer = _scorer(folder, device.type)
-    texts, lengths = made_texts(scorer, words, size.texts, rng)
+    scorer, encoder = _scorer(folder, device)
+    texts = made_texts(words, size.texts, rng)
     moved = instability(scorer, texts[: size.checked])
     furthest = disagreement(scorer, folder, device, texts[: size.checked])
-    score = _ours(scorer, texts)
-    seconds = _median_seconds(score, device)
-    peer = SentenceTransformer(str(folder), device=device.type, model_kwargs={"torch_dtype": inference_dtype(device)})
+    texts = texts[: affordable(_ours(scorer, texts[: size.checked]), size.checked, device)]
+    lengths = [len(row["input_ids"]) for row in encoder.tokenize(texts)]
+    seconds = _median_seconds(_ours(scorer, texts), device)
+    peer = SentenceTransformer(str(folder), device=str(device), model_kwargs={"dtype": inference_dtype(device)})
     batch, peer_seconds = _best_peer(peer, texts, size.peer_batches, device)
-    flops = forward_flops(model, lengths)
     return Result(
         model=name,
         device=_name(device),
         precision=str(inference_dtype(device)),
+        texts=len(texts),
+        packed=encoder.packed,
         texts_s=len(texts) / seconds,
         tokens_s=sum(lengths) / seconds,
+        padded_texts_s=len(texts) / _median_seconds(_ours(_scorer(folder, device, packed=False)[0], texts), device),
         peer_texts_s=len(texts) / peer_seconds,
         peer_batch=batch,
         speed=peer_seconds / seconds,
-        matrix_share=flops / seconds / rate,
-        busy=busy_share(score) if device.type == "cuda" else None,
+        matrix_share=forward_flops(model, lengths) / seconds / rate,
+        busy=busy_share(_ours(scorer, texts[:BUSY_TEXTS])) if device.type == "cuda" else None,
+        hidden=hidden_share(scorer, encoder, texts, seconds, device),
         moved=moved,
         furthest=furthest,
     )
@@ -137,15 +152,38 @@ def _ours(scorer: EmbeddingHead, texts: list[str]) -> Callable[[], object]:
     return lambda: scorer.score(ids, texts)
 
 
+def affordable(work: Callable[[], object], texts: int, device: torch.device) -> int:
+    """How many texts one pass of ``PASS_S`` may hold, if it goes as ``work`` over ``texts`` of them does."""
+    return max(texts, int(PASS_S / _median_seconds(work, device) * texts))
+
+
+def hidden_share(
+    scorer: EmbeddingHead, encoder: SentenceEncoder, texts: list[str], seconds: float, device: torch.device
+) -> float:
+    """1 - (from strings - from tokens) / tokenizing alone, within 0..1; ``seconds``: a run from strings."""
+    alone = _median_seconds(lambda: encoder.read(texts), device)
+    found = dict(zip(texts, encoder.read(texts), strict=True))
+    ready = lambda some: [found[text] for text in some]  # noqa: E731
+    encoder.read = ready  # type: ignore[method-assign]
+    try:
+        from_tokens = _median_seconds(_ours(scorer, texts), device)
+    finally:
+        del encoder.read
+    return min(1.0, max(0.0, 1 - (seconds - from_tokens) / alone))
+
+
 def _best_peer(
     peer: SentenceTransformer, texts: list[str], batches: Sequence[int], device: torch.device
 ) -> tuple[int, float]:
-    timed = {
-        size: _median_seconds(lambda size=size: peer.encode(texts, batch_size=size, show_progress_bar=False), device)  # type: ignore[misc]
-        for size in batches
-    }
+    """The best batch size on a part of the texts, and its seconds for all of them."""
+
+    def work(some: list[str], size: int) -> Callable[[], object]:
+        return lambda: peer.encode(some, batch_size=size, show_progress_bar=False)
+
+    part = texts[: max(len(texts) // 5, min(batches))]
+    timed = {size: _median_seconds(work(part, size), device) for size in batches}
     best = min(timed, key=lambda size: timed[size])
-    return best, timed[best]
+    return best, _median_seconds(work(texts, best), device)
 
 
 def _median_seconds(work: Callable[[], object], device: torch.device) -> float:
@@ -174,7 +212,7 @@ def instability(scorer: EmbeddingHead, texts: list[str]) -> float:
 
 def disagreement(scorer: EmbeddingHead, folder: Path, device: torch.device, texts: list[str]) -> float:
     """The furthest that a probability lies from the one that float32 gives one text at a time."""
-    exact = SentenceTransformer(str(folder), device=device.type, model_kwargs={"torch_dtype": torch.float32})
+    exact = SentenceTransformer(str(folder), device=str(device), model_kwargs={"dtype": torch.float32})
     vectors = exact.encode(texts, batch_size=1, show_progress_bar=False, normalize_embeddings=True)
     expected = scorer.head.probabilities(np.asarray(vectors, np.float32))
     found = scorer.score([str(i) for i in range(len(texts))], texts)
@@ -227,108 +265,8 @@ def covered(spans: Sequence[tuple[float, float]]) -> float:
     return total
 
 
-def made_words(rng: np.random.Generator) -> list[str]:
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    return sorted({"".join(rng.choice(letters, rng.integers(2, 10))) for _ in range(20_000)})
-
-
-def made_texts(
-    scorer: EmbeddingHead, words: list[str], count: int, rng: np.random.Generator
-) -> tuple[list[str], list[int]]:
-    """Texts whose lengths in tokens are spread evenly over ``SHORTEST``..``LONGEST``, and those lengths."""
-    texts = [" ".join(rng.choice(words, wanted)) for wanted in rng.integers(SHORTEST, LONGEST, count)]
-    encoder = scorer.encoder
-    if not isinstance(encoder, SentenceEncoder):
-        raise TypeError("the texts are measured with the encoder's own tokenizer")
-    lengths = [len(row["input_ids"]) for row in encoder.tokenize(texts)]
-    return texts, lengths
-
-
-def build(name: str, folder: Path, words: list[str]) -> PreTrainedModel:
-    """A model of the named shape with random weights, saved as safetensors with a tokenizer of its family."""
-    if name == "minilm":
-        return write_bert(folder, _minilm(), words)
-    torch.manual_seed(0)
-    return _write(folder, _bytes(words), RobertaModel(_roberta(), add_pooling_layer=False))
-
-
-def write_bert(folder: Path, config: BertConfig, words: list[str]) -> PreTrainedModel:
-    """A BERT of this shape with random weights, and a word-piece tokenizer that knows ``words``."""
-    torch.manual_seed(0)
-    return _write(folder, _wordpiece(words), BertModel(config, add_pooling_layer=False))
-
-
-def _write(folder: Path, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> PreTrainedModel:
-    folder.mkdir(parents=True)
-    tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder, safe_serialization=True)
-    _as_sentence_transformer(folder, model.config.hidden_size)
-    return model
-
-
-def _minilm() -> BertConfig:
-    return BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
-
-
-def _roberta() -> RobertaConfig:
-    return RobertaConfig(vocab_size=50_265, max_position_embeddings=514, type_vocab_size=1, pad_token_id=1)
-
-
-def _wordpiece(words: list[str]) -> PreTrainedTokenizerFast:
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    inner = Tokenizer(models.WordPiece({token: i for i, token in enumerate([*special, *words])}, unk_token="[UNK]"))  # noqa: S106
-    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
-    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=inner,
-        model_max_length=512,
-        pad_token="[PAD]",  # noqa: S106
-        unk_token="[UNK]",  # noqa: S106
-        cls_token="[CLS]",  # noqa: S106
-        sep_token="[SEP]",  # noqa: S106
-    )
-
-
-def _bytes(words: list[str]) -> PreTrainedTokenizerFast:
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    inner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=20_000, special_tokens=special, show_progress=False)
-    inner.train_from_iterator([" ".join(words)], trainer)
-    inner.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=inner,
-        model_max_length=512,
-        bos_token="<s>",  # noqa: S106
-        pad_token="<pad>",  # noqa: S106
-        eos_token="</s>",  # noqa: S106
-        unk_token="<unk>",  # noqa: S106
-    )
-
-
-def _as_sentence_transformer(folder: Path, dimension: int) -> None:
-    """The files by which both sides know the pooling (mean) and the limit."""
-    modules = [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-        {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
-    ]
-    pooling = {"word_embedding_dimension": dimension, "pooling_mode_mean_tokens": True}
-    for path, content in {
-        "modules.json": modules,
-        "1_Pooling/config.json": pooling,
-        "sentence_bert_config.json": {"max_seq_length": LONGEST, "do_lower_case": False},
-    }.items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(json.dumps(content), encoding="utf-8")
-
-
-def _scorer(folder: Path, device: str) -> EmbeddingHead:
-    encoder = SentenceEncoder(folder, device=device)
+def _scorer(folder: Path, device: torch.device, packed: bool | None = None) -> tuple[EmbeddingHead, SentenceEncoder]:
+    encoder = SentenceEncoder(folder, device=str(device), long_text="cut", packed=packed)  # the peer cuts, too
     rng = np.random.default_rng(1)
     head = Head(
         policies=tuple(f"policy_{i}" for i in range(POLICIES)),
@@ -338,7 +276,7 @@ def _scorer(folder: Path, device: str) -> EmbeddingHead:
         sources=("trained",) * POLICIES,
         encoder_version=encoder.version,
     )
-    return EmbeddingHead(encoder, head)
+    return EmbeddingHead(encoder, head), encoder
 
 
 def _name(device: torch.device) -> str:
@@ -347,10 +285,12 @@ def _name(device: torch.device) -> str:
 
 def _line(result: Result) -> str:
     busy = "" if result.busy is None else f", device busy {result.busy:.0%}"
+    packed = f"packed ({result.texts_s / result.padded_texts_s:.2f}x padded)" if result.packed else "padded"
     return (
         f"{result.model}: {result.texts_s:,.0f} texts/s, {result.tokens_s:,.0f} tokens/s, {result.speed:.2f}x "
         f"sentence-transformers ({result.peer_texts_s:,.0f} texts/s at batch {result.peer_batch}), "
-        f"{result.matrix_share:.0%} of the matrix rate{busy}, moves {result.moved:.1e} with its "
+        f"{packed}, {result.matrix_share:.0%} of the matrix rate{busy}, {result.hidden:.0%} of tokenizing hidden, "
+        f"moves {result.moved:.1e} with its "
         f"batch, {result.furthest:.1e} from fp32"
     )
 

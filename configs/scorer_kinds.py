@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 MaxTokens = Annotated[int, Field(ge=8)]
+LongText = Literal["windows", "cut"]
+LONG_TEXT = "How a text beyond max_tokens is read: in windows, the highest of whose scores counts, or cut off there."
 
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -77,6 +79,7 @@ class HFText(HubModel):
         ),
     )
     max_tokens: MaxTokens | None = Field(default=None, description="Overrides the setting max_tokens for this model.")
+    long_text: LongText = Field(default="windows", description=LONG_TEXT)
 
     def meanings(self) -> Mapping[str, str]:
         return self.labels
@@ -93,6 +96,12 @@ class EmbeddingHeadFile(ScorerFile):
     )
     revision: Name | None = Field(default=None, description="Commit of the hub repository; needed for a hub id.")
     max_tokens: MaxTokens | None = Field(default=None, description="Overrides the setting max_tokens for this model.")
+    long_text: LongText = Field(default="windows", description=LONG_TEXT)
+    prompt: str | None = Field(
+        default=None,
+        description="What stands before every text, such as `query: `; none: what the model's files have as default.",
+    )
+    prompt_name: Name | None = Field(default=None, description="A prompt of the model's own files, by its name.")
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> Self:

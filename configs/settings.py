@@ -7,6 +7,7 @@ Precedence, lowest first: defaults, the YAML file, the environment (``GOLDFOLD_*
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -59,6 +60,12 @@ def _in_url(host: str) -> str:
 # A database URL may hold a password: it is shown masked wherever the settings are printed or dumped.
 DatabaseUrl = Annotated[str, Field(min_length=1), PlainSerializer(hide_password)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError("expected auto, cpu, cuda, or one GPU such as cuda:0")
+    return name
 
 
 def _shown(text: str) -> dict[str, Any]:
@@ -140,14 +147,20 @@ class Settings(BaseSettings):
         min_length=1,
         description="Sentence encoder: default (all-MiniLM-L6-v2), a local path or a hub id.",
     )
-    device: Literal["auto", "cuda", "cpu"] = Field(
-        default="auto", description="Where models run; auto takes a GPU if any."
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        default="auto",
+        description="Where models run: cpu, cuda (every GPU), cuda:0 (one of them), or auto (GPUs if any).",
     )
     batch_tokens: int | None = Field(
         default=None, ge=1, description="Tokens in one batch of a model, padding included; none: what suits the device."
     )
     max_tokens: int = Field(
-        default=256, ge=8, description="Tokens of one text that a model reads; the rest is cut off."
+        default=256,
+        ge=8,
+        description=(
+            "Tokens that a model reads at once. A longer text is read in windows, of a very long one the first two and "
+            "the last two; the highest of their scores counts, and a note says what was read."
+        ),
     )
     max_text_chars: int = Field(default=20_000, ge=1, description="Longest text accepted, in characters.")
 

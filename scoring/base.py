@@ -24,7 +24,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a score does not say by itself, such as that only parts of a very long text were read."""
+    """What a score does not say by itself, such as that only parts of a very long text were read.
+
+    An item with a note was scored from more, or less, than its embedding: to score it again one needs the item itself.
+    """
 
     item_id: str
     text: str
@@ -88,6 +91,9 @@ class Scorer(Protocol):
 
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
         """Score texts in any order and number; the rows come back in the order of ``ids`` (failed ones left out).
+
+        A text longer than the model reads is read in windows: its probability is the highest of theirs, policy by
+        policy, its embedding their mean as a unit vector, and a note says what was read.
 
         A score depends on its own text only, not on its batch. Raises ValueError when ids and texts differ in
         length or an id comes twice.

@@ -20,7 +20,8 @@ class EmbeddingHead:
     """A ``Scorer`` whose costly half, the embeddings, can be kept: a new head over kept ones costs no encoding.
 
     Probabilities come from the float16 embeddings that are returned, so scoring a text and scoring its kept
-    embedding agree to the last bit.
+    embedding agree to the last bit. Not so for a text that was read in windows: its probability is the highest of
+    its windows' own, its embedding their mean. Such an item carries a note, and is scored again from its text.
     """
 
     def __init__(self, encoder: Encoder, head: Head) -> None:
@@ -50,10 +51,14 @@ class EmbeddingHead:
         return self._judge(Embeddings(tuple(ids), embeddings.astype(np.float16, copy=False)))
 
     def _judge(self, found: Embeddings) -> Scores:
+        probabilities = self.head.probabilities(found.vectors)
+        for row, windows in found.windows.items():
+            probabilities[row] = self.head.probabilities(windows).max(axis=0)
         return Scores(
             ids=found.ids,
             policies=self.policies,
-            probabilities=self.head.probabilities(found.vectors),
+            probabilities=probabilities,
             embeddings=found.vectors,
             failures=found.failures,
+            notes=found.notes,
         )

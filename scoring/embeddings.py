@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from scoring.base import Failure, Progress
+from scoring.base import Failure, Note, Progress
 
 F16 = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """``vectors`` (n, d) float16, L2-normalised, row i belonging to ``ids[i]``; items that failed have no row."""
+    """``vectors`` (n, d) float16, L2-normalised, row i belonging to ``ids[i]``; items that failed have no row.
+
+    ``notes``: what a vector does not say by itself. ``windows``: for a row whose text was read in w windows, their
+    own (w, d) vectors, of which the row's is the mean made a unit vector.
+    """
 
     ids: tuple[str, ...]
     vectors: F16
     failures: tuple[Failure, ...] = ()
+    notes: tuple[Note, ...] = ()
+    windows: Mapping[int, F16] = field(default_factory=dict)
 
 
 class Encoder(Protocol):

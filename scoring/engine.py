@@ -1,193 +1,156 @@
-"""Run texts through a network in batches, so that neither memory nor one bad item stops the rest."""
+"""Run texts through a network in batches, so that neither memory nor one bad item stops the rest.
+
+While a device works on a window of texts, a thread tokenizes the next one, and results are fetched one batch behind.
+Several devices take windows from one queue, each driven by a thread of its own.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import islice
+from threading import Event, Lock
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
-from scoring.base import Failure, Progress
-from scoring.batching import longest_first, token_batches, windows
-from scoring.device import free_memory, is_broken, is_out_of_memory
-from scoring.errors import DeviceError, ModelFailed
-from scoring.tokens import Tokens
+from scoring.ahead import ahead, share
+from scoring.base import Failure, Note, Progress
+from scoring.batching import longest_first, windows
+from scoring.errors import ModelFailed
+from scoring.networks import Array, Network, Plain, WindowedNetwork
+from scoring.texts import check_ids, text_fault
+from scoring.window import Lane, Prepared, Scoring, prepare
 
-WINDOW_ITEMS = 4096  # texts tokenized at a time: token rows of the others take no memory
+__all__ = ["HOPELESS", "Array", "Network", "Result", "WindowedNetwork", "run"]
+
+WINDOW_ITEMS = 2048  # texts tokenized at a time: token rows of the others take no memory
+FEW_ITEMS = 256  # several devices share windows no smaller than that
+TURNS = 4  # windows a device, at least, so that a slow one does not keep the others waiting long
 HOPELESS = 32  # failures in a row from the start, after which the model and not the items is at fault
-Array = npt.NDArray[Any]
-Forward = Callable[[Sequence[Tokens]], tuple[Array, ...]]
-_ITEM_ERRORS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-
-
-class Network(Protocol):
-    """What the engine drives. ``columns`` tells width and dtype of each array that ``forward`` returns."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-    @property
-    def batch_tokens(self) -> int: ...
-
-    @property
-    def columns(self) -> tuple[tuple[int, type[np.generic]], ...]: ...
-
-    def tokenize(self, texts: list[str]) -> list[Tokens]:
-        """One row a text, in order."""
-
-    def forward(self, rows: Sequence[Tokens]) -> tuple[Array, ...]:
-        """One (n, width) array a column, row i belonging to ``rows[i]``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Rows of ``arrays`` belong to ``ids``, in the order asked; items in ``failures`` have none."""
+    """Rows of ``arrays`` belong to ``ids``, in the order asked; items in ``failures`` have none.
+
+    ``parts``: for a row whose text was read in w rows of tokens, the (w, width) answers that it was joined from.
+    """
 
     ids: tuple[str, ...]
     arrays: tuple[Array, ...]
     failures: tuple[Failure, ...]
+    notes: tuple[Note, ...] = ()
+    parts: Mapping[int, tuple[Array, ...]] = field(default_factory=dict)
 
 
-def run(network: Network, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Result:
+def run(
+    network: Network | WindowedNetwork, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None
+) -> Result:
     """Every item through ``network``: a result or a failure each, in the order of ``ids``.
 
     Out of memory halves the batch, down to single items. An item that is no text, has nothing in it, makes the
     network raise or gives a number that is not finite fails by its id, and its batch goes on without it.
-    ``progress`` hears (items done, items in all). Raises ValueError for ids and texts of different length or an id
-    twice, DeviceError when the accelerator breaks, ModelFailed when nothing at all succeeds.
+    ``progress`` hears, in the caller's thread, (items done, items in all). No thread outlives the call. Raises
+    ValueError for ids and texts of different length or an id twice, DeviceError when the accelerator breaks,
+    ModelFailed when nothing at all succeeds.
     """
-    _check(ids, texts)
-    task = _Run(network, texts, progress or _silent)
+    check_ids(ids, texts)
+    task = _Run(network if isinstance(network, WindowedNetwork) else Plain(network), texts, progress or _silent)
     task.go()
-    kept = [i for i in range(len(ids)) if i not in task.failed]
+    kept = [i for i in range(len(ids)) if not task.failed(i)]
     whole = len(kept) == len(ids)
     return Result(
         ids=tuple(ids[i] for i in kept),
         arrays=tuple(array if whole else array[kept] for array in task.arrays),
-        failures=tuple(Failure(ids[i], task.failed[i]) for i in sorted(task.failed)),
+        failures=tuple(Failure(ids[i], task.faults[i]) for i in sorted(task.faults)),
+        notes=tuple(Note(ids[i], task.notes[i]) for i in kept if i in task.notes),
+        parts={row: task.parts[i] for row, i in enumerate(kept) if i in task.parts},
     )
-
-
-def _check(ids: Sequence[str], texts: Sequence[str]) -> None:
-    if len(ids) != len(texts):
-        raise ValueError(f"{len(ids)} ids but {len(texts)} texts")
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(item for item in ids if item in seen or seen.add(item))  # type: ignore[func-returns-value]
-        raise ValueError(f"id {twice!r} comes more than once")
 
 
 def _silent(_done: int, _total: int) -> None:
     pass
 
 
-@dataclass
 class _Run:
-    """One pass over the texts; all positions are rows of ``texts`` and never leave this module."""
+    """One pass over the texts, and its ``Ledger``; positions are rows of ``texts`` and leave this room by id only."""
 
-    network: Network
-    texts: Sequence[str]
-    progress: Progress
-    failed: dict[int, str] = field(default_factory=dict)
-    arrays: tuple[Array, ...] = ()
-    finished: int = 0  # items with a result
-    broken: int = 0  # items that failed in the network, empty ones not counted
-    limit: float = math.inf  # padded tokens a batch; falls when memory runs out
+    def __init__(self, network: WindowedNetwork, texts: Sequence[str], progress: Progress) -> None:
+        self._network, self._texts, self._progress = network, texts, progress
+        self._lanes = [Lane() for _device in network.devices]
+        self._lock = Lock()  # for the tallies; rows of ``arrays`` belong to one window each
+        self._stop = Event()
+        self._finished = 0  # items with a result
+        self._broken = 0  # items that failed in the network, empty ones not counted
+        self.arrays = tuple(np.empty((len(texts), width), dtype) for width, dtype in network.columns)
+        self.faults: dict[int, str] = {}
+        self.notes: dict[int, str] = {}
+        self.parts: dict[int, tuple[Array, ...]] = {}
 
     def go(self) -> None:
-        n = len(self.texts)
-        self.arrays = tuple(np.empty((n, width), dtype) for width, dtype in self.network.columns)
-        usable = [i for i in range(n) if self._usable(i)]
-        order = [usable[j] for j in longest_first([len(self.texts[i]) for i in usable])]
-        for window in windows(order, WINDOW_ITEMS):
-            self._window(list(window))
-        self.progress(n, n)
+        n, devices = len(self._texts), len(self._network.devices)
+        size = WINDOW_ITEMS if devices == 1 else min(WINDOW_ITEMS, max(FEW_ITEMS, n // (devices * TURNS)))
+        with closing(ahead(self._prepare, windows(self._order(), size), devices)) as prepared:
+            alone = prepared if devices == 1 else islice(prepared, 1)  # one window tells whether the model is hopeless
+            for window in alone:
+                self._score(window, 0)
+            self._flush(0)
+            if devices > 1:
+                share(self._score, prepared, devices, self._flush, self._tell, self._stop)
+        self._progress(n, n)
 
-    def _usable(self, position: int) -> bool:
-        fault = _fault(self.texts[position])
-        if fault:
-            self.failed[position] = fault
-        return not fault
+    def _order(self) -> list[int]:
+        """Positions of what can be read, longest first; the others fail."""
+        for position, text in enumerate(self._texts):
+            fault = text_fault(text)
+            if fault:
+                self.faults[position] = fault
+        usable = [i for i in range(len(self._texts)) if i not in self.faults]
+        return [usable[j] for j in longest_first([len(self._texts[i]) for i in usable])]
 
-    def _window(self, positions: list[int]) -> None:
-        rows: dict[int, Tokens] = {}
-        self._divide(positions, lambda part: self._tokenize(part, rows))
-        held = [position for position in positions if position in rows]
-        lengths = [len(rows[position]["input_ids"]) for position in held]
-        for batch in token_batches(lengths, self.network.batch_tokens):
-            self._divide([held[j] for j in batch], lambda part: self._forward(part, rows), rows)
-            self.progress(self.finished + len(self.failed), len(self.texts))
+    def _prepare(self, positions: Sequence[int]) -> Prepared:
+        return prepare(self._network, self._texts, positions)
 
-    def _divide(
-        self, batch: list[int], work: Callable[[list[int]], list[int]], rows: dict[int, Tokens] | None = None
-    ) -> None:
-        """Apply ``work`` to the batch, and to ever smaller parts of what it could not do; single items fail."""
-        pending = [batch]
-        while pending:
-            part = pending.pop()
-            too_large = rows is not None and _padded(part, rows) > self.limit and len(part) > 1
-            left, reason = (part, "") if too_large else self._attempt(part, work, rows)
-            if left and len(part) == 1:
-                self._fail(part[0], reason)
-            elif len(left) < len(part):
-                pending += [left] if left else []
-            else:
-                middle = len(left) // 2
-                pending += [left[middle:], left[:middle]]
+    def _score(self, window: Prepared, place: int) -> None:
+        Scoring(self._network, place, window, self, self._lanes[place]).go()
+        self.notes.update(window.notes)
 
-    def _attempt(
-        self, part: list[int], work: Callable[[list[int]], list[int]], rows: dict[int, Tokens] | None
-    ) -> tuple[list[int], str]:
-        """The positions that are still without a result, and why."""
-        try:
-            left = work(part)
-        except _ITEM_ERRORS as error:
-            if is_broken(error):
-                raise DeviceError(f"{self.network.device} broke down, restart this process: {error}") from error
-            if not is_out_of_memory(error):
-                return part, f"the model cannot read this text: {type(error).__name__}: {error}"
-        else:
-            return left, "the model's answer is not a finite number"
-        if rows is not None and len(part) > 1:
-            self.limit = _padded(part, rows) / 2
-        free_memory(self.network.device)
-        return part, f"not enough memory on {self.network.device} for this text alone"
+    def _flush(self, place: int) -> None:
+        self._lanes[place].flush()
 
-    def _tokenize(self, part: list[int], rows: dict[int, Tokens]) -> list[int]:
-        rows.update(zip(part, self.network.tokenize([self.texts[i] for i in part]), strict=True))
-        return []
+    def _tell(self) -> None:
+        with self._lock:
+            done = self._finished + len(self.faults)
+        self._progress(done, len(self._texts))
 
-    def _forward(self, part: list[int], rows: dict[int, Tokens]) -> list[int]:
-        outputs = self.network.forward([rows[i] for i in part])
-        good = np.all([np.isfinite(output).all(axis=1) for output in outputs], axis=0)
-        done = np.asarray(part)[good]
-        for array, output in zip(self.arrays, outputs, strict=True):
-            array[done] = output[good]
-        self.finished += len(done)
-        return [i for i, fine in zip(part, good, strict=True) if not fine]
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
 
-    def _fail(self, position: int, reason: str) -> None:
-        self.failed[position] = reason
-        self.broken += 1
-        if self.finished == 0 and self.broken >= HOPELESS:
+    def fail(self, position: int, reason: str) -> None:
+        with self._lock:
+            if position in self.faults:
+                return
+            self.faults[position] = reason
+            self._broken += 1
+            hopeless = self._finished == 0 and self._broken >= HOPELESS
+        if hopeless:
             raise ModelFailed(f"the model failed on each of the first {HOPELESS} items; the last time: {reason}")
 
+    def failed(self, position: int) -> bool:
+        return position in self.faults
 
-def _fault(text: object) -> str:
-    if not isinstance(text, str):
-        return f"the text is a {type(text).__name__}, not a string"
-    if not text.strip():
-        return "the text is empty"
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"the text is not valid Unicode: half a surrogate pair at character {error.start}"
-    return ""
+    def batch_done(self, items: int) -> None:
+        with self._lock:
+            self._finished += items
+        if len(self._network.devices) == 1:
+            self._tell()
 
+    def keep(self, positions: Sequence[int], arrays: tuple[Array, ...]) -> None:
+        for kept, found in zip(self.arrays, arrays, strict=True):
+            kept[list(positions)] = found
 
-def _padded(part: Sequence[int], rows: dict[int, Tokens]) -> int:
-    return len(part) * max(len(rows[position]["input_ids"]) for position in part)
+    def keep_parts(self, position: int, parts: tuple[Array, ...], joined: tuple[Array, ...]) -> None:
+        self.parts[position] = parts
+        self.keep([position], tuple(array[None] for array in joined))

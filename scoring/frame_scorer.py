@@ -15,6 +15,7 @@ from scoring.device import free_memory, is_broken, is_out_of_memory
 from scoring.engine import HOPELESS
 from scoring.errors import BadImage, DeviceError, ModelFailed
 from scoring.images import Limits, Pixels, decode
+from scoring.texts import check_ids
 
 F32 = npt.NDArray[np.float32]
 Input = TypeVar("Input")
@@ -54,7 +55,7 @@ class FrameScorer(ABC, Generic[Input]):
     @final
     def score(self, ids: Sequence[str], images: Sequence[bytes], progress: Progress | None = None) -> Scores:
         """As ``ImageScorer.score``; a note says of how many frames of an animation the score speaks."""
-        _check(ids, images)
+        check_ids(ids, images, "images")
         task = self._start(len(ids))
         notes: list[Note] = []
         for i, data in enumerate(images):
@@ -77,7 +78,7 @@ class FrameScorer(ABC, Generic[Input]):
     @final
     def score_pixels(self, ids: Sequence[str], frames: Sequence[Pixels]) -> Scores:
         """As ``ImageScorer.score_pixels``."""
-        _check(ids, frames)
+        check_ids(ids, frames, "images")
         for item_id, frame in zip(ids, frames, strict=True):
             if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
                 raise ValueError(f"{item_id}: a frame must be (h, w, 3) uint8, not {frame.shape} {frame.dtype}")
@@ -183,13 +184,3 @@ def unit(vectors: F32) -> F32:
     """Rows of length one; rows of zeros stay so."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, np.finfo(np.float32).tiny), np.float32)
-
-
-def _check(ids: Sequence[str], images: Sequence[object]) -> None:
-    if len(ids) != len(images):
-        raise ValueError(f"{len(ids)} ids but {len(images)} images")
-    seen: set[str] = set()
-    for item_id in ids:
-        if item_id in seen:
-            raise ValueError(f"id {item_id!r} comes more than once")
-        seen.add(item_id)

@@ -60,7 +60,7 @@ def load_model(
     in ``may_lack`` (prefixes of parameters that the caller never uses). Raises ModelRefused.
     """
     try:
-        with _quiet():
+        with quiet():
             loaded: Any = architecture.from_pretrained(
                 str(folder),
                 use_safetensors=True,
@@ -86,7 +86,7 @@ def load_model(
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The folder's tokenizer. Raises ModelRefused."""
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     except _DAMAGE as error:
         raise ModelRefused(f"{folder}: its tokenizer cannot be loaded: {_first_line(error)}") from error
@@ -97,7 +97,7 @@ def load_image_processor(folder: Path) -> PilBackend:
     """What makes pixels the model's input, by Pillow and numpy alone: torchvision's builds differ by device, and its
     resizing by version. Raises ModelRefused."""
     try:
-        with _quiet():
+        with quiet():
             processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
                 str(folder), backend="pil", trust_remote_code=False, local_files_only=True
             )
@@ -109,7 +109,7 @@ def load_image_processor(folder: Path) -> PilBackend:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Loading tells its news by exceptions here; bars and log lines of the library would only repeat them."""
     bars, verbosity = library.is_progress_bar_enabled(), library.get_verbosity()
     library.disable_progress_bar()  # type: ignore[no-untyped-call]

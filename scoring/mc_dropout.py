@@ -19,8 +19,9 @@ def mc_dropout(scorer: Scorer, ids: Sequence[str], texts: Sequence[str], *, pass
     The network is ``scorer.module`` or ``scorer.encoder.module``. Only its dropout layers are turned on; dropout
     inside a fused attention stays off. The same call gives the same bits; unlike a plain score, a pass depends on the
     batch an item is in. Random state and layers are put back, also after an error. Nobody else may score with the
-    same network meanwhile. Raises ValueError for passes below 2, a scorer without torch network, or one whose dropout
-    is 0 everywhere (all passes would agree); else as ``Scorer.score``.
+    same network meanwhile. Raises ValueError for passes below 2, a scorer without torch network, with copies on several
+    devices (which copy reads a text is chance) or one whose dropout is 0 everywhere (all passes would agree); else as
+    ``Scorer.score``.
     """
     if passes < 2:
         raise ValueError(f"passes must be at least 2 to disagree, not {passes}")
@@ -36,6 +37,8 @@ def mc_dropout(scorer: Scorer, ids: Sequence[str], texts: Sequence[str], *, pass
 def _network(scorer: Scorer) -> torch.nn.Module:
     for owner in (scorer, getattr(scorer, "encoder", None)):
         module = getattr(owner, "module", None)
+        if len(getattr(owner, "devices", ())) > 1:
+            raise ValueError(f"{scorer.name} is on several devices; load it on one, such as cuda:0, to use its dropout")
         if isinstance(module, torch.nn.Module):
             return module
     raise ValueError(f"{scorer.name} has no torch network whose dropout could be turned on; use an ensemble")

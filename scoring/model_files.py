@@ -29,6 +29,7 @@ SETTINGS = (
     "*.model",
     "modules.json",
     "sentence_bert_config.json",
+    "config_sentence_transformers.json",
     "1_Pooling/config.json",
 )
 T = TypeVar("T", dict[str, Any], list[Any])

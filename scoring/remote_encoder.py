@@ -50,7 +50,7 @@ class RemoteEncoder:
         answers = self._questions.ask(ids, texts, progress)
         kept = tuple(item_id for item_id in ids if item_id in answers.rows)
         vectors = np.array([answers.rows[item_id] for item_id in kept]).reshape(len(kept), self.dimension)
-        return Embeddings(kept, vectors.astype(np.float16), tuple(answers.failures))
+        return Embeddings(kept, vectors.astype(np.float16), tuple(answers.failures), tuple(answers.notes))
 
     def _body(self, texts: list[str]) -> Mapping[str, Any]:
         body: dict[str, Any] = {"model": self._model, "input": texts, "encoding_format": "float"}

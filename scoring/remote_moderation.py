@@ -71,7 +71,7 @@ class RemoteModeration:
             probabilities=self._matrix([answers.rows[item_id] for item_id in found.ids]),
             embeddings=found.vectors,
             failures=_in_order([*answers.failures, *found.failures], ids),
-            notes=tuple(note for note in answers.notes if note.item_id in set(found.ids)),
+            notes=(*(note for note in answers.notes if note.item_id in set(found.ids)), *found.notes),
         )
 
     def _matrix(self, rows: list[F64]) -> npt.NDArray[np.float32]:

@@ -26,6 +26,7 @@ from scoring.errors import BadVideo
 from scoring.frame_scorer import F32, unit
 from scoring.frames import Sample, Sampling, sample
 from scoring.model_files import VERSION_LENGTH
+from scoring.texts import check_ids
 from scoring.video_files import DEFAULT, VideoLimits
 
 TOP = 3  # frames whose mean is the score, so that one freak frame alone does not make it
@@ -144,15 +145,11 @@ class VideoByFrames:
         return best, notes
 
     def _check(self, ids: Sequence[str], videos: Sequence[object], transcripts: Sequence[object] | None) -> None:
-        if len(ids) != len(videos):
-            raise ValueError(f"{len(ids)} ids but {len(videos)} videos")
+        check_ids(ids, videos, "videos")
         if transcripts is not None and len(transcripts) != len(ids):
             raise ValueError(f"{len(ids)} ids but {len(transcripts)} transcripts")
         if transcripts is not None and self._text is None:
             raise ValueError("transcripts came along, but this scorer was made without one for texts")
-        if len(set(ids)) != len(ids):
-            twice = next(item for i, item in enumerate(ids) if item in ids[:i])
-            raise ValueError(f"id {twice!r} comes more than once")
 
 
 @dataclass(frozen=True, slots=True)

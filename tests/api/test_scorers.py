@@ -13,6 +13,7 @@ from configs.errors import SettingsError
 from configs.scorer_kinds import KINDS, GuardLLMFile
 from configs.settings import PACKAGED_POLICIES, Settings
 from labeling.policies import read_policies
+from scoring.encoder import SentenceEncoder
 from scoring.errors import ModelNotFound, ScoringError
 from scoring.guard_prompts import STYLES
 from tests.scoring.tiny import write_model
@@ -109,10 +110,13 @@ def test_an_ensemble_of_files_is_one_scorer(tmp_path: Path) -> None:
 
 def test_an_encoder_of_the_scorer_file(tmp_path: Path) -> None:
     write_model(tmp_path / "model", "bert")
-    (tmp_path / "own.yaml").write_text("kind: embedding-head\nmodel: model\nmax_tokens: 16\n")
+    (tmp_path / "own.yaml").write_text(
+        "kind: embedding-head\nmodel: model\nmax_tokens: 16\nprompt: 'bad dog '\nlong_text: cut\n"
+    )
     settings = Settings(data_dir=tmp_path, device="cpu", scorer=str(tmp_path / "own.yaml"))
     assert describe_model(settings, POLICIES).startswith("encoder model ")
     goldfold = Goldfold(settings)
     assert goldfold.learns
-    assert goldfold.encoder.name == "model"
+    expected = SentenceEncoder(tmp_path / "model", device="cpu", max_tokens=16, prompt="bad dog ", long_text="cut")
+    assert (goldfold.encoder.name, goldfold.encoder.version) == ("model", expected.version)
     goldfold.close()

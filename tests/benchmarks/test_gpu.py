@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import gpu
+from benchmarks import gpu, made_models
 
 
 @pytest.mark.slow
@@ -26,10 +26,30 @@ def test_the_small_run_ends_with_rows_that_agree(
     assert row["moved"] <= 1e-5
     assert row["furthest"] <= gpu.CLOSE
     assert row["busy"] is None
+    assert row["packed"]
+    assert 0 <= row["hidden"] <= 1
+    assert row["texts"] == 8
 
 
 def test_disagreement_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = gpu.Result("minilm", "CPU", "float32", 1, 1, 1, 1, 1, 1, None, moved=3e-3, furthest=0)
+    row = gpu.Result(
+        model="minilm",
+        device="CPU",
+        precision="float32",
+        texts=1,
+        packed=True,
+        texts_s=1,
+        tokens_s=1,
+        padded_texts_s=1,
+        peer_texts_s=1,
+        peer_batch=1,
+        speed=1,
+        matrix_share=1,
+        busy=None,
+        hidden=1,
+        moved=3e-3,
+        furthest=0,
+    )
     monkeypatch.setattr(gpu, "_measure", lambda *_: row)
     monkeypatch.setattr(gpu, "SMOKE", gpu.Size(1, 1, 8, (1,), ("minilm",)))
     assert gpu.main(["--cpu"]) == 1
@@ -50,10 +70,25 @@ def test_covered_is_the_union(spans: list[tuple[float, float]], length: float) -
 
 @pytest.mark.parametrize("name", ["minilm", "roberta"])
 def test_the_flops_are_those_that_torch_counts(name: str, tmp_path: Path) -> None:
-    words = gpu.made_words(np.random.default_rng(0))[:200]
-    model = gpu.build(name, tmp_path / name, words)
+    words = made_models.made_words(np.random.default_rng(0))[:200]
+    model = made_models.build(name, tmp_path / name, words)
     model.train(False)
     model.set_attn_implementation("eager")  # the counter does not see into the fused attention of a CPU
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(torch.ones(2, 40, dtype=torch.int64))
     assert gpu.forward_flops(model, [40, 40]) == pytest.approx(counter.get_total_flops(), rel=1e-3)
+
+
+def test_a_slow_device_gets_fewer_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_median_seconds", lambda _work, _device: 2.0)
+    cpu = torch.device("cpu")
+    assert gpu.affordable(lambda: None, 10, cpu) == gpu.PASS_S / 2.0 * 10
+    monkeypatch.setattr(gpu, "PASS_S", 0.1)
+    assert gpu.affordable(lambda: None, 10, cpu) == 10
+
+
+def test_the_made_texts_have_the_lengths_they_say() -> None:
+    rng = np.random.default_rng(0)
+    texts = made_models.made_texts(made_models.made_words(rng)[:200], 40, rng)
+    lengths = [len(text.split()) for text in texts]
+    assert made_models.SHORTEST <= min(lengths) < max(lengths) < made_models.LONGEST

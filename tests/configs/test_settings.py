@@ -86,7 +86,7 @@ def test_every_problem_is_told_at_once_with_its_origin(tmp_path: Path, monkeypat
     monkeypatch.setenv("GOLDFOLD_OVERLAP", "0")
     with pytest.raises(SettingsError) as caught:
         load_settings(device="tpu")
-    assert [problem[: problem.index(": Input")] for problem in sorted(caught.value.problems)] == [
+    assert [": ".join(problem.split(": ")[:2]) for problem in sorted(caught.value.problems)] == [
         "environment: overlap",
         "flag: device",
         "goldfold.yaml: port",
@@ -186,3 +186,10 @@ def test_hiding_a_password_hides_it_and_nothing_else(password: str) -> None:
     hidden = hide_password(f"postgresql://user:{password}@localhost:5432/name?sslmode=require")
     assert hidden == "postgresql://user:***@localhost:5432/name?sslmode=require"
     assert hide_password(f"sqlite:///{password}/x.db") == f"sqlite:///{password}/x.db"
+
+
+def test_a_device_may_be_one_gpu_of_several() -> None:
+    for name in ("auto", "cpu", "cuda", "cuda:0", "cuda:11"):
+        assert load_settings(device=name).device == name
+    for wrong in ("gpu", "cuda:", "cuda:x", "cpu:0"):
+        assert "device: expected auto, cpu, cuda, or one GPU such as cuda:0" in refused(device=wrong)

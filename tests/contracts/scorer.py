@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from scoring.base import Scorer, Scores
+from scoring.packed import layout_in_force
 
 TEXTS = (
     "a fox",
@@ -138,10 +140,13 @@ class ScorerContract(AnyScorerContract):
 
     @contextmanager
     def before_forward(self, scorer: Scorer, hook: Hook) -> Iterator[None]:
-        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it."""
+        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it; a packed one is padded."""
 
         def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
-            hook(kwargs["input_ids"])
+            layout, ids = layout_in_force(), kwargs["input_ids"]
+            if layout is not None:
+                ids = pad_sequence(list(torch.split(ids[0], list(layout.lengths))), batch_first=True)
+            hook(ids)
 
         handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
         try:

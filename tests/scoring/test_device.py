@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scoring.device import inference_dtype, is_broken, is_out_of_memory, resolve_device
+from scoring.device import inference_dtype, is_broken, is_out_of_memory, resolve_device, resolve_devices, to_host
 from scoring.errors import DeviceError
 
 
@@ -40,3 +40,18 @@ def test_memory_errors_are_told_from_others() -> None:
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
     assert is_broken(torch.AcceleratorError("device-side assert"))
     assert not is_broken(torch.OutOfMemoryError("CUDA out of memory"))
+
+
+def test_cuda_means_every_gpu_and_a_number_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert resolve_devices("auto") == resolve_devices("cuda") == tuple(torch.device("cuda", i) for i in range(3))
+    assert resolve_devices("cuda:2") == (torch.device("cuda:2"),)
+    assert resolve_devices("cpu") == (torch.device("cpu"),)
+    with pytest.raises(DeviceError, match="'cuda:3' cannot be used: torch sees 3 GPU"):
+        resolve_devices("cuda:3")
+
+
+def test_results_come_home_as_arrays() -> None:
+    fetch = to_host([torch.tensor([[1.0]]), torch.tensor([2.0]).half()])
+    assert [array.dtype.name for array in fetch()] == ["float32", "float16"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -82,3 +84,16 @@ def test_the_embedding_version_is_the_encoders(minilm: SentenceEncoder) -> None:
     one, two = (EmbeddingHead(minilm, head_for(minilm, seed)) for seed in (0, 1))
     assert one.embedding_version == two.embedding_version == minilm.version
     assert one.version != two.version
+
+
+def test_a_long_text_counts_by_its_worst_window_not_by_its_kept_embedding(tiny: dict[str, Path]) -> None:
+    encoder = SentenceEncoder(tiny["bert"], device="cpu", max_tokens=8)
+    scorer = EmbeddingHead(encoder, head_for(encoder))
+    long = "a b c d e f birds sing fox dog day care"
+    found = scorer.score(["short", "long"], ["fox", long])
+    parts = scorer.score(["one", "two"], ["a b c d e f", "birds sing fox dog day care"])
+    np.testing.assert_allclose(found.probabilities[1], parts.probabilities.max(axis=0), rtol=0, atol=1e-3)
+    assert [note.item_id for note in found.notes] == ["long"]
+    kept = scorer.score_embeddings(found.ids, found.embeddings)
+    np.testing.assert_array_equal(kept.probabilities[0], found.probabilities[0])
+    assert (kept.probabilities[1] != found.probabilities[1]).any()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -142,3 +143,49 @@ def test_progress_counts_failures_too() -> None:
     heard: list[tuple[int, int]] = []
     run(Double(), ids(range(4)), ["", "nan", "x", "y"], lambda done, total: heard.append((done, total)))
     assert heard[-1] == (4, 4)
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_no_thread_outlives_a_run_that_is_interrupted(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    monkeypatch.setattr(engine, "WINDOW_ITEMS", 5)
+    before, heard = threading.active_count(), 0
+
+    def stop(_done: int, _total: int) -> None:
+        nonlocal heard
+        heard += 1
+        if heard > after:
+            raise KeyboardInterrupt
+
+    texts = ["text"] * 60
+    with pytest.raises(KeyboardInterrupt):
+        run(Double(), ids(texts), texts, stop)
+    assert threading.active_count() == before
+
+
+def test_what_no_item_can_be_blamed_for_comes_up_from_the_tokenizers_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Double):
+        def tokenize(self, texts: list[str]) -> list[Tokens]:
+            if threading.current_thread() is not threading.main_thread() and "last" in texts:
+                raise OSError("the disk is gone")
+            return super().tokenize(texts)
+
+    monkeypatch.setattr(engine, "WINDOW_ITEMS", 5)
+    before = threading.active_count()
+    texts = ["longer text"] * 20 + ["last"]
+    with pytest.raises(OSError, match="the disk is gone"):
+        run(Broken(), ids(texts), texts)
+    assert threading.active_count() == before
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(WORDS, min_size=1, max_size=40), st.integers(1, 7))
+def test_windows_change_no_outcome(texts: list[str], size: int) -> None:
+    keys = ids(texts)
+    outcomes = []
+    for items in (size, 10_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "WINDOW_ITEMS", items)
+            patch.setattr(engine, "HOPELESS", 10_000)
+            found = run(Double(), keys, texts)
+        outcomes.append((found.ids, found.failures, found.arrays[0].tolist()))
+    assert outcomes[0] == outcomes[1]

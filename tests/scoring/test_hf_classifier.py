@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from transformers import AutoTokenizer, pipeline
 
 from scoring.base import Scorer
@@ -19,6 +22,7 @@ MAP = {"insult": "abuse", "slur": "abuse", "threat": "violence"}
 
 class TinyContract(ScorerContract):
     kind: str
+    packed = True
     folder: Path
     other: Path
 
@@ -30,11 +34,11 @@ class TinyContract(ScorerContract):
 
     @classmethod
     def make(cls) -> Scorer:
-        return HFClassifier(cls.folder, MAP, device="cpu")
+        return HFClassifier(cls.folder, MAP, device="cpu", packed=cls.packed)
 
     @classmethod
     def make_other(cls) -> Scorer:
-        return HFClassifier(cls.other, MAP, device="cpu")
+        return HFClassifier(cls.other, MAP, device="cpu", packed=cls.packed)
 
     def module(self, scorer: Scorer) -> torch.nn.Module:
         assert isinstance(scorer, HFClassifier)
@@ -53,11 +57,47 @@ class TestDistilBert(TinyContract):
     kind = "distilbert"
 
 
+class TestBertPadded(TinyContract):
+    kind = "bert"
+    packed = False
+
+
+class TestRobertaPadded(TinyContract):
+    kind = "roberta"
+    packed = False
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(
+        st.lists(st.sampled_from(["fox", "dog", "birds", "bad", "words", "care", "day"]), min_size=1, max_size=80)
+    ),
+    budget=st.integers(1, 200),
+    packed=st.booleans(),
+)
+def test_scores_do_not_depend_on_the_batch(
+    tiny: dict[str, Path], texts: list[list[str]], budget: int, packed: bool
+) -> None:
+    scorer = _cached(tiny["roberta"], packed)
+    scorer.batch_tokens = budget
+    joined = [" ".join(words) for words in texts]
+    found = scorer.score([str(n) for n in range(len(joined))], joined)
+    assert found.failures == ()
+    for n, text in enumerate(joined):
+        alone = _cached(tiny["roberta"], False).score(["alone"], [text])
+        np.testing.assert_allclose(found.probabilities[n], alone.probabilities[0], rtol=0, atol=1e-5)
+
+
+@cache
+def _cached(folder: Path, packed: bool) -> HFClassifier:
+    return HFClassifier(folder, MAP, device="cpu", packed=packed)
+
+
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_it_agrees_with_the_transformers_pipeline(tiny: dict[str, Path], kind: str, activation: str) -> None:
     each = {name: name for name in LABELS}
-    ours = HFClassifier(tiny[kind], each, policies=LABELS, activation=activation, device="cpu")
+    ours = HFClassifier(tiny[kind], each, policies=LABELS, activation=activation, device="cpu", long_text="cut")
     found = ours.score(IDS, TEXTS)
     peer = pipeline(
         "text-classification",
@@ -147,9 +187,9 @@ def test_wrong_arguments_are_refused(tiny: dict[str, Path]) -> None:
         HFClassifier(tiny["bert"], MAP, device="tpu")
 
 
-def test_text_beyond_the_limit_is_cut(tiny: dict[str, Path]) -> None:
+def test_text_beyond_the_limit_is_cut_where_asked(tiny: dict[str, Path]) -> None:
     for kind in tiny:
-        scorer = HFClassifier(tiny[kind], MAP, device="cpu")
+        scorer = HFClassifier(tiny[kind], MAP, device="cpu", long_text="cut")
         assert scorer.max_tokens == MAX_TOKENS
         found = scorer.score(["a", "b"], ["fox " * 30, "fox " * 31])
         np.testing.assert_allclose(found.probabilities[0], found.probabilities[1], atol=1e-6)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from scoring import text_network
 from scoring.base import Scorer
 from scoring.disagreement import bald
 from scoring.embedding_head import EmbeddingHead
@@ -74,3 +75,9 @@ def test_a_scorer_without_network_is_refused(scorer: HFClassifier) -> None:
     remote: Scorer = Remote()
     with pytest.raises(ValueError, match="no torch network"):
         mc_dropout(remote, IDS, TEXTS, passes=2, seed=0)
+
+
+def test_copies_on_several_devices_are_refused(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_network, "resolve_devices", lambda _name: (torch.device("cpu"),) * 2)
+    with pytest.raises(ValueError, match="load it on one, such as cuda:0"):
+        mc_dropout(HFClassifier(tiny["bert"], {"insult": "abuse"}), ["a"], ["fox"], passes=2, seed=0)
