@@ -63,6 +63,10 @@ class Wish:
                 raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
         if not 0 < self.held_out < 1 - TUNE_SHARE:
             raise ValueError(f"held_out must lie between 0 and {1 - TUNE_SHARE}, not {self.held_out}")
+        if not 0 <= self.trickle <= 1:
+            raise ValueError(f"trickle must lie between 0 and 1, not {self.trickle}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Fitted:
 def fit(sample: Sample, vocabulary: Vocabulary, wish: Wish | None = None) -> Fitted:
     """Positives are items at or above the threshold of any policy. The cut clears as much as it may while the exact
     one-sided 95 % bound of the share of positives lost, on texts that nothing was learned from, stays within ``loss``,
-    and no more than that share of the picks is lost. The same sample gives the same stage and rule.
+    and no more than that share of the picks is lost. The bound takes the held-out texts as drawn independently from
+    what will come; the trickle tells when that no longer holds. The same sample gives the same stage and rule.
 
     Raises LossTooHigh when the held-out part has too few positives to show it, or too few texts; ValueError when the
     sample's lengths differ.
@@ -100,7 +105,7 @@ def fit(sample: Sample, vocabulary: Vocabulary, wish: Wish | None = None) -> Fit
     cut = min(_cut(margins[positives], spare), _cut(margins[picks], math.floor(wish.loss * int(picks.sum()))))
     clearing = _with_cut(clearing, cut)
     lost = margins < clearing.cut
-    report = _report(sample, wish, rows, held, lost, positives, picks, stage_s)
+    report = _report(sample, wish, rows, held, lost, positives, picks, spare, stage_s)
     return Fitted(stage, clearing, report)
 
 
@@ -200,6 +205,7 @@ def _report(
     cleared: Bool,
     positives: Bool,
     picks: Bool,
+    spare: int,
     stage_s: float,
 ) -> CascadeReport:
     losses = {}
@@ -217,7 +223,7 @@ def _report(
         held_out=len(held),
         positives=n,
         lost=lost,
-        loss_upper=upper_bound(lost, n),
+        loss_upper=upper_bound(spare, n),
         loss_allowed=wish.loss,
         picks=taken,
         picks_lost=missed,

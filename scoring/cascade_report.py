@@ -25,7 +25,9 @@ class PolicyLoss:
 
 @dataclass(frozen=True, slots=True)
 class CascadeReport:
-    """Shares are of the held-out texts unless said otherwise; bounds are exact, one-sided, at 95 %.
+    """Shares are of distinct held-out texts; bounds are one-sided, at 95 %. ``loss_upper`` is exact: it is the bound of
+    as many losses as were allowed before the cut was chosen, and at least that of ``lost``. The bounds of picks and of
+    single policies are those of a cut that was given, and so a little too low.
 
     ``items`` were in the sample, ``distinct`` texts among them, ``held_out`` of these were learned from by nothing.
     ``positives``: at or above the threshold of any policy by the full scorer; ``lost``: of these, cleared.

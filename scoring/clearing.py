@@ -41,6 +41,8 @@ class Clearing:
             raise ValueError("spreads must be above 0 and finite")
         if not math.isfinite(self.cut) or not 0 <= self.trickle <= 1:
             raise ValueError("cut must be finite and trickle within 0 and 1")
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
 
     def margins(self, logits: F32) -> F64:
         """(n, k) guessed logits to (n,): the most that any policy's guess lies above its threshold, in spreads."""

@@ -186,3 +186,13 @@ def test_hiding_a_password_hides_it_and_nothing_else(password: str) -> None:
     hidden = hide_password(f"postgresql://user:{password}@localhost:5432/name?sslmode=require")
     assert hidden == "postgresql://user:***@localhost:5432/name?sslmode=require"
     assert hide_password(f"sqlite:///{password}/x.db") == f"sqlite:///{password}/x.db"
+
+
+def test_no_cascade_is_said_alike_in_file_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "goldfold.yaml"
+    file.write_text("cascade: none\n")
+    assert load_settings(file).cascade is None
+    monkeypatch.setenv("GOLDFOLD_CASCADE", "none")
+    assert load_settings().cascade is None
+    monkeypatch.setenv("GOLDFOLD_CASCADE", "auto")
+    assert load_settings(file).cascade == "auto"

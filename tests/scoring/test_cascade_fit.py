@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scoring.bounds import upper_bound
+from scoring.bounds import losses_allowed, upper_bound
 from scoring.cascade_fit import DISTIL, HELD_OUT, TUNE, Fitted, Sample, Wish, fit, split
 from scoring.distil import Vocabulary
 from scoring.errors import LossTooHigh
@@ -43,7 +43,8 @@ def test_the_report_counts_what_a_recount_finds(fitted: Fitted, sample: Sample) 
     report = fitted.report
     assert (report.held_out, report.positives) == (len(held), int(positive.sum()))
     assert report.lost == int((positive & cleared).sum())
-    assert report.loss_upper == upper_bound(report.lost, report.positives) <= WISH.loss
+    assert upper_bound(report.lost, report.positives) <= report.loss_upper <= WISH.loss
+    assert report.loss_upper == upper_bound(losses_allowed(report.positives, WISH.loss), report.positives)
     assert report.cleared == pytest.approx(cleared.mean() * 0.98)
     assert report.policies["abuse"].positives == report.positives
     assert report.picks == round(0.02 * len(held))
@@ -112,5 +113,9 @@ def test_what_cannot_be_meant_is_refused(sample: Sample, vocabulary: Vocabulary)
         replace(WISH, loss=0.0)
     with pytest.raises(ValueError, match="picks must lie between"):
         replace(WISH, picks=1.0)
+    with pytest.raises(ValueError, match="trickle must lie between"):
+        replace(WISH, trickle=2.0)
+    with pytest.raises(ValueError, match="64 bits"):
+        replace(WISH, seed=2**63)
     with pytest.raises(ValueError, match="held_out must lie between"):
         replace(WISH, held_out=0.99)

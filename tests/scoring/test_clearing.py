@@ -58,6 +58,7 @@ def test_a_larger_trickle_holds_the_smaller() -> None:
         ({"spreads": (1.0, 0.0)}, "spreads must be above 0"),
         ({"cut": float("inf")}, "cut must be finite"),
         ({"trickle": 1.5}, "trickle within 0 and 1"),
+        ({"seed": 2**63}, "64 bits"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
