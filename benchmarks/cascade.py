@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from benchmarks.row import Row, hardware
@@ -44,6 +45,8 @@ TRICKLE = 0.005
 HELD = 0.3
 MADE = 8000
 
+F64 = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -54,8 +57,8 @@ class Outcome:
     lost: int
     picks: int
     picks_lost: int
-    margins: np.ndarray[tuple[int], np.dtype[np.float64]]
-    positive: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    margins: F64
+    positive: npt.NDArray[np.bool_]
 
 
 def rows() -> list[Row]:
@@ -134,7 +137,7 @@ def _wish(sample: Sample) -> Wish:
     return Wish(loss=upper_bound(0, len(held & flagged)) * 1.001, held_out=HELD, trickle=TRICKLE, picks=PICKS)
 
 
-def _outcome(cascade: Cascade, texts: Sequence[str], scores: np.ndarray, tau: float) -> Outcome:
+def _outcome(cascade: Cascade, texts: Sequence[str], scores: npt.NDArray[np.float32], tau: float) -> Outcome:
     cleared, logits = cascade.would_clear(texts)
     positive = scores >= tau
     distance = np.abs(np.log(scores / (1 - scores)) - np.log(tau / (1 - tau)))
@@ -150,7 +153,7 @@ def _outcome(cascade: Cascade, texts: Sequence[str], scores: np.ndarray, tau: fl
     )
 
 
-def _texts() -> tuple[list[str], np.ndarray, str]:
+def _texts() -> tuple[list[str], F64, str]:
     named = os.environ.get("GOLDFOLD_DATA_DIR")
     path = (Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data") / TWEETS
     if not path.is_file():
@@ -160,7 +163,7 @@ def _texts() -> tuple[list[str], np.ndarray, str]:
     return [str(row["text"]) for row in found], np.array([float(row["label"] == LABEL) for row in found]), "real"
 
 
-def _made() -> tuple[list[str], np.ndarray]:
+def _made() -> tuple[list[str], F64]:
     """Words without meaning; a text of the label has two of twenty words, which others have one of at most."""
     rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))

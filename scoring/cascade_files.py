@@ -83,7 +83,7 @@ def _hash(files: dict[str, bytes], card: dict[str, Any]) -> str:
 
 
 def _assemble(card: dict[str, Any], files: dict[str, bytes]) -> Fitted:
-    lists = {name: tuple(v) if isinstance(v, list) else v for name, v in dict(card["clearing"]).items()}
-    clearing = Clearing(**lists)
+    rule: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in dict(card["clearing"]).items()}
+    clearing = Clearing(**rule)
     stage = FirstStage(clearing.policies, files[TOKENIZER].decode(), load(files[TENSORS]), card["max_tokens"])
     return Fitted(stage, clearing, CascadeReport.from_dict(card["report"]))

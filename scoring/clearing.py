@@ -52,7 +52,8 @@ class Clearing:
         """(n, k) guessed logits to the probabilities that cleared items get: one spread above the guess, and below the
         threshold. So they rather overstate, rise with the guess, and never flag an item nobody looked at."""
         upper = expit(logits.astype(np.float64) + self.spreads).astype(np.float32)
-        return np.minimum(upper, np.nextafter(np.asarray(self.thresholds, np.float32), np.float32(0)))
+        most = np.nextafter(np.asarray(self.thresholds, np.float32), np.float32(0))
+        return np.asarray(np.minimum(upper, most), np.float32)
 
     def trickles(self, ids: Sequence[str]) -> Bool:
         """(n,) which items are in the trickle: by a hash of seed and id alone, so that each has the chance ``trickle``

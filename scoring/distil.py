@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +111,7 @@ class _Task:
 class _Student(nn.Module):
     """The network of ``FirstStage`` over padded rows; the last token is padding. ``embedding`` is for training only."""
 
-    def __init__(self, start: dict[str, F32], e: int) -> None:
+    def __init__(self, start: Mapping[str, F32], e: int) -> None:
         super().__init__()
         (v, d), k = start["tokens"].shape, start["votes"].shape[1]
         self.pad = v
@@ -143,7 +143,7 @@ class _Student(nn.Module):
             "tokens": self.tokens.weight[:-1],
             "votes": self.votes.weight[:-1] * torch.from_numpy(scale),
             "kernel": self.kernel.weight.permute(2, 1, 0),
-            "kernel_bias": self.kernel.bias,
+            "kernel_bias": self.kernel.state_dict()["bias"],
             "hidden": self.hidden.weight.T,
             "hidden_bias": self.hidden.bias,
             "output": self.output.weight.T * torch.from_numpy(scale),
