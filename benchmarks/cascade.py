@@ -141,7 +141,7 @@ def _outcome(cascade: Cascade, texts: Sequence[str], scores: npt.NDArray[np.floa
     cleared, logits = cascade.would_clear(texts)
     positive = scores >= tau
     distance = np.abs(np.log(scores / (1 - scores)) - np.log(tau / (1 - tau)))
-    picks = np.argsort(distance)[: round(PICKS * len(texts))]
+    picks = np.argsort(distance)[: max(1, round(PICKS * len(texts)))]
     return Outcome(
         cleared=float(cleared.mean()) * (1 - TRICKLE),
         positives=int(positive.sum()),
@@ -164,13 +164,13 @@ def _texts() -> tuple[list[str], F64, str]:
 
 
 def _made() -> tuple[list[str], F64]:
-    """Words without meaning; a text of the label has two of twenty words, which others have one of at most."""
+    """Words without meaning; a text of the label has four of six words that others never have."""
     rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     words = ["".join(rng.choice(letters, rng.integers(2, 9))) for _ in range(2000)]
-    labels = (rng.random(MADE) < 0.06).astype(np.float64)
+    labels = (rng.random(MADE) < 0.1).astype(np.float64)
     texts = []
     for label in labels:
-        drawn = rng.choice(words[20:], rng.integers(4, 20)).tolist() + rng.choice(words[:20], int(2 * label)).tolist()
+        drawn = rng.choice(words[6:], rng.integers(4, 12)).tolist() + rng.choice(words[:6], int(4 * label)).tolist()
         texts.append(" ".join(rng.permutation(drawn).tolist()))
     return texts, labels

@@ -13,7 +13,8 @@ from scoring import cascade_fit
 @pytest.mark.slow
 def test_it_makes_the_rows_it_promises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOLDFOLD_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(cascade, "MADE", 500)
+    monkeypatch.setattr(cascade, "MADE", 600)
+    monkeypatch.setattr(cascade, "TRAIN", 9000)
     monkeypatch.setattr(cascade, "RACED", 8)
     monkeypatch.setattr(cascade, "FLAGGED", 0.1)
     monkeypatch.setattr(scoring, "REPEATS", 1)
