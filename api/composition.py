@@ -57,6 +57,7 @@ class Goldfold:
         self._encoder: Encoder | None = None
         self._prototypes: Head | None = None
         self._scorers: dict[str, LakeScorer] = {}
+        self._cascades: dict[tuple[str, ...], LakeScorer] = {}
 
     @property
     def jobs_url(self) -> str:
@@ -111,11 +112,23 @@ class Goldfold:
         return head if head.policies == self.prototypes.policies else completed(head, self.prototypes)
 
     def scorer(self) -> LakeScorer:
-        """The scorer of the next round. Built anew when another model was promoted, or the champion calibrated."""
+        """The scorer of the next round, a cascade where the setting asks for one. Built anew when another model was
+        promoted, the champion calibrated, or another cascade fitted."""
+        full = self.full_scorer()
+        if self.settings.cascade is None:
+            return full
+        key = (full.version, *sorted(folder.name for folder in self.models_dir.glob("cascade-*")))
+        with self._lock:
+            if key not in self._cascades:
+                self._cascades = {key: models().build_cascade(full, self.settings, self.policies, self.models_dir)}
+            return self._cascades[key]
+
+    def full_scorer(self) -> LakeScorer:
+        """The scorer without a cascade before it."""
         return self.scorer_of(self.ledger.models.champion())
 
     def scorer_of(self, champion: Model | None) -> LakeScorer:
-        """The scorer under a champion; only the last one that was asked for is kept."""
+        """The scorer under a champion, without a cascade; only the last one that was asked for is kept."""
         key = f"{champion.version} {calibration_version(champion)}" if champion else "cold"
         with self._lock:
             if key not in self._scorers:
@@ -217,6 +230,7 @@ class Models(Protocol):
     def build_prototypes(self, encoder: Encoder, policies: Policies) -> Head: ...
     def build_head_scorer(self, encoder: Encoder, head: Head) -> LakeScorer: ...
     def build_scorer(self, settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer: ...
+    def build_cascade(self, full: LakeScorer, settings: Settings, policies: Policies, folder: Path) -> LakeScorer: ...
     def describe_device(self, name: str) -> str: ...
     def describe_model(self, settings: Settings, policies: Policies) -> str: ...
 

@@ -119,6 +119,7 @@ STATUSES: dict[type[Exception], int] = {
     scoring.RemoteUnreachable: 503,
     scoring.RemoteRefused: 502,
     scoring.NotTrainable: 409,
+    scoring.LossTooHigh: 409,
     selection.SelectionError: 500,
     selection.BadPlan: 422,
     selection.EmptyFrame: 409,

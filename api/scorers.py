@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
 from configs.scorer_files import check_reads, read_scorer, scorer_path
 from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, GuardLLMFile, HFText, Remote, ScorerFile
 from configs.settings import Settings
+from labeling.cascade import open_cascade
 from labeling.policies import Policies
 from labeling.scorebook import LakeScorer
 from scoring.device import resolve_devices
@@ -29,6 +32,8 @@ from scoring.prototypes import prototype_head
 from scoring.remote import Caller, Manners
 from scoring.remote_encoder import RemoteEncoder
 from scoring.remote_moderation import RemoteModeration
+
+LOG = structlog.stdlib.get_logger("goldfold.scorers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,15 @@ def build_head_scorer(encoder: Encoder, head: Head) -> LakeScorer:
 def build_scorer(settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer:
     """The scorer of the scorer file that the settings name. Raises SettingsError, ScoringError."""
     return build(settings.scorer, Makings(settings, policies, own, Path()))
+
+
+def build_cascade(full: LakeScorer, settings: Settings, policies: Policies, folder: Path) -> LakeScorer:
+    """The cascade that the settings name before ``full``, or ``full`` itself, with a warning in the log, when "auto"
+    finds none in ``folder`` that fits it. Raises ScoringError, Conflict."""
+    cascade = None if settings.cascade is None else open_cascade(full, settings.cascade, folder, policies)
+    if cascade is None and settings.cascade is not None:
+        LOG.warning("no cascade fits the scorer, so all is scored fully: run goldfold cascade fit", scorer=full.version)
+    return cascade or full
 
 
 def build(named: str, makings: Makings) -> LakeScorer:

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
@@ -44,6 +52,11 @@ def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
     if abs(sum(shares.values()) - 1) > 1e-6:
         raise ValueError(f"shares must add up to 1; they add up to {sum(shares.values()):g}")
     return shares
+
+
+def _none(value: object) -> object:
+    """A file says none as the environment does."""
+    return None if value == "none" else value
 
 
 def _http(url: str) -> str:
@@ -141,6 +154,11 @@ class Settings(BaseSettings):
         default="embedding-head",
         min_length=1,
         description="The scorer: the name of a packaged scorer file, or the path of one (YAML).",
+    )
+    cascade: Annotated[str | None, BeforeValidator(_none)] = Field(
+        default=None,
+        min_length=1,
+        description="Cascade before the scorer: none, auto (the newest that was fitted to it) or a cascade's folder.",
     )
     encoder: str = Field(
         default="default",

@@ -12,7 +12,8 @@ ScoringError
 ├── BadVideo        a video file that is broken, too large, or of a format that is not read
 ├── RemoteUnreachable  a remote service that does not answer, or answers as one in trouble
 ├── RemoteRefused      a remote service that refuses the key, the model or the request, or answers in another form
-└── NotTrainable    too few labels to train any policy
+├── NotTrainable    too few labels to train any policy
+└── LossTooHigh     a cascade whose lost share cannot be bounded as tightly as was asked
 """
 
 from __future__ import annotations
@@ -68,3 +69,7 @@ class RemoteRefused(ScoringError):
 
 class NotTrainable(ScoringError):
     """No policy has enough labels to train on; the message has the counts."""
+
+
+class LossTooHigh(ScoringError):
+    """The share of positives that a cascade may lose cannot be bounded as asked; the message has the counts."""

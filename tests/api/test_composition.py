@@ -14,6 +14,7 @@ from api.composition import Goldfold
 from configs.settings import Settings
 from labeling.errors import PolicyError, StoreError, StudioUnauthorized
 from labeling.records import Model, ModelState
+from labeling.scorebook import LakeScorer
 from scoring.embedding_head import EmbeddingHead
 from scoring.head import Head
 from tests.api.rooms import ROOT
@@ -84,6 +85,29 @@ def _one(whole: Head) -> Head:
     return Head(
         whole.policies[:1], -whole.weights[:1], whole.bias[:1], whole.platt[:1], ("trained",), whole.encoder_version
     )
+
+
+def test_a_cascade_is_asked_for_once_until_another_is_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    class Models:
+        def build_cascade(self, full: LakeScorer, given: Settings, _policies: object, folder: Path) -> LakeScorer:
+            made.append(f"{given.cascade} before {full.version} in {folder.name}")
+            return full
+
+    monkeypatch.setattr(composition, "models", Models)
+    plain = WordGoldfold(settings(tmp_path))
+    full = plain.scorer()
+    assert (full.version, made) == (plain.full_scorer().version, [])
+    plain.close()
+    goldfold = WordGoldfold(settings(tmp_path, cascade="auto"))
+    goldfold.scorer()
+    goldfold.scorer()
+    assert made == [f"auto before {full.version} in models"]
+    (goldfold.models_dir / "cascade-1").mkdir(parents=True)
+    goldfold.scorer()
+    assert len(made) == 2
+    goldfold.close()
 
 
 def test_groups_take_the_partitions_of_the_settings(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.composition import Goldfold
 from api.scorers import BUILDERS, describe_device, describe_model
@@ -13,9 +14,15 @@ from configs.errors import SettingsError
 from configs.scorer_kinds import KINDS, GuardLLMFile
 from configs.settings import PACKAGED_POLICIES, Settings
 from labeling.policies import read_policies
+from scoring.cascade import Cascade
+from scoring.cascade_files import save_cascade
+from scoring.cascade_fit import Fitted
+from scoring.clearing import Clearing
 from scoring.encoder import SentenceEncoder
 from scoring.errors import ModelNotFound, ScoringError
 from scoring.guard_prompts import STYLES
+from tests.scoring.stages import tiny_stage
+from tests.scoring.test_cascade_report import REPORT
 from tests.scoring.tiny import write_model
 from tests.scoring.tiny_llm import write_llm
 
@@ -120,3 +127,27 @@ def test_an_encoder_of_the_scorer_file(tmp_path: Path) -> None:
     expected = SentenceEncoder(tmp_path / "model", device="cpu", max_tokens=16, prompt="bad dog ", long_text="cut")
     assert (goldfold.encoder.name, goldfold.encoder.version) == ("model", expected.version)
     goldfold.close()
+
+
+def test_a_cascade_stands_before_the_scorer_it_was_fitted_to(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", "bert")
+    file = tmp_path / "scorer.yaml"
+    file.write_text("kind: hf-text\nmodel: model\nlabels: {insult: hate_speech, threat: violence}\nmax_tokens: 32\n")
+    goldfold = Goldfold(Settings(data_dir=tmp_path, device="cpu", scorer=str(file), cascade="auto"))
+    with capture_logs() as logs:
+        full = goldfold.scorer()
+    assert full is goldfold.full_scorer()
+    assert "goldfold cascade fit" in logs[0]["event"]
+    tokenizer = (tmp_path / "model" / "tokenizer.json").read_text(encoding="utf-8")
+    clearing = Clearing(full.policies, (0.5, 0.5), (1.0, 1.0), 0.0, 0.01, 0, full.version)
+    fitted = Fitted(tiny_stage(tokenizer, full.policies), clearing, REPORT)
+    save_cascade(fitted, goldfold.models_dir / "cascade-1")
+    cascade = goldfold.scorer()
+    assert isinstance(cascade, Cascade)
+    assert cascade.full is full
+    assert cascade.score(["a"], ["a fox"]).ids == ("a",)
+    goldfold.close()
+    named = Goldfold(Settings(data_dir=tmp_path, device="cpu", scorer=str(file), cascade=str(tmp_path / "nowhere")))
+    with pytest.raises(ModelNotFound, match="goldfold cascade fit"):
+        named.scorer()
+    named.close()

@@ -193,3 +193,13 @@ def test_a_device_may_be_one_gpu_of_several() -> None:
         assert load_settings(device=name).device == name
     for wrong in ("gpu", "cuda:", "cuda:x", "cpu:0"):
         assert "device: expected auto, cpu, cuda, or one GPU such as cuda:0" in refused(device=wrong)
+
+
+def test_no_cascade_is_said_alike_in_file_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "goldfold.yaml"
+    file.write_text("cascade: none\n")
+    assert load_settings(file).cascade is None
+    monkeypatch.setenv("GOLDFOLD_CASCADE", "none")
+    assert load_settings().cascade is None
+    monkeypatch.setenv("GOLDFOLD_CASCADE", "auto")
+    assert load_settings(file).cascade == "auto"
