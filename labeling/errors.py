@@ -7,6 +7,7 @@ LabelingError
 ├── NotFound                an id nobody knows
 │   └── UnknownItem         item ids that are not in the lake
 ├── Conflict                the same id again, meaning something else
+│   └── PlanOutdated        the lake was compacted, or rows were deleted, under a scoring run that had planned
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
@@ -51,6 +52,10 @@ class UnknownItem(NotFound):
 
 class Conflict(LabelingError):
     """That id is taken by something else; use another id."""
+
+
+class PlanOutdated(Conflict):
+    """The lake was compacted, or rows were deleted, since a scoring run planned; it plans again by itself."""
 
 
 class NothingToDo(LabelingError):
