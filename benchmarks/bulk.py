@@ -20,7 +20,7 @@ from benchmarks.process import forget_peak, in_own_process, peak_mib
 from benchmarks.row import Row, hardware
 from labeling.items import item_id_of
 from labeling.records import Item
-from labeling.scorebook import score_chunk
+from labeling.score_run import ScoreRun
 from labeling.store.lake import LanceLake
 from scoring.base import Progress, Scores
 from scoring.embedding_head import EmbeddingHead
@@ -93,12 +93,12 @@ class _Timed(EmbeddingHead):
 
 
 def _score(lake: LanceLake, scorer: EmbeddingHead, most: int) -> None:
-    done = chunks = 0
+    run, done = ScoreRun(lake, scorer, CHUNK), 0
     while done < most:
-        chunk = score_chunk(lake, scorer, CHUNK, most=most - done)
-        done, chunks = done + chunk.scored + chunk.failed, chunks + 1
-        if chunks % COMPACT_CHUNKS == 0:
-            lake.compact()
+        upto = run.chunks + COMPACT_CHUNKS
+        told = run.go(most=most - done, until=lambda: run.chunks >= upto)  # noqa: B023 - asked in this turn only
+        done += told.scored + told.failed
+        lake.compact()
 
 
 def _filled(folder: Path, items: int, words: list[str]) -> LanceLake:

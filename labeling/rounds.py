@@ -18,7 +18,7 @@ import numpy as np
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
-from labeling.scorebook import LakeScorer, Sheet, read_sheet
+from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
 from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
 from selection.checks import check_plan
 from selection.errors import BudgetTooLarge, EmptyFrame
@@ -106,6 +106,7 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
         )
     selection = _select(stores, lake, round_.plan, round_.seed, sheet)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
+    complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
     counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
     frame = {**round_.frame, **selection.frame, **counts}

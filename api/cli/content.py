@@ -1,4 +1,4 @@
-"""Commands on content: ingest and score."""
+"""Commands on content: ingest, score and show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from api.cli.output import bar, out, show_json
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.ids import new_id
+from api.items import shown
 from api.requests import score_request
 from labeling.ingest import IngestReport, ingest
 from labeling.readers import column_map
@@ -77,6 +78,27 @@ def score_command(
         out.print(f"{result['left']} items still wait")
     if result["failed"]:
         out.print(f"{result['failed']} items could not be scored; the lake keeps the reason of each")
+
+
+def show_command(
+    context: typer.Context,
+    external_id: Annotated[str, typer.Argument(help="The item's external_id.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show an item: its text, and its score by each scorer that has met it. Example: goldfold show post-1"""
+    with goldfold(context) as app:
+        item = shown(app, external_id)
+    if as_json:
+        show_json(item)
+        return
+    out.print(f"{item['external_id']} ({item['item_id']}, {item['language']})")
+    out.print(item["text"])
+    for version, scores in sorted(item["scores"].items()):
+        out.print(f"{version}: " + ", ".join(f"{policy} {p:.3f}" for policy, p in sorted(scores.items())))
+    for _, note in sorted(item["notes"].items()):
+        out.print(f"note: {note}")
+    if not item["scores"]:
+        out.print("no score yet: goldfold score")
 
 
 def _show(report: IngestReport, as_json: bool) -> None:

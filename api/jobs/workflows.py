@@ -18,13 +18,13 @@ from api.jobs import steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
+from api.jobs.score_runs import SCORE_RUNS
 from labeling.errors import StudioUnreachable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 HEAVY = "heavy"  # score, round and train: one at a time over all processes
-COMPACT_CHUNKS = 32
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -37,6 +37,7 @@ def bind(goldfold: Goldfold) -> None:
     """Say which Goldfold the jobs of this process work on from now on."""
     _bound[:] = [goldfold]
     RUNS.clear()
+    SCORE_RUNS.clear()
     STEPS.open()
 
 
@@ -159,9 +160,10 @@ def _score_all(most: int | None = None) -> Json:
     scored = failed = chunks = 0
     while True:
         chunk = step_score(None if most is None else most - scored - failed)
-        chunks += 1
-        if chunks % COMPACT_CHUNKS == 0:
+        chunks += chunk.get("chunks", 1)  # an older version's steps were a chunk each
+        if chunks >= steps.COMPACT_CHUNKS:
             step_compact()
+            chunks = 0
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
         _say("score", chunk["done"], chunk["total"])
         if not chunk["left"] or (most is not None and scored + failed >= most):

@@ -3,8 +3,10 @@ from __future__ import annotations
 import gzip
 import json
 
+import pyarrow as pa
 import pytest
 
+from labeling.scorebook import note_group
 from tests.api.cli.conftest import Terminal
 
 GOOD = "\n".join(json.dumps({"external_id": f"post-{n}", "text": f"words of {n}"}) for n in range(5))
@@ -108,3 +110,23 @@ def test_scoring(goldfold: Terminal) -> None:
     assert (said.code, "'nightly' is taken by another job" in said.err) == (1, True)
     said = goldfold("score", "--id", "../x")
     assert (said.code, "id: '../x' must be" in said.err) == (1, True)
+
+
+def test_an_item_is_shown_with_its_scores_and_notes(goldfold: Terminal) -> None:
+    goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
+    assert "no score yet" in goldfold("show", "post-1").out
+    goldfold("score")
+    said = goldfold("show", "post-1")
+    assert said.code == 0
+    assert "words of 1" in said.out
+    found = goldfold("show", "post-1", "--json").json
+    (version, scores) = next(iter(found["scores"].items()))
+    assert f"{version}: " in said.out
+    assert all(f"{policy} {p:.3f}" in said.out for policy, p in scores.items())
+    assert (found["external_id"], found["notes"]) == ("post-1", {})
+    with goldfold.opened() as site:
+        item_id, scorer = found["item_id"], site.scorer()
+        site.lake.add_columns(note_group(scorer), [item_id], {"note": pa.array(["read in 3 parts"])})
+    assert "note: read in 3 parts" in goldfold("show", "post-1").out
+    unknown = goldfold("show", "nobody")
+    assert (unknown.code, "no item has the external_id 'nobody'" in unknown.err) == (1, True)
