@@ -3,7 +3,8 @@
 LabelingError
 ├── InvalidInput            content or answers that break a rule; names the field and the row
 │   ├── PolicyError         a policy file that breaks a rule
-│   └── DuplicateItem       an external_id that is there already with other content
+│   ├── DuplicateItem       an external_id that is there already with other content
+│   └── BadMedia            an item's media that may not, or cannot, be read
 ├── NotFound                an id nobody knows
 │   └── UnknownItem         item ids that are not in the lake
 ├── Conflict                the same id again, meaning something else
@@ -40,6 +41,10 @@ class PolicyError(InvalidInput):
 
 class DuplicateItem(InvalidInput):
     """An external_id is there already with other content; items are immutable, so use another id."""
+
+
+class BadMedia(InvalidInput):
+    """An item's media may not, or cannot, be read; the message says why and what to do."""
 
 
 class NotFound(LabelingError):
