@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from labeling.errors import PlanOutdated
 from labeling.scorebook import (
+    TEXTS,
     EmbeddingScorer,
     LakeScorer,
     embedding_group,
@@ -200,14 +201,14 @@ def score_chunk(
 def _plan(lake: Lake, scorer: LakeScorer, chunk_items: int) -> list[_Source]:
     scores, failures = score_group(scorer), failure_group(scorer)
     if not isinstance(scorer, EmbeddingScorer):
-        return [_Source(lake.gap(ITEMS, without=(scores, failures)), "text", chunk_items)]
+        return [_Source(lake.gap(ITEMS, without=(scores, failures), where=TEXTS), "text", chunk_items)]
     kept, noted = embedding_group(scorer), note_group(scorer)
     return [
         _Source(
             lake.gap(kept, within=(ITEMS,), without=(scores, failures, noted)), "embedding", chunk_items * KEPT_FACTOR
         ),
-        _Source(lake.gap(ITEMS, without=(scores, failures, kept)), "text", chunk_items),
-        _Source(lake.gap(ITEMS, within=(kept, noted), without=(scores, failures)), "text", chunk_items),
+        _Source(lake.gap(ITEMS, without=(scores, failures, kept), where=TEXTS), "text", chunk_items),
+        _Source(lake.gap(ITEMS, within=(kept, noted), without=(scores, failures), where=TEXTS), "text", chunk_items),
     ]
 
 

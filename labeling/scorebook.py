@@ -8,6 +8,7 @@ scored from that alone), ``scores-<scorer version>`` (one column per policy) and
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from scoring.base import Scorer, Scores
 
 SCORES = "scores-"
 NOTES = "notes-"
+TEXTS = {"modality": "text"}
 
 F32 = npt.NDArray[np.float32]
 F16 = npt.NDArray[np.float16]
@@ -83,9 +85,9 @@ def note_group(scorer: LakeScorer) -> str:
 
 
 def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
-    """Items without a score and without a recorded failure under this scorer, sorted."""
-    failed = set(lake.ids(failure_group(scorer)))
-    return [item_id for item_id in lake.missing(score_group(scorer)) if item_id not in failed]
+    """Texts without a score and without a recorded failure under this scorer, sorted."""
+    gap = lake.gap(ITEMS, without=(score_group(scorer), failure_group(scorer)), where=TEXTS)
+    return sorted(gap.take([], len(gap), sys.maxsize).column("item_id").to_pylist())
 
 
 def keep(add: Add, scorer: LakeScorer, scores: Scores, *, embeddings: bool) -> None:

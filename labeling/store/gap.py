@@ -32,7 +32,13 @@ class LanceGap:
     """``Gap`` over Lance datasets. One thread takes while another adds; neither is for two threads at once."""
 
     def __init__(
-        self, datasets: Datasets, group: str, items: str, within: Sequence[str], without: Sequence[str]
+        self,
+        datasets: Datasets,
+        group: str,
+        items: str,
+        within: Sequence[str],
+        without: Sequence[str],
+        where: Mapping[str, str],
     ) -> None:
         self._datasets = datasets
         self._watched = {name: datasets.open(name) for name in dict.fromkeys((group, items))}
@@ -43,6 +49,8 @@ class LanceGap:
         self._known = {name: set(_fragments(dataset)) for name, dataset in lacking.items()}  # hold none of our rows
         with datasets.plain_errors():
             missing = _missing(self._dataset, present, [d for d in lacking.values() if d is not None])
+            for column, value in where.items():
+                missing &= _holding(self._dataset, column, value)[: len(missing)]
         self._left = int(missing.sum())
         self._walk = _positions(np.packbits(missing))
         self._next: Rows = np.empty(0, np.int64)
@@ -132,6 +140,17 @@ def _missing(dataset: Any, present: Sequence[Any], lacking: Sequence[Any]) -> np
             for share in range(shares):
                 _mark(missing, dataset, _keys(other, share, shares), share, shares, wanted)
     return missing
+
+
+def _holding(dataset: Any, column: str, value: str) -> npt.NDArray[np.bool_]:
+    """For each row in scan order: does the column hold the value?"""
+    if dataset is None:
+        return np.zeros(0, np.bool_)
+    parts = [
+        pc.fill_null(pc.equal(batch.column(column), value), fill_value=False).to_numpy(zero_copy_only=False)
+        for batch in dataset.to_batches(columns=[column], scan_in_order=True)
+    ]
+    return np.concatenate([np.zeros(0, np.bool_), *parts])
 
 
 def _mark(

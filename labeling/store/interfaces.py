@@ -81,9 +81,16 @@ class Lake(Protocol):
     def missing(self, group: str) -> list[str]:
         """Ids in ``items`` that have no row in ``group``, sorted."""
 
-    def gap(self, group: str, *, within: Sequence[str] = (), without: Sequence[str] = ()) -> Gap:
-        """The rows of ``group`` whose item has a row in each group of ``within`` and in none of ``without``; none when
-        the group does not exist. Memory grows by a bit a row."""
+    def gap(
+        self,
+        group: str,
+        *,
+        within: Sequence[str] = (),
+        without: Sequence[str] = (),
+        where: Mapping[str, str] | None = None,
+    ) -> Gap:
+        """The rows of ``group`` whose item has a row in each group of ``within`` and in none of ``without``, and whose
+        columns hold what ``where`` says; none when the group does not exist. Memory grows by a bit a row."""
 
     def take(self, item_ids: Sequence[str], columns: Sequence[str], group: str = ITEMS) -> pa.Table:
         """Rows in the order asked, with item_id first. Raises UnknownItem naming ids that are not there."""
@@ -114,8 +121,9 @@ class ItemRegistry(Protocol):
     def unknown_ids(self, item_ids: Sequence[str]) -> list[str]:
         """Those of ``item_ids`` that the ledger does not know (orphans of the lake)."""
 
-    def ids(self, lake_version: int | None = None) -> list[str]:
-        """Every registered item id, sorted; with ``lake_version`` only those registered at or before it."""
+    def ids(self, lake_version: int | None = None, modality: str | None = None) -> list[str]:
+        """Every registered item id, sorted; with ``lake_version`` only those registered at or before it, with
+        ``modality`` only those of that kind."""
 
     def by_id(self, item_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         """Those of ``item_ids`` that are registered, by item id."""

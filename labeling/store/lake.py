@@ -19,7 +19,7 @@ from labeling.errors import DuplicateItem, InvalidInput, UnknownItem
 from labeling.records import Item
 from labeling.store.datasets import Datasets
 from labeling.store.gap import LanceGap
-from labeling.store.groups import KEY, check_schema, column_table, item_table
+from labeling.store.groups import ITEM_SCHEMA, KEY, check_schema, column_table, item_table
 from labeling.store.interfaces import ITEMS
 from labeling.store.rows import chunks, name_some
 
@@ -38,6 +38,7 @@ class LanceLake:
         self._keep = timedelta(seconds=keep_versions_s)
         self._datasets = Datasets(root)
         self.root = self._datasets.root
+        self._add_new_fields()
 
     def append(self, items: Sequence[Item]) -> int:
         """Items already there with the same content are skipped; with other content they are a DuplicateItem."""
@@ -72,9 +73,16 @@ class LanceLake:
         there = pc.is_in(wanted, value_set=self._keys(group))
         return sorted(wanted.filter(pc.invert(there)).to_pylist())
 
-    def gap(self, group: str, *, within: Sequence[str] = (), without: Sequence[str] = ()) -> LanceGap:
+    def gap(
+        self,
+        group: str,
+        *,
+        within: Sequence[str] = (),
+        without: Sequence[str] = (),
+        where: Mapping[str, str] | None = None,
+    ) -> LanceGap:
         """Raises InvalidInput for a group's name that cannot be one."""
-        return LanceGap(self._datasets, group, ITEMS, within, without)
+        return LanceGap(self._datasets, group, ITEMS, within, without, where or {})
 
     def take(self, item_ids: Sequence[str], columns: Sequence[str], group: str = ITEMS) -> pa.Table:
         """An id asked for twice comes twice. Raises InvalidInput for a column that is not there."""
@@ -125,6 +133,15 @@ class LanceLake:
                 dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
                 dataset.cleanup_old_versions(older_than=self._keep)
 
+    def _add_new_fields(self) -> None:
+        """Items written by an older Goldfold get the columns it did not know, empty."""
+        if self._datasets.open(ITEMS) is None or not _new_fields(self._datasets.open(ITEMS)):
+            return
+        with self._datasets.writing():
+            dataset = self._datasets.open(ITEMS)
+            if missing := _new_fields(dataset):  # two processes may open it at once
+                dataset.add_columns(pa.schema(missing))
+
     def _add(self, group: str, dataset: Any, table: pa.Table) -> int:
         """The version that holds the rows."""
         added = self._datasets.add(group, dataset, table)
@@ -140,6 +157,10 @@ class LanceLake:
     def _stream(self, dataset: Any, names: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         with self._datasets.plain_errors():
             yield from dataset.to_batches(columns=names, batch_size=batch_rows)
+
+
+def _new_fields(dataset: Any) -> list[pa.Field]:
+    return [field for field in ITEM_SCHEMA if field.name not in dataset.schema.names]
 
 
 def _find(dataset: Any, wanted: pa.Array, *columns: str) -> pa.Table:

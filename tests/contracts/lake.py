@@ -206,6 +206,11 @@ class LakeContract:
         assert everyone(lake.gap("items", without=["scores", VECTORS])) == ids([0, 4, 5])
         assert everyone(lake.gap("items", within=[VECTORS], without=["scores", "nothing"])) == ids([2, 3, 6])
         assert sorted(everyone(lake.gap(VECTORS, within=["items"], without=["scores"]))) == ids([2, 3, 6])
+        lake.append([item(20, modality="image", media="a.jpg"), item(21)])
+        texts = {"modality": "text"}
+        assert everyone(lake.gap("items", without=["scores", VECTORS], where=texts)) == ids([0, 4, 5, 21])
+        assert everyone(lake.gap("items", where={"modality": "image"})) == ids([20])
+        assert everyone(lake.gap("items", within=["scores"], where={"modality": "video"})) == []
         assert everyone(lake.gap("items", within=["nothing"])) == everyone(lake.gap("nothing")) == []
         with pytest.raises(InvalidInput, match="column group"):
             lake.gap("a/b")
