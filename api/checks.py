@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from api.composition import EMBEDDING_HEAD, models
+from api.composition import models
 from api.jobs.database import jobs_engine
 from configs.errors import SettingsError
-from configs.scorers import read_scorer
+from configs.scorer_files import judged_policies
 from configs.settings import Settings, hide_password
 from labeling.errors import LabelingError
 from labeling.policies import read_policies
@@ -123,9 +123,9 @@ def check_device(settings: Settings) -> Check:
 def check_model(settings: Settings) -> Check:
     """The weights are on this machine and load, and a classifier's labels mean policies that are there."""
     try:
-        if settings.scorer != EMBEDDING_HEAD:
-            read_scorer(settings.scorer, read_policies(settings.policies_dir))
-        return Check("model", "ok", models().describe_model(settings))
+        policies = read_policies(settings.policies_dir)
+        judged_policies(settings.scorer, policies)
+        return Check("model", "ok", models().describe_model(settings, policies))
     except (ScoringError, SettingsError, LabelingError) as error:
         return Check("model", "failed", str(error), "install the weights, or point encoder / scorer at a local folder")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Protocol
 
-from configs.scorers import read_scorer
+from configs.scorer_files import judged_policies, read_scorer
+from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
@@ -22,7 +24,6 @@ from labeling.training import evaluate_model, load_head, promote
 from scoring.embeddings import Encoder
 from scoring.head import Head, completed
 
-EMBEDDING_HEAD = "embedding-head"
 EXACT = 1.0  # the cosine of equal embeddings, for a deployment that collapses nothing else
 NO_SHARE = ("train", "calibration", "dev", "sealed", "anchor")  # a partition without a share gets nothing
 
@@ -139,11 +140,11 @@ class Goldfold:
         return judged.as_dict()
 
     def promote(self, model_id: str, actor: str) -> Model:
-        """Make a model the scorer of the next round. Raises Conflict while a classifier file is the scorer: a promoted
-        head would change nothing."""
-        if self.settings.scorer != EMBEDDING_HEAD:
+        """Make a model the scorer of the next round. Raises Conflict while the scorer has no head of ours: a promoted
+        one would change nothing."""
+        if not self.learns:
             raise Conflict(
-                f"the setting scorer is {self.settings.scorer}, so no trained head scores: set it to {EMBEDDING_HEAD}"
+                f"the setting scorer is {self.settings.scorer}, so no trained head scores: set it to embedding-head"
             )
         return promote(self.ledger, model_id, actor)
 
@@ -155,17 +156,20 @@ class Goldfold:
                 self._studio.close()
 
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
-        if self.settings.scorer == EMBEDDING_HEAD:
-            return models().build_scorer(self.encoder, self.head(champion))
-        self.judged()
-        return models().build_classifier(self.settings)
+        def own() -> LakeScorer:
+            return models().build_head_scorer(self.encoder, self.head(champion))
+
+        return own() if self.learns else models().build_scorer(self.settings, self.policies, own)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the scorer is the encoder with a head, which training can replace."""
+        return isinstance(read_scorer(self.settings.scorer), EmbeddingHeadFile)
 
     def judged(self) -> frozenset[str]:
         """The policies that the scorer judges, told without loading a model. Raises SettingsError when a label of the
         scorer file means a policy that is not there."""
-        if self.settings.scorer == EMBEDDING_HEAD:
-            return frozenset(self.policies)
-        return frozenset(read_scorer(self.settings.scorer, self.policies).labels.values())
+        return judged_policies(self.settings.scorer, self.policies)
 
     def _open_studio(self) -> StudioClient:
         token = self.settings.studio_token.get_secret_value()
@@ -184,10 +188,10 @@ class Models(Protocol):
 
     def build_encoder(self, settings: Settings) -> Encoder: ...
     def build_prototypes(self, encoder: Encoder, policies: Policies) -> Head: ...
-    def build_scorer(self, encoder: Encoder, head: Head) -> LakeScorer: ...
-    def build_classifier(self, settings: Settings) -> LakeScorer: ...
+    def build_head_scorer(self, encoder: Encoder, head: Head) -> LakeScorer: ...
+    def build_scorer(self, settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer: ...
     def describe_device(self, name: str) -> str: ...
-    def describe_model(self, settings: Settings) -> str: ...
+    def describe_model(self, settings: Settings, policies: Policies) -> str: ...
 
 
 def models() -> Models:

@@ -3,12 +3,16 @@ root loads it when a model is first asked for; commands that need none do not pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from api.composition import EMBEDDING_HEAD
+from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
-from configs.scorers import read_scorer
+from configs.scorer_files import check_reads, read_scorer, scorer_path
+from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, HFText, Remote, ScorerFile
 from configs.settings import Settings
 from labeling.policies import Policies
 from labeling.scorebook import LakeScorer
@@ -16,19 +20,39 @@ from scoring.device import resolve_device
 from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Encoder
 from scoring.encoder import SentenceEncoder
+from scoring.ensemble import Ensemble
 from scoring.head import Head
 from scoring.hf_classifier import HFClassifier
+from scoring.model_files import locate
 from scoring.prototypes import prototype_head
+from scoring.remote import Caller, Manners
+from scoring.remote_encoder import RemoteEncoder
+from scoring.remote_moderation import RemoteModeration
+
+
+@dataclass(frozen=True, slots=True)
+class Makings:
+    """What builders work with. ``own``: the deployment's encoder with its champion's head; ``beside``: the folder of
+    the scorer file, for the paths in it."""
+
+    settings: Settings
+    policies: Policies
+    own: Callable[[], LakeScorer]
+    beside: Path
 
 
 def build_encoder(settings: Settings) -> Encoder:
-    """The sentence encoder. Raises SettingsError, ScoringError."""
-    with _explained("encoder"):
+    """The sentence encoder: the scorer file's where it names one, else the setting's. Raises SettingsError,
+    ScoringError."""
+    file = read_scorer(settings.scorer)
+    own = file if isinstance(file, EmbeddingHeadFile) else EmbeddingHeadFile(kind="embedding-head")
+    named = own.model or (None if settings.encoder == "default" else settings.encoder)
+    with explained(settings.scorer if own.model else "encoder"):
         return SentenceEncoder(
-            None if settings.encoder == "default" else settings.encoder,
+            None if named is None else locate(named, own.revision),
             device=settings.device,
             batch_tokens=settings.batch_tokens,
-            max_tokens=settings.max_tokens,
+            max_tokens=own.max_tokens or settings.max_tokens,
         )
 
 
@@ -37,28 +61,68 @@ def build_prototypes(encoder: Encoder, policies: Policies) -> Head:
     return prototype_head(encoder, {policy.id: policy.text for policy in policies.values()})
 
 
-def build_scorer(encoder: Encoder, head: Head) -> LakeScorer:
+def build_head_scorer(encoder: Encoder, head: Head) -> LakeScorer:
     """Encoder and head as one scorer."""
     return EmbeddingHead(encoder, head)
 
 
-def build_classifier(settings: Settings) -> LakeScorer:
-    """The transformers classifier of the scorer file. Raises SettingsError, ScoringError."""
-    file = read_scorer(settings.scorer)
-    with _explained(settings.scorer):
-        return HFClassifier(
-            file.model,
-            file.labels,
-            revision=file.revision,
-            activation=file.activation,
-            device=settings.device,
-            batch_tokens=settings.batch_tokens,
-            max_tokens=file.max_tokens or settings.max_tokens,
-        )
+def build_scorer(settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer:
+    """The scorer of the scorer file that the settings name. Raises SettingsError, ScoringError."""
+    return build(settings.scorer, Makings(settings, policies, own, Path()))
+
+
+def build(named: str, makings: Makings) -> LakeScorer:
+    """The text scorer of one scorer file. Raises SettingsError, ScoringError."""
+    path = scorer_path(named, makings.beside)
+    file = read_scorer(named, makings.policies, makings.beside)
+    inside = Makings(makings.settings, makings.policies, makings.own, path.parent)
+    check_reads(file, "text", str(path))
+    with explained(str(path)):
+        return BUILDERS[type(file)](file, inside)
+
+
+def _hf_text(file: HFText, makings: Makings) -> LakeScorer:
+    settings = makings.settings
+    return HFClassifier(
+        file.model,
+        file.labels,
+        revision=file.revision,
+        activation=file.activation,
+        device=settings.device,
+        batch_tokens=settings.batch_tokens,
+        max_tokens=file.max_tokens or settings.max_tokens,
+    )
+
+
+def _embedding_head(_file: EmbeddingHeadFile, makings: Makings) -> LakeScorer:
+    return makings.own()
+
+
+def _ensemble(file: EnsembleFile, makings: Makings) -> LakeScorer:
+    return Ensemble([build(member, makings) for member in file.members])
+
+
+def _remote(file: Remote, makings: Makings) -> LakeScorer:
+    endpoint = HttpEndpoint(file.url, file.key_env, file.timeout_s, file.concurrency)
+    caller = Caller(endpoint, Manners(attempts=file.attempts, concurrency=file.concurrency, batch=file.batch))
+    encoder: Encoder
+    if file.embeddings is None:
+        encoder = build_encoder(makings.settings)
+    else:
+        encoder = RemoteEncoder(caller, file.embeddings, max_chars=file.max_chars)
+    return RemoteModeration(caller, file.model, file.labels, encoder, max_chars=file.max_chars)
+
+
+BUILDERS: Mapping[type[ScorerFile], Callable[[Any, Makings], LakeScorer]] = {
+    EmbeddingHeadFile: _embedding_head,
+    EnsembleFile: _ensemble,
+    HFText: _hf_text,
+    Remote: _remote,
+}
 
 
 @contextmanager
-def _explained(source: str) -> Iterator[None]:
+def explained(source: str) -> Iterator[None]:
     """A value that the model cannot take, such as more tokens than it reads, is a fault of the settings."""
     try:
         yield
@@ -71,10 +135,15 @@ def describe_device(name: str) -> str:
     return str(resolve_device(name))
 
 
-def describe_model(settings: Settings) -> str:
+def describe_model(settings: Settings, policies: Policies) -> str:
     """Load what scores, and say what it is. Raises SettingsError, ScoringError."""
-    if settings.scorer != EMBEDDING_HEAD:
-        scorer = build_classifier(settings)
-        return f"classifier {scorer.name} {scorer.version} for {', '.join(scorer.policies)}"
+    if isinstance(read_scorer(settings.scorer, policies), EmbeddingHeadFile):
+        encoder = build_encoder(settings)
+        return f"encoder {encoder.name} {encoder.version}, {encoder.dimension} dimensions"
+    scorer = build_scorer(settings, policies, lambda: _cold(settings, policies))
+    return f"{scorer.name} {scorer.version} for {', '.join(scorer.policies)}"
+
+
+def _cold(settings: Settings, policies: Policies) -> LakeScorer:
     encoder = build_encoder(settings)
-    return f"encoder {encoder.name} {encoder.version}, {encoder.dimension} dimensions"
+    return build_head_scorer(encoder, build_prototypes(encoder, policies))

@@ -10,7 +10,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from configs.scorers import ScorerFile
+from configs.scorer_files import packaged_scorers
+from configs.scorer_kinds import KINDS
 from configs.settings import CONFIG_VARIABLE, DEFAULT_FILE, PREFIX, Settings
 
 HEAD = f"""# Configuration
@@ -30,18 +31,21 @@ error that names the nearest known one.
 | --- | --- | --- | --- |
 """
 
-SCORER_HEAD = """
+SCORER_HEAD = f"""
 ## The scorer file
 
-`scorer` is `embedding-head`, or the path of a YAML file that says which transformers text-classification model
-scores, and which of its labels means which policy. Models are read from safetensors files only.
+`scorer` is the name of a packaged scorer file ({", ".join(f"`{name}`" for name in packaged_scorers())}) or the path
+of one. It is YAML, and its `kind` says which keys it has. Models are read from safetensors files only, and never run
+code of their own; a model of the hub is pinned to a commit. Where the hub cannot be reached, fetch the model elsewhere
+(`hf download NAME --revision COMMIT --local-dir FOLDER`) and name the folder. `goldfold doctor` loads the model and
+says what it found.
 
-| key | default | meaning |
-| --- | --- | --- |
+`scorer` takes a file whose kind reads texts. `opennsfw`, `hf-image` and `image-text` read images, `video` reads videos.
 """
 
 SCORER_EXAMPLE = """
 ```yaml
+kind: hf-text
 model: ./models/toxicity        # a folder beside this file, or a hub id together with revision
 labels: {hate: hate_speech, threat: violence}
 activation: sigmoid
@@ -75,10 +79,19 @@ def rows(model: type[BaseModel], prefix: str | None = None) -> list[str]:
     return lines
 
 
+def kinds() -> str:
+    """One table for each kind of scorer file."""
+    return "\n".join(
+        f"\n### {name}\n\n{' '.join((model.__doc__ or '').split())}\n\n"
+        f"| key | default | meaning |\n| --- | --- | --- |\n{chr(10).join(rows(model))}"
+        for name, model in KINDS.items()
+    )
+
+
 def page() -> str:
     """The whole of docs/configuration.md."""
     settings = "\n".join(rows(Settings, PREFIX))
-    return f"{HEAD}{settings}\n{SCORER_HEAD}{chr(10).join(rows(ScorerFile))}\n{SCORER_EXAMPLE}"
+    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n"
 
 
 if __name__ == "__main__":

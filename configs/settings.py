@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     scorer: str = Field(
         default="embedding-head",
         min_length=1,
-        description="The scorer: embedding-head, or the path of a scorer file (YAML) for a transformers classifier.",
+        description="The scorer: the name of a packaged scorer file, or the path of one (YAML).",
     )
     encoder: str = Field(
         default="default",

@@ -1,15 +1,17 @@
-"""What a scorer is: texts or images in, per-policy probabilities and embeddings out."""
+"""What a scorer is: texts, images or videos in, per-policy probabilities and embeddings out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Progress = Callable[[int, int], None]  # (items done, items in all)
+VideoFile = Path | bytes | BinaryIO  # a file on this machine, its content, or an open file that can seek
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,34 @@ class Scores:
     notes: tuple[Note, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FrameScores:
+    """The m frames of a video that were scored: ``times_s`` (m,) float32, seconds after its first picture, rising;
+    ``probabilities`` (m, k) float32, columns as in ``policies``, which are those of the frames' scorer."""
+
+    policies: tuple[str, ...]
+    times_s: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Where in a video to look for ``policy``, in seconds after its first picture, and the highest score there."""
+
+    start_s: float
+    end_s: float
+    policy: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoScores(Scores):
+    """``frames`` and ``segments``: the evidence for each item of ``ids``; segments by start."""
+
+    frames: tuple[FrameScores, ...] = ()
+    segments: tuple[tuple[Segment, ...], ...] = ()
+
+
 class Scorer(Protocol):
     """A model pinned by ``name`` and ``version`` (a hash of its weights and settings)."""
 
@@ -65,13 +95,16 @@ class Scorer(Protocol):
 
 
 class ImageScorer(Protocol):
-    """As ``Scorer``, for images."""
+    """As ``Scorer``, for images; ``embedding_version`` names what made the embeddings."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def embedding_version(self) -> str: ...
 
     @property
     def policies(self) -> tuple[str, ...]: ...
@@ -81,3 +114,33 @@ class ImageScorer(Protocol):
 
     def score_pixels(self, ids: Sequence[str], frames: Sequence[npt.NDArray[np.uint8]]) -> Scores:
         """Score decoded frames, (h, w, 3) uint8 RGB each. Raises ValueError as ``Scorer.score`` does."""
+
+
+class VideoScorer(Protocol):
+    """As ``ImageScorer``, for videos."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def embedding_version(self) -> str: ...
+
+    @property
+    def policies(self) -> tuple[str, ...]: ...
+
+    def score(
+        self,
+        ids: Sequence[str],
+        videos: Sequence[VideoFile],
+        progress: Progress | None = None,
+        *,
+        transcripts: Sequence[str | None] | None = None,
+    ) -> VideoScores:
+        """Score video files (MP4/MOV, WebM/MKV, AVI, MPEG-TS) one after the other, none of them read whole.
+
+        ``transcripts``: what is said in each, where known. A file that cannot be read safely, or has no picture in
+        it, fails by its id. Raises ValueError as ``Scorer.score`` does.
+        """

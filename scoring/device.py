@@ -7,6 +7,7 @@ import torch
 from scoring.errors import DeviceError
 
 NAMES = ("auto", "cuda", "cpu")
+BATCH_FRAMES = {"cpu": 16, "cuda": 128}
 BATCH_TOKENS = {"cpu": 2048, "cuda": 32768}  # cpu: measured flat from 1024 to 4096; cuda: wide enough to fill it
 
 

@@ -9,6 +9,9 @@ ScoringError
 ├── LabelMapError   a map between a model's labels and policies that does not fit either side
 ├── DeviceError     a device that is unknown, absent or broken
 ├── BadImage        an image file that is broken, too large, or of a format that is not read
+├── BadVideo        a video file that is broken, too large, or of a format that is not read
+├── RemoteUnreachable  a remote service that does not answer, or answers as one in trouble
+├── RemoteRefused      a remote service that refuses the key, the model or the request, or answers in another form
 └── NotTrainable    too few labels to train any policy
 """
 
@@ -49,6 +52,18 @@ class DeviceError(ScoringError):
 
 class BadImage(ScoringError):
     """The image file is broken, too large or of a format that is not read; the message says which."""
+
+
+class BadVideo(ScoringError):
+    """The video file is broken, too large or of a format that is not read; the message says which."""
+
+
+class RemoteUnreachable(ScoringError):
+    """The remote model does not answer, or answers as a service in trouble; run it again when it is back."""
+
+
+class RemoteRefused(ScoringError):
+    """The remote model refuses the key, the model's name or the request, or answers in another form than expected."""
 
 
 class NotTrainable(ScoringError):

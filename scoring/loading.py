@@ -12,19 +12,27 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
+    AutoImageProcessor,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForImageClassification,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
 )
+from transformers.image_processing_backends import PilBackend
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as library
 
 from scoring.device import inference_dtype
 from scoring.errors import ModelRefused
 
-Architecture = type[AutoModel] | type[AutoModelForCausalLM] | type[AutoModelForSequenceClassification]
+Architecture = (
+    type[AutoModel]
+    | type[AutoModelForCausalLM]
+    | type[AutoModelForImageClassification]
+    | type[AutoModelForSequenceClassification]
+)
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -40,9 +48,13 @@ _DAMAGE = (
 
 
 def load_model(
-    architecture: Architecture, folder: Path, device: torch.device, may_lack: tuple[str, ...] = ()
+    architecture: Architecture,
+    folder: Path,
+    device: torch.device,
+    may_lack: tuple[str, ...] = (),
+    dtype: torch.dtype | None = None,
 ) -> PreTrainedModel:
-    """The model in inference mode on ``device``.
+    """The model in inference mode on ``device``; ``dtype`` None: what suits the device.
 
     transformers fills weights that the file lacks with random numbers; that is refused here, but for the parts named
     in ``may_lack`` (prefixes of parameters that the caller never uses). Raises ModelRefused.
@@ -54,7 +66,7 @@ def load_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
-                dtype=inference_dtype(device),
+                dtype=dtype or inference_dtype(device),
                 output_loading_info=True,
             )
     except _DAMAGE as error:
@@ -81,6 +93,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def load_image_processor(folder: Path) -> PilBackend:
+    """What makes pixels the model's input, by Pillow and numpy alone: torchvision's builds differ by device, and its
+    resizing by version. Raises ModelRefused."""
+    try:
+        with _quiet():
+            processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+                str(folder), backend="pil", trust_remote_code=False, local_files_only=True
+            )
+    except _DAMAGE as error:
+        raise ModelRefused(f"{folder}: its image processor cannot be loaded: {_first_line(error)}") from error
+    if not isinstance(processor, PilBackend):
+        raise ModelRefused(f"{folder}: {type(processor).__name__} needs torchvision, which is not used here")
+    return processor
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Loading tells its news by exceptions here; bars and log lines of the library would only repeat them."""
@@ -97,4 +124,4 @@ def _quiet() -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return text.splitlines()[0][:300] if text else type(error).__name__

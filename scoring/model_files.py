@@ -22,6 +22,8 @@ SETTINGS = (
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
     "vocab.json",
     "*.txt",
     "*.model",

@@ -37,7 +37,7 @@ class Models:
             raise self._error
         return f"{name}: there"
 
-    def describe_model(self, _settings: Settings) -> str:
+    def describe_model(self, _settings: Settings, _policies: object) -> str:
         return self.describe_device("model")
 
 
@@ -102,10 +102,10 @@ def test_device_and_model(tmp_path: Path, nearby: None, monkeypatch: pytest.Monk
 def test_a_scorer_file_is_held_against_the_policies(tmp_path: Path, nearby: None) -> None:
     (tmp_path / "model").mkdir()
     path = tmp_path / "scorer.yaml"
-    path.write_text("model: model\nlabels: {hate: hate_spech}\n")
+    path.write_text("kind: hf-text\nmodel: model\nlabels: {hate: hate_spech}\n")
     found = checks.check_model(given(tmp_path, scorer=str(path)))
     assert_state(found, "failed", "labels.hate: 'hate_spech' is no policy; did you mean 'hate_speech'?")
-    path.write_text("model: model\nlabels: {hate: hate_speech}\n")
+    path.write_text("kind: hf-text\nmodel: model\nlabels: {hate: hate_speech}\n")
     assert_state(checks.check_model(given(tmp_path, scorer=str(path))), "ok", "model: there")
 
 

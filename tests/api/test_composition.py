@@ -36,7 +36,7 @@ class SlowModels:
         self.built.append("prototypes")
         return prototypes(policies)
 
-    def build_scorer(self, encoder: Any, head: Head) -> EmbeddingHead:
+    def build_head_scorer(self, encoder: Any, head: Head) -> EmbeddingHead:
         self.built.append("scorer")
         return EmbeddingHead(encoder, head)
 

