@@ -17,11 +17,13 @@ def shown(goldfold: Goldfold, external_id: str) -> dict[str, Any]:
     known = goldfold.ledger.items.known([external_id]).get(external_id)
     if known is None:
         raise NotFound(f"no item has the external_id {external_id!r}")
-    row = goldfold.lake.take([known.item_id], ["text", "language"]).to_pylist()[0]
+    row = goldfold.lake.take([known.item_id], ["text", "language", "modality", "media"]).to_pylist()[0]
     return {
         "item_id": known.item_id,
         "external_id": external_id,
         "content_hash": known.content_hash,
+        "modality": row["modality"],
+        "media": row["media"] or "",
         "text": row["text"],
         "language": row["language"],
         "scores": scores_of(goldfold.lake, known.item_id),

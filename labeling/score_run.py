@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from labeling.errors import PlanOutdated
+from labeling.media_scorer import MediaScorer
 from labeling.scorebook import (
     TEXTS,
     EmbeddingScorer,
@@ -31,6 +32,7 @@ KEPT_FACTOR = 16  # scoring a kept embedding costs next to nothing, so that each
 CHUNK_BYTES = 64 * 2**20  # of content in one chunk; three chunks are in memory at once
 MAX_OUTDATED = 3  # plans that end in a row without a chunk being kept
 
+KEPT = ("embedding",)
 Until = Callable[[], bool]
 
 
@@ -45,10 +47,10 @@ class ScoredChunk:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A gap of the lake, the column that its items are scored from, and how many make a chunk."""
+    """A gap of the lake, the columns that its items are scored from, and how many make a chunk."""
 
     gap: Gap
-    column: str
+    columns: tuple[str, ...]
     rows: int
 
 
@@ -82,12 +84,13 @@ class _Tally:
 
 @dataclass(slots=True)
 class ScoreRun:
-    """The items of ``lake`` that ``scorer`` has neither scored nor failed at, ``chunk_items`` at a time; those with a
-    kept embedding come first, ``KEPT_FACTOR`` times as many at once, unless a note says that they were scored from more
-    than that. For one thread at a time; its plan is kept from one ``go`` to the next."""
+    """The items of ``lake`` that ``scorer`` has neither scored nor failed at, ``chunk_items`` at a time: texts, or what
+    a ``MediaScorer`` takes. Texts with a kept embedding come first, ``KEPT_FACTOR`` times as many at once, unless a
+    note says that they were scored from more than that. For one thread at a time; its plan is kept from one ``go`` to
+    the next."""
 
     lake: Lake
-    scorer: LakeScorer
+    scorer: LakeScorer | MediaScorer
     chunk_items: int
     chunks: int = 0  # kept so far
     _sources: Sequence[_Source] = ()
@@ -104,7 +107,7 @@ class ScoreRun:
         raises first ends the run, after what was being written is written. Raises ValueError when the scorer leaves
         an item out."""
         tally, outdated, stop = _Tally(most), 0, False
-        self._look()
+        self.look()
         while self.left and not stop and tally.room(1) > 0:
             before = tally.kept
             try:
@@ -113,7 +116,7 @@ class ScoreRun:
                 outdated = outdated + 1 if tally.kept == before else 1
                 if outdated > MAX_OUTDATED:
                     raise
-            self._look()
+            self.look()
         return ScoredChunk(tally.scored, tally.failed, self.left)
 
     @property
@@ -121,14 +124,15 @@ class ScoreRun:
         """Items of the plan without an outcome."""
         return sum(len(source.gap) for source in self._sources) + (len(self._ahead.ids) if self._ahead else 0)
 
-    def _look(self) -> None:
-        """Plan when there is no plan, when it ended, and when it is done and something arrived since."""
+    def look(self) -> int:
+        """Plan when there is no plan, when it ended, and when it is done and something arrived since; what is left."""
         if any(source.gap.is_outdated() for source in self._sources):
             self._version = None
         now = self.lake.snapshot()
         if self._version is None or (now != self._version and not self.left):
             self._ahead, self._version = None, now
             self._sources = _plan(self.lake, self.scorer, self.chunk_items)
+        return self.left
 
     def _walk(self, tally: _Tally, until: Until, progress: Progress | None) -> bool:
         """Walk through the plan; was the walk stopped before its end?"""
@@ -174,19 +178,24 @@ class ScoreRun:
 
     def _taken(self, tally: _Tally) -> _Chunk | None:
         for source in self._sources:
-            table = source.gap.take([source.column], tally.room(source.rows), CHUNK_BYTES)
+            table = source.gap.take(source.columns, tally.room(source.rows), CHUNK_BYTES)
             if table.num_rows:
                 return _Chunk(source, table)
         return None
 
     def _score(self, chunk: _Chunk, progress: Progress | None) -> Scores:
-        column = chunk.table.column(chunk.source.column)
-        if isinstance(self.scorer, EmbeddingScorer) and chunk.source.column == "embedding":
-            return _whole(self.scorer.score_embeddings(chunk.ids, matrix(column)), chunk.ids)
-        return _whole(self.scorer.score(chunk.ids, column.to_pylist(), progress), chunk.ids)
+        columns = [chunk.table.column(name) for name in chunk.source.columns]
+        if isinstance(self.scorer, MediaScorer):
+            media, texts = (column.to_pylist() for column in columns)
+            scores = self.scorer.score_media(chunk.ids, media, texts, progress)
+        elif isinstance(self.scorer, EmbeddingScorer) and chunk.source.columns == KEPT:
+            scores = self.scorer.score_embeddings(chunk.ids, matrix(columns[0]))
+        else:
+            scores = self.scorer.score(chunk.ids, columns[0].to_pylist(), progress)
+        return _whole(scores, chunk.ids)
 
     def _keep(self, chunk: _Chunk, scores: Scores, tally: _Tally) -> None:
-        keep(chunk.source.gap.add, self.scorer, scores, embeddings=chunk.source.column != "embedding")
+        keep(chunk.source.gap.add, self.scorer, scores, embeddings=chunk.source.columns != KEPT)
         tally.scored, tally.failed = tally.scored + len(scores.ids), tally.failed + len(scores.failures)
         self.chunks += 1
 
@@ -198,17 +207,18 @@ def score_chunk(
     return ScoreRun(lake, scorer, chunk_items).go(most=most, until=lambda: True, progress=progress)
 
 
-def _plan(lake: Lake, scorer: LakeScorer, chunk_items: int) -> list[_Source]:
+def _plan(lake: Lake, scorer: LakeScorer | MediaScorer, chunk_items: int) -> list[_Source]:
     scores, failures = score_group(scorer), failure_group(scorer)
+    if isinstance(scorer, MediaScorer):
+        gap = lake.gap(ITEMS, without=(scores, failures), where={"modality": scorer.modality})
+        return [_Source(gap, ("media", "text"), chunk_items)]
     if not isinstance(scorer, EmbeddingScorer):
-        return [_Source(lake.gap(ITEMS, without=(scores, failures), where=TEXTS), "text", chunk_items)]
+        return [_Source(lake.gap(ITEMS, without=(scores, failures), where=TEXTS), ("text",), chunk_items)]
     kept, noted = embedding_group(scorer), note_group(scorer)
     return [
-        _Source(
-            lake.gap(kept, within=(ITEMS,), without=(scores, failures, noted)), "embedding", chunk_items * KEPT_FACTOR
-        ),
-        _Source(lake.gap(ITEMS, without=(scores, failures, kept), where=TEXTS), "text", chunk_items),
-        _Source(lake.gap(ITEMS, within=(kept, noted), without=(scores, failures), where=TEXTS), "text", chunk_items),
+        _Source(lake.gap(kept, within=(ITEMS,), without=(scores, failures, noted)), KEPT, chunk_items * KEPT_FACTOR),
+        _Source(lake.gap(ITEMS, without=(scores, failures, kept), where=TEXTS), ("text",), chunk_items),
+        _Source(lake.gap(ITEMS, within=(kept, noted), without=(scores, failures), where=TEXTS), ("text",), chunk_items),
     ]
 
 

@@ -31,6 +31,16 @@ F16 = npt.NDArray[np.float16]
 Add = Callable[[str, Sequence[str], Mapping[str, pa.Array]], object]  # of a lake, or of a gap
 
 
+class Named(Protocol):
+    """What a scorer's column groups are called by."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def embedding_version(self) -> str: ...
+
+
 class LakeScorer(Scorer, Protocol):
     """A scorer whose embeddings can be kept: ``embedding_version`` names what made them."""
 
@@ -68,19 +78,19 @@ class Sheet:
     waiting: int = 0
 
 
-def embedding_group(scorer: LakeScorer) -> str:
+def embedding_group(scorer: Named) -> str:
     return f"embeddings-{scorer.embedding_version}"
 
 
-def score_group(scorer: LakeScorer) -> str:
+def score_group(scorer: Named) -> str:
     return f"{SCORES}{scorer.version}"
 
 
-def failure_group(scorer: LakeScorer) -> str:
+def failure_group(scorer: Named) -> str:
     return f"failures-{scorer.version}"
 
 
-def note_group(scorer: LakeScorer) -> str:
+def note_group(scorer: Named) -> str:
     return f"{NOTES}{scorer.embedding_version}"
 
 
@@ -90,12 +100,14 @@ def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
     return sorted(gap.take([], len(gap), sys.maxsize).column("item_id").to_pylist())
 
 
-def keep(add: Add, scorer: LakeScorer, scores: Scores, *, embeddings: bool) -> None:
+def keep(add: Add, scorer: Named, scores: Scores, *, embeddings: bool) -> None:
     """Write what a scorer said: notes first, since a kept embedding without its note would be taken for the whole text,
     then ``embeddings`` when asked to, scores and failures. Each is one commit; rows already there are skipped."""
-    if scores.notes:
-        notes = pa.array([note.text for note in scores.notes], pa.string())
-        add(note_group(scorer), [note.item_id for note in scores.notes], {"note": notes})
+    notes: dict[str, list[str]] = {}
+    for note in scores.notes:
+        notes.setdefault(note.item_id, []).append(note.text)
+    if notes:
+        add(note_group(scorer), list(notes), {"note": pa.array(["; ".join(told) for told in notes.values()])})
     if embeddings:
         keep_embeddings(add, scorer, scores)
     if scores.ids:
@@ -106,7 +118,7 @@ def keep(add: Add, scorer: LakeScorer, scores: Scores, *, embeddings: bool) -> N
         add(failure_group(scorer), [failure.item_id for failure in scores.failures], {"reason": reasons})
 
 
-def keep_embeddings(add: Add, scorer: LakeScorer, scores: Scores) -> None:
+def keep_embeddings(add: Add, scorer: Named, scores: Scores) -> None:
     """Write the embeddings of ``scores``, but for the zero rows: there the scorer made none."""
     made = np.flatnonzero(scores.embeddings.any(axis=1))
     if len(made):

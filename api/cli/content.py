@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,8 @@ from api.items import shown
 from api.requests import score_request
 from labeling.ingest import IngestReport, ingest
 from labeling.readers import column_map
+
+MEDIA_CHARS = 200  # shown of a media; a data: URI may be millions
 
 
 def ingest_command(
@@ -73,11 +75,20 @@ def score_command(
     if as_json:
         show_json(result)
         return
-    out.print(f"{result['scored']} items scored by {result['scorer']} {result['scorer_version']}")
-    if result["left"]:
-        out.print(f"{result['left']} items still wait")
-    if result["failed"]:
-        out.print(f"{result['failed']} items could not be scored; the lake keeps the reason of each")
+    _tell("items", result)
+    for modality, done in sorted(result.get("media", {}).items()):
+        _tell(f"{modality}s", done)
+    for kind in result.get("waiting", []):  # an older version's job told neither
+        out.print(f"{kind['items']} {kind['modality']}s wait: the setting {kind['setting']} names no scorer for them")
+
+
+def _tell(what: str, done: dict[str, Any]) -> None:
+    """What a job did with the items of one kind."""
+    out.print(f"{done['scored']} {what} scored by {done['scorer']} {done['scorer_version']}")
+    if done["left"]:
+        out.print(f"{done['left']} {what} still wait")
+    if done["failed"]:
+        out.print(f"{done['failed']} {what} could not be scored; the lake keeps the reason of each")
 
 
 def show_command(
@@ -92,6 +103,8 @@ def show_command(
         show_json(item)
         return
     out.print(f"{item['external_id']} ({item['item_id']}, {item['language']})")
+    if item["media"]:
+        out.print(f"{item['modality']} {item['media'][:MEDIA_CHARS]}")
     out.print(item["text"])
     for version, scores in sorted(item["scores"].items()):
         out.print(f"{version}: " + ", ".join(f"{policy} {p:.3f}" for policy, p in sorted(scores.items())))

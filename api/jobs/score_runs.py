@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 
+from labeling.media_scorer import MediaScorer
 from labeling.score_run import ScoreRun
 from labeling.scorebook import LakeScorer
 from labeling.store.interfaces import Lake
@@ -18,7 +19,7 @@ class ScoreRuns:
         self._lock = threading.Lock()
         self._runs: dict[str, ScoreRun] = {}
 
-    def of(self, job_id: str, lake: Lake, scorer: LakeScorer, chunk_items: int) -> ScoreRun:
+    def of(self, job_id: str, lake: Lake, scorer: LakeScorer | MediaScorer, chunk_items: int) -> ScoreRun:
         """The job's run; a new one when it has none, or another model scores since. Only the newest is kept: scoring
         jobs run one at a time."""
         with self._lock:

@@ -75,8 +75,13 @@ def _say(stage: str, done: int, total: int) -> None:
 
 
 @DBOS.step()
-def step_score(most: int | None) -> Json:
-    return _run(steps.score, job_id(), most)
+def step_score(most: int | None, modality: str = "text") -> Json:
+    return _run(steps.score, job_id(), most, modality)
+
+
+@DBOS.step()
+def step_media() -> list[Json]:
+    return _run(steps.media)
 
 
 @DBOS.step()
@@ -152,14 +157,26 @@ def job_id() -> str:
 @DBOS.workflow()
 @_watched
 def score(request: Json) -> Json:
-    """Score the items that have no score under the current scorer: all of them, or ``max_items``."""
-    return _score_all(request.get("max_items"))
+    """Score the items that have no score under the current scorers: all of them, or ``max_items``. ``media`` tells the
+    same of images and videos, ``waiting`` which of them have no scorer."""
+    most = request.get("max_items")
+    done = _score_all(most)
+    tried = done["scored"] + done["failed"]
+    media, waiting = {}, []
+    for kind in step_media():
+        if not kind["set"]:
+            waiting.append(kind)
+        elif most is None or tried < most:
+            found = _score_all(None if most is None else most - tried, kind["modality"])
+            media[kind["modality"]] = found
+            tried += found["scored"] + found["failed"]
+    return {**done, "media": media, "waiting": waiting}
 
 
-def _score_all(most: int | None = None) -> Json:
+def _score_all(most: int | None = None, modality: str = "text") -> Json:
     scored = failed = chunks = 0
     while True:
-        chunk = step_score(None if most is None else most - scored - failed)
+        chunk = step_score(None if most is None else most - scored - failed, modality)
         chunks += chunk.get("chunks", 1)  # an older version's steps were a chunk each
         if chunks >= steps.COMPACT_CHUNKS:
             step_compact()

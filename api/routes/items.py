@@ -45,6 +45,8 @@ class ItemOut(BaseModel):
     item_id: str
     external_id: str
     content_hash: str
+    modality: str
+    media: str
     text: str
     language: str
     scores: dict[str, dict[str, float]] = Field(description="scorer version -> policy -> probability")

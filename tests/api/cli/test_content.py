@@ -8,6 +8,7 @@ import pytest
 
 from labeling.scorebook import note_group
 from tests.api.cli.conftest import Terminal
+from tests.scoring.pictures import encoded, noise
 
 GOOD = "\n".join(json.dumps({"external_id": f"post-{n}", "text": f"words of {n}"}) for n in range(5))
 
@@ -130,3 +131,26 @@ def test_an_item_is_shown_with_its_scores_and_notes(goldfold: Terminal) -> None:
     assert "note: read in 3 parts" in goldfold("show", "post-1").out
     unknown = goldfold("show", "nobody")
     assert (unknown.code, "no item has the external_id 'nobody'" in unknown.err) == (1, True)
+
+
+def test_images_wait_until_a_scorer_is_set(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    media = goldfold.folder.parent / "pictures"
+    media.mkdir()
+    (media / "a.png").write_bytes(encoded(noise(1, (60, 50)), "PNG"))
+    rows = [{"external_id": "post-1", "text": "words"}]
+    rows += [{"external_id": f"image-{n}", "media": name} for n, name in enumerate(("a.png", "gone.png"))]
+    goldfold("ingest", goldfold.file("posts.jsonl", "\n".join(map(json.dumps, rows))))
+    said = goldfold("score")
+    assert "1 items scored by" in said.out
+    assert "2 images wait: the setting image_scorer names no scorer for them" in said.out
+    monkeypatch.setenv("GOLDFOLD_IMAGE_SCORER", "opennsfw")
+    monkeypatch.setenv("GOLDFOLD_MEDIA_DIR", str(media))
+    said = goldfold("score")
+    assert "0 items scored by" in said.out
+    assert "1 images scored by" in said.out
+    assert "1 images could not be scored" in said.out
+    item = goldfold("show", "image-0", "--json").json
+    assert (item["modality"], item["media"], item["text"]) == ("image", "a.png", "")
+    assert [list(scores) for scores in item["scores"].values()] == [["sexual"]]
+    assert "image a.png" in goldfold("show", "image-0").out
+    assert goldfold("score", "--json").json["waiting"] == []

@@ -61,7 +61,7 @@ def test_a_step_ends_with_its_chunk_when_the_process_ends_its_work_or_fragments_
     STEPS.close()
     assert steps.score(goldfold, "a")["scored"] == 256
     STEPS.open()
-    monkeypatch.setattr(steps, "SCORE_CHUNK", 10)
+    monkeypatch.setitem(steps.SCORE_CHUNKS, "text", (10, 10))
     monkeypatch.setattr(steps, "COMPACT_CHUNKS", 3)
     assert steps.score(goldfold, "b")["chunks"] in (3, 4)  # one may still be on its way when it is asked
     assert steps.score(goldfold, "b", 7)["scored"] == 7
