@@ -143,7 +143,8 @@ class MediaReader:
     def _ask(self, url: httpx.URL, until: float) -> bytes | httpx.URL:
         """One request to one checked address: the body, or where to ask instead."""
         port = url.port or {"http": 80, "https": 443}[url.scheme]
-        address = self._checked(url.host, port)
+        host = url.raw_host.decode("ascii")  # one spelling for the list, the look-up, the header and the handshake
+        address = self._checked(host, port)
         cut = _Cut(until)
         left = max(0.001, until - time.monotonic())
         request = httpx.Request(
@@ -151,7 +152,7 @@ class MediaReader:
             url.copy_with(host=address, port=port, fragment=None),
             headers={**_HEADERS, "Host": url.netloc.decode("ascii")},
             extensions={
-                "sni_hostname": url.raw_host.decode("ascii"),
+                "sni_hostname": host,
                 "timeout": dict.fromkeys(("connect", "read", "write", "pool"), left),
                 "trace": cut.watch,
             },

@@ -53,7 +53,7 @@ class LanceLake:
             dataset = self._datasets.open(group)
             if dataset is not None:
                 table = check_schema(group, dataset.schema, table)
-                there = _find(dataset, table.column(KEY))
+                there = find_rows(dataset, table.column(KEY))
                 table = table.filter(pc.invert(pc.is_in(table.column(KEY), value_set=there.column(KEY))))
             return self._add(group, dataset, table)
 
@@ -92,7 +92,7 @@ class LanceLake:
         names = _project(group, dataset, columns)
         with self._datasets.plain_errors():
             wanted = pa.array(item_ids, pa.string())
-            there = _find(dataset, wanted)
+            there = find_rows(dataset, wanted)
             index = pc.index_in(wanted, value_set=there.column(KEY))
             if index.null_count:
                 unknown = list(dict.fromkeys(wanted.filter(index.is_null()).to_pylist()))
@@ -123,7 +123,7 @@ class LanceLake:
         with self._datasets.writing():
             for group in sorted(self.groups(), key=lambda group: group == ITEMS):
                 dataset = self._datasets.open(group)
-                for part in chunks(_find(dataset, wanted).column(KEY).to_pylist(), _DELETE_CHUNK):
+                for part in chunks(find_rows(dataset, wanted).column(KEY).to_pylist(), _DELETE_CHUNK):
                     dataset.delete(f"{KEY} IN ({', '.join(_quote(item_id) for item_id in part)})")
 
     def compact(self) -> None:
@@ -163,7 +163,7 @@ def _new_fields(dataset: Any) -> list[pa.Field]:
     return [field for field in ITEM_SCHEMA if field.name not in dataset.schema.names]
 
 
-def _find(dataset: Any, wanted: pa.Array, *columns: str) -> pa.Table:
+def find_rows(dataset: Any, wanted: pa.Array, *columns: str) -> pa.Table:
     """The rows of ``dataset`` whose id is wanted: item_id, ``columns``, and ``position`` as ``take`` counts."""
     start, parts = 0, []
     for batch in dataset.to_batches(columns=[KEY, *columns], scan_in_order=True):
@@ -179,7 +179,7 @@ def _new_items(dataset: Any, table: pa.Table) -> pa.Table:
     if dataset is None:
         return table
     table = check_schema(ITEMS, dataset.schema, table)
-    there = _find(dataset, table.column(KEY), "content_hash")
+    there = find_rows(dataset, table.column(KEY), "content_hash")
     index = pc.index_in(table.column(KEY), value_set=there.column(KEY))
     same = pc.equal(there.column("content_hash").take(index), table.column("content_hash"))
     changed = table.filter(pc.fill_null(pc.invert(same), fill_value=False)).column("external_id").to_pylist()

@@ -213,6 +213,18 @@ def test_a_redirect_is_looked_up_and_checked_too(port: int, asked: list[tuple[st
     assert len(asked) == 1
 
 
+def test_a_name_has_one_spelling_everywhere(port: int, asked: list[tuple[str, str, str]]) -> None:
+    looked_up: list[str] = []
+
+    def resolve(host: str, _port: int) -> list[str]:
+        looked_up.append(host)
+        return ["127.0.0.1"]
+
+    read = reader(port, f"private:xn--strae-oqa.test:{port}", resolve=resolve).read
+    assert read(f"http://STRAßE.test:{port}/") == PICTURE
+    assert (looked_up, asked[0][0]) == (["xn--strae-oqa.test"], f"xn--strae-oqa.test:{port}")
+
+
 def test_a_name_without_address_is_said(port: int) -> None:
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
