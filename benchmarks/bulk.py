@@ -56,7 +56,7 @@ def rows() -> list[Row]:
 
 def measure() -> tuple[float, ...]:
     """Texts, peak MiB above the loaded model, the same of the first half, wall s in all, and wall s that the scorer
-    alone takes for as many texts: measured before and after each half, since other work slows this machine at times."""
+    alone takes for as many texts: measured before and after, since other work slows this machine at times."""
     items = int(os.environ.get("GOLDFOLD_BENCH_BULK_ITEMS", ITEMS))
     with tempfile.TemporaryDirectory() as folder:
         words = made_words(np.random.default_rng(0))
@@ -72,7 +72,7 @@ def measure() -> tuple[float, ...]:
             _score(lake, scorer, most)
             seconds += time.perf_counter() - started
             halves.append(peak_mib() - before)
-            alone.append(_alone_s(scorer, words))
+        alone.append(_alone_s(scorer, words))
         return items, halves[1], halves[0], seconds, items * sum(alone) / len(alone)
 
 
