@@ -18,6 +18,8 @@ from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
+from labeling.media import MediaReader
+from labeling.media_scorer import MediaScorer
 from labeling.policies import Policies, read_policies
 from labeling.records import Model
 from labeling.scorebook import LakeScorer, embedding_group
@@ -58,6 +60,8 @@ class Goldfold:
         self._prototypes: Head | None = None
         self._scorers: dict[str, LakeScorer] = {}
         self._cascades: dict[tuple[str, ...], LakeScorer] = {}
+        self._media: MediaReader | None = None
+        self._media_scorers: dict[str, MediaScorer] = {}
 
     @property
     def jobs_url(self) -> str:
@@ -141,6 +145,30 @@ class Goldfold:
         calibrator = found.limited(scorer.policies) if found is not None else None
         return scorer if calibrator is None or calibrator.is_identity else calibrated(scorer, calibrator)
 
+    def media_scorer(self, modality: str) -> MediaScorer | None:
+        """The scorer of images, or of videos; None where the settings name none. Raises InvalidInput (media_dir,
+        media_hosts), SettingsError, ScoringError."""
+        named = {"image": self.settings.image_scorer, "video": self.settings.video_scorer}[modality]
+        if named is None:
+            return None
+        with self._lock:
+            if modality not in self._media_scorers:
+                build = import_module("api.media_scorers").build_items_scorer
+                made = build(modality, named, self.settings, self.policies, self._own, self.media)
+                self._media_scorers[modality] = made
+            return self._media_scorers[modality]
+
+    @property
+    def media(self) -> MediaReader:
+        """What reads the media of items. Raises InvalidInput (media_dir, media_hosts)."""
+        with self._lock:
+            if self._media is None:
+                given = self.settings
+                self._media = MediaReader(
+                    given.media_dir, given.media_hosts, given.media_max_bytes, given.media_timeout_s
+                )
+            return self._media
+
     def vectors(self) -> LakeVectors:
         """Embeddings of the current scorer, by item."""
         return LakeVectors(self.lake, embedding_group(self.scorer()))
@@ -191,6 +219,8 @@ class Goldfold:
     def close(self) -> None:
         """Close what was opened; doing so twice changes nothing."""
         self.ledger.close()
+        if self._media is not None:
+            self._media.close()
         with self._studio_lock:
             if self._studio is not None:
                 self._studio.close()
@@ -200,6 +230,9 @@ class Goldfold:
             return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
 
         return own() if self.learns else models().build_scorer(self.settings, self.policies, own)
+
+    def _own(self) -> LakeScorer:
+        return models().build_head_scorer(self.encoder, self.head(self.ledger.models.champion()))
 
     @cached_property
     def learns(self) -> bool:

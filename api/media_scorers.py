@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from configs.errors import SettingsError
 from configs.scorer_files import check_reads, read_scorer, scorer_path
 from configs.scorer_kinds import HFImage, ImageText, OpenNSFWFile, ScorerFile, VideoFramesFile
 from configs.settings import Settings
+from labeling.media import MediaReader
+from labeling.media_scorer import ImageItems, MediaScorer, VideoItems
+from labeling.policies import Policies
+from labeling.scorebook import LakeScorer
 from scoring.base import ImageScorer, VideoScorer
 from scoring.frames import Sampling
 from scoring.hf_image import HFImageClassifier
@@ -41,6 +46,23 @@ def build_video_scorer(named: str, makings: Makings) -> VideoScorer:
             limits=VideoLimits(file_bytes=file.max_bytes, duration_s=file.max_duration_s),
             top=file.top,
         )
+
+
+def build_items_scorer(
+    modality: str,
+    named: str,
+    settings: Settings,
+    policies: Policies,
+    own: Callable[[], LakeScorer],
+    reader: MediaReader,
+) -> MediaScorer:
+    """The scorer of the items of a modality, image or video, by scorer file. Raises SettingsError, ScoringError."""
+    makings = Makings(settings, policies, own, Path())
+    if modality == "image":
+        return ImageItems(build_image_scorer(named, makings), reader)
+    file, _ = _read(named, makings, "video")
+    heard = isinstance(file, VideoFramesFile) and file.transcript is not None
+    return VideoItems(build_video_scorer(named, makings), reader, transcripts=heard)
 
 
 def _image_scorer(file: ScorerFile, settings: Settings) -> ImageScorer:

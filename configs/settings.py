@@ -165,6 +165,25 @@ class Settings(BaseSettings):
         min_length=1,
         description="Sentence encoder: default (all-MiniLM-L6-v2), a local path or a hub id.",
     )
+    image_scorer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Scorer of images: opennsfw, which comes with Goldfold, or another scorer file that reads images; "
+        "none: images wait.",
+    )
+    video_scorer: str | None = Field(
+        default=None, min_length=1, description="Scorer of videos: video, or another scorer file; none: videos wait."
+    )
+    media_dir: Path | None = Field(
+        default=None, description="Folder that the paths in an item's media are below; none: no local media is read."
+    )
+    media_hosts: list[str] = Field(
+        default=[],
+        description="Hosts that media may be fetched from, each with a port if need be. They must be at public "
+        "addresses; private:HOST:PORT names a server of your own network.",
+    )
+    media_max_bytes: int = Field(default=33_554_432, ge=1, description="Largest image, or fetched video, that is read.")
+    media_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that fetching one image or video may take.")
     device: Annotated[str, AfterValidator(_device)] = Field(
         default="auto",
         description="Where models run: cpu, cuda (every GPU), cuda:0 (one of them), or auto (GPUs if any).",

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.golden.text import bones_hash
@@ -24,8 +23,8 @@ from labeling.scorebook import (
     embedding_group,
     embeddings,
     failure_group,
+    keep,
     score_group,
-    vectors,
 )
 from labeling.store.interfaces import Audit, Lake
 from scoring.base import Progress
@@ -141,14 +140,7 @@ def score_missing(lake: Lake, full: LakeScorer, item_ids: Sequence[str], progres
     for start in range(0, len(waiting), CHUNK_ITEMS):
         chunk = waiting[start : start + CHUNK_ITEMS]
         scores = full.score(chunk, lake.take(chunk, ["text"])["text"].to_pylist())
-        if scores.ids:
-            lake.add_columns(embedding_group(full), scores.ids, {"embedding": vectors(scores.embeddings)})
-            columns = {p: pa.array(scores.probabilities[:, j]) for j, p in enumerate(scores.policies)}
-            lake.add_columns(score_group(full), scores.ids, columns)
-        if scores.failures:
-            reasons = pa.array([failure.reason for failure in scores.failures], pa.string())
-            failed = [failure.item_id for failure in scores.failures]
-            lake.add_columns(failure_group(full), failed, {"reason": reasons})
+        keep(lake.add_columns, full, scores, embeddings=True)
         if progress is not None:
             progress(start + len(chunk), len(waiting))
     return len(waiting)

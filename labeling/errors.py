@@ -3,10 +3,12 @@
 LabelingError
 ├── InvalidInput            content or answers that break a rule; names the field and the row
 │   ├── PolicyError         a policy file that breaks a rule
-│   └── DuplicateItem       an external_id that is there already with other content
+│   ├── DuplicateItem       an external_id that is there already with other content
+│   └── BadMedia            an item's media that may not, or cannot, be read
 ├── NotFound                an id nobody knows
 │   └── UnknownItem         item ids that are not in the lake
 ├── Conflict                the same id again, meaning something else
+│   └── PlanOutdated        the lake was compacted, or rows were deleted, under a scoring run that had planned
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
@@ -42,6 +44,10 @@ class DuplicateItem(InvalidInput):
     """An external_id is there already with other content; items are immutable, so use another id."""
 
 
+class BadMedia(InvalidInput):
+    """An item's media may not, or cannot, be read; the message says why and what to do."""
+
+
 class NotFound(LabelingError):
     """Nothing has that id."""
 
@@ -52,6 +58,10 @@ class UnknownItem(NotFound):
 
 class Conflict(LabelingError):
     """That id is taken by something else; use another id."""
+
+
+class PlanOutdated(Conflict):
+    """The lake was compacted, or rows were deleted, since a scoring run planned; it plans again by itself."""
 
 
 class NothingToDo(LabelingError):

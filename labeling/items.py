@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from labeling.errors import InvalidInput
 from labeling.records import Item
@@ -16,6 +18,7 @@ from labeling.records import Item
 COLUMNS = (
     "external_id",
     "text",
+    "media",
     "modality",
     "language",
     "market",
@@ -25,8 +28,15 @@ COLUMNS = (
     "policies",
 )
 MAX_WORD_CHARS = 512  # external_id, market and surface are keys and labels, not content
+MAX_MEDIA_CHARS = 2048
+MAX_DATA_CHARS = 4_000_000  # a data: URI is kept in the lake: a picture of up to 3 MB
+MODALITIES = ("text", "image", "video")
 MAX_VIEWS = 2**63 - 1  # what a 64-bit column holds
 
+_MODALITY_OF_SUFFIX = {
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".gif"), "image"),
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts"), "video"),
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
@@ -83,25 +93,58 @@ def parse_row(
     found: dict[str, object] = {}
     for name, check in _CHECKS.items():
         value = row.get(name)
+        if name == "text" and row.get("media") is not None and (value is None or _is_blank(value)):
+            continue  # a picture needs no caption
         if value is None and name not in _REQUIRED:
             continue
         try:
             found[name] = check(value, limits)
         except _Refused as refused:
             problems.append(Problem(row_number, name, str(refused)))
+    if not problems and (name_and_fault := _modality_fault(found)):
+        problems.append(Problem(row_number, *name_and_fault))
     return problems or _item(found)
 
 
 def _item(found: dict[str, object]) -> Item:
-    external_id, text = str(found["external_id"]), str(found["text"])
-    content_hash = sha256(text.encode()).hexdigest()
-    return Item(**{**found, "item_id": item_id_of(external_id), "content_hash": content_hash})  # type: ignore[arg-type]
+    external_id, text, media = (str(found.get(name, "")) for name in ("external_id", "text", "media"))
+    modality = str(found.get("modality", modality_of(media) if media else "text"))
+    said = f"{modality}\0{media}\0{text}" if media else text  # no field holds a NUL
+    made = {
+        "item_id": item_id_of(external_id),
+        "content_hash": sha256(said.encode()).hexdigest(),
+        "text": text,
+        "modality": modality,
+    }
+    return Item(**{**found, **made})  # type: ignore[arg-type]
+
+
+def modality_of(media: str) -> str:
+    """What the end of a file's name says it is: image, video, or nothing."""
+    name = urlsplit(media).path if "://" in media else media
+    return _MODALITY_OF_SUFFIX.get(PurePosixPath(name).suffix.lower(), "") if not media.startswith("data:") else ""
+
+
+def _modality_fault(found: Mapping[str, object]) -> tuple[str, str] | None:
+    """The field that does not go with the others, and why."""
+    media, modality = str(found.get("media", "")), found.get("modality")
+    if not media and modality in ("image", "video"):
+        return "media", f"is missing; an item that is {modality} needs it"
+    if media and modality == "text":
+        return "modality", "is 'text', but there is media; write image or video, or drop media"
+    if media and modality is None and not modality_of(media):
+        return "modality", f"cannot be told from media (known: {', '.join(_MODALITY_OF_SUFFIX)}); write image or video"
+    return None
 
 
 def _unknown_column(name: str) -> str:
     near = get_close_matches(name, COLUMNS, n=1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown column{meant} (known: {', '.join(COLUMNS)}; drop or map the others)"
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _string(value: object) -> str:
@@ -143,10 +186,25 @@ def _external_id(value: object, limits: _Limits) -> str:
     return word
 
 
+def _media(value: object, _: _Limits) -> str:
+    media = _string(value)
+    if _CONTROL.search(media):
+        raise _Refused("holds a control character such as a line break; remove it")
+    if not media.strip():
+        raise _Refused("is empty; leave it out, or say where the file is")
+    most = MAX_DATA_CHARS if media.startswith("data:") else MAX_MEDIA_CHARS
+    if len(media) > most:
+        raise _Refused(f"is {len(media)} characters long; at most {most} are kept")
+    if not media.startswith("data:") and "://" in media and not media.lower().startswith(("http://", "https://")):
+        raise _Refused("is of a kind that is not read; write a path below media_dir, a data: URI or an http(s) URL")
+    return media
+
+
 def _modality(value: object, _: _Limits) -> str:
-    if _string(value) != "text":
-        raise _Refused(f"{value!r} cannot be scored yet; only 'text' can")
-    return "text"
+    modality = _string(value)
+    if modality not in MODALITIES:
+        raise _Refused(f"{_short(modality)} is unknown; write one of {', '.join(MODALITIES)}")
+    return modality
 
 
 def _language(value: object, _: _Limits) -> str:
@@ -213,6 +271,7 @@ _REQUIRED = ("external_id", "text")
 _CHECKS: dict[str, Callable[[object, _Limits], object]] = {
     "external_id": _external_id,
     "text": _text,
+    "media": _media,
     "modality": _modality,
     "language": _language,
     "market": _word,

@@ -98,8 +98,11 @@ class ModelState(StrEnum):
 class Item:
     """One piece of content, immutable.
 
-    ``item_id`` is derived from ``external_id`` (the caller's key); ``content_hash`` is the SHA-256 (hex) of the
-    UTF-8 text. ``policies`` names the policies it may be judged under; empty means all of them.
+    ``item_id`` is derived from ``external_id`` (the caller's key). ``modality``: text, image or video. An image's or a
+    video's ``media`` says where it is (a path below the media folder, a data: URI, a URL), and ``text`` is its caption
+    or transcript, if any. ``content_hash`` is the SHA-256 (hex) of the UTF-8 text; of an image or a video that of its
+    modality, media and text, since the media is read when it is scored and not before. ``policies`` names the policies
+    it may be judged under; empty means all of them.
     """
 
     item_id: str
@@ -113,6 +116,7 @@ class Item:
     views: int = 0
     created_at: datetime | None = None
     policies: tuple[str, ...] = ()
+    media: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class RegisteredItem:
     external_id: str
     content_hash: str
     lake_version: int
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)

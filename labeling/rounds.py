@@ -14,17 +14,19 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
+import pyarrow.compute as pc
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
-from labeling.scorebook import LakeScorer, Sheet, read_sheet
+from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
 from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
 from selection.checks import check_plan
 from selection.errors import BudgetTooLarge, EmptyFrame
 from selection.select import select
 from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
 
+TEXT = "text"  # the modality that rounds ask about
 _SELECTED = (RoundState.SELECTED, RoundState.OPEN, RoundState.CLOSED)
 
 
@@ -98,7 +100,7 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
         return stores.rounds.get(round_id)
     _check_versions(round_, policies)
     version = int(str(round_.frame["lake_version"]))
-    sheet = read_sheet(lake, scorer, stores.items.ids(version))
+    sheet = read_sheet(lake, scorer, stores.items.ids(version, TEXT))
     if sheet.waiting:
         raise NothingToDo(
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
@@ -106,6 +108,7 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
         )
     selection = _select(stores, lake, round_.plan, round_.seed, sheet)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
+    complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
     counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
     frame = {**round_.frame, **selection.frame, **counts}
@@ -116,7 +119,7 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
 def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, request: RoundRequest) -> Preview:
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = _plan_of(request, policies)
-    sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version()))
+    sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT))
     return Preview(_select(stores, lake, plan, request.seed, sheet), len(sheet.ids))
 
 
@@ -158,11 +161,19 @@ def check_frame(stores: Stores, lake: Lake, policies: Policies, request: RoundRe
     if not stores.items.count() or not lake.snapshot():
         raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
     chosen, judged, pairs = frozenset(_floats(plan["thresholds"])), stores.rounds.judged(), 0
-    for batch in lake.scan(["policies"]):
+    texts = 0
+    for batch in lake.scan(["policies", "modality"]):
+        batch = batch.filter(pc.equal(batch["modality"], TEXT))
+        texts += batch.num_rows
         for item_id, only in zip(batch["item_id"].to_pylist(), batch["policies"].to_pylist(), strict=True):
             pairs += sum((item_id, p) not in judged for p in (chosen.intersection(only) if only else chosen))
         if pairs >= request.budget:
             return
+    if not texts:
+        raise NothingToDo(
+            "the lake holds no text: a round asks people about texts only, since images and videos are not shown in "
+            "Label Studio yet; ingest texts"
+        )
     if not pairs:
         raise EmptyFrame("rounds have picked every item under every policy asked for: ingest more items")
     raise BudgetTooLarge(

@@ -1,30 +1,45 @@
-"""Scores and embeddings in the lake: who still needs one, chunk by chunk, so that a scoring run resumes by item.
+"""Scores and embeddings in the lake: how they are written, and read back as a sheet.
 
-Column groups: ``embeddings-<embedding version>`` (column ``embedding``), ``scores-<scorer version>`` (one column per
-policy) and ``failures-<scorer version>`` (column ``reason``) for items that this scorer could not score.
+Column groups: ``embeddings-<embedding version>`` (column ``embedding``; no row for an item that the scorer made none
+for), ``notes-<embedding version>`` (column ``note``: the item was scored from more than its embedding, so it is never
+scored from that alone), ``scores-<scorer version>`` (one column per policy) and ``failures-<scorer version>`` (column
+``reason``) for items that this scorer could not score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.errors import UnknownItem
-from labeling.store.interfaces import Lake
-from scoring.base import Progress, Scorer, Scores
+from labeling.store.interfaces import ITEMS, Lake
+from scoring.base import Scorer, Scores
 
 SCORES = "scores-"
 FAILURES = "failures-"
-KEPT_FACTOR = 64  # scoring a kept embedding costs next to nothing, but each commit reads the lake's ids
+NOTES = "notes-"
+TEXTS = {"modality": "text"}
 
 F32 = npt.NDArray[np.float32]
 F16 = npt.NDArray[np.float16]
+Add = Callable[[str, Sequence[str], Mapping[str, pa.Array]], object]  # of a lake, or of a gap
+
+
+class Named(Protocol):
+    """What a scorer's column groups are called by."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def embedding_version(self) -> str: ...
 
 
 class LakeScorer(Scorer, Protocol):
@@ -41,18 +56,18 @@ class EmbeddingScorer(Protocol):
     def score_embeddings(self, ids: Sequence[str], embeddings: F16) -> Scores: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredChunk:
-    """What one chunk did: ``scored`` + ``failed`` items now have an outcome, ``left`` items still need one."""
+@runtime_checkable
+class FullScorer(Protocol):
+    """A scorer that leaves some items without an embedding, and can make it when it matters."""
 
-    scored: int
-    failed: int
-    left: int
+    def score_fully(self, ids: Sequence[str], texts: Sequence[str]) -> Scores:
+        """As ``Scorer.score``, with an embedding for every item that has a score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Scores and embeddings of n items, row i belonging to ``ids[i]``; shapes and dtypes as in ``Scores``.
+    """Scores and embeddings of n items, row i belonging to ``ids[i]``; shapes and dtypes as in ``Scores``. An item
+    with a score and without an embedding has a zero row (of one column where no item has an embedding).
 
     Of the items asked for, ``failed`` could not be scored by this scorer and ``waiting`` were not tried yet."""
 
@@ -64,70 +79,44 @@ class Sheet:
     waiting: int = 0
 
 
-def embedding_group(scorer: LakeScorer) -> str:
+def embedding_group(scorer: Named) -> str:
     return f"embeddings-{scorer.embedding_version}"
 
 
-def score_group(scorer: LakeScorer) -> str:
+def score_group(scorer: Named) -> str:
     return f"{SCORES}{scorer.version}"
 
 
-def failure_group(scorer: LakeScorer) -> str:
+def failure_group(scorer: Named) -> str:
     return f"{FAILURES}{scorer.version}"
 
 
+def note_group(scorer: Named) -> str:
+    return f"{NOTES}{scorer.embedding_version}"
+
+
 def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
-    """Items without a score and without a recorded failure under this scorer, sorted."""
-    failed = set(lake.ids(failure_group(scorer)))
-    return [item_id for item_id in lake.missing(score_group(scorer)) if item_id not in failed]
+    """Texts without a score and without a recorded failure under this scorer, sorted."""
+    gap = lake.gap(ITEMS, without=(score_group(scorer), failure_group(scorer)), where=TEXTS)
+    return sorted(gap.take([], len(gap), sys.maxsize).column("item_id").to_pylist())
 
 
-def score_chunk(
-    lake: Lake,
-    scorer: LakeScorer,
-    chunk_items: int,
-    progress: Progress | None = None,
-    *,
-    most: int | None = None,
-) -> ScoredChunk:
-    """Score up to ``chunk_items`` items that still need it and keep the result; items with a kept embedding come
-    first, ``KEPT_FACTOR`` times as many at once; never more than ``most``. Safe to run again at any point: embeddings
-    are committed first, then scores, then failures, and rows already there are skipped. Raises ValueError when the
-    scorer leaves an item out."""
-    waiting = unscored(lake, scorer)
-    if not waiting:
-        return ScoredChunk(scored=0, failed=0, left=0)
-    most = len(waiting) if most is None else most
-    scores = _score_kept(lake, scorer, waiting, min(most, chunk_items * KEPT_FACTOR))
-    if scores is None:
-        scores = _score_texts(lake, scorer, waiting[: min(most, chunk_items)], progress)
+def keep(add: Add, scorer: Named, scores: Scores, *, embeddings: bool) -> None:
+    """Write what a scorer said: notes first, since a kept embedding without its note would be taken for the whole text,
+    then ``embeddings`` when asked to, scores and failures. Each is one commit; rows already there are skipped."""
+    notes: dict[str, list[str]] = {}
+    for note in scores.notes:
+        notes.setdefault(note.item_id, []).append(note.text)
+    if notes:
+        add(note_group(scorer), list(notes), {"note": pa.array(["; ".join(told) for told in notes.values()])})
+    if embeddings:
+        keep_embeddings(add, scorer, scores)
     if scores.ids:
         columns = {p: pa.array(scores.probabilities[:, j]) for j, p in enumerate(scores.policies)}
-        lake.add_columns(score_group(scorer), scores.ids, columns)
+        add(score_group(scorer), scores.ids, columns)
     if scores.failures:
         reasons = pa.array([failure.reason for failure in scores.failures], pa.string())
-        lake.add_columns(failure_group(scorer), [failure.item_id for failure in scores.failures], {"reason": reasons})
-    done = len(scores.ids) + len(scores.failures)
-    return ScoredChunk(len(scores.ids), len(scores.failures), len(waiting) - done)
-
-
-def _score_kept(lake: Lake, scorer: LakeScorer, waiting: Sequence[str], most: int) -> Scores | None:
-    """Scores of up to ``most`` items from their kept embeddings; None when the scorer cannot, or none has one."""
-    if not isinstance(scorer, EmbeddingScorer):
-        return None
-    kept = set(lake.ids(embedding_group(scorer)))
-    known = [item_id for item_id in waiting if item_id in kept][:most]
-    if not known:
-        return None
-    return whole(scorer.score_embeddings(known, embeddings(lake, scorer.embedding_version, known)), known)
-
-
-def _score_texts(lake: Lake, scorer: LakeScorer, chunk: Sequence[str], progress: Progress | None) -> Scores:
-    texts = lake.take(chunk, ["text"])["text"].to_pylist()
-    scores = whole(scorer.score(chunk, texts, progress), chunk)
-    if scores.ids:
-        lake.add_columns(embedding_group(scorer), scores.ids, {"embedding": vectors(scores.embeddings)})
-    return scores
+        add(failure_group(scorer), [failure.item_id for failure in scores.failures], {"reason": reasons})
 
 
 def whole(scores: Scores, asked: Sequence[str]) -> Scores:
@@ -139,6 +128,27 @@ def whole(scores: Scores, asked: Sequence[str]) -> Scores:
             f"a scorer owes each item asked for a score or a failure; {odd[0]!r} is wrong ({len(odd)} are)"
         )
     return scores
+
+
+def keep_embeddings(add: Add, scorer: Named, scores: Scores) -> None:
+    """Write the embeddings of ``scores``, but for the zero rows: there the scorer made none."""
+    made = np.flatnonzero(scores.embeddings.any(axis=1))
+    if len(made):
+        add(embedding_group(scorer), [scores.ids[i] for i in made], {"embedding": vectors(scores.embeddings[made])})
+
+
+def complete(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> int:
+    """Make and keep the embeddings that these items lack, when the scorer can; how many it made. An item whose text
+    cannot be read stays without. Raises UnknownItem for items that are not in the lake."""
+    if not isinstance(scorer, FullScorer):
+        return 0
+    there = _having(lake, embedding_group(scorer), item_ids)
+    wanted = [item_id for item_id in dict.fromkeys(item_ids) if item_id not in there]
+    if not wanted:
+        return 0
+    scores = scorer.score_fully(wanted, lake.take(wanted, ["text"])["text"].to_pylist())
+    keep_embeddings(lake.add_columns, scorer, scores)
+    return int(scores.embeddings.any(axis=1).sum())
 
 
 def embeddings(lake: Lake, embedding_version: str, item_ids: Sequence[str]) -> F16:
@@ -157,16 +167,34 @@ def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> Sheet
         return Sheet((), scorer.policies, empty, np.zeros((0, 0), np.float16), failed, waiting)
     table = lake.take(ids, list(scorer.policies), score_group(scorer))
     probabilities = np.column_stack([table[p].to_numpy() for p in scorer.policies]).astype(np.float32, copy=False)
-    found = embeddings(lake, scorer.embedding_version, ids)
-    return Sheet(ids, scorer.policies, probabilities, found, failed, waiting)
+    return Sheet(ids, scorer.policies, probabilities, _rows(lake, scorer, ids), failed, waiting)
+
+
+def _rows(lake: Lake, scorer: LakeScorer, ids: Sequence[str]) -> F16:
+    """An embedding each, zeros for an item that has none."""
+    there = _having(lake, embedding_group(scorer), ids)
+    if len(there) == len(ids):
+        return embeddings(lake, scorer.embedding_version, ids)
+    if not there:
+        return np.zeros((len(ids), 1), np.float16)
+    held = [row for row, item_id in enumerate(ids) if item_id in there]
+    found = embeddings(lake, scorer.embedding_version, [ids[row] for row in held])
+    rows = np.zeros((len(ids), found.shape[1]), np.float16)
+    rows[held] = found
+    return rows
+
+
+def _having(lake: Lake, group: str, item_ids: Sequence[str]) -> set[str]:
+    """Those of ``item_ids`` that have a row in a group."""
+    return set(lake.ids(group)).intersection(item_ids)
 
 
 def _without_score(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> tuple[int, int]:
     """How many of them failed, and how many still wait; an item that left the lake does neither."""
     if not item_ids:
         return 0, 0
-    failed = set(lake.ids(failure_group(scorer))).intersection(item_ids)
-    waiting = set(lake.ids()).intersection(item_ids) - failed
+    failed = _having(lake, failure_group(scorer), item_ids)
+    waiting = _having(lake, ITEMS, item_ids) - failed
     return len(failed), len(waiting)
 
 
@@ -186,10 +214,22 @@ def matrix(column: pa.ChunkedArray) -> F16:
 
 def scores_of(lake: Lake, item_id: str) -> dict[str, dict[str, float]]:
     """Every score an item has: scorer version -> policy -> probability."""
-    found: dict[str, dict[str, float]] = {}
+    return {
+        version: {name: float(p) for name, p in row.items()} for version, row in _rows_of(lake, SCORES, item_id).items()
+    }
+
+
+def notes_of(lake: Lake, item_id: str) -> dict[str, str]:
+    """What its scores do not say by themselves: embedding version -> note."""
+    return {version: str(row["note"]) for version, row in _rows_of(lake, NOTES, item_id).items()}
+
+
+def _rows_of(lake: Lake, prefix: str, item_id: str) -> dict[str, dict[str, Any]]:
+    """An item's row in each group of that prefix, by the rest of the group's name."""
+    found: dict[str, dict[str, Any]] = {}
     for group in lake.groups():
-        if group.startswith(SCORES):
-            with suppress(UnknownItem):  # this scorer has not scored it
+        if group.startswith(prefix):
+            with suppress(UnknownItem):  # it has none there
                 row = lake.take([item_id], lake.columns(group), group).to_pylist()[0]
-                found[group.removeprefix(SCORES)] = {name: float(p) for name, p in row.items() if name != "item_id"}
+                found[group.removeprefix(prefix)] = {name: value for name, value in row.items() if name != "item_id"}
     return found

@@ -97,11 +97,13 @@ def _lengths(pool: Pool) -> None:
     for start in range(0, len(pool.ids), _CHUNK_ROWS):
         part = pool.embeddings[start : start + _CHUNK_ROWS].astype(np.float32)
         lengths = np.sqrt(np.einsum("ij,ij->i", part, part))
-        good = np.abs(lengths - 1.0) <= _NORM_SLACK  # False for NaN too
+        good = (np.abs(lengths - 1.0) <= _NORM_SLACK) | (lengths == 0)  # False for NaN too
         if not good.all():
             row = int(np.argmin(good))
             where = _where(pool, start + row)
-            raise BadPool(f"embeddings: {where} has length {lengths[row]:.3f}; rows must be L2-normalised and finite")
+            raise BadPool(
+                f"embeddings: {where} has length {lengths[row]:.3f}; rows must be L2-normalised and finite, or all zero"
+            )
 
 
 def _lanes(lanes: tuple[Lane, ...]) -> None:

@@ -37,7 +37,8 @@ def spread(embeddings: F16 | F32, n: int, seed: int) -> Spread:
     if m <= n:
         return Spread(np.arange(m), np.full(m, -1))
     labels = near_duplicate_groups(embeddings, 1.0)
-    distinct = int(np.count_nonzero(labels == np.arange(m)))
+    made = embeddings.any(axis=1)  # items without an embedding are one point, at the origin
+    distinct = int(np.count_nonzero((labels == np.arange(m)) & made)) + int(not made.all())
     clusters = _kmeans(embeddings.astype(np.float32), min(n, distinct), seed)
     _, firsts = np.unique(clusters, return_index=True)
     rows = firsts.astype(np.int64)

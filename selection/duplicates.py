@@ -36,9 +36,10 @@ _PLANE_LEVELS = 16.0
 def near_duplicate_groups(embeddings: F16 | F32, cosine: float | None) -> Labels:
     """(n,) group labels; a label is the smallest row number of its group.
 
-    ``embeddings`` (n, d) float16 or float32, L2-normalised rows. ``cosine``: vectors at least this similar share a
-    group; 1.0 or more: only equal vectors; None: nobody does. The same for any number of threads; rows in another
-    order give the same partition, except that in buckets of more than 48 close rows LSH may try other pairs.
+    ``embeddings`` (n, d) float16 or float32, L2-normalised rows; a zero row says nothing and stays alone.
+    ``cosine``: vectors at least this similar share a group; 1.0 or more: only equal vectors; None: nobody does. The
+    same for any number of threads; rows in another order give the same partition, except that in buckets of more than
+    48 close rows LSH may try other pairs.
     Raises BadPool on anything but a matrix of finite numbers.
     """
     if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.floating):
@@ -47,6 +48,10 @@ def near_duplicate_groups(embeddings: F16 | F32, cosine: float | None) -> Labels
         raise BadPool("embeddings: a row holds NaN or infinity")
     labels: Labels = np.arange(len(embeddings), dtype=np.int64)
     if cosine is None or len(embeddings) == 0:
+        return labels
+    made = np.flatnonzero(embeddings.any(axis=1))
+    if len(made) < len(labels):
+        labels[made] = made[near_duplicate_groups(embeddings[made], cosine)]
         return labels
     labels = _join(labels, _equal_pairs(embeddings))
     if cosine >= 1.0:

@@ -18,7 +18,8 @@ LANES = ("random", "risk", "uncertain")
 class Pool:
     """The frame of a round: n items under k policies. Order carries no meaning: picks are the same for any.
 
-    ``probabilities`` (n, k) float32 in [0, 1]; ``embeddings`` (n, d) float16 or float32, L2-normalised rows;
+    ``probabilities`` (n, k) float32 in [0, 1]; ``embeddings`` (n, d) float16 or float32, L2-normalised rows, all zero
+    for an item that has none;
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
     ``languages`` one BCP-47 tag per item ("und": unknown).
     """

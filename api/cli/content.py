@@ -1,9 +1,9 @@
-"""Commands on content: ingest and score."""
+"""Commands on content: ingest, score and show."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,9 +11,12 @@ from api.cli.bulk import BulkOptions, score_in_bulk
 from api.cli.output import bar, out, show_json
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.ids import new_id
+from api.items import shown
 from api.requests import score_request
 from labeling.ingest import IngestReport, ingest
 from labeling.readers import column_map
+
+MEDIA_CHARS = 200  # shown of a media; a data: URI may be millions
 
 
 def ingest_command(
@@ -99,11 +102,43 @@ def score_command(
     if as_json:
         show_json(result)
         return
-    out.print(f"{result['scored']} items scored by {result['scorer']} {result['scorer_version']}")
-    if result["left"]:
-        out.print(f"{result['left']} items still wait")
-    if result["failed"]:
-        out.print(f"{result['failed']} items could not be scored; the lake keeps the reason of each")
+    _tell("items", result)
+    for modality, done in sorted(result.get("media", {}).items()):
+        _tell(f"{modality}s", done)
+    for kind in result.get("waiting", []):  # an older version's job told neither
+        out.print(f"{kind['items']} {kind['modality']}s wait: the setting {kind['setting']} names no scorer for them")
+
+
+def _tell(what: str, done: dict[str, Any]) -> None:
+    """What a job did with the items of one kind."""
+    out.print(f"{done['scored']} {what} scored by {done['scorer']} {done['scorer_version']}")
+    if done["left"]:
+        out.print(f"{done['left']} {what} still wait")
+    if done["failed"]:
+        out.print(f"{done['failed']} {what} could not be scored; the lake keeps the reason of each")
+
+
+def show_command(
+    context: typer.Context,
+    external_id: Annotated[str, typer.Argument(help="The item's external_id.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show an item: its text, and its score by each scorer that has met it. Example: goldfold show post-1"""
+    with goldfold(context) as app:
+        item = shown(app, external_id)
+    if as_json:
+        show_json(item)
+        return
+    out.print(f"{item['external_id']} ({item['item_id']}, {item['language']})")
+    if item["media"]:
+        out.print(f"{item['modality']} {item['media'][:MEDIA_CHARS]}")
+    out.print(item["text"])
+    for version, scores in sorted(item["scores"].items()):
+        out.print(f"{version}: " + ", ".join(f"{policy} {p:.3f}" for policy, p in sorted(scores.items())))
+    for _, note in sorted(item["notes"].items()):
+        out.print(f"note: {note}")
+    if not item["scores"]:
+        out.print("no score yet: goldfold score")
 
 
 def _show(report: IngestReport, as_json: bool) -> None:

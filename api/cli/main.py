@@ -32,6 +32,7 @@ class Commands(LazyGroup):
         "ingest": Entry("api.cli.content:ingest_command", "Take content in."),
         "score": Entry("api.cli.content:score_command", "Score every item that has no score under the current model."),
         "cascade": Entry("api.cli.cascade:app", "The cascade before the scorer: fit it, and see what it loses."),
+        "show": Entry("api.cli.content:show_command", "Show an item and its scores."),
         "round": Entry("api.cli.rounds:round_command", "Score, pick, and send the picks to Label Studio, blind."),
         "rounds": Entry("api.cli.rounds:rounds_command", "List the rounds."),
         "cancel": Entry("api.cli.cancel:cancel_command", "End a round early; its open tasks are withdrawn."),

@@ -32,6 +32,12 @@ class Steps:
         with self._changed:
             self._open = True
 
+    @property
+    def is_open(self) -> bool:
+        """May steps go on? A long one asks now and then, and ends early when not."""
+        with self._changed:
+            return self._open
+
     def close(self) -> None:
         """Let no step start from now on; those that run, run to their end."""
         with self._changed:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from time import monotonic
 from typing import Any
 
 import structlog
 
 from api.composition import Goldfold
 from api.jobs.progress import forget, tick
+from api.jobs.running import STEPS
+from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
 from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
+from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
-from labeling.scorebook import failure_group, score_chunk, score_group
+from labeling.score_run import ScoreRun
+from labeling.scorebook import LakeScorer, failure_group, score_group
 from labeling.settle import settle_all
+from labeling.store.interfaces import ITEMS
 from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import PushReport, push_tasks
@@ -30,24 +36,63 @@ log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
 WEBHOOK = "/v1/webhooks/label-studio"
-SCORE_CHUNK, MAX_SCORE_CHUNK = 256, 8192  # items a scoring step commits at once: what a crash costs at most
+MAX_SCORE_CHUNK = 8192
+# Items committed at once, least and most; a crash costs two chunks at most.
+SCORE_CHUNKS = {"text": (256, MAX_SCORE_CHUNK), "image": (64, 1024), "video": (4, 16)}
+SCORE_STEP_S = 10.0  # a step ends with the chunk in which it gets as old: what a cancelled job waits for
+COMPACT_CHUNKS = 32  # small fragments that a step may leave before they are merged
 UNSENT = (TaskState.QUEUED, TaskState.SENDING)
 PUSH_CHUNK = 200  # tasks a push step sends at once
 
 
-def score(goldfold: Goldfold, job_id: str, most: int | None = None) -> Json:
-    """Score one chunk, ``most`` items at most; ``left`` items still wait."""
-    scorer, lake = goldfold.scorer(), goldfold.lake
-    before, total = lake.count(score_group(scorer)) + lake.count(failure_group(scorer)), lake.count()
-    size = max(SCORE_CHUNK, min(MAX_SCORE_CHUNK, total // 64))  # a chunk reads all ids: few chunks for a large lake
+def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: str = "text") -> Json:
+    """Score chunks of a modality's items for about ``SCORE_STEP_S``, ``most`` items at most; ``left`` items still wait,
+    and ``chunks`` were committed. Raises NothingToDo when the settings name no scorer for that modality any more."""
+    scorer, lake = _scorer(goldfold, modality), goldfold.lake
+    least, largest = SCORE_CHUNKS[modality]
+    size = max(least, min(largest, lake.count() // 64))  # a commit is a fragment: few of them for a large lake
+    run = SCORE_RUNS.of(job_id, lake, scorer, size)
+    before = lake.count(score_group(scorer)) + lake.count(failure_group(scorer))
+    total, until, chunks = before + run.look(), monotonic() + SCORE_STEP_S, run.chunks
     try:
-        chunk = score_chunk(
-            lake, scorer, size, lambda done, _chunk: tick(job_id, "score", before + done, total), most=most
+        done = run.go(
+            most=most,
+            until=lambda: monotonic() >= until or run.chunks - chunks >= COMPACT_CHUNKS or not STEPS.is_open,
+            progress=lambda done, _: tick(job_id, "score", before + done, total),
         )
     finally:
         forget(job_id)
-    said = {"scorer": scorer.name, "version": scorer.version, "done": total - chunk.left, "total": total}
-    return {**asdict(chunk), **said}
+    if not done.left or (most is not None and done.scored + done.failed >= most):
+        SCORE_RUNS.forget(job_id)
+    total = before + done.scored + done.failed + done.left
+    said = {"scorer": scorer.name, "version": scorer.version, "done": total - done.left, "total": total}
+    return {**asdict(done), **said, "chunks": run.chunks - chunks}
+
+
+def media(goldfold: Goldfold) -> list[Json]:
+    """The items that are no texts, by modality; ``setting``: what names their scorer, and whether it does."""
+    kinds = ("image", "video")
+    counts = {kind: len(goldfold.lake.gap(ITEMS, where={"modality": kind})) for kind in kinds}
+    settings = {kind: f"{kind}_scorer" for kind in kinds}
+    return [
+        {
+            "modality": kind,
+            "items": counts[kind],
+            "setting": settings[kind],
+            "set": getattr(goldfold.settings, settings[kind]) is not None,
+        }
+        for kind in kinds
+        if counts[kind]
+    ]
+
+
+def _scorer(goldfold: Goldfold, modality: str) -> LakeScorer | MediaScorer:
+    if modality == "text":
+        return goldfold.scorer()
+    scorer = goldfold.media_scorer(modality)
+    if scorer is None:
+        raise NothingToDo(f"{modality}_scorer: nothing scores items of that kind; set it, or start a new job")
+    return scorer
 
 
 def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
@@ -59,8 +104,7 @@ def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
 def select(goldfold: Goldfold, round_id: str) -> Json:
     """Pick and commit; ``policies`` have tasks in this round."""
     scorer = goldfold.scorer()
-    while score_chunk(goldfold.lake, scorer, MAX_SCORE_CHUNK).left:
-        pass  # only when another model was promoted since the scoring steps
+    ScoreRun(goldfold.lake, scorer, MAX_SCORE_CHUNK).go()  # when another model was promoted since the scoring steps
     try:
         select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id)
     except SelectionError as error:  # its frame is frozen, so it stays that way

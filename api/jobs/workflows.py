@@ -18,13 +18,13 @@ from api.jobs import steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
+from api.jobs.score_runs import SCORE_RUNS
 from labeling.errors import StudioUnreachable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 HEAVY = "heavy"  # score, round and train: one at a time over all processes
-COMPACT_CHUNKS = 32
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -37,6 +37,7 @@ def bind(goldfold: Goldfold) -> None:
     """Say which Goldfold the jobs of this process work on from now on."""
     _bound[:] = [goldfold]
     RUNS.clear()
+    SCORE_RUNS.clear()
     STEPS.open()
 
 
@@ -74,8 +75,13 @@ def _say(stage: str, done: int, total: int) -> None:
 
 
 @DBOS.step()
-def step_score(most: int | None) -> Json:
-    return _run(steps.score, job_id(), most)
+def step_score(most: int | None, modality: str = "text") -> Json:
+    return _run(steps.score, job_id(), most, modality)
+
+
+@DBOS.step()
+def step_media() -> list[Json]:
+    return _run(steps.media)
 
 
 @DBOS.step()
@@ -151,17 +157,30 @@ def job_id() -> str:
 @DBOS.workflow()
 @_watched
 def score(request: Json) -> Json:
-    """Score the items that have no score under the current scorer: all of them, or ``max_items``."""
-    return _score_all(request.get("max_items"))
+    """Score the items that have no score under the current scorers: all of them, or ``max_items``. ``media`` tells the
+    same of images and videos, ``waiting`` which of them have no scorer."""
+    most = request.get("max_items")
+    done = _score_all(most)
+    tried = done["scored"] + done["failed"]
+    media, waiting = {}, []
+    for kind in step_media():
+        if not kind["set"]:
+            waiting.append(kind)
+        elif most is None or tried < most:
+            found = _score_all(None if most is None else most - tried, kind["modality"])
+            media[kind["modality"]] = found
+            tried += found["scored"] + found["failed"]
+    return {**done, "media": media, "waiting": waiting}
 
 
-def _score_all(most: int | None = None) -> Json:
+def _score_all(most: int | None = None, modality: str = "text") -> Json:
     scored = failed = chunks = 0
     while True:
-        chunk = step_score(None if most is None else most - scored - failed)
-        chunks += 1
-        if chunks % COMPACT_CHUNKS == 0:
+        chunk = step_score(None if most is None else most - scored - failed, modality)
+        chunks += chunk.get("chunks", 1)  # an older version's steps were a chunk each
+        if chunks >= steps.COMPACT_CHUNKS:
             step_compact()
+            chunks = 0
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
         _say("score", chunk["done"], chunk["total"])
         if not chunk["left"] or (most is not None and scored + failed >= most):

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Body, Depends, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Role, require
+from api.items import shown
 from api.problems import documented
 from api.routes.state import TheGoldfold
-from labeling.errors import NotFound
 from labeling.ingest import ingest
-from labeling.scorebook import scores_of
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=documented(404, 409, 503))
 
@@ -46,9 +45,14 @@ class ItemOut(BaseModel):
     item_id: str
     external_id: str
     content_hash: str
+    modality: str
+    media: str
     text: str
     language: str
     scores: dict[str, dict[str, float]] = Field(description="scorer version -> policy -> probability")
+    notes: dict[str, str] = Field(
+        description="embedding version -> what its scores do not say, such as that only parts of a long text were read"
+    )
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, dependencies=[Depends(require(Role.ENGINEER))])
@@ -68,15 +72,4 @@ def add_items(goldfold: TheGoldfold, batch: Annotated[ItemsIn, Body(examples=[EX
 @router.get("/{external_id}", dependencies=[Depends(require(Role.ENGINEER))])
 def get_item(goldfold: TheGoldfold, external_id: str) -> ItemOut:
     """An item with its scores."""
-    known = goldfold.ledger.items.known([external_id]).get(external_id)
-    if known is None:
-        raise NotFound(f"no item has the external_id {external_id!r}")
-    row = goldfold.lake.take([known.item_id], ["text", "language"]).to_pylist()[0]
-    return ItemOut(
-        item_id=known.item_id,
-        external_id=external_id,
-        content_hash=known.content_hash,
-        text=row["text"],
-        language=row["language"],
-        scores=scores_of(goldfold.lake, known.item_id),
-    )
+    return ItemOut(**shown(goldfold, external_id))

@@ -28,6 +28,7 @@ ITEM_SCHEMA = pa.schema(
         pa.field("views", pa.int64()),
         pa.field("created_at", pa.timestamp("us", tz="UTC")),
         pa.field("policies", pa.list_(pa.string())),
+        pa.field("media", pa.string()),
     ]
 )
 

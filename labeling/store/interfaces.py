@@ -37,6 +37,28 @@ from labeling.records import (
 ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
 
 
+class Gap(Protocol):
+    """Rows of a column group that lack something, as they were when the gap was asked for: take them in chunks, and add
+    what they lack. One thread may take while another adds.
+
+    The plan ends when the lake is compacted or rows are deleted; who lacks what is then to be asked anew.
+    """
+
+    def __len__(self) -> int:
+        """Rows not taken yet."""
+
+    def take(self, columns: Sequence[str], rows: int, max_bytes: int) -> pa.Table:
+        """The next rows, item_id first: at most ``rows`` of them, fewer when they would hold more than about
+        ``max_bytes``, none when there are no more. May raise PlanOutdated."""
+
+    def add(self, group: str, item_ids: Sequence[str], columns: Mapping[str, pa.Array]) -> None:
+        """As ``Lake.add_columns`` for rows that were taken here, each once, without a look at all ids of the group.
+        Raises PlanOutdated and adds nothing when a row may have been deleted since."""
+
+    def is_outdated(self) -> bool:
+        """Has the plan ended?"""
+
+
 class Lake(Protocol):
     """Bulk columns by item id, in column groups. Append-only but for ``delete``; each append is one commit."""
 
@@ -58,6 +80,17 @@ class Lake(Protocol):
 
     def missing(self, group: str) -> list[str]:
         """Ids in ``items`` that have no row in ``group``, sorted."""
+
+    def gap(
+        self,
+        group: str,
+        *,
+        within: Sequence[str] = (),
+        without: Sequence[str] = (),
+        where: Mapping[str, str] | None = None,
+    ) -> Gap:
+        """The rows of ``group`` whose item has a row in each group of ``within`` and in none of ``without``, and whose
+        columns hold what ``where`` says; none when the group does not exist. Memory grows by a bit a row."""
 
     def take(self, item_ids: Sequence[str], columns: Sequence[str], group: str = ITEMS) -> pa.Table:
         """Rows in the order asked, with item_id first. Raises UnknownItem naming ids that are not there."""
@@ -88,8 +121,9 @@ class ItemRegistry(Protocol):
     def unknown_ids(self, item_ids: Sequence[str]) -> list[str]:
         """Those of ``item_ids`` that the ledger does not know (orphans of the lake)."""
 
-    def ids(self, lake_version: int | None = None) -> list[str]:
-        """Every registered item id, sorted; with ``lake_version`` only those registered at or before it."""
+    def ids(self, lake_version: int | None = None, modality: str | None = None) -> list[str]:
+        """Every registered item id, sorted; with ``lake_version`` only those registered at or before it, with
+        ``modality`` only those of that kind."""
 
     def by_id(self, item_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         """Those of ``item_ids`` that are registered, by item id."""

@@ -36,6 +36,7 @@ class SqlItems:
                     "content_hash": item.content_hash,
                     "lake_version": lake_version,
                     "registered_at": at,
+                    "modality": item.modality,
                 }
                 for _, item in sorted(wanted.items())  # one order for all writers: no deadlock
             ]
@@ -47,8 +48,10 @@ class SqlItems:
             known = set(known_item_ids(connection, item_ids))
         return [item_id for item_id in dict.fromkeys(item_ids) if item_id not in known]
 
-    def ids(self, lake_version: int | None = None) -> list[str]:
+    def ids(self, lake_version: int | None = None, modality: str | None = None) -> list[str]:
         query = sa.select(items.c.item_id).order_by(items.c.item_id)
+        if modality is not None:
+            query = query.where(items.c.modality == modality)
         if lake_version is not None:
             query = query.where(items.c.lake_version <= lake_version)
         with self._database.read() as connection:

@@ -6,36 +6,24 @@ has no such lock: let one process at a time write a group there.
 
 from __future__ import annotations
 
-import fcntl
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import lance
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs
 
-from labeling.errors import DuplicateItem, InvalidInput, StoreError, UnknownItem
+from labeling.errors import DuplicateItem, InvalidInput, UnknownItem
 from labeling.records import Item
-from labeling.store.groups import KEY, check_name, check_schema, column_table, item_table
+from labeling.store.datasets import Datasets
+from labeling.store.gap import LanceGap
+from labeling.store.groups import ITEM_SCHEMA, KEY, check_schema, column_table, item_table
 from labeling.store.interfaces import ITEMS
 from labeling.store.rows import chunks, name_some
 
-_SUFFIX = ".lance"
-_LOCK = ".writer.lock"
 _DELETE_CHUNK = 10_000  # ids in one predicate
-_SOURCE_LINE = re.compile(r",?\s*(location:\s*)?/\S+\.rs:\d+:\d+")
-
-_ADVICE = {
-    "No space left": "the disk is full; free some space and run it again, nothing was half-written",
-    "File too large": "the disk or a quota is full; free some space and run it again, nothing was half-written",
-    "Permission denied": "it may not be written or read; check the permissions",
-    "Read-only file system": "it may not be written; check the permissions",
-}
 
 
 class LanceLake:
@@ -48,23 +36,21 @@ class LanceLake:
 
     def __init__(self, root: str | Path, *, keep_versions_s: float = 3600.0) -> None:
         self._keep = timedelta(seconds=keep_versions_s)
-        self._local = None if "://" in str(root) else Path(root).resolve()
-        self.root = str(self._local or root).rstrip("/")
-        with self._plain_errors():
-            if self._local is not None:
-                self._local.mkdir(parents=True, exist_ok=True)
+        self._datasets = Datasets(root)
+        self.root = self._datasets.root
+        self._add_new_fields()
 
     def append(self, items: Sequence[Item]) -> int:
         """Items already there with the same content are skipped; with other content they are a DuplicateItem."""
         table = item_table(items)
-        with self._writing():
-            dataset = self._open(ITEMS)
+        with self._datasets.writing():
+            dataset = self._datasets.open(ITEMS)
             return self._add(ITEMS, dataset, _new_items(dataset, table))
 
     def add_columns(self, group: str, item_ids: Sequence[str], columns: Mapping[str, pa.Array]) -> int:
         table = column_table(group, item_ids, columns)
-        with self._writing():
-            dataset = self._open(group)
+        with self._datasets.writing():
+            dataset = self._datasets.open(group)
             if dataset is not None:
                 table = check_schema(group, dataset.schema, table)
                 there = find_rows(dataset, table.column(KEY))
@@ -73,15 +59,10 @@ class LanceLake:
 
     def groups(self) -> list[str]:
         """Sorted."""
-        with self._plain_errors():
-            self._check_root()
-            system, base = self._file_system()
-            found = system.get_file_info(pyarrow.fs.FileSelector(base, allow_not_found=True))
-        names = [entry.base_name.removesuffix(_SUFFIX) for entry in found if entry.base_name.endswith(_SUFFIX)]
-        return sorted(name for name in names if self._open(name) is not None)
+        return self._datasets.names()
 
     def columns(self, group: str) -> list[str]:
-        dataset = self._open(group)
+        dataset = self._datasets.open(group)
         return [] if dataset is None else [name for name in dataset.schema.names if name != KEY]
 
     def ids(self, group: str = ITEMS) -> list[str]:
@@ -92,13 +73,24 @@ class LanceLake:
         there = pc.is_in(wanted, value_set=self._keys(group))
         return sorted(wanted.filter(pc.invert(there)).to_pylist())
 
+    def gap(
+        self,
+        group: str,
+        *,
+        within: Sequence[str] = (),
+        without: Sequence[str] = (),
+        where: Mapping[str, str] | None = None,
+    ) -> LanceGap:
+        """Raises InvalidInput for a group's name that cannot be one."""
+        return LanceGap(self._datasets, group, ITEMS, within, without, where or {})
+
     def take(self, item_ids: Sequence[str], columns: Sequence[str], group: str = ITEMS) -> pa.Table:
         """An id asked for twice comes twice. Raises InvalidInput for a column that is not there."""
-        dataset = self._open(group)
+        dataset = self._datasets.open(group)
         if dataset is None:
             raise UnknownItem(f"the lake has no column group {group!r} yet")
         names = _project(group, dataset, columns)
-        with self._plain_errors():
+        with self._datasets.plain_errors():
             wanted = pa.array(item_ids, pa.string())
             there = find_rows(dataset, wanted)
             index = pc.index_in(wanted, value_set=there.column(KEY))
@@ -111,111 +103,71 @@ class LanceLake:
 
     def scan(self, columns: Sequence[str], group: str = ITEMS, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
         """One version from start to end, whatever is written meanwhile; nothing when the group does not exist."""
-        dataset = self._open(group)
+        dataset = self._datasets.open(group)
         if dataset is None:
             return iter(())
         return self._stream(dataset, _project(group, dataset, columns), batch_rows)
 
     def count(self, group: str = ITEMS) -> int:
-        dataset = self._open(group)
-        with self._plain_errors():
+        dataset = self._datasets.open(group)
+        with self._datasets.plain_errors():
             return 0 if dataset is None else int(dataset.count_rows())
 
     def snapshot(self) -> int:
-        dataset = self._open(ITEMS)
+        dataset = self._datasets.open(ITEMS)
         return 0 if dataset is None else int(dataset.version)
 
     def delete(self, item_ids: Sequence[str]) -> None:
         """``items`` last, so that a delete cut short is found and done again. Unknown ids are skipped."""
         wanted = pa.array(sorted(set(item_ids)), pa.string())
-        with self._writing():
+        with self._datasets.writing():
             for group in sorted(self.groups(), key=lambda group: group == ITEMS):
-                dataset = self._open(group)
+                dataset = self._datasets.open(group)
                 for part in chunks(find_rows(dataset, wanted).column(KEY).to_pylist(), _DELETE_CHUNK):
                     dataset.delete(f"{KEY} IN ({', '.join(_quote(item_id) for item_id in part)})")
 
     def compact(self) -> None:
-        with self._writing():
+        with self._datasets.writing():
             for group in self.groups():
-                dataset = self._open(group)
+                dataset = self._datasets.open(group)
                 dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
                 dataset.cleanup_old_versions(older_than=self._keep)
 
+    def _add_new_fields(self) -> None:
+        """Items written by an older Goldfold get the columns it did not know, empty."""
+        if self._datasets.open(ITEMS) is None or not _new_fields(self._datasets.open(ITEMS)):
+            return
+        with self._datasets.writing():
+            dataset = self._datasets.open(ITEMS)
+            if missing := _new_fields(dataset):  # two processes may open it at once
+                dataset.add_columns(pa.schema(missing))
+
     def _add(self, group: str, dataset: Any, table: pa.Table) -> int:
-        """One commit; none when there is nothing to add. Returns the version that holds the rows."""
-        if table.num_rows == 0:
-            return 0 if dataset is None else int(dataset.version)
-        mode = "create" if dataset is None else "append"
-        return int(lance.write_dataset(table, self._uri(group), mode=mode).version)
+        """The version that holds the rows."""
+        added = self._datasets.add(group, dataset, table)
+        return 0 if added is None else int(added.version)
 
     def _keys(self, group: str) -> pa.ChunkedArray:
-        dataset = self._open(group)
-        with self._plain_errors():
+        dataset = self._datasets.open(group)
+        with self._datasets.plain_errors():
             if dataset is None:
                 return pa.chunked_array([], pa.string())
             return dataset.to_table(columns=[KEY]).column(KEY)
 
     def _stream(self, dataset: Any, names: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
-        with self._plain_errors():
+        with self._datasets.plain_errors():
             yield from dataset.to_batches(columns=names, batch_size=batch_rows)
 
-    def _open(self, group: str) -> Any:
-        """The newest version of a group's dataset; None when there is none."""
-        uri = self._uri(check_name(group))
-        with self._plain_errors():
-            self._check_root()
-            try:
-                return lance.dataset(uri)
-            except ValueError as error:
-                if "was not found" in str(error):  # also a first append that was killed before its commit
-                    return None
-                raise
 
-    def _uri(self, group: str) -> str:
-        return f"{self.root}/{group}{_SUFFIX}"
-
-    def _file_system(self) -> tuple[Any, str]:
-        if self._local is not None:
-            return pyarrow.fs.LocalFileSystem(), str(self._local)
-        system, base = pyarrow.fs.FileSystem.from_uri(self.root)
-        return system, base
-
-    def _check_root(self) -> None:
-        if self._local is not None and not self._local.is_dir():
-            raise StoreError(f"the lake {self.root}: the folder is gone or is no folder; bring it back")
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One writer at a time on this machine, other processes and threads included."""
-        with self._plain_errors():
-            if self._local is None:
-                yield
-                return
-            self._check_root()
-            with (self._local / _LOCK).open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, or the process dies
-                yield
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
-            raise StoreError(self._say(error)) from error
-
-    def _say(self, error: Exception) -> str:
-        text = " ".join(_SOURCE_LINE.sub("", str(error)).split())
-        advice = next((advice for sign, advice in _ADVICE.items() if sign in text), None)
-        if advice is not None:
-            return f"the lake {self.root}: {advice} ({text})"
-        return f"the lake {self.root} cannot be used; check the folder, or restore a backup if it is damaged ({text})"
+def _new_fields(dataset: Any) -> list[pa.Field]:
+    return [field for field in ITEM_SCHEMA if field.name not in dataset.schema.names]
 
 
 def find_rows(dataset: Any, wanted: pa.Array, *columns: str) -> pa.Table:
     """The rows of ``dataset`` whose id is wanted: item_id, ``columns``, and ``position`` as ``take`` counts."""
     start, parts = 0, []
     for batch in dataset.to_batches(columns=[KEY, *columns], scan_in_order=True):
-        position = pa.array(range(start, start + batch.num_rows), pa.uint64())
+        position = pa.array(np.arange(start, start + batch.num_rows, dtype=np.uint64))
         start += batch.num_rows
         parts.append(batch.append_column("position", position).filter(pc.is_in(batch.column(KEY), value_set=wanted)))
     schema = pa.schema([*(dataset.schema.field(name) for name in (KEY, *columns)), pa.field("position", pa.uint64())])

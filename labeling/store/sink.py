@@ -69,17 +69,17 @@ class LanceSink(LanceLake):
 
     def write(self, group: str, table: pa.Table) -> Written:
         """Put rows (item_id first, each id once) on the storage; ``commit`` makes them part of the lake."""
-        dataset = self._open(group)
-        with self._plain_errors():
+        dataset = self._datasets.open(group)
+        with self._datasets.plain_errors():
             if dataset is not None:
                 table = check_schema(group, dataset.schema, table)
             mode = "create" if dataset is None else "append"
-            made = lance.fragment.write_fragments(table, self._uri(group), mode=mode)
+            made = lance.fragment.write_fragments(table, self._datasets.uri(group), mode=mode)
             return Written(group, table.num_rows, tuple(json.dumps(each.to_json()) for each in made))
 
     def commit_items(self, written: Written) -> Committed:
         """Commit rows of ``items``. Those that are there already stay as they are."""
-        with self._writing():
+        with self._datasets.writing():
             rows = self._read(written, [KEY, "external_id", "content_hash"])
             changed = self._changed(rows)
             version, added = self._commit(written, rows.column(KEY), changed)
@@ -87,19 +87,19 @@ class LanceSink(LanceLake):
 
     def commit(self, written: Written, without: Sequence[str] = ()) -> int:
         """Commit rows of another group, those of the items ``without`` left out; how many were new."""
-        with self._writing():
+        with self._datasets.writing():
             return self._commit(written, self._read(written, [KEY]).column(KEY), without)[1]
 
     def finished(self, run: str) -> set[str]:
         """The keys of the shards that ``finish`` told of in this run."""
-        with self._plain_errors():
+        with self._datasets.plain_errors():
             system, base = file_system(f"{self.root}/{RUNS}/{run}")
             found = system.get_file_info(pyarrow.fs.FileSelector(base, allow_not_found=True))
             return {info.base_name.removesuffix(DONE) for info in found if info.base_name.endswith(DONE)}
 
     def finish(self, run: str, key: str, record: dict[str, Any]) -> None:
         """Keep for good that a shard is committed, and what it held."""
-        with self._plain_errors():
+        with self._datasets.plain_errors():
             system, base = file_system(f"{self.root}/{RUNS}/{run}")
             system.create_dir(base, recursive=True)
             # Under a name that is skipped first: unlike an object, a local file is there before it is whole.
@@ -109,7 +109,7 @@ class LanceSink(LanceLake):
 
     def _commit(self, written: Written, ids: pa.ChunkedArray, without: Sequence[str]) -> tuple[int, int]:
         """The version that holds the rows, and how many of them were new; the caller is the one writer."""
-        group, dataset = written.group, self._open(written.group)
+        group, dataset = written.group, self._datasets.open(written.group)
         keys = self._known_keys(group, dataset)
         if without or keys.any_of(keys_of(ids)):
             version, added = self._commit_rest(written, dataset, without)
@@ -128,7 +128,7 @@ class LanceSink(LanceLake):
             operation, read_version = lance.LanceOperation.Overwrite(schema, fragments), None
         else:
             operation, read_version = lance.LanceOperation.Append(fragments), dataset.version
-        return int(lance.LanceDataset.commit(self._uri(group), operation, read_version=read_version).version)
+        return int(lance.LanceDataset.commit(self._datasets.uri(group), operation, read_version=read_version).version)
 
     def _commit_rest(self, written: Written, dataset: Any, without: Sequence[str]) -> tuple[int, int]:
         """Write the rows anew that are not there and not left out; the fragments become waste that ``compact``
@@ -142,7 +142,7 @@ class LanceSink(LanceLake):
 
     def _changed(self, rows: pa.Table) -> list[str]:
         """Item ids that the lake has with other content."""
-        dataset = self._open(ITEMS)
+        dataset = self._datasets.open(ITEMS)
         if dataset is None or not self._known_keys(ITEMS, dataset).any_of(keys_of(rows.column(KEY))):
             return []
         there = find_rows(dataset, rows.column(KEY), "content_hash")
@@ -170,7 +170,7 @@ class LanceSink(LanceLake):
         return pa.concat_tables(lance.file.LanceFileReader(p, columns=columns).read_all().to_table() for p in paths)
 
     def _data_file(self, group: str, fragment: Any) -> str:
-        return f"{self._uri(group)}/data/{fragment.files[0].path}"
+        return f"{self._datasets.uri(group)}/data/{fragment.files[0].path}"
 
 
 class KeySet:

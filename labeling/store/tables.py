@@ -82,6 +82,7 @@ items = sa.Table(
     _text("content_hash", index=True),
     _number("lake_version"),
     _time("registered_at"),
+    _text("modality", server_default="text"),
     sa.Index("ix_items_lake_version", "lake_version"),
 )
 

@@ -20,7 +20,8 @@ from labeling.ingest import ingest
 from labeling.policies import Policies
 from labeling.records import AnnotationEvent, Answer, EventKind, Model, Outcome, Round, RoundState, Task
 from labeling.rounds import open_round, select_round
-from labeling.scorebook import LakeScorer, score_chunk
+from labeling.score_run import ScoreRun
+from labeling.scorebook import LakeScorer
 from labeling.settle import settle_all
 from scoring.base import Progress
 from scoring.embedding_head import EmbeddingHead
@@ -100,8 +101,7 @@ def stock(goldfold: Goldfold, count: int = 40) -> None:
 
 def score_all(goldfold: Goldfold) -> None:
     """Score every item."""
-    while score_chunk(goldfold.lake, goldfold.scorer(), 1000).left:
-        pass
+    ScoreRun(goldfold.lake, goldfold.scorer(), 1000).go()
 
 
 def select(goldfold: Goldfold, round_id: str = "week-1", budget: int = 6) -> Round:

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeling.errors import DuplicateItem, InvalidInput, UnknownItem
+from labeling.errors import DuplicateItem, InvalidInput, PlanOutdated, UnknownItem
 from labeling.records import Item
-from labeling.store.interfaces import Lake
+from labeling.store.interfaces import Gap, Lake
 from tests.contracts.records import item
 
 LakeOpener = Callable[[], Lake]
@@ -32,6 +32,14 @@ def vectors(numbers: list[int], width: int = 4) -> pa.Array:
 
 def ids(numbers: list[int]) -> list[str]:
     return [f"item-{number:06}" for number in numbers]
+
+
+def everyone(gap: Gap) -> list[str]:
+    """The ids of all that is left of a gap."""
+    left = len(gap)
+    taken: list[str] = gap.take([], 10**6, 2**40).column("item_id").to_pylist()
+    assert (left, len(gap)) == (len(taken), 0)
+    return taken
 
 
 class LakeContract:
@@ -189,6 +197,73 @@ class LakeContract:
         two.add_columns(VECTORS, ids([2]), {"vector": vectors([2])})
         assert (one.ids(), one.missing(VECTORS), one.snapshot()) == (ids([1, 2]), ids([1]), two.snapshot())
         assert opener().ids() == ids([1, 2])
+
+    def test_a_gap_is_who_lacks_something(self, lake: Lake) -> None:
+        lake.append([item(number) for number in range(8)])
+        lake.add_columns(VECTORS, ids([6, 1, 2, 3]), {"vector": vectors([6, 1, 2, 3])})
+        lake.add_columns("scores", ids([1, 7]), {"hate": pa.array([0.5, 0.5], pa.float32())})
+        assert everyone(lake.gap("items")) == ids(list(range(8)))
+        assert everyone(lake.gap("items", without=["scores", VECTORS])) == ids([0, 4, 5])
+        assert everyone(lake.gap("items", within=[VECTORS], without=["scores", "nothing"])) == ids([2, 3, 6])
+        assert sorted(everyone(lake.gap(VECTORS, within=["items"], without=["scores"]))) == ids([2, 3, 6])
+        lake.append([item(20, modality="image", media="a.jpg"), item(21)])
+        texts = {"modality": "text"}
+        assert everyone(lake.gap("items", without=["scores", VECTORS], where=texts)) == ids([0, 4, 5, 21])
+        assert everyone(lake.gap("items", where={"modality": "image"})) == ids([20])
+        assert everyone(lake.gap("items", within=["scores"], where={"modality": "video"})) == []
+        assert everyone(lake.gap("items", within=["nothing"])) == everyone(lake.gap("nothing")) == []
+        with pytest.raises(InvalidInput, match="column group"):
+            lake.gap("a/b")
+
+    def test_a_gap_is_taken_in_chunks_that_are_not_too_large(self, lake: Lake) -> None:
+        lake.append([item(number, text="x" * 1000) for number in range(3000)])
+        gap = lake.gap("items")
+        first = gap.take(["text"], 100, 2**20)
+        assert (first.column_names, first.num_rows, len(gap)) == (["item_id", "text"], 100, 2900)
+        small = gap.take(["text"], 2900, 1)  # never nothing while something is left
+        assert 0 < small.num_rows < 2900
+        rest = gap.take([], 10_000, 2**30)
+        taken = [key for table in (first, small, rest) for key in table.column("item_id").to_pylist()]
+        assert taken == ids(list(range(3000)))
+        assert (len(gap), gap.take(["text"], 10, 2**20).num_rows, gap.take(["text"], 0, 2**20).num_rows) == (0, 0, 0)
+
+    def test_a_gap_is_filled_once_whoever_else_fills_it(self, opener: LakeOpener) -> None:
+        lake, other = opener(), opener()
+        lake.append([item(number) for number in range(6)])
+        lake.add_columns(VECTORS, ids([5]), {"vector": vectors([5])})
+        gap = lake.gap("items", without=[VECTORS])
+        gap.add(VECTORS, ids([0, 1]), {"vector": vectors([0, 1])})
+        other.add_columns(VECTORS, ids([2]), {"vector": vectors([99])})
+        gap.add(VECTORS, ids([2, 3]), {"vector": vectors([2, 3])})
+        gap.add(VECTORS, ids([4]), {"vector": vectors([4])})
+        gap.add("scores", ids([0]), {"hate": pa.array([0.5], pa.float32())})
+        gap.add("scores", ids([1]), {"hate": pa.array([0.9], pa.float32())})
+        assert lake.ids(VECTORS) == ids(list(range(6)))
+        there = lake.take(ids([0, 1, 2, 3, 4, 5]), ["vector"], VECTORS).column("vector").to_pylist()
+        assert [row[0] for row in there] == [0, 1, 99, 3, 4, 5]
+        assert lake.count("scores") == 2
+        with pytest.raises(InvalidInput, match="vector is double"):
+            gap.add(VECTORS, ids([0]), {"vector": pa.array([1.0])})
+
+    def test_a_gap_ends_when_rows_may_have_gone_and_not_when_some_come(self, lake: Lake) -> None:
+        for start in (0, 3):
+            lake.append([item(number) for number in range(start, start + 3)])
+        before = lake.gap("items", without=[VECTORS])
+        lake.append([item(9)])
+        before.add(VECTORS, ids([0]), {"vector": vectors([0])})
+        assert not before.is_outdated()
+        assert everyone(before) == ids(list(range(6)))  # as it was
+        lake.delete(ids([1]))
+        assert before.is_outdated()
+        with pytest.raises(PlanOutdated, match="deleted"):
+            before.add(VECTORS, ids([1, 2]), {"vector": vectors([1, 2])})
+        after = lake.gap("items", without=[VECTORS])
+        assert everyone(after) == ids([2, 3, 4, 5, 9])
+        assert not after.is_outdated()
+        lake.compact()
+        with pytest.raises(PlanOutdated, match="compacted"):
+            after.add(VECTORS, ids([2]), {"vector": vectors([2])})
+        assert lake.ids(VECTORS) == ids([0])
 
     @settings(
         max_examples=10,

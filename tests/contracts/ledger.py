@@ -70,8 +70,13 @@ class ItemsContract(LedgerFixtures):
         }
         assert ledger.items.unknown_ids(["b", "item-000001", "a", "b"]) == ["b", "a"]
         assert ledger.items.ids() == [item(number).item_id for number in (1, 2, 3)]
-        assert ledger.items.ids(lake_version=5) == [item(number).item_id for number in (1, 2)]
-        assert (ledger.items.count(), ledger.items.last_lake_version()) == (3, 6)
+        ledger.items.register([item(7, modality="image", media="a.jpg", text="")], 5)
+        assert ledger.items.ids(modality="image") == [item(7).item_id]
+        assert ledger.items.by_id([item(7).item_id])[item(7).item_id].modality == "image"
+        assert ledger.items.ids(modality="text") == [item(number).item_id for number in (1, 2, 3)]
+        assert ledger.items.ids(4, "image") == []
+        assert ledger.items.ids(5, "text") == [item(number).item_id for number in (1, 2)]
+        assert (ledger.items.count(), ledger.items.last_lake_version()) == (4, 6)
 
     def test_ids_sort_by_code_point(self, ledger: Ledger) -> None:
         names = ["a", "B", "é", "b", "Z", "_", "😀", "-a"]

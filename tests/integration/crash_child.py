@@ -19,8 +19,8 @@ from api.requests import round_request
 from configs.settings import load_settings
 from labeling.scorebook import LakeScorer
 from labeling.store.annotations import SqlAnnotations
+from labeling.store.gap import LanceGap
 from labeling.store.golden import SqlGolden
-from labeling.store.lake import LanceLake
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.tasks import SqlTasks
@@ -32,9 +32,9 @@ BUDGET = 12
 # name -> (class, method, which call, before or after it)
 POINTS: dict[str, tuple[type, str, int, str]] = {
     "plan recorded": (SqlRounds, "create", 1, "after"),
-    "before embeddings": (LanceLake, "add_columns", 1, "before"),
-    "embeddings kept": (LanceLake, "add_columns", 1, "after"),
-    "scores kept": (LanceLake, "add_columns", 2, "after"),
+    "before embeddings": (LanceGap, "add", 1, "before"),
+    "embeddings kept": (LanceGap, "add", 1, "after"),
+    "scores kept": (LanceGap, "add", 2, "after"),
     "before picks": (SqlRounds, "record_selection", 1, "before"),
     "picks committed": (SqlRounds, "record_selection", 1, "after"),
     "project made, not recorded": (SqlProjects, "add", 1, "before"),

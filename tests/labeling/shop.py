@@ -26,7 +26,8 @@ from labeling.records import (
     TaskState,
 )
 from labeling.rounds import RoundRequest, open_round, select_round
-from labeling.scorebook import embedding_group, score_chunk
+from labeling.score_run import ScoreRun
+from labeling.scorebook import embedding_group
 from labeling.settle import SettleReport, settle_all
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
@@ -122,8 +123,7 @@ class Shop:
         self.ledger.items.register(new, self.lake.append(new))
 
     def score(self, scorer: EmbeddingHead | None = None) -> None:
-        while score_chunk(self.lake, scorer or self.scorer(), 1000).left:
-            pass
+        ScoreRun(self.lake, scorer or self.scorer(), 1000).go()
 
     def stocked(self, count: int = 30) -> Shop:
         self.ingest(items(range(count)))

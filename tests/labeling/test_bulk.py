@@ -16,7 +16,8 @@ from labeling.errors import ShardsLeft, StoreError
 from labeling.ingest import ingest
 from labeling.items import item_id_of
 from labeling.readers import column_map
-from labeling.scorebook import embedding_group, embeddings, failure_group, read_sheet, score_chunk, score_group
+from labeling.score_run import score_chunk
+from labeling.scorebook import embedding_group, embeddings, failure_group, read_sheet, score_group
 from labeling.sources import Shard, list_shards
 from labeling.store.interfaces import ITEMS
 from labeling.store.ledger import SqlLedger, open_ledger

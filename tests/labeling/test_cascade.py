@@ -21,7 +21,8 @@ from labeling.cascade import (
 )
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.records import Item
-from labeling.scorebook import failure_group, score_chunk, score_group
+from labeling.score_run import score_chunk
+from labeling.scorebook import failure_group, score_group
 from scoring.base import Failure, Progress, Scores
 from scoring.cascade import Cascade
 from scoring.cascade_files import CARD

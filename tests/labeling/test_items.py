@@ -78,7 +78,20 @@ def test_text_is_kept_as_it_came() -> None:
         ({"text": "a\x00b"}, "text: holds a NUL byte"),
         ({"text": "a\ud800b"}, "text: holds half of a surrogate pair"),
         ({"text": "x" * 101}, "text: is 101 characters long, over the setting max_text_chars = 100"),
-        ({"modality": "video"}, "modality: 'video' cannot be scored yet"),
+        ({"modality": "audio"}, "modality: 'audio' is unknown; write one of text, image, video"),
+        ({"modality": "video"}, "media: is missing; an item that is video needs it"),
+        ({"modality": "text", "media": "a.jpg"}, "modality: is 'text', but there is media"),
+        ({"media": "a.bin"}, "modality: cannot be told from media"),
+        ({"media": "data:image/png;base64,AAAA"}, "modality: cannot be told from media"),
+        ({"media": "https://a.test/x?name=a.jpg"}, "modality: cannot be told from media"),
+        ({"media": " "}, "media: is empty"),
+        ({"media": "a\nb.jpg"}, "media: holds a control character"),
+        ({"media": 7}, "media: expected text, found int"),
+        ({"media": "s3://bucket/a.jpg"}, "media: is of a kind that is not read"),
+        ({"media": "file:///etc/a.jpg"}, "media: is of a kind that is not read"),
+        ({"media": "x" * 2049}, "media: is 2049 characters long; at most 2048 are kept"),
+        ({"media": "data:," + "x" * 4_000_000}, "media: is 4000006 characters long"),
+        ({"media": "a.jpg", "text": "x" * 101}, "text: is 101 characters long"),
         ({"language": "pt_BR"}, "language: 'pt_BR' is no language tag"),
         ({"language": "english"}, "language: 'english' is no language tag"),
         ({"market": "x" * 513}, "market: is 513 characters long"),
@@ -147,3 +160,36 @@ def test_any_row_is_an_item_or_problems_and_never_a_crash(row: dict[str, object]
         assert made
         assert all(str(found).startswith("row 1: ") for found in made)
         assert all(str(found).encode() for found in made)  # a message never breaks the terminal it is printed on
+
+
+@pytest.mark.parametrize(
+    ("media", "given_modality", "kept"),
+    [
+        ("a/b.JPG", None, "image"),
+        ("https://cdn.test/a.webp?size=1#x", None, "image"),
+        ("clip.mp4", None, "video"),
+        ("HTTP://cdn.test/clip.webm", None, "video"),
+        ("clip.gif", "video", "video"),
+        ("https://cdn.test/7", "image", "image"),
+        ("data:image/png;base64,AAAA", "image", "image"),
+    ],
+)
+def test_media_is_what_it_is_said_to_be_or_what_its_name_ends_in(
+    media: str, given_modality: str | None, kept: str
+) -> None:
+    for text in (None, "", " "):
+        made = build(text=text, media=media, modality=given_modality)
+        assert (made.modality, made.media, made.text) == (kept, media, "")
+    assert build(media=media, modality=given_modality, text="a caption").text == "a caption"
+
+
+def test_the_content_of_media_is_where_it_is_and_what_is_said_of_it() -> None:
+    hashes = {
+        build(text=text, media=media, modality=kind).content_hash
+        for text in (None, "a caption")
+        for media in ("a.jpg", "b.jpg")
+        for kind in ("image", "video")
+    }
+    assert len(hashes) == 8
+    assert build(text=None, media="a.jpg").content_hash == build(text="", media="a.jpg", modality="image").content_hash
+    assert build(text="a.jpg").content_hash == sha256(b"a.jpg").hexdigest()

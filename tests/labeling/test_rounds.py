@@ -195,3 +195,9 @@ def test_a_cancelled_round_gives_its_open_items_back(shop: Shop) -> None:
     assert not shop.ledger.rounds.judged()
     with pytest.raises(Conflict):
         shop.select()
+
+
+def test_a_lake_without_texts_has_nothing_to_ask(shop: Shop) -> None:
+    shop.ingest([replace(item, modality="image", media="a.jpg", text="") for item in items(range(5))])
+    with pytest.raises(NothingToDo, match=r"images and videos are not shown in Label Studio yet; ingest texts"):
+        shop.open()

@@ -57,6 +57,16 @@ def test_none_keeps_everyone_apart_and_one_joins_equals_only() -> None:
     assert near_duplicate_groups(vectors, 0.95).tolist() == [0, 1, 0, 0, 0]
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.lists(st.booleans(), min_size=1, max_size=30), st.sampled_from([None, 0.5, 1.0]))
+def test_rows_without_an_embedding_stay_alone(seed: int, made: list[bool], cosine: float | None) -> None:
+    vectors = unit(np.random.default_rng(seed).standard_normal((len(made), 3))) * np.array(made)[:, None]
+    labels = near_duplicate_groups(vectors.astype(np.float32), cosine)
+    rows = np.flatnonzero(made)
+    np.testing.assert_array_equal(labels[rows], rows[near_duplicate_groups(vectors[rows].astype(np.float32), cosine)])
+    assert all(np.count_nonzero(labels == row) == 1 for row in np.flatnonzero(~np.array(made)))
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_large_sets_find_copies_and_nothing_else(dtype: type[np.float16] | type[np.float32]) -> None:
     rng = np.random.default_rng(0)

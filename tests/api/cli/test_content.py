@@ -3,9 +3,12 @@ from __future__ import annotations
 import gzip
 import json
 
+import pyarrow as pa
 import pytest
 
+from labeling.scorebook import note_group
 from tests.api.cli.conftest import Terminal
+from tests.scoring.pictures import encoded, noise
 
 GOOD = "\n".join(json.dumps({"external_id": f"post-{n}", "text": f"words of {n}"}) for n in range(5))
 
@@ -108,3 +111,46 @@ def test_scoring(goldfold: Terminal) -> None:
     assert (said.code, "'nightly' is taken by another job" in said.err) == (1, True)
     said = goldfold("score", "--id", "../x")
     assert (said.code, "id: '../x' must be" in said.err) == (1, True)
+
+
+def test_an_item_is_shown_with_its_scores_and_notes(goldfold: Terminal) -> None:
+    goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
+    assert "no score yet" in goldfold("show", "post-1").out
+    goldfold("score")
+    said = goldfold("show", "post-1")
+    assert said.code == 0
+    assert "words of 1" in said.out
+    found = goldfold("show", "post-1", "--json").json
+    (version, scores) = next(iter(found["scores"].items()))
+    assert f"{version}: " in said.out
+    assert all(f"{policy} {p:.3f}" in said.out for policy, p in scores.items())
+    assert (found["external_id"], found["notes"]) == ("post-1", {})
+    with goldfold.opened() as site:
+        item_id, scorer = found["item_id"], site.scorer()
+        site.lake.add_columns(note_group(scorer), [item_id], {"note": pa.array(["read in 3 parts"])})
+    assert "note: read in 3 parts" in goldfold("show", "post-1").out
+    unknown = goldfold("show", "nobody")
+    assert (unknown.code, "no item has the external_id 'nobody'" in unknown.err) == (1, True)
+
+
+def test_images_wait_until_a_scorer_is_set(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    media = goldfold.folder.parent / "pictures"
+    media.mkdir()
+    (media / "a.png").write_bytes(encoded(noise(1, (60, 50)), "PNG"))
+    rows = [{"external_id": "post-1", "text": "words"}]
+    rows += [{"external_id": f"image-{n}", "media": name} for n, name in enumerate(("a.png", "gone.png"))]
+    goldfold("ingest", goldfold.file("posts.jsonl", "\n".join(map(json.dumps, rows))))
+    said = goldfold("score")
+    assert "1 items scored by" in said.out
+    assert "2 images wait: the setting image_scorer names no scorer for them" in said.out
+    monkeypatch.setenv("GOLDFOLD_IMAGE_SCORER", "opennsfw")
+    monkeypatch.setenv("GOLDFOLD_MEDIA_DIR", str(media))
+    said = goldfold("score")
+    assert "0 items scored by" in said.out
+    assert "1 images scored by" in said.out
+    assert "1 images could not be scored" in said.out
+    item = goldfold("show", "image-0", "--json").json
+    assert (item["modality"], item["media"], item["text"]) == ("image", "a.png", "")
+    assert [list(scores) for scores in item["scores"].values()] == [["sexual"]]
+    assert "image a.png" in goldfold("show", "image-0").out
+    assert goldfold("score", "--json").json["waiting"] == []

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from labeling.errors import StoreError
+from labeling.store import groups
+from labeling.store import lake as lake_module
 from labeling.store.lake import LanceLake
 from tests.contracts.lake import VECTORS, LakeContract, LakeOpener, ids, vectors
 from tests.contracts.records import item
@@ -146,3 +149,26 @@ def test_compact_takes_erased_rows_off_the_disk(tmp_path: Path) -> None:
     files = [path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()]
     assert not any(secret.encode() in content for content in files)
     assert lake.ids() == ids([2])
+
+
+def test_a_lake_of_an_older_goldfold_gets_the_new_columns_and_keeps_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_schema = pa.schema([field for field in groups.ITEM_SCHEMA if field.name != "media"])
+    with monkeypatch.context() as patch:
+        patch.setattr(groups, "ITEM_SCHEMA", old_schema)
+        patch.setattr(lake_module, "ITEM_SCHEMA", old_schema)
+        old = LanceLake(tmp_path / "lake")
+        old.append([item(1), item(2)])
+        old.add_columns(VECTORS, ids([1]), {"vector": vectors([1])})
+        assert "media" not in old.columns("items")
+    lake = LanceLake(tmp_path / "lake")
+    assert lake.append([item(1), item(3, modality="image", media="a.jpg")]) == lake.snapshot()
+    assert lake.take(ids([3, 1]), ["media", "views"]).to_pydict() == {
+        "item_id": ids([3, 1]),
+        "media": ["a.jpg", None],
+        "views": [3, 1],
+    }
+    assert lake.count(VECTORS) == 1
+    version = lake.snapshot()
+    assert LanceLake(tmp_path / "lake").snapshot() == version

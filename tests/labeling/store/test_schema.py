@@ -13,7 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from labeling.errors import StoreError
+from labeling.records import RegisteredItem
 from labeling.store.database import Database
+from labeling.store.items import SqlItems
 from labeling.store.schema import config, upgrade
 from labeling.store.tables import metadata
 from tests.labeling.store import processes
@@ -79,6 +81,23 @@ def test_down_to_nothing_and_up_again(database: Database) -> None:
         command.downgrade(config(connection), "base")
     with database.read() as connection:
         assert sa.inspect(connection).get_table_names() == ["alembic_version"]
+    upgrade(database)
+    assert difference(database) == []
+
+
+def test_items_of_a_ledger_without_modality_are_texts(database: Database) -> None:
+    with database.write() as connection:
+        command.upgrade(config(connection), "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO items (item_id, external_id, content_hash, lake_version, registered_at) "
+            "VALUES ('it-1', 'ext-1', 'hash', 1, '2026-01-31 12:00:00+00:00')"
+        )
+    upgrade(database)
+    assert SqlItems(database).by_id(["it-1"]) == {"it-1": RegisteredItem("it-1", "ext-1", "hash", 1, "text")}
+    with database.write() as connection:
+        command.downgrade(config(connection), "0001")
+    with database.read() as connection:
+        assert "modality" not in {column["name"] for column in sa.inspect(connection).get_columns("items")}
     upgrade(database)
     assert difference(database) == []
 
