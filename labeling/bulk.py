@@ -192,9 +192,14 @@ class _Rows:
 
     def _take(self, row: Row) -> list[Problem]:
         known = {name: value for name, value in row.values.items() if name in COLUMNS}
+        if not known.get("media"):
+            known.pop("media", None)  # a lake has "" there
         made = parse_row(known, row.number, self.order.max_text_chars, self.order.policies)
         if not isinstance(made, Item):
             return made
+        if made.media:
+            told = "an image or a video is scored by the engine lake only: ingest it, and run goldfold score"
+            return [] if self.order.own else [Problem(row.number, "media", told)]
         first = self.items.setdefault(made.item_id, made)
         if first.content_hash == made.content_hash:
             return []
