@@ -156,8 +156,8 @@ def keep_embeddings(add: Add, scorer: Named, scores: Scores) -> None:
 
 
 def complete(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> int:
-    """Make and keep the embeddings (and notes) that these items lack, when the scorer can; how many it made. An item whose text
-    cannot be read stays without. Raises UnknownItem for items that are not in the lake."""
+    """Make and keep the embeddings (and notes) that these items lack, when the scorer can; how many it made. An item
+    whose text cannot be read stays without. Raises UnknownItem for items that are not in the lake."""
     if not isinstance(scorer, FullScorer):
         return 0
     there = _having(lake, embedding_group(scorer), item_ids)
