@@ -254,8 +254,8 @@ class Goldfold:
 
     def judged(self) -> frozenset[str]:
         """The policies that the scorer judges, told without loading a model. Raises SettingsError when a label of the
-        scorer file means a policy that is not there."""
-        return judged_policies(self.settings.scorer, self.policies)
+        scorer file means a policy that is not there, or it reads no texts."""
+        return judged_policies(self.settings.scorer, self.policies, reads="text")
 
     def _open_studio(self) -> StudioClient:
         token = self.settings.studio_token.get_secret_value()

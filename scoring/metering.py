@@ -39,13 +39,19 @@ class Bill:
     tokens: int = 0
     cost: float = 0.0
 
-    def plus(self, other: Bill) -> Bill:
+    def plus(self, other: Bill, sign: int = 1) -> Bill:
         """Both together."""
-        return Bill(*(mine + more for mine, more in zip(self._figures(), other._figures(), strict=True)))
+        return Bill(
+            self.requests + sign * other.requests,
+            self.retries + sign * other.retries,
+            self.items + sign * other.items,
+            self.tokens + sign * other.tokens,
+            self.cost + sign * other.cost,
+        )
 
     def since(self, before: Bill) -> Bill:
         """What came after ``before``."""
-        return Bill(*(now - then for now, then in zip(self._figures(), before._figures(), strict=True)))
+        return self.plus(before, -1)
 
     def line(self) -> str:
         """One line for people."""
@@ -53,9 +59,6 @@ class Bill:
         cost = f"{price} by the prices in the scorer file" if self.cost else "the scorer file names no price for it"
         asked = f"{self.requests:,} requests ({self.retries:,} retries)"
         return f"{asked}, {self.items:,} texts sent, {self.tokens:,} tokens: {cost}"
-
-    def _figures(self) -> tuple[int, int, int, int, float]:
-        return self.requests, self.retries, self.items, self.tokens, self.cost
 
 
 def bill(scorer: object) -> Bill | None:

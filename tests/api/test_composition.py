@@ -12,6 +12,7 @@ import pytest
 
 from api import composition
 from api.composition import Goldfold
+from configs.errors import SettingsError
 from configs.settings import Settings
 from labeling.errors import PolicyError, StoreError, StudioUnauthorized
 from labeling.records import Model, ModelState
@@ -142,6 +143,13 @@ def test_a_media_scorer_with_the_champions_head_follows_the_champion(
         if len(versions) == 1:
             promote(goldfold)
     assert made == ["image ", f"video {versions[0]}", f"video {versions[1]}"]
+    goldfold.close()
+
+
+def test_an_image_scorer_as_the_scorer_of_texts_is_refused_before_a_round_takes_its_id(tmp_path: Path) -> None:
+    goldfold = WordGoldfold(settings(tmp_path, scorer="opennsfw"))
+    with pytest.raises(SettingsError, match="reads images; name a scorer file for texts here"):
+        goldfold.judged()
     goldfold.close()
 
 

@@ -34,7 +34,8 @@ def test_a_bill_goes_through_whatever_a_scorer_is_made_of() -> None:
     assert before is not None
     whole.score(["a", "b"], ["one", "two"])
     after = bill(whole)
-    assert after == bill(scorer) is not None
+    assert after is not None
+    assert after == bill(scorer)
     asked = after.since(before)
     assert (asked.items, asked.retries) == (4, 0)  # judged, and embedded
     assert asked.requests > 0
