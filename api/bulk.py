@@ -31,6 +31,8 @@ from labeling.scorebook import LakeScorer
 from labeling.sources import Shard, list_shards
 from labeling.store.interfaces import ITEMS
 from labeling.store.sink import LanceSink
+from scoring.calibrated import calibrated
+from scoring.calibration import CalibrationMap, Calibrator
 from scoring.head import Head
 
 # Both engines report their use to their makers by default. Whoever wants that sets the variable otherwise.
@@ -43,11 +45,12 @@ PATHS = ("data_dir", "lake_uri", "policies_dir", "encoder")
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a worker makes the run's scorer: plain settings without secrets, and the head where there is one (its
-    figures, because a head made on another machine may differ in the last bits). Paths must lead to the same files
-    on every machine."""
+    figures, because a head made on another machine may differ in the last bits) with its calibration. Paths must lead
+    to the same files on every machine."""
 
     settings: dict[str, Any]
     head: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -58,12 +61,13 @@ class Recipe:
 
     def build(self) -> LakeScorer:
         """The scorer, as ``api.scorers`` makes it for these settings. Raises SettingsError, ScoringError."""
-        settings, models, head = Settings(**self.settings), composition.models(), self.head
+        settings, models, head, maps = Settings(**self.settings), composition.models(), self.head, self.calibration
         if head is None:
             return models.build_scorer(settings, read_policies(settings.policies_dir), _no_head)
 
         def own() -> LakeScorer:
-            return models.build_head_scorer(models.build_encoder(settings), _head_from(head))
+            raw = models.build_head_scorer(models.build_encoder(settings), _head_from(head))
+            return raw if maps is None else calibrated(raw, _calibrator_from(maps))
 
         if isinstance(read_scorer(settings.scorer), EmbeddingHeadFile):
             return own()
@@ -96,14 +100,14 @@ def make_plan(goldfold: Goldfold, settings: Settings, source: str | None, sink: 
     items = f"{target.root}/{ITEMS}.lance"
     wanted = items if source is None else source
     shards = list_shards(wanted)
-    scorer, head = _scorer(goldfold)
+    scorer, used = _scorer(goldfold)
     order = order_of(
         scorer, target.root, columns, settings.max_text_chars, sorted(goldfold.policies), own=_place(wanted) == items
     )
-    return Plan(order, make_recipe(settings, head), shards, target.finished(order.run))
+    return Plan(order, make_recipe(settings, *used), shards, target.finished(order.run))
 
 
-def make_recipe(settings: Settings, head: Head | None) -> Recipe:
+def make_recipe(settings: Settings, head: Head | None = None, calibrator: Calibrator | None = None) -> Recipe:
     """What a worker needs to make the scorer of these settings by itself."""
     plain = settings.model_dump(mode="json", exclude=NOT_FOR_WORKERS)
     for name in PATHS:
@@ -111,22 +115,28 @@ def make_recipe(settings: Settings, head: Head | None) -> Recipe:
             plain[name] = str(Path(plain[name]).resolve())  # a worker may stand in another folder
     if settings.scorer not in packaged_scorers():
         plain["scorer"] = str(scorer_path(settings.scorer).resolve())
-    return Recipe(plain, None if head is None else _head_json(head))
+    return Recipe(
+        plain,
+        None if head is None else _head_json(head),
+        None if calibrator is None else _calibrator_json(calibrator),
+    )
 
 
-def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, Head | None]:
-    """The scorer of the next round, and the deployment's own head if it is, or has a part, that uses it."""
+def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, tuple[Head | None, Calibrator | None]]:
+    """The full scorer of the next round, and the deployment's own head, with its calibration, if it is, or has a part,
+    that uses it."""
     champion = goldfold.ledger.models.champion()
-    used: list[Head] = []
+    used: list[tuple[Head, Calibrator | None]] = []
 
     def own() -> LakeScorer:
-        used.append(goldfold.head(champion))
-        return composition.models().build_head_scorer(goldfold.encoder, used[-1])
+        head = goldfold.head(champion)
+        used.append((head, goldfold.calibrator(champion, head.policies)))
+        return goldfold.calibrated(composition.models().build_head_scorer(goldfold.encoder, head), champion)
 
     if goldfold.learns:
         return own(), used[-1]
     made = composition.models().build_scorer(goldfold.settings, goldfold.policies, own)
-    return made, next(iter(used), None)
+    return made, next(iter(used), (None, None))
 
 
 def _no_head() -> LakeScorer:
@@ -178,6 +188,23 @@ def _head_json(head: Head) -> dict[str, Any]:
         "encoder_version": head.encoder_version,
         "arrays": packed,
     }
+
+
+def _calibrator_json(calibrator: Calibrator) -> dict[str, Any]:
+    """Plain numbers: JSON has every digit of a float."""
+    return {
+        "policies": calibrator.policies,
+        "model_version": calibrator.model_version,
+        "maps": [[one.method, one.slope, one.offset, one.knots.tolist()] for one in calibrator.maps],
+    }
+
+
+def _calibrator_from(raw: dict[str, Any]) -> Calibrator:
+    maps = [
+        CalibrationMap(method, slope, offset, np.array(knots, np.float64).reshape(-1, 2))
+        for method, slope, offset, knots in raw["maps"]
+    ]
+    return Calibrator(tuple(raw["policies"]), tuple(maps), raw["model_version"])
 
 
 def _head_from(raw: dict[str, Any]) -> Head:

@@ -124,7 +124,7 @@ def check_model(settings: Settings) -> Check:
     """The weights are on this machine and load, and a classifier's labels mean policies that are there."""
     try:
         policies = read_policies(settings.policies_dir)
-        judged_policies(settings.scorer, policies)
+        judged_policies(settings.scorer, policies, reads="text")
         return Check("model", "ok", models().describe_model(settings, policies))
     except (ScoringError, SettingsError, LabelingError) as error:
         return Check("model", "failed", str(error), "install the weights, or point encoder / scorer at a local folder")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
@@ -28,6 +28,7 @@ from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
 from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
 from scoring.calibrated import calibrated
+from scoring.calibration import Calibrator
 from scoring.embeddings import Encoder
 from scoring.head import Head, completed
 
@@ -61,7 +62,7 @@ class Goldfold:
         self._scorers: dict[str, LakeScorer] = {}
         self._cascades: dict[tuple[str, ...], LakeScorer] = {}
         self._media: MediaReader | None = None
-        self._media_scorers: dict[str, MediaScorer] = {}
+        self._media_scorers: dict[str, tuple[str, MediaScorer]] = {}  # with the head in it, "" where there is none
 
     @property
     def jobs_url(self) -> str:
@@ -133,7 +134,7 @@ class Goldfold:
 
     def scorer_of(self, champion: Model | None) -> LakeScorer:
         """The scorer under a champion, without a cascade; only the last one that was asked for is kept."""
-        key = f"{champion.version} {calibration_version(champion)}" if champion else "cold"
+        key = _key(champion)
         with self._lock:
             if key not in self._scorers:
                 self._scorers = {key: self._build_scorer(champion)}
@@ -141,22 +142,35 @@ class Goldfold:
 
     def calibrated(self, scorer: LakeScorer, champion: Model | None) -> LakeScorer:
         """``scorer``, which the champion's head is in, under the champion's calibration if one is in force."""
+        calibrator = self.calibrator(champion, scorer.policies)
+        return scorer if calibrator is None else calibrated(scorer, calibrator)
+
+    def calibrator(self, champion: Model | None, policies: Sequence[str]) -> Calibrator | None:
+        """The champion's calibration of these policies; None where none is in force or it changes nothing."""
         found = load_calibrator(champion) if champion is not None else None
-        calibrator = found.limited(scorer.policies) if found is not None else None
-        return scorer if calibrator is None or calibrator.is_identity else calibrated(scorer, calibrator)
+        limited = found.limited(policies) if found is not None else None
+        return None if limited is None or limited.is_identity else limited
 
     def media_scorer(self, modality: str) -> MediaScorer | None:
-        """The scorer of images, or of videos; None where the settings name none. Raises InvalidInput (media_dir,
-        media_hosts), SettingsError, ScoringError."""
+        """The scorer of images, or of videos; None where the settings name none. One that the champion's head is in is
+        built anew as ``scorer`` is. Raises InvalidInput (media_dir, media_hosts), SettingsError, ScoringError."""
         named = {"image": self.settings.image_scorer, "video": self.settings.video_scorer}[modality]
         if named is None:
             return None
+        champion, used = self.ledger.models.champion(), ""
+
+        def own() -> LakeScorer:
+            nonlocal used
+            used = _key(champion)
+            return self._own(champion)
+
         with self._lock:
-            if modality not in self._media_scorers:
+            kept, made = self._media_scorers.get(modality, ("", None))
+            if made is None or kept not in ("", _key(champion)):
                 build = import_module("api.media_scorers").build_items_scorer
-                made = build(modality, named, self.settings, self.policies, self._own, self.media)
-                self._media_scorers[modality] = made
-            return self._media_scorers[modality]
+                made = build(modality, named, self.settings, self.policies, own, self.media)
+                self._media_scorers[modality] = (used, made)
+            return made
 
     @property
     def media(self) -> MediaReader:
@@ -170,8 +184,8 @@ class Goldfold:
             return self._media
 
     def vectors(self) -> LakeVectors:
-        """Embeddings of the current scorer, by item."""
-        return LakeVectors(self.lake, embedding_group(self.scorer()))
+        """Embeddings of the current scorer, by item; a cascade has those of the full scorer."""
+        return LakeVectors(self.lake, embedding_group(self.full_scorer()))
 
     @property
     def duplicate_cosine(self) -> float:
@@ -226,13 +240,12 @@ class Goldfold:
                 self._studio.close()
 
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
-        def own() -> LakeScorer:
-            return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
+        if self.learns:
+            return self._own(champion)
+        return models().build_scorer(self.settings, self.policies, lambda: self._own(champion))
 
-        return own() if self.learns else models().build_scorer(self.settings, self.policies, own)
-
-    def _own(self) -> LakeScorer:
-        return models().build_head_scorer(self.encoder, self.head(self.ledger.models.champion()))
+    def _own(self, champion: Model | None) -> LakeScorer:
+        return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
 
     @cached_property
     def learns(self) -> bool:
@@ -241,8 +254,8 @@ class Goldfold:
 
     def judged(self) -> frozenset[str]:
         """The policies that the scorer judges, told without loading a model. Raises SettingsError when a label of the
-        scorer file means a policy that is not there."""
-        return judged_policies(self.settings.scorer, self.policies)
+        scorer file means a policy that is not there, or it reads no texts."""
+        return judged_policies(self.settings.scorer, self.policies, reads="text")
 
     def _open_studio(self) -> StudioClient:
         token = self.settings.studio_token.get_secret_value()
@@ -254,6 +267,11 @@ class Goldfold:
         return StudioClient(
             self.settings.studio_url, token, self.settings.studio_timeout_s, settle_s=self.settings.studio_settle_s
         )
+
+
+def _key(champion: Model | None) -> str:
+    """Names what the deployment's own scorer is made of, beside the settings."""
+    return f"{champion.version} {calibration_version(champion)}" if champion else "cold"
 
 
 class Models(Protocol):

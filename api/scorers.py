@@ -146,7 +146,15 @@ def _remote(file: Remote, makings: Makings) -> LakeScorer:
         encoder = build_encoder(makings.settings)
     else:
         encoder = RemoteEncoder(caller, file.embeddings, max_chars=file.max_chars)
-    return RemoteModeration(caller, file.model, file.labels, encoder, max_chars=file.max_chars)
+    return RemoteModeration(
+        caller,
+        file.model,
+        file.labels,
+        encoder,
+        max_chars=file.max_chars,
+        per_million_tokens=file.per_million_tokens,
+        per_thousand_requests=file.per_thousand_requests,
+    )
 
 
 BUILDERS: Mapping[type[ScorerFile], Callable[[Any, Makings], LakeScorer]] = {

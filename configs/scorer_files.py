@@ -61,10 +61,15 @@ def read_scorer(named: Path | str, policies: Collection[str] | None = None, besi
     return file
 
 
-def judged_policies(named: Path | str, policies: Collection[str], beside: Path | None = None) -> frozenset[str]:
+def judged_policies(
+    named: Path | str, policies: Collection[str], beside: Path | None = None, reads: str | None = None
+) -> frozenset[str]:
     """The policies that the scorer of a file judges, told without loading a model. Raises SettingsError as
-    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer."""
+    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer;
+    and for a scorer that is not for ``reads`` (text, image or video; None: any)."""
     file = read_scorer(named, policies, beside)
+    if reads is not None:
+        check_reads(file, reads, str(scorer_path(named, beside)))
     parts = _parts(file)
     if not parts:
         judged = file.judged()

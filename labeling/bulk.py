@@ -27,10 +27,13 @@ from labeling.readers import ColumnMap, Row
 from labeling.records import Item
 from labeling.scorebook import (
     FAILURES,
+    NOTES,
     SCORES,
     LakeScorer,
     embedding_group,
     failure_group,
+    note_group,
+    noted,
     score_group,
     vectors,
     whole,
@@ -222,9 +225,15 @@ def _score_tables(scorer: LakeScorer, scores: Scores) -> dict[str, pa.Table]:
         score_group(scorer): (scores.ids, columns),
         failure_group(scorer): (failed, {"reason": reasons}),
     }
+    if notes := noted(scores):
+        groups[note_group(scorer)] = (list(notes), {"note": pa.array(list(notes.values()), pa.string())})
     if kept:
         groups[embedding_group(scorer)] = (kept, {"embedding": vectors(np.ascontiguousarray(scores.embeddings[made]))})
     return {group: column_table(group, ids, columns) for group, (ids, columns) in sorted(groups.items())}
+
+
+def _turn(written: Written) -> int:
+    return 0 if written.group == ITEMS else 1 if written.group.startswith(NOTES) else 2
 
 
 @dataclass(slots=True)
@@ -309,9 +318,10 @@ class Foreman:
         return broken | {key: f"{shard.name}: {lost}" for key, shard in left.items()}
 
     def _settle(self, shard: Shard, receipt: Receipt, report: BulkReport) -> None:
-        """Items first: nothing is scored that the lake does not know. Each step may be done again."""
+        """Items first, since nothing is scored that the lake does not know, then notes, since a kept embedding without
+        its note would be taken for the whole text. Each step may be done again."""
         changed: tuple[str, ...] = ()
-        for written in sorted(receipt.written, key=lambda written: written.group != ITEMS):
+        for written in sorted(receipt.written, key=_turn):
             if written.group == ITEMS:
                 changed = self._commit_items(written, report)
             else:

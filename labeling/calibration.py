@@ -20,6 +20,7 @@ from labeling.policies import Policies
 from labeling.quality.calibration import Judged, judge
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
 from labeling.records import GoldenItem, GoldState, Model, Outcome, Partition
+from labeling.scorebook import NOTES
 from labeling.store.interfaces import Audit, Golden, Lake, Models
 from labeling.training import (
     CALIBRATION,
@@ -82,7 +83,8 @@ def calibrate(
 ) -> Calibration:
     """Fit a map for each policy with enough labels in a version's calibration partition (default: the version the
     model was trained on), and put it in force for this model in place of the one before; ``dry_run`` only says what
-    would be. Items that the model learnt, or near-duplicates of them, are left out and counted.
+    would be. Items that the model learnt, or near-duplicates of them, are left out and counted; so are texts that were
+    read in windows, since what is scored here is their mean, and what the map would be laid on is their highest.
 
     Again with the same labels it is the same calibration, and nothing changes. Raises NotFound (model, version),
     InvalidInput (method), NothingToDo when no policy has enough labels or items have no embedding, IntegrityError when
@@ -92,7 +94,9 @@ def calibrate(
     model = stores.models.get(model_id)
     head, version = load_head(model), golden_version or model.golden_version
     everything = calibration_rows(stores.golden, version)
+    noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
+    rows = [row for row in rows if row.item_id not in noted]
     if not rows:
         raise NothingToDo(
             f"golden version {version} holds no item in its calibration partition that {model_id!r} has not learnt; "

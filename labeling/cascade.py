@@ -25,6 +25,7 @@ from labeling.scorebook import (
     failure_group,
     keep,
     score_group,
+    text_ids,
 )
 from labeling.store.interfaces import Audit, Lake
 from scoring.base import Progress
@@ -46,7 +47,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class FitRequest:
-    """``sample``: items drawn at random; those without a full score get one. ``loss``: as ``Wish.loss``; ``picks``:
+    """``sample``: texts drawn at random; those without a full score get one. ``loss``: as ``Wish.loss``; ``picks``:
     how many a round takes for being uncertain; ``dry_run``: only what is scored already, nothing kept."""
 
     sample: int
@@ -110,7 +111,7 @@ def fit_cascade(
     """Distil a first stage from ``full`` and save it under ``models``. Full scores that were missing are kept, so a
     killed fit goes on where it was. Raises NothingToDo (no item has a full score), InvalidInput naming the field,
     LossTooHigh, ModelNotSaved."""
-    everything = lake.ids()
+    everything = text_ids(lake)
     wish = _wish(request, len(everything), epochs)
     drawn = draw(everything, request.sample, request.seed)
     if not request.dry_run:

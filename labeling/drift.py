@@ -2,7 +2,9 @@
 
 At promotion the scores of the items in the lake become the model's reference window, kept in the ledger as bin counts.
 Items that came later are the current window. Both are scored anew from kept embeddings by the model's head, before any
-calibration, so calibrating a model is no drift, and neither window needs a scoring run.
+calibration, so calibrating a model is no drift, and neither window needs a scoring run. A text that was read in
+windows counts by the mean of them, in both. What a cascade cleared has no embedding and is in neither: to put a cascade
+in force, or to lift it, between the windows changes what they hold, and may be told as drift.
 """
 
 from __future__ import annotations

@@ -100,6 +100,11 @@ class VideoItems:
         self.name, self.version, self.policies = scorer.name, scorer.version, scorer.policies
         self.embedding_version = scorer.embedding_version
 
+    @property
+    def parts(self) -> tuple[VideoScorer, ...]:
+        """The scorer that it is made of."""
+        return (self._scorer,)
+
     def score_media(
         self, ids: Sequence[str], media: Sequence[str], texts: Sequence[str], progress: Progress | None = None
     ) -> Scores:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.errors import UnknownItem
-from labeling.store.interfaces import ITEMS, Lake
+from labeling.store.interfaces import ITEMS, Gap, Lake
 from scoring.base import Scorer, Scores
 
 SCORES = "scores-"
@@ -95,20 +95,24 @@ def note_group(scorer: Named) -> str:
     return f"{NOTES}{scorer.embedding_version}"
 
 
+def text_ids(lake: Lake) -> list[str]:
+    """The items that are texts, sorted."""
+    return _ids_in(lake.gap(ITEMS, where=TEXTS))
+
+
 def unscored(lake: Lake, scorer: LakeScorer) -> list[str]:
     """Texts without a score and without a recorded failure under this scorer, sorted."""
-    gap = lake.gap(ITEMS, without=(score_group(scorer), failure_group(scorer)), where=TEXTS)
+    return _ids_in(lake.gap(ITEMS, without=(score_group(scorer), failure_group(scorer)), where=TEXTS))
+
+
+def _ids_in(gap: Gap) -> list[str]:
     return sorted(gap.take([], len(gap), sys.maxsize).column("item_id").to_pylist())
 
 
 def keep(add: Add, scorer: Named, scores: Scores, *, embeddings: bool) -> None:
     """Write what a scorer said: notes first, since a kept embedding without its note would be taken for the whole text,
     then ``embeddings`` when asked to, scores and failures. Each is one commit; rows already there are skipped."""
-    notes: dict[str, list[str]] = {}
-    for note in scores.notes:
-        notes.setdefault(note.item_id, []).append(note.text)
-    if notes:
-        add(note_group(scorer), list(notes), {"note": pa.array(["; ".join(told) for told in notes.values()])})
+    keep_notes(add, scorer, scores)
     if embeddings:
         keep_embeddings(add, scorer, scores)
     if scores.ids:
@@ -130,6 +134,20 @@ def whole(scores: Scores, asked: Sequence[str]) -> Scores:
     return scores
 
 
+def noted(scores: Scores) -> dict[str, str]:
+    """Item -> all that its notes say."""
+    notes: dict[str, list[str]] = {}
+    for note in scores.notes:
+        notes.setdefault(note.item_id, []).append(note.text)
+    return {item_id: "; ".join(told) for item_id, told in notes.items()}
+
+
+def keep_notes(add: Add, scorer: Named, scores: Scores) -> None:
+    """Write the notes of ``scores``."""
+    if notes := noted(scores):
+        add(note_group(scorer), list(notes), {"note": pa.array(list(notes.values()), pa.string())})
+
+
 def keep_embeddings(add: Add, scorer: Named, scores: Scores) -> None:
     """Write the embeddings of ``scores``, but for the zero rows: there the scorer made none."""
     made = np.flatnonzero(scores.embeddings.any(axis=1))
@@ -138,8 +156,8 @@ def keep_embeddings(add: Add, scorer: Named, scores: Scores) -> None:
 
 
 def complete(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> int:
-    """Make and keep the embeddings that these items lack, when the scorer can; how many it made. An item whose text
-    cannot be read stays without. Raises UnknownItem for items that are not in the lake."""
+    """Make and keep the embeddings (and notes) that these items lack, when the scorer can; how many it made. An item
+    whose text cannot be read stays without. Raises UnknownItem for items that are not in the lake."""
     if not isinstance(scorer, FullScorer):
         return 0
     there = _having(lake, embedding_group(scorer), item_ids)
@@ -147,6 +165,7 @@ def complete(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> int:
     if not wanted:
         return 0
     scores = scorer.score_fully(wanted, lake.take(wanted, ["text"])["text"].to_pylist())
+    keep_notes(lake.add_columns, scorer, scores)
     keep_embeddings(lake.add_columns, scorer, scores)
     return int(scores.embeddings.any(axis=1).sum())
 

@@ -185,8 +185,9 @@ def evaluate_model(
     """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result.
 
     Another version may hold in ``dev`` what this model learnt (groups that merged since): such items are left out and
-    counted. A calibration that is in force is judged with the model, and named. Raises NothingToDo when no item is
-    left.
+    counted. A calibration that is in force is judged with the model, and named. All is judged by kept embeddings, so a
+    text that was read in windows is judged by their mean; its scores elsewhere are their highest. Raises NothingToDo
+    when no item is left.
     """
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version

@@ -42,6 +42,11 @@ class CalibratedScorer:
         digest = hashlib.sha256(f"calibrated {scorer.version} {calibrator.version}".encode())
         self.version = digest.hexdigest()[:VERSION_LENGTH]
 
+    @property
+    def parts(self) -> tuple[Scorer, ...]:
+        """The scorers that it is made of."""
+        return (self.scorer,)
+
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
         """As ``Scorer.score``."""
         return self._mapped(self.scorer.score(ids, texts, progress))

@@ -54,6 +54,11 @@ class Cascade:
         parts = ["cascade", full.version, stage.version, clearing.as_dict()]
         self.version = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:VERSION_LENGTH]
 
+    @property
+    def parts(self) -> tuple[Scorer, ...]:
+        """The scorers that it is made of."""
+        return (self.full,)
+
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> CascadeScores:
         """As ``Scorer.score``."""
         if len(ids) != len(texts) or len(set(ids)) != len(ids):

@@ -34,6 +34,11 @@ class Ensemble:
         self.version = _hash("ensemble", [member.version for member in self.members])
         self.embedding_version = str(getattr(self.members[0], "embedding_version", self.members[0].version))
 
+    @property
+    def parts(self) -> tuple[Scorer, ...]:
+        """The scorers that it is made of."""
+        return self.members
+
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> CommitteeScores:
         """As ``Scorer.score``."""
         poll = _Poll(dict(zip(ids, texts, strict=False)), len(self.members), progress)

@@ -38,12 +38,15 @@ class RemoteModeration:
         *,
         policies: Sequence[str] | None = None,
         max_chars: int = MAX_CHARS,
+        per_million_tokens: float = 0.0,
+        per_thousand_requests: float = 0.0,
     ) -> None:
-        """``labels``: the service's category -> policy id. Asks once, to see that key, model and categories are
-        right. Raises RemoteUnreachable, RemoteRefused, LabelMapError."""
+        """``labels``: the service's category -> policy id; prices as in ``Usage.cost``. Asks once, to see that key,
+        model and categories are right. Raises RemoteUnreachable, RemoteRefused, LabelMapError."""
         self.name = f"{model} at {caller.endpoint.name}"
         self._caller, self._model, self._labels, self._encoder = caller, model, dict(labels), encoder
         self.policies = _policies(labels, policies)
+        self._prices = (per_million_tokens, per_thousand_requests)
         self._questions = Questions(caller, PATH, self._body, self._rows, max_chars)
         self._served = ""
         self._served = self._probe()
@@ -58,6 +61,11 @@ class RemoteModeration:
     def usage(self) -> Usage:
         """What was asked for since this scorer was made."""
         return self._caller.usage
+
+    @property
+    def cost(self) -> float:
+        """What that costs, by the prices given."""
+        return self.usage.cost(*self._prices)
 
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
         """As ``Scorer.score``. Raises RemoteUnreachable when the service stays away: nothing is lost, run it again."""

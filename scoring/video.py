@@ -66,6 +66,11 @@ class VideoByFrames:
         self.embedding_version = _hash([images.embedding_version, *shaping])
         self.version = _hash([images.version, transcript.version if transcript else None, top, *shaping])
 
+    @property
+    def parts(self) -> tuple[Scorer, ...]:
+        """The text scorer, where there is one."""
+        return () if self._text is None else (self._text,)
+
     def score(
         self,
         ids: Sequence[str],

@@ -15,6 +15,7 @@ from api.items import shown
 from api.requests import score_request
 from labeling.ingest import IngestReport, ingest
 from labeling.readers import column_map
+from scoring.metering import Bill
 
 MEDIA_CHARS = 200  # shown of a media; a data: URI may be millions
 
@@ -116,6 +117,8 @@ def _tell(what: str, done: dict[str, Any]) -> None:
         out.print(f"{done['left']} {what} still wait")
     if done["failed"]:
         out.print(f"{done['failed']} {what} could not be scored; the lake keeps the reason of each")
+    if done.get("bill"):
+        out.print(Bill(**done["bill"]).line())
 
 
 def show_command(

@@ -15,6 +15,7 @@ from api.requests import check_round, check_round_here, round_request, typed_rou
 from labeling.policies import read_policies
 from labeling.records import TaskKind, TaskState
 from labeling.rounds import preview
+from scoring.metering import Bill
 
 Repeat = list[str] | None
 FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
@@ -72,6 +73,8 @@ def round_command(
     out.print(f"Round {result['round_id']} is {result['state']}: {result['picks']} picks, tasks {result['tasks']}")
     for note in result["notes"]:
         out.print(f"Note: {note}")
+    if result.get("bill"):  # an older version's job has none
+        out.print(f"Scoring took {Bill(**result['bill']).line()}")
 
 
 def _run(context: typer.Context, request: dict[str, Any], as_json: bool) -> dict[str, Any]:

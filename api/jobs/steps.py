@@ -22,7 +22,7 @@ from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskStat
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
-from labeling.scorebook import LakeScorer, failure_group, score_group
+from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
 from labeling.settle import settle_all
 from labeling.store.interfaces import ITEMS
 from labeling.studio.projects import ensure_project
@@ -30,6 +30,7 @@ from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import PushReport, push_tasks
 from labeling.studio.webhooks import ensure_webhook
 from labeling.training import train as train_
+from scoring.metering import bill
 from selection.errors import SelectionError
 
 log = structlog.get_logger(__name__)
@@ -47,8 +48,10 @@ PUSH_CHUNK = 200  # tasks a push step sends at once
 
 def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: str = "text") -> Json:
     """Score chunks of a modality's items for about ``SCORE_STEP_S``, ``most`` items at most; ``left`` items still wait,
-    and ``chunks`` were committed. Raises NothingToDo when the settings name no scorer for that modality any more."""
+    ``chunks`` were committed, and ``bill`` is what services were asked for meanwhile, if any. Raises NothingToDo when
+    the settings name no scorer for that modality any more."""
     scorer, lake = _scorer(goldfold, modality), goldfold.lake
+    paid = bill(scorer)
     least, largest = SCORE_CHUNKS[modality]
     size = max(least, min(largest, lake.count() // 64))  # a commit is a fragment: few of them for a large lake
     run = SCORE_RUNS.of(job_id, lake, scorer, size)
@@ -62,11 +65,26 @@ def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: st
         )
     finally:
         forget(job_id)
+    if not done.left:
+        _complete_golden(goldfold, scorer)
     if not done.left or (most is not None and done.scored + done.failed >= most):
         SCORE_RUNS.forget(job_id)
     total = before + done.scored + done.failed + done.left
     said = {"scorer": scorer.name, "version": scorer.version, "done": total - done.left, "total": total}
-    return {**asdict(done), **said, "chunks": run.chunks - chunks}
+    now = bill(scorer)
+    asked = None if now is None or paid is None else asdict(now.since(paid))
+    return {**asdict(done), **said, "chunks": run.chunks - chunks, "bill": asked}
+
+
+def _complete_golden(goldfold: Goldfold, scorer: LakeScorer | MediaScorer) -> None:
+    """Gold is trained on, and compared, by its embeddings, so it has them whatever a cascade clears: items that became
+    gold under another encoder have none of this one's."""
+    if isinstance(scorer, MediaScorer) or not isinstance(scorer, FullScorer):
+        return
+    golden = {item.item_id for item in goldfold.ledger.golden.items()}
+    there = sorted(golden.intersection(goldfold.lake.ids(score_group(scorer))))
+    for start in range(0, len(there), MAX_SCORE_CHUNK):
+        complete(goldfold.lake, scorer, there[start : start + MAX_SCORE_CHUNK])
 
 
 def media(goldfold: Goldfold) -> list[Json]:

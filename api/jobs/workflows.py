@@ -7,6 +7,7 @@ registry per process, hence the one module-level binding to the process's ``Gold
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -20,6 +21,7 @@ from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from labeling.errors import StudioUnreachable
+from scoring.metering import Bill
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,6 +177,7 @@ def score(request: Json) -> Json:
 
 def _score_all(most: int | None = None, modality: str = "text") -> Json:
     scored = failed = chunks = 0
+    asked: Bill | None = None
     while True:
         chunk = step_score(None if most is None else most - scored - failed, modality)
         chunks += chunk.get("chunks", 1)  # an older version's steps were a chunk each
@@ -182,6 +185,8 @@ def _score_all(most: int | None = None, modality: str = "text") -> Json:
             step_compact()
             chunks = 0
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
+        if chunk.get("bill") is not None:
+            asked = (asked or Bill()).plus(Bill(**chunk["bill"]))
         _say("score", chunk["done"], chunk["total"])
         if not chunk["left"] or (most is not None and scored + failed >= most):
             return {
@@ -190,6 +195,7 @@ def _score_all(most: int | None = None, modality: str = "text") -> Json:
                 "left": chunk["left"],
                 "scorer": chunk["scorer"],
                 "scorer_version": chunk["version"],
+                "bill": None if asked is None else asdict(asked),
             }
 
 
@@ -212,7 +218,7 @@ def round_(request: Json) -> Json:
             _say("push", sent, selected["tasks"])
             if not pushed["left"]:
                 break
-    return {**step_opened(round_id), "scored": scored["scored"], "failed": scored["failed"]}
+    return {**step_opened(round_id), **{key: scored[key] for key in ("scored", "failed", "bill")}}
 
 
 @DBOS.workflow()

@@ -1,4 +1,4 @@
-"""The scorer as online scoring uses it: the one of the next round, and what it was trained on."""
+"""The scorer as online scoring uses it: the one of the next round without a cascade, and what it was trained on."""
 
 from __future__ import annotations
 

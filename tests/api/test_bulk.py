@@ -9,12 +9,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from api import bulk, composition
 from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
 from api.errors import NotReady
+from labeling.training import CALIBRATION, calibration_folder
+from scoring.calibration import CalibrationMap, Calibrator
 from tests.api.cli.conftest import WordModels
+from tests.api.online.test_served import promote
 from tests.api.rooms import ROOT, sources
 from tests.api.site import WordGoldfold, settings, stock
 
@@ -37,6 +41,25 @@ def test_a_worker_makes_the_same_scorer_from_the_recipe(
     texts = ["vermin and flowers", "words"]
     theirs = made.score(["a", "b"], texts).probabilities
     assert theirs.tobytes() == ours.score(["a", "b"], texts).probabilities.tobytes()
+
+
+def test_a_calibrated_champion_travels_with_its_calibration(
+    goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composition, "models", WordModels)
+    stock(goldfold, 1)
+    promote(goldfold)
+    model = goldfold.ledger.models.get("one")
+    knots = np.array([[-1.0, 0.1], [2 / 3, 1 / 3], [1.0, 0.9]])
+    maps = (CalibrationMap("platt", 1 / 3, -0.1), CalibrationMap("isotonic", knots=knots))
+    calibrator = Calibrator(goldfold.prototypes.policies[:2], maps, model.version)
+    calibrator.save(calibration_folder(model, calibrator.version))
+    goldfold.ledger.models.set_metrics("one", {CALIBRATION: {"version": calibrator.version}})
+    plan, ours = make_plan(goldfold, goldfold.settings, None, None, {}), goldfold.scorer()
+    made = Recipe.from_json(plan.recipe.as_json()).build()
+    assert plan.order.scorer_version == made.version == ours.version
+    theirs = made.score(["a", "b"], ["vermin and flowers", "words"]).probabilities
+    assert theirs.tobytes() == ours.score(["a", "b"], ["vermin and flowers", "words"]).probabilities.tobytes()
 
 
 def test_no_secret_travels_and_paths_are_absolute(goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,23 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from api import composition
 from api.composition import Goldfold
+from configs.errors import SettingsError
 from configs.settings import Settings
 from labeling.errors import PolicyError, StoreError, StudioUnauthorized
 from labeling.records import Model, ModelState
 from labeling.scorebook import LakeScorer
 from scoring.embedding_head import EmbeddingHead
+from scoring.errors import ModelNotFound
 from scoring.head import Head
+from tests.api.cli.conftest import WordModels
+from tests.api.online.test_served import promote
 from tests.api.rooms import ROOT
 from tests.api.site import WordEncoder, WordGoldfold, prototypes, settings
 
@@ -107,6 +112,44 @@ def test_a_cascade_is_asked_for_once_until_another_is_fitted(tmp_path: Path, mon
     (goldfold.models_dir / "cascade-1").mkdir(parents=True)
     goldfold.scorer()
     assert len(made) == 2
+    goldfold.close()
+
+
+def test_a_cascade_that_does_not_fit_keeps_nobody_from_settling(tmp_path: Path) -> None:
+    goldfold = WordGoldfold(settings(tmp_path, cascade=str(tmp_path / "nowhere")))
+    with pytest.raises(ModelNotFound):
+        goldfold.scorer()
+    assert goldfold.groups().group_of("it_1") is None
+    goldfold.close()
+
+
+def test_a_media_scorer_with_the_champions_head_follows_the_champion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def build(modality: str, _named: str, _settings: Settings, _policies: object, own: Any, _reader: object) -> object:
+        made.append(f"{modality} {own().version if modality == 'video' else ''}")
+        return object()
+
+    monkeypatch.setattr(composition, "import_module", lambda _name: SimpleNamespace(build_items_scorer=build))
+    monkeypatch.setattr(composition, "models", WordModels)
+    goldfold = WordGoldfold(settings(tmp_path, image_scorer="opennsfw", video_scorer="video.yaml"))
+    versions = []
+    for _ in range(2):
+        for modality in ("image", "video"):
+            assert goldfold.media_scorer(modality) is goldfold.media_scorer(modality)
+        versions.append(goldfold.scorer().version)
+        if len(versions) == 1:
+            promote(goldfold)
+    assert made == ["image ", f"video {versions[0]}", f"video {versions[1]}"]
+    goldfold.close()
+
+
+def test_an_image_scorer_as_the_scorer_of_texts_is_refused_before_a_round_takes_its_id(tmp_path: Path) -> None:
+    goldfold = WordGoldfold(settings(tmp_path, scorer="opennsfw"))
+    with pytest.raises(SettingsError, match="reads images; name a scorer file for texts here"):
+        goldfold.judged()
     goldfold.close()
 
 

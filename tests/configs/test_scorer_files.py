@@ -130,6 +130,12 @@ def test_the_default_names_no_model() -> None:
     assert judged_policies("embedding-head", ["a", "b"]) == {"a", "b"}
 
 
+def test_who_asks_for_a_text_scorer_is_told_that_a_file_is_for_images() -> None:
+    assert judged_policies("opennsfw", ["sexual"]) == judged_policies("opennsfw", ["sexual"], reads="image")
+    with pytest.raises(SettingsError, match=r"opennsfw.yaml: kind opennsfw reads images; name a scorer file for texts"):
+        judged_policies("opennsfw", ["sexual"], reads="text")
+
+
 def test_an_ensemble_judges_what_its_members_judge(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     write(tmp_path, "model: model\nlabels: {hate: hate_speech}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,20 @@ from labeling.ingest import ingest
 from labeling.items import item_id_of
 from labeling.readers import column_map
 from labeling.score_run import score_chunk
-from labeling.scorebook import embedding_group, embeddings, failure_group, read_sheet, score_group
+from labeling.scorebook import embedding_group, embeddings, failure_group, note_group, notes_of, read_sheet, score_group
 from labeling.sources import Shard, list_shards
 from labeling.store.interfaces import ITEMS
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.store.sink import LanceSink, Written
-from scoring.base import Failure, Progress, Scores
+from scoring.base import Failure, Note, Progress, Scores
 from scoring.errors import DeviceError, ModelNotFound
 
 Row = dict[str, object]
 
 
 class LengthScorer:
-    """Scores a text by its length; what speaks of ``fail`` fails, and a text with ``bare`` gets no embedding."""
+    """Scores a text by its length; what speaks of ``fail`` fails, a text with ``bare`` gets no embedding, and one with
+    ``windows`` two notes."""
 
     name = "length"
     policies = ("spam",)
@@ -45,7 +47,13 @@ class LengthScorer:
         lengths = np.array([[len(texts[n]) / 1000] for n in good], np.float32).reshape(-1, 1)
         unit = np.array([[0.0 if "bare" in texts[n] else 1.0, 0.0] for n in good], np.float16).reshape(-1, 2)
         failures = tuple(Failure(ids[n], "it fails") for n in range(len(ids)) if n not in good)
-        return Scores(tuple(ids[n] for n in good), self.policies, lengths, unit, failures)
+        notes = tuple(
+            Note(ids[n], told) for n in good for told in ("in windows", "cut at last") if "windows" in texts[n]
+        )
+        return Scores(tuple(ids[n] for n in good), self.policies, lengths, unit, failures, notes)
+
+    def score_embeddings(self, ids: Sequence[str], embeddings: object) -> Scores:
+        raise AssertionError(f"{', '.join(ids)} were scored from their embeddings")
 
 
 class Engine:
@@ -138,6 +146,30 @@ def test_a_source_becomes_a_lake_that_the_rest_reads(tmp_path: Path) -> None:
     assert read_sheet(lake, scorer, with_vectors).probabilities.shape == (2, 1)
     assert score_chunk(lake, scorer, 10).left == 0
     assert scorer.seen == []
+
+
+def test_what_was_read_in_windows_keeps_its_note_and_is_never_scored_from_its_embedding(tmp_path: Path) -> None:
+    source = write(tmp_path / "src", [post(1), post(2, "long, in windows")])
+    run(source, tmp_path / "lake")
+    lake, noted = LanceSink(tmp_path / "lake"), item_id_of("post-2")
+    assert lake.ids(note_group(LengthScorer())) == [noted]
+    assert notes_of(lake, noted) == {"enc-1": "in windows; cut at last"}
+    lake.delete([item_id_of("post-1")])
+    later = LengthScorer("len-2")
+    assert score_chunk(lake, later, 10).left == 0
+    assert later.seen == ["long, in windows"]
+
+
+def test_a_note_is_there_before_the_embedding_that_it_speaks_of(tmp_path: Path) -> None:
+    source, scorer = write(tmp_path / "src", [post(1, "long, in windows")]), LengthScorer()
+    order = make_order(tmp_path / "lake", scorer)
+    for steps in range(6):
+        with suppress(StoreError):
+            Foreman(Mortal(tmp_path / "lake", steps), order).run(list_shards(source), Engine(order, scorer))
+        lake = LanceSink(tmp_path / "lake")
+        embedded = lake.ids(embedding_group(scorer)) if embedding_group(scorer) in lake.groups() else []
+        assert not embedded or lake.ids(note_group(scorer)) == embedded
+    assert lake.ids(embedding_group(scorer)) == [item_id_of("post-1")]
 
 
 def test_a_second_run_does_nothing_and_a_changed_file_only_what_is_new(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -36,7 +37,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shop.ingest(items(range(0, COUNT, 2), "cheat money fast w{n} v{n}", policies=("fraud",)))
     shop.ingest(items(range(1, COUNT, 2), "a walk outside w{n} v{n}", policies=("fraud",)))
     shop.score()
-    for place, task in enumerate(shop.send("r1", COUNT, policies=("fraud",), lanes={"random": 1.0})):
+    sent = shop.send("r1", COUNT, policies=("fraud",), lanes={"random": 1.0})
+    for place, task in enumerate(sorted(sent, key=lambda task: task.item_id)):  # task ids are random
         verdict = yes() if ("cheat" in task.text) != (place % 4 == 0) else NO
         shop.answer(task, verdict, verdict)
     assert shop.settle().golden == COUNT
@@ -161,6 +163,14 @@ def test_what_the_model_learnt_does_not_calibrate_it(desk: Shop) -> None:
     made = run(desk, golden_version=republish(desk), method="platt")
     fraud: Any = made.policies["fraud"]
     assert (made.left_out, fraud["n"]) == (len(learnt), len(calibration_rows(desk.ledger.golden, "1.0.0")))
+
+
+def test_a_text_that_was_read_in_windows_does_not_calibrate(desk: Shop) -> None:
+    rows = calibration_rows(desk.ledger.golden, "1.0.0")
+    desk.lake.add_columns("notes-hash-1", [rows[0].item_id], {"note": pa.array(["read in 2 windows"])})
+    made = run(desk, method="platt")
+    fraud: Any = made.policies["fraud"]
+    assert (made.left_out, fraud["n"]) == (1, len(rows) - 1)
 
 
 def test_too_few_labels_are_told_with_their_counts_and_change_nothing(school: Shop) -> None:

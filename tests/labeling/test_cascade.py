@@ -217,3 +217,17 @@ def test_the_draw_depends_on_seed_and_ids_only() -> None:
     assert draw(ids, 50, 1) != drawn
     assert set(draw(ids, 20, 0)) < set(drawn)
     assert draw(ids, 900, 0) == sorted(ids)
+
+
+def test_images_and_videos_are_no_part_of_the_sample(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    shop = stocked(tmp_path)
+    captioned = Item("it-image", "image", "a caption", "c" * 64, modality="image", media="a.png")
+    bare = Item("it-video", "video", "", "d" * 64, modality="video", media="b.mp4")
+    shop.ingest([captioned, bare])
+    full = KnowingScorer()
+    fit_cascade(
+        shop.ledger.audit, shop.lake, shop.policies, full, tmp_path / "models", replace(REQUEST, sample=10_000),
+        actor="ann", vocabulary=vocabulary, epochs=1,
+    )  # fmt: skip
+    assert len(full.asked) > 1600
+    assert not {"it-image", "it-video"} & {*full.asked, *shop.lake.ids(failure_group(full))}

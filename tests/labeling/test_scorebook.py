@@ -16,11 +16,12 @@ from labeling.scorebook import (
     embedding_group,
     embeddings,
     matrix,
+    notes_of,
     read_sheet,
     scores_of,
     vectors,
 )
-from scoring.base import Progress, Scores
+from scoring.base import Note, Progress, Scores
 from scoring.embedding_head import EmbeddingHead
 from scoring.head import Head
 from tests.labeling.shop import Shop, items
@@ -131,6 +132,20 @@ def test_complete_makes_the_embeddings_that_are_missing(shop: Shop) -> None:
     assert complete(shop.lake, shop.scorer(), ["it-00000"]) == 0  # it leaves nothing out
     with pytest.raises(UnknownItem, match="it-x"):
         complete(shop.lake, scorer, ["it-x"])
+
+
+def test_complete_keeps_the_note_of_a_text_that_was_read_in_windows(shop: Shop) -> None:
+    shop.ingest(items(range(2)))
+
+    class Windowed(Sparing):
+        def score_fully(self, ids: Sequence[str], texts: Sequence[str]) -> Scores:
+            notes = tuple(Note(item_id, "read in 2 windows") for item_id in ids)
+            return replace(super().score_fully(ids, texts), notes=notes)
+
+    scorer = Windowed(shop.encoder, shop.prototypes)
+    ScoreRun(shop.lake, scorer, 4).go()
+    assert complete(shop.lake, scorer, ["it-00000"]) == 1
+    assert notes_of(shop.lake, "it-00000") == {"hash-1": "read in 2 windows"}
 
 
 def test_the_picks_of_a_round_have_embeddings_when_it_commits(shop: Shop) -> None:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 
+from api.jobs import steps
 from labeling.scorebook import note_group
+from scoring.metering import Bill
 from tests.api.cli.conftest import Terminal
 from tests.scoring.pictures import encoded, noise
 
@@ -111,6 +114,26 @@ def test_scoring(goldfold: Terminal) -> None:
     assert (said.code, "'nightly' is taken by another job" in said.err) == (1, True)
     said = goldfold("score", "--id", "../x")
     assert (said.code, "id: '../x' must be" in said.err) == (1, True)
+
+
+def test_what_a_service_was_asked_for_is_told_in_one_line(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    goldfold("ingest", goldfold.file("posts.jsonl", GOOD))
+    monkeypatch.setattr(steps, "bill", _growing(cost=0.25))
+    told = "10 requests (0 retries), 20 texts sent, 0 tokens: 0.25 by the prices in the scorer file"
+    assert goldfold("score", "--id", "paid").out.endswith(f"\n{told}\n")
+    again = goldfold("score", "--id", "paid", "--json").json
+    assert again["bill"] == {"requests": 10, "retries": 0, "items": 20, "tokens": 0, "cost": 0.25}
+
+
+def _growing(cost: float) -> Callable[[object], Bill]:
+    """A scorer's bill that is ten requests longer each time."""
+    asked = iter(range(1000))
+
+    def told(_scorer: object) -> Bill:
+        n = next(asked)
+        return Bill(10 * n, 0, 20 * n, 0, cost * n)
+
+    return told
 
 
 def test_an_item_is_shown_with_its_scores_and_notes(goldfold: Terminal) -> None:

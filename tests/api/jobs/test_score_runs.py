@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from api.jobs import steps
 from api.jobs.running import STEPS
 from api.jobs.score_runs import ScoreRuns
-from tests.api.site import WordGoldfold, settings, stock
+from labeling.scorebook import embedding_group
+from scoring.base import Progress, Scores
+from scoring.embedding_head import EmbeddingHead
+from scoring.remote import Usage
+from tests.api.site import WordGoldfold, gild, score_all, select, settings, stock
 from tests.labeling.shop import Shop, open_shop
 
 
@@ -65,3 +71,52 @@ def test_a_step_ends_with_its_chunk_when_the_process_ends_its_work_or_fragments_
     monkeypatch.setattr(steps, "COMPACT_CHUNKS", 3)
     assert steps.score(goldfold, "b")["chunks"] in (3, 4)  # one may still be on its way when it is asked
     assert steps.score(goldfold, "b", 7)["scored"] == 7
+
+
+class Clearing(EmbeddingHead):
+    """Clears everything, as a cascade may, and so makes no embedding unless it is asked to."""
+
+    def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
+        scores = super().score(ids, texts, progress)
+        return replace(scores, embeddings=np.zeros_like(scores.embeddings))
+
+    def score_fully(self, ids: Sequence[str], texts: Sequence[str]) -> Scores:
+        return super().score(ids, texts)
+
+
+def test_gold_of_another_encoder_gets_its_embeddings_though_the_cascade_clears_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = WordGoldfold(settings(tmp_path))
+    stock(made, 12)
+    score_all(made)
+    select(made)
+    gild(made)
+    other = Clearing(made.encoder, made.prototypes)
+    other.embedding_version, other.version = "words-2", "clearing-2"
+    monkeypatch.setattr(made, "scorer", lambda: other)
+    STEPS.open()
+    assert steps.score(made, "a")["left"] == 0
+    STEPS.close()
+    golden = {item.item_id for item in made.ledger.golden.items()}
+    assert set(made.lake.ids(embedding_group(other))) == golden != set()
+    made.close()
+
+
+def test_what_a_step_asked_of_a_service_is_billed(goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Paid(EmbeddingHead):
+        usage = Usage(requests=7, items=70)
+        cost = 0.5
+
+        def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
+            self.usage = replace(self.usage, requests=self.usage.requests + 2, items=self.usage.items + len(ids))
+            self.cost += 0.25
+            return super().score(ids, texts, progress)
+
+    monkeypatch.setattr(steps, "SCORE_STEP_S", 0.0)
+    scorer = Paid(goldfold.encoder, goldfold.prototypes)
+    monkeypatch.setattr(goldfold, "scorer", lambda: scorer)
+    asked = {"requests": 2, "retries": 0, "items": 256, "tokens": 0, "cost": 0.25}
+    assert steps.score(goldfold, "a")["bill"] == asked
+    monkeypatch.setattr(goldfold, "scorer", lambda: EmbeddingHead(goldfold.encoder, goldfold.prototypes))
+    assert steps.score(goldfold, "a")["bill"] is None
