@@ -240,10 +240,10 @@ class _Cut:
 def _url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         url = httpx.URL(text) if base is None else base.join(text)
-        port = url.port
+        host, port = url.host, url.port  # a name in Punycode is decoded only now
     except (httpx.InvalidURL, ValueError) as error:
         raise BadMedia(f"is no URL ({error}); write one such as https://cdn.example.org/picture.jpg") from error
-    if url.scheme not in ("http", "https") or not url.host or port == 0:
+    if url.scheme not in ("http", "https") or not host or (port is not None and not 0 < port < 65536):
         raise BadMedia("leads to what is no http(s) URL; use the address it has now")
     if url.userinfo:
         raise BadMedia("is a URL with a password in it; use one without")
