@@ -61,9 +61,13 @@ def read_scorer(named: Path | str, policies: Collection[str] | None = None, besi
     return file
 
 
-def judged_policies(named: Path | str, policies: Collection[str], beside: Path | None = None) -> frozenset[str]:
+def judged_policies(
+    named: Path | str, policies: Collection[str], beside: Path | None = None, within: tuple[Path, ...] = ()
+) -> frozenset[str]:
     """The policies that the scorer of a file judges, told without loading a model. Raises SettingsError as
-    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer."""
+    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer.
+    ``within``: the files that led here."""
+    inside = entered(scorer_path(named, beside), within)
     file = read_scorer(named, policies, beside)
     parts = _parts(file)
     if not parts:
@@ -72,7 +76,18 @@ def judged_policies(named: Path | str, policies: Collection[str], beside: Path |
     path = scorer_path(named, beside)
     for part, reads in parts:
         check_reads(read_scorer(part, None, path.parent), reads, f"{path}: {part}")
-    return frozenset.union(*(judged_policies(part, policies, path.parent) for part, _ in parts))
+    return frozenset.union(*(judged_policies(part, policies, path.parent, inside) for part, _ in parts))
+
+
+def entered(path: Path, within: tuple[Path, ...]) -> tuple[Path, ...]:
+    """``within`` and this file too. Raises SettingsError for a file that is among those that led to it."""
+    path = path.resolve()
+    if path in within:
+        circle = " -> ".join(map(str, (*within[within.index(path) :], path)))
+        raise SettingsError(
+            f"{path}: a scorer file may not be a part of itself: {circle}; leave it out of the last one"
+        )
+    return (*within, path)
 
 
 def check_reads(file: ScorerFile, reads: str, source: str) -> None:
