@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
@@ -61,7 +61,7 @@ class Goldfold:
         self._scorers: dict[str, LakeScorer] = {}
         self._cascades: dict[tuple[str, ...], LakeScorer] = {}
         self._media: MediaReader | None = None
-        self._media_scorers: dict[str, MediaScorer] = {}
+        self._media_scorers: dict[str, tuple[str, MediaScorer]] = {}
 
     @property
     def jobs_url(self) -> str:
@@ -133,7 +133,7 @@ class Goldfold:
 
     def scorer_of(self, champion: Model | None) -> LakeScorer:
         """The scorer under a champion, without a cascade; only the last one that was asked for is kept."""
-        key = f"{champion.version} {calibration_version(champion)}" if champion else "cold"
+        key = _key(champion)
         with self._lock:
             if key not in self._scorers:
                 self._scorers = {key: self._build_scorer(champion)}
@@ -151,12 +151,17 @@ class Goldfold:
         named = {"image": self.settings.image_scorer, "video": self.settings.video_scorer}[modality]
         if named is None:
             return None
+        champion = self.ledger.models.champion()  # it may read what is said in a video
+        key = _key(champion)
         with self._lock:
-            if modality not in self._media_scorers:
+            if modality not in self._media_scorers or self._media_scorers[modality][0] != key:
                 build = import_module("api.media_scorers").build_items_scorer
-                made = build(modality, named, self.settings, self.policies, self._own, self.media)
-                self._media_scorers[modality] = made
-            return self._media_scorers[modality]
+                own = partial(self._own, champion)
+                self._media_scorers[modality] = (
+                    key,
+                    build(modality, named, self.settings, self.policies, own, self.media),
+                )
+            return self._media_scorers[modality][1]
 
     @property
     def media(self) -> MediaReader:
@@ -226,13 +231,11 @@ class Goldfold:
                 self._studio.close()
 
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
-        def own() -> LakeScorer:
-            return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
-
+        own = partial(self._own, champion)
         return own() if self.learns else models().build_scorer(self.settings, self.policies, own)
 
-    def _own(self) -> LakeScorer:
-        return models().build_head_scorer(self.encoder, self.head(self.ledger.models.champion()))
+    def _own(self, champion: Model | None) -> LakeScorer:
+        return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
 
     @cached_property
     def learns(self) -> bool:
@@ -254,6 +257,11 @@ class Goldfold:
         return StudioClient(
             self.settings.studio_url, token, self.settings.studio_timeout_s, settle_s=self.settings.studio_settle_s
         )
+
+
+def _key(champion: Model | None) -> str:
+    """What a scorer with the champion's head in it is kept under."""
+    return f"{champion.version} {calibration_version(champion)}" if champion else "cold"
 
 
 class Models(Protocol):
