@@ -174,7 +174,8 @@ def score(request: Json) -> Json:
 
 
 def _score_all(most: int | None = None, modality: str = "text") -> Json:
-    scored = failed = chunks = 0
+    scored = failed = passing = chunks = 0
+    trouble = ""
     while True:
         chunk = step_score(None if most is None else most - scored - failed, modality)
         chunks += chunk.get("chunks", 1)  # an older version's steps were a chunk each
@@ -182,11 +183,14 @@ def _score_all(most: int | None = None, modality: str = "text") -> Json:
             step_compact()
             chunks = 0
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
+        passing, trouble = passing + chunk.get("passing", 0), chunk.get("trouble") or trouble
         _say("score", chunk["done"], chunk["total"])
         if not chunk["left"] or (most is not None and scored + failed >= most):
             return {
                 "scored": scored,
                 "failed": failed,
+                "passing": passing,
+                "trouble": trouble,
                 "left": chunk["left"],
                 "scorer": chunk["scorer"],
                 "scorer_version": chunk["version"],
