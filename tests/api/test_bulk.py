@@ -14,6 +14,7 @@ import pytest
 from api import bulk, composition
 from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
 from api.errors import NotReady
+from labeling.errors import InvalidInput
 from tests.api.cli.conftest import WordModels
 from tests.api.rooms import ROOT, sources
 from tests.api.site import WordGoldfold, settings, stock
@@ -117,3 +118,9 @@ def test_the_command_line_and_the_service_do_without_the_engines() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_sink_with_a_secret_in_it_is_refused(goldfold: WordGoldfold) -> None:
+    with pytest.raises(InvalidInput, match="sink: is a URL with a password in it") as error:
+        make_plan(goldfold, goldfold.settings, None, "s3://KEY:hush@bucket/lake", {})
+    assert "hush" not in str(error.value)
