@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from configs.errors import SettingsError
-from configs.files import explain, read_mapping, refuse_unknown
+from configs.files import explain, local, read_mapping, refuse_unknown
 from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile, VideoFramesFile
 
 PACKAGED_SCORERS = Path(__file__).parent / "scorers"
@@ -27,7 +27,7 @@ def scorer_path(named: Path | str, beside: Path | None = None) -> Path:
     if str(named) in packaged_scorers():
         return packaged
     places = [beside / named] if beside else []
-    for path in (*places, Path(named).expanduser()):
+    for path in (*places, local(named)):
         if path.is_file():
             return path
     raise SettingsError(
