@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from scoring.ensemble import Ensemble
 from scoring.guard_llm import GuardLLM
 from scoring.head import Head
 from scoring.hf_classifier import HFClassifier
+from scoring.int8_encoder import Int8Encoder
 from scoring.model_files import locate
 from scoring.prototypes import prototype_head
 from scoring.remote import Caller, Manners
@@ -55,7 +57,8 @@ def build_encoder(settings: Settings) -> Encoder:
     own = file if isinstance(file, EmbeddingHeadFile) else EmbeddingHeadFile(kind="embedding-head")
     named = own.model or (None if settings.encoder == "default" else settings.encoder)
     with explained(settings.scorer if own.model else "encoder"):
-        return SentenceEncoder(
+        make = SentenceEncoder if own.runtime == "torch" else partial(Int8Encoder, settings.data_dir / "models")
+        return make(
             None if named is None else locate(named, own.revision),
             device=settings.device,
             batch_tokens=settings.batch_tokens,

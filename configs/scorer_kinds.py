@@ -17,6 +17,10 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 MaxTokens = Annotated[int, Field(ge=8)]
 LongText = Literal["windows", "cut"]
 LONG_TEXT = "How a text beyond max_tokens is read: in windows, the highest of whose scores counts, or cut off there."
+RUNTIME = (
+    "What runs the encoder: torch, or onnx-int8 on the CPU, with other vectors that need a head of their own. See "
+    '"Encoder in int8" below.'
+)
 
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -103,6 +107,7 @@ class EmbeddingHeadFile(ScorerFile):
         description="What stands before every text, such as `query: `; none: what the model's files have as default.",
     )
     prompt_name: Name | None = Field(default=None, description="A prompt of the model's own files, by its name.")
+    runtime: Literal["torch", "onnx-int8"] = Field(default="torch", description=RUNTIME)
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> Self:

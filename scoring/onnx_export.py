@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import onnx
 import onnxruntime as ort
 import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import (
+    EPFail,
     Fail,
     InvalidArgument,
     InvalidGraph,
     InvalidProtobuf,
     NoSuchFile,
+    RuntimeException,
 )
 from onnxruntime.capi.onnxruntime_pybind11_state import (
     NotImplemented as NotOffered,
@@ -82,7 +85,8 @@ def export(model: PreTrainedModel, example: Inputs, path: Path) -> None:
 
 def quantize(source: Path, path: Path) -> None:
     """Int8 weights (per channel, with a bit to spare against overflow on older CPUs); activations are quantized as
-    they come. About half as fast again, and not the same vectors: see docs/performance.md."""
+    they come. About half as fast again, and not the same vectors: see docs/performance.md. The file's bytes depend on
+    the model and the versions of the packages only: what exporters note of their own source is left out."""
     with _quiet(), _whole(path) as draft:
         quantize_dynamic(
             source,
@@ -92,18 +96,39 @@ def quantize(source: Path, path: Path) -> None:
             reduce_range=True,
             extra_options={"DefaultTensorType": FLOAT_TENSOR},
         )
+        _forget_sources(draft)
 
 
 def open_states(path: Path, threads: int = 0) -> States:
-    """The graph as a function; ``threads``: 0 for all cores. Raises ModelRefused."""
+    """The graph as a function, for any thread; ``threads``: 0 for all cores. Raises ModelRefused; the function raises
+    RuntimeError or MemoryError."""
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except DAMAGE as error:
-        raise ModelRefused(f"{path} cannot be opened by onnxruntime: {error}") from error
+        raise ModelRefused(
+            f"{path} cannot be opened by onnxruntime, delete it to have it made anew: {error}"
+        ) from error
     names = [one.name for one in session.get_inputs()]
-    return lambda inputs: torch.from_numpy(session.run(None, {name: inputs[name].numpy() for name in names})[0])
+
+    def states(inputs: Inputs) -> torch.Tensor:
+        try:
+            return torch.from_numpy(session.run(None, {name: inputs[name].numpy() for name in names})[0])
+        except (EPFail, Fail, InvalidArgument, RuntimeException) as error:  # none of them is a RuntimeError
+            kind = MemoryError if "alloc" in str(error) else RuntimeError
+            raise kind(str(error)) from error
+
+    return states
+
+
+def _forget_sources(path: Path) -> None:
+    """Exporters write into the graph in which line of which file of this machine each node was made."""
+    model = onnx.load(path)
+    for part in (model.graph, *model.functions):
+        for one in (part, *part.node, *part.value_info):
+            one.ClearField("metadata_props")
+    onnx.save(model, path)
 
 
 def _check(model: PreTrainedModel, example: Inputs, path: Path) -> None:

@@ -21,6 +21,7 @@ from scoring.clearing import Clearing
 from scoring.encoder import SentenceEncoder
 from scoring.errors import ModelNotFound, ScoringError
 from scoring.guard_prompts import STYLES
+from scoring.int8_encoder import Int8Encoder
 from tests.scoring.stages import tiny_stage
 from tests.scoring.test_cascade_report import REPORT
 from tests.scoring.tiny import write_model
@@ -133,6 +134,19 @@ def test_an_encoder_of_the_scorer_file(tmp_path: Path) -> None:
     expected = SentenceEncoder(tmp_path / "model", device="cpu", max_tokens=16, prompt="bad dog ", long_text="cut")
     assert (goldfold.encoder.name, goldfold.encoder.version) == ("model", expected.version)
     goldfold.close()
+
+
+def test_an_encoder_in_int8_keeps_its_graph_in_the_data_folder(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", "bert")
+    (tmp_path / "own.yaml").write_text("kind: embedding-head\nmodel: model\nmax_tokens: 16\nruntime: onnx-int8\n")
+    settings = Settings(data_dir=tmp_path / "data", device="cpu", scorer=str(tmp_path / "own.yaml"))
+    goldfold = Goldfold(settings)
+    assert isinstance(goldfold.encoder, Int8Encoder)
+    assert goldfold.learns
+    assert goldfold.scorer().score(["a"], ["some words"]).ids == ("a",)
+    goldfold.close()
+    plain = SentenceEncoder(tmp_path / "model", device="cpu", max_tokens=16)
+    assert [path.name for path in (tmp_path / "data" / "models").iterdir()] == [f"onnx-{plain.version}-int8.onnx"]
 
 
 def test_a_cascade_stands_before_the_scorer_it_was_fitted_to(tmp_path: Path) -> None:

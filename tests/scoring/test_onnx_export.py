@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from transformers import PreTrainedModel
 
 from scoring import onnx_export
@@ -91,3 +92,15 @@ def test_what_is_missing_or_damaged_is_said(tiny: Tiny, tmp_path: Path, monkeypa
     monkeypatch.setattr(onnx_export, "find_spec", lambda _name: None)
     with pytest.raises(ModelNotFound, match=r"goldfold\[int8\]"):
         export(tiny.module, tiny.batch(["a fox", "the lazy dog jumps"]), tmp_path / "y.onnx")
+
+
+@pytest.mark.parametrize(("error", "kind"), [(Fail("injected"), RuntimeError), (Fail("bad allocation"), MemoryError)])
+def test_errors_of_the_runtime_are_ones_that_fail_an_item(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("onnxruntime.InferenceSession.run", fail)
+    with pytest.raises(kind, match=str(error)):
+        open_states(tiny.graph)(tiny.batch(["a fox"]))
