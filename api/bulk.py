@@ -28,7 +28,7 @@ from labeling.bulk import Engine, Foreman, Order, Register, order_of
 from labeling.policies import read_policies
 from labeling.readers import ColumnMap
 from labeling.scorebook import LakeScorer
-from labeling.sources import Shard, list_shards
+from labeling.sources import Shard, list_shards, refuse_secret
 from labeling.store.interfaces import ITEMS
 from labeling.store.sink import LanceSink
 from scoring.calibrated import calibrated
@@ -96,6 +96,7 @@ def make_plan(goldfold: Goldfold, settings: Settings, source: str | None, sink: 
     """List the source (default: the items of the sink) and load the scorer once, to know its version. ``settings`` are
     the workers'. Raises InvalidInput, StoreError, SettingsError, ScoringError."""
     allow_plain_http()
+    refuse_secret("sink", sink or goldfold.settings.lake_uri)
     target = LanceSink(sink or goldfold.settings.lake_uri)
     items = f"{target.root}/{ITEMS}.lance"
     wanted = items if source is None else source

@@ -46,6 +46,8 @@ def _key(name: str) -> str:
     key = os.environ.get(name, "").strip()
     if not key:
         raise SettingsError(f"key_env: the environment variable {name} is not set; it should hold the service's key")
+    if not (key.isascii() and key.isprintable()):  # an HTTP library would show it when it refuses it
+        raise SettingsError(f"key_env: the environment variable {name} holds what is no key; look for a line break")
     return key
 
 
@@ -61,7 +63,7 @@ def _whole(response: httpx.Response) -> bytes:
 def _json(content: bytes) -> Mapping[str, Any]:
     try:
         body = json.loads(content)
-    except ValueError:  # an error page; its status says enough
+    except (RecursionError, ValueError):  # an error page; its status says enough
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -69,9 +71,7 @@ def _json(content: bytes) -> Mapping[str, Any]:
 def _retry_after_s(headers: httpx.Headers) -> float | None:
     """Seconds, from either form of the header (RFC 9110, 10.2.3)."""
     value = headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+        return float(value) if value.isdigit() else max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (OverflowError, ValueError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import structlog
 
 from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
-from configs.scorer_files import check_reads, read_scorer, scorer_path
+from configs.scorer_files import check_reads, entered, read_scorer, scorer_path
 from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, GuardLLMFile, HFText, Remote, ScorerFile
 from configs.settings import Settings
 from labeling.cascade import open_cascade
@@ -41,12 +41,13 @@ LOG = structlog.stdlib.get_logger("goldfold.scorers")
 @dataclass(frozen=True, slots=True)
 class Makings:
     """What builders work with. ``own``: the deployment's encoder with its champion's head; ``beside``: the folder of
-    the scorer file, for the paths in it."""
+    the scorer file, for the paths in it; ``within``: the scorer files that led to it, and itself."""
 
     settings: Settings
     policies: Policies
     own: Callable[[], LakeScorer]
     beside: Path
+    within: tuple[Path, ...] = ()
 
 
 def build_encoder(settings: Settings) -> Encoder:
@@ -95,8 +96,9 @@ def build_cascade(full: LakeScorer, settings: Settings, policies: Policies, fold
 def build(named: str, makings: Makings) -> LakeScorer:
     """The text scorer of one scorer file. Raises SettingsError, ScoringError."""
     path = scorer_path(named, makings.beside)
+    within = entered(path, makings.within)
     file = read_scorer(named, makings.policies, makings.beside)
-    inside = Makings(makings.settings, makings.policies, makings.own, path.parent)
+    inside = replace(makings, beside=path.parent, within=within)
     check_reads(file, "text", str(path))
     with explained(str(path)):
         return BUILDERS[type(file)](file, inside)

@@ -42,6 +42,14 @@ def read_mapping(path: Path) -> dict[str, object]:
     return {str(key): value for key, value in raw.items()}
 
 
+def local(named: Path | str) -> Path:
+    """The path that is meant, its ``~`` expanded; one of a user nobody knows stays as it is."""
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        return Path(named)
+
+
 def _where(error: yaml.YAMLError) -> str:
     """The place and the kind of a YAML error, without the line itself."""
     mark = getattr(error, "problem_mark", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from configs.errors import SettingsError
-from configs.files import explain, read_mapping, refuse_unknown
+from configs.files import explain, local, read_mapping, refuse_unknown
 from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile, VideoFramesFile
 
 PACKAGED_SCORERS = Path(__file__).parent / "scorers"
@@ -27,7 +27,7 @@ def scorer_path(named: Path | str, beside: Path | None = None) -> Path:
     if str(named) in packaged_scorers():
         return packaged
     places = [beside / named] if beside else []
-    for path in (*places, Path(named).expanduser()):
+    for path in (*places, local(named)):
         if path.is_file():
             return path
     raise SettingsError(
@@ -62,11 +62,17 @@ def read_scorer(named: Path | str, policies: Collection[str] | None = None, besi
 
 
 def judged_policies(
-    named: Path | str, policies: Collection[str], beside: Path | None = None, reads: str | None = None
+    named: Path | str,
+    policies: Collection[str],
+    beside: Path | None = None,
+    reads: str | None = None,
+    within: tuple[Path, ...] = (),
 ) -> frozenset[str]:
     """The policies that the scorer of a file judges, told without loading a model. Raises SettingsError as
     ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer;
-    and for a scorer that is not for ``reads`` (text, image or video; None: any)."""
+    and for a scorer that is not for ``reads`` (text, image or video; None: any). ``within``: the files that led
+    here."""
+    inside = entered(scorer_path(named, beside), within)
     file = read_scorer(named, policies, beside)
     if reads is not None:
         check_reads(file, reads, str(scorer_path(named, beside)))
@@ -77,7 +83,18 @@ def judged_policies(
     path = scorer_path(named, beside)
     for part, reads in parts:
         check_reads(read_scorer(part, None, path.parent), reads, f"{path}: {part}")
-    return frozenset.union(*(judged_policies(part, policies, path.parent) for part, _ in parts))
+    return frozenset.union(*(judged_policies(part, policies, path.parent, within=inside) for part, _ in parts))
+
+
+def entered(path: Path, within: tuple[Path, ...]) -> tuple[Path, ...]:
+    """``within`` and this file too. Raises SettingsError for a file that is among those that led to it."""
+    path = path.resolve()
+    if path in within:
+        circle = " -> ".join(map(str, (*within[within.index(path) :], path)))
+        raise SettingsError(
+            f"{path}: a scorer file may not be a part of itself: {circle}; leave it out of the last one"
+        )
+    return (*within, path)
 
 
 def check_reads(file: ScorerFile, reads: str, source: str) -> None:

@@ -6,11 +6,12 @@ A new kind is a class here, with a builder in ``api.scorers`` and a packaged fil
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from configs.files import local
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 MaxTokens = Annotated[int, Field(ge=8)]
@@ -64,7 +65,7 @@ class HubModel(ScorerFile):
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> Self:
-        if self.revision is None and not Path(self.model).expanduser().is_dir():
+        if self.revision is None and not local(self.model).is_dir():
             raise ValueError(f"model: {self.model} is no local folder; to use a hub id, pin it with revision")
         return self
 
@@ -110,7 +111,7 @@ class EmbeddingHeadFile(ScorerFile):
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> Self:
-        if self.model and self.revision is None and not Path(self.model).expanduser().is_dir():
+        if self.model and self.revision is None and not local(self.model).is_dir():
             raise ValueError(f"model: {self.model} is no local folder; to use a hub id, pin it with revision")
         return self
 

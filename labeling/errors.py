@@ -45,7 +45,12 @@ class DuplicateItem(InvalidInput):
 
 
 class BadMedia(InvalidInput):
-    """An item's media may not, or cannot, be read; the message says why and what to do."""
+    """An item's media may not, or cannot, be read; the message says why and what to do. ``passing``: for want of a
+    setting, a file or a server, so that the same media may be read another time."""
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class NotFound(LabelingError):

@@ -120,8 +120,11 @@ def _item(found: dict[str, object]) -> Item:
 
 
 def modality_of(media: str) -> str:
-    """What the end of a file's name says it is: image, video, or nothing."""
-    name = urlsplit(media).path if "://" in media else media
+    """What the end of a file's name says it is: image, video, or nothing, as for what is no URL after all."""
+    try:
+        name = urlsplit(media).path if "://" in media else media
+    except ValueError:  # such as http://[
+        return ""
     return _MODALITY_OF_SUFFIX.get(PurePosixPath(name).suffix.lower(), "") if not media.startswith("data:") else ""
 
 

@@ -28,6 +28,7 @@ from labeling.errors import BadMedia, InvalidInput
 MAX_REDIRECTS = 3
 CHUNK_BYTES = 65_536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BUSY = frozenset({408, 425, 429})
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "goldfold"}
 
 
@@ -71,7 +72,9 @@ class MediaReader:
             try:
                 return self._counted(file.read(self._max_bytes + 1))
             except OSError as error:
-                raise BadMedia(f"cannot be read ({error.strerror}); check the file and the disk") from error
+                raise BadMedia(
+                    f"cannot be read ({error.strerror}); check the file and the disk", passing=True
+                ) from error
 
     @contextmanager
     def open(self, media: str) -> Iterator[BinaryIO | bytes]:
@@ -111,7 +114,7 @@ class MediaReader:
     @contextmanager
     def _local(self, media: str) -> Iterator[BinaryIO]:
         if self._root is None:
-            raise BadMedia("is a local file, but no folder is allowed; name one in the setting media_dir")
+            raise BadMedia("is a local file, but no folder is allowed; name one in the setting media_dir", passing=True)
         if "://" in media:
             raise BadMedia("is of a kind that is not read; use a path below media_dir, a data: URI or an http(s) URL")
         try:
@@ -120,12 +123,16 @@ class MediaReader:
         except (ValueError, RuntimeError) as error:  # a loop of links, a NUL byte, or outside
             raise BadMedia("is not below media_dir; move the file there") from error
         except OSError as error:
-            raise BadMedia(f"cannot be found below media_dir ({error.strerror}); put the file there") from error
+            raise BadMedia(
+                f"cannot be found below media_dir ({error.strerror}); put the file there", passing=True
+            ) from error
         with ExitStack() as stack:
             try:
                 file = stack.enter_context(_open_below(self._root, inside.parts))
             except OSError as error:
-                raise BadMedia(f"cannot be read ({error.strerror}); check the file and its permissions") from error
+                raise BadMedia(
+                    f"cannot be read ({error.strerror}); check the file and its permissions", passing=True
+                ) from error
             yield file
 
     def _fetch(self, url: str) -> bytes:
@@ -164,13 +171,16 @@ class MediaReader:
                 return self._answer(response, url, until)
         except httpx.TransportError as error:
             why = f"took longer than {self._timeout_s:g} s" if time.monotonic() >= until else str(error) or "no answer"
-            raise BadMedia(f"cannot be fetched from {url.host} ({why}); check the address, or try again") from error
+            raise BadMedia(
+                f"cannot be fetched from {url.host} ({why}); check the address, or try again", passing=True
+            ) from error
 
     def _answer(self, response: httpx.Response, url: httpx.URL, until: float) -> bytes | httpx.URL:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             return _url(response.headers["location"], url)
         if response.status_code != httpx.codes.OK:
-            raise BadMedia(f"is answered with {response.status_code} by {url.host}; check the address")
+            passing = response.status_code >= 500 or response.status_code in _BUSY
+            raise BadMedia(f"is answered with {response.status_code} by {url.host}; check the address", passing=passing)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise BadMedia(f"comes compressed from {url.host}, unasked; serve it as it is")
         content = bytearray()
@@ -178,27 +188,34 @@ class MediaReader:
             content += chunk
             self._check_size(len(content))
             if time.monotonic() >= until:
-                raise BadMedia(f"takes longer than {self._timeout_s:g} s from {url.host}; use a faster server")
+                raise BadMedia(
+                    f"takes longer than {self._timeout_s:g} s from {url.host}; use a faster server", passing=True
+                )
         return bytes(content)
 
     def _checked(self, host: str, port: int) -> str:
         """An address of an allowed host, after all of its addresses passed."""
         entry = allowed(self._hosts, host, port)
         if entry is None:
-            raise BadMedia(f"is at {host}:{port}, which is not allowed; add it to the setting media_hosts")
+            raise BadMedia(
+                f"is at {host}:{port}, which is not allowed; add it to the setting media_hosts", passing=True
+            )
         try:
             addresses = list(self._resolve(host, port))
         except (OSError, UnicodeError) as error:
-            raise BadMedia(f"is at {host}, whose address cannot be found; check the name, or try again") from error
+            raise BadMedia(
+                f"is at {host}, whose address cannot be found; check the name, or try again", passing=True
+            ) from error
         for address in addresses:
             why = refusal(address, private=entry.private and entry.port is not None)
             if why:
                 raise BadMedia(
                     f"is at {host}, whose address {address} {why}; for a server of your own network name "
-                    f"private:{host}:{port} in the setting media_hosts"
+                    f"private:{host}:{port} in the setting media_hosts",
+                    passing=True,
                 )
         if not addresses:
-            raise BadMedia(f"is at {host}, which has no address; check the name")
+            raise BadMedia(f"is at {host}, which has no address; check the name", passing=True)
         return addresses[0]
 
 
@@ -240,10 +257,10 @@ class _Cut:
 def _url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         url = httpx.URL(text) if base is None else base.join(text)
-        port = url.port
+        host, port = url.host, url.port  # a name in Punycode is decoded only now
     except (httpx.InvalidURL, ValueError) as error:
         raise BadMedia(f"is no URL ({error}); write one such as https://cdn.example.org/picture.jpg") from error
-    if url.scheme not in ("http", "https") or not url.host or port == 0:
+    if url.scheme not in ("http", "https") or not host or (port is not None and not 0 < port < 65536):
         raise BadMedia("leads to what is no http(s) URL; use the address it has now")
     if url.userinfo:
         raise BadMedia("is a URL with a password in it; use one without")

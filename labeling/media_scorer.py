@@ -64,7 +64,7 @@ class ImageItems:
         parts: list[Scores] = []
         for start, read in self._batches(media):
             good = {ids[start + i]: content for i, content in enumerate(read) if isinstance(content, bytes)}
-            bad = [Failure(ids[start + i], f"the image {e}") for i, e in enumerate(read) if isinstance(e, BadMedia)]
+            bad = [_failure(ids[start + i], self.modality, e) for i, e in enumerate(read) if isinstance(e, BadMedia)]
             scores = self._scorer.score(list(good), list(good.values()))
             parts.append(replace(scores, failures=(*scores.failures, *bad)))
             if progress is not None:
@@ -122,9 +122,13 @@ class VideoItems:
                 told = [text or None] if self._transcripts else None
                 scores = self._scorer.score([item_id], [file], transcripts=told)
         except BadMedia as error:
-            return replace(self._scorer.score([], []), failures=(Failure(item_id, f"the video {error}"),))
+            return replace(self._scorer.score([], []), failures=(_failure(item_id, self.modality, error),))
         where = [Note(i, _evidence(s)) for i, s in zip(scores.ids, scores.segments, strict=True) if _evidence(s)]
         return replace(scores, notes=(*scores.notes, *where))
+
+
+def _failure(item_id: str, what: str, error: BadMedia) -> Failure:
+    return Failure(item_id, f"the {what} {error}", error.passing)
 
 
 def _evidence(segments: Sequence[Segment]) -> str:

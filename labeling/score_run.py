@@ -39,11 +39,15 @@ Until = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class ScoredChunk:
-    """What a run did: ``scored`` + ``failed`` items now have an outcome, ``left`` items still need one."""
+    """What a run did: ``scored`` + ``failed`` items now have an outcome, ``left`` items still need one. Of those that
+    failed, ``passing`` ones did for want of a server, a file or a setting: the next run tries them again. ``trouble``
+    is why the last of these did."""
 
     scored: int
     failed: int
     left: int
+    passing: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,19 @@ class _Chunk:
 
 @dataclass(slots=True)
 class _Tally:
-    """``most`` items may be tried; ``issued`` were, of which ``scored`` and ``failed`` are kept."""
+    """``most`` items may get an outcome that is kept; ``issued`` were tried, of which ``scored`` and ``failed`` are
+    done, ``passing`` ones of these for this run only."""
 
     most: int | None
     issued: int = 0
     scored: int = 0
     failed: int = 0
+    passing: int = 0
+    trouble: str = ""
 
     @property
     def kept(self) -> int:
-        return self.scored + self.failed
+        return self.scored + self.failed - self.passing
 
     def room(self, rows: int) -> int:
         return rows if self.most is None else min(rows, self.most - self.issued)
@@ -113,12 +120,13 @@ class ScoreRun:
             before = tally.kept
             try:
                 stop = self._walk(tally, until or _never, progress)
+                tally.issued = tally.kept  # what is tried again another time takes no room from those behind it
             except PlanOutdated:
                 outdated = outdated + 1 if tally.kept == before else 1
                 if outdated > MAX_OUTDATED:
                     raise
             self.look()
-        return ScoredChunk(tally.scored, tally.failed, self.left)
+        return ScoredChunk(tally.scored, tally.failed, self.left, tally.passing, tally.trouble)
 
     @property
     def left(self) -> int:
@@ -198,6 +206,8 @@ class ScoreRun:
     def _keep(self, chunk: _Chunk, scores: Scores, tally: _Tally) -> None:
         keep(chunk.source.gap.add, self.scorer, scores, embeddings=chunk.source.columns != KEPT)
         tally.scored, tally.failed = tally.scored + len(scores.ids), tally.failed + len(scores.failures)
+        passing = [failure.reason for failure in scores.failures if failure.passing]
+        tally.passing, tally.trouble = tally.passing + len(passing), passing[-1] if passing else tally.trouble
         self.chunks += 1
 
 

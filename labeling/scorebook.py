@@ -111,16 +111,18 @@ def _ids_in(gap: Gap) -> list[str]:
 
 def keep(add: Add, scorer: Named, scores: Scores, *, embeddings: bool) -> None:
     """Write what a scorer said: notes first, since a kept embedding without its note would be taken for the whole text,
-    then ``embeddings`` when asked to, scores and failures. Each is one commit; rows already there are skipped."""
+    then ``embeddings`` when asked to, scores and failures, but for those that are ``passing``: these items are tried
+    again by the next run. Each is one commit; rows already there are skipped."""
     keep_notes(add, scorer, scores)
     if embeddings:
         keep_embeddings(add, scorer, scores)
     if scores.ids:
         columns = {p: pa.array(scores.probabilities[:, j]) for j, p in enumerate(scores.policies)}
         add(score_group(scorer), scores.ids, columns)
-    if scores.failures:
-        reasons = pa.array([failure.reason for failure in scores.failures], pa.string())
-        add(failure_group(scorer), [failure.item_id for failure in scores.failures], {"reason": reasons})
+    lasting = [failure for failure in scores.failures if not failure.passing]
+    if lasting:
+        reasons = pa.array([failure.reason for failure in lasting], pa.string())
+        add(failure_group(scorer), [failure.item_id for failure in lasting], {"reason": reasons})
 
 
 def whole(scores: Scores, asked: Sequence[str]) -> Scores:

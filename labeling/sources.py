@@ -74,6 +74,7 @@ def list_shards(source: str, shard_rows: int = SHARD_ROWS) -> list[Shard]:
 
     Files whose name, or whose folder's, begins with "." or "_" are left out, as are those of other formats. Raises
     InvalidInput when the source cannot be listed, or nothing in it can be read."""
+    refuse_secret("source", source)
     try:
         if source.rstrip("/").endswith(LANCE):
             return _dataset_shards(source.rstrip("/"), shard_rows)
@@ -87,6 +88,15 @@ def list_shards(source: str, shard_rows: int = SHARD_ROWS) -> list[Shard]:
     if not files:
         raise InvalidInput(f"source: {source} holds no file that can be read ({', '.join((*SUFFIXES, LANCE))})")
     return shards
+
+
+def refuse_secret(what: str, url: str) -> None:
+    """Raises InvalidInput for a URL with a password in it, since messages, logs and the lake keep URLs."""
+    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    if at and ":" in user:  # what abfs://container@account names is no secret
+        raise InvalidInput(
+            f"{what}: is a URL with a password in it; give it in the environment, such as AWS_SECRET_ACCESS_KEY"
+        )
 
 
 def ranges(rows: int, most: int) -> list[tuple[int, int]]:

@@ -16,10 +16,12 @@ VideoFile = Path | bytes | BinaryIO  # a file on this machine, its content, or a
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One item that could not be scored, and why, in words its sender can act on."""
+    """One item that could not be scored, and why, in words its sender can act on. ``passing``: not for what it is, so
+    that it is worth trying again as it is."""
 
     item_id: str
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -66,7 +66,7 @@ DEFAULT = Limits()
 def decode(data: bytes, limits: Limits = DEFAULT) -> Picture:
     """The pixels of a JPEG, PNG, WebP or GIF file. Raises BadImage, saying why.
 
-    Size and format are read from the header before any pixel is decoded.
+    Size and format are read from the header before any pixel is decoded, the size of each frame too.
     """
     if not isinstance(data, bytes):
         raise BadImage(f"the image is a {type(data).__name__}, not bytes")
@@ -78,7 +78,7 @@ def decode(data: bytes, limits: Limits = DEFAULT) -> Picture:
         _check_size(image, limits)
         total = int(getattr(image, "n_frames", 1))
         wanted = _spread(total, limits.frames, max(1, limits.work // (image.width * image.height)))
-        return Picture(tuple(_frame(image, number) for number in wanted), total)
+        return Picture(tuple(_frames(image, wanted, limits)), total)
 
 
 @contextmanager
@@ -113,8 +113,20 @@ def _spread(total: int, most: int, reach: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, last, min(most, last + 1))})
 
 
-def _frame(image: Image.Image, number: int) -> Pixels:
-    image.seek(number)
+def _frames(image: Image.Image, wanted: Collection[int], limits: Limits) -> Iterator[Pixels]:
+    """Step by step, since a frame may be larger than the file's header says: its size is known once it is reached."""
+    work = 0
+    for number in range(max(wanted) + 1):
+        image.seek(number)
+        _check_size(image, limits)
+        work += image.width * image.height
+        if number and work > limits.work:
+            return
+        if number in wanted:
+            yield _frame(image)
+
+
+def _frame(image: Image.Image) -> Pixels:
     image.load()
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):

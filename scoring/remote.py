@@ -116,7 +116,8 @@ class Caller:
 
     def _taken(self, reply: Reply, items: int) -> Reply:
         if reply.status == 200:
-            tokens = (reply.body.get("usage") or {}).get("total_tokens", 0)
+            usage = reply.body.get("usage")
+            tokens = usage.get("total_tokens", 0) if isinstance(usage, Mapping) else 0
             self._count(requests=1, items=items, tokens=tokens if isinstance(tokens, int) else 0)
             return reply
         self._count(requests=1)

@@ -64,9 +64,9 @@ class RemoteEncoder:
         try:
             found = sorted(listed(body, "data", n, name), key=lambda one: int(one.get("index", 0)))
             rows = np.array([one.get("embedding") for one in found], np.float64)
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise RemoteRefused(f"{name} gives no lists of numbers as embeddings: {error}") from error
-        if rows.ndim != 2 or (self.dimension and rows.shape[1] != self.dimension):
+        if rows.ndim != 2 or not rows.size or (self.dimension and rows.shape[1] != self.dimension):
             raise RemoteRefused(f"{name} gives embeddings of shape {rows.shape}, not ({n}, {self.dimension or 'd'})")
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(np.divide(rows, norms, out=np.full_like(rows, np.nan), where=norms > 0))

@@ -115,8 +115,11 @@ def _tell(what: str, done: dict[str, Any]) -> None:
     out.print(f"{done['scored']} {what} scored by {done['scorer']} {done['scorer_version']}")
     if done["left"]:
         out.print(f"{done['left']} {what} still wait")
-    if done["failed"]:
-        out.print(f"{done['failed']} {what} could not be scored; the lake keeps the reason of each")
+    passing = done.get("passing", 0)
+    if done["failed"] > passing:
+        out.print(f"{done['failed'] - passing} {what} could not be scored; the lake keeps the reason of each")
+    if passing:
+        out.print(f"{passing} {what} could not be read and are tried again by the next run: {done['trouble']}")
     if done.get("bill"):
         out.print(Bill(**done["bill"]).line())
 

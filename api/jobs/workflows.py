@@ -176,7 +176,8 @@ def score(request: Json) -> Json:
 
 
 def _score_all(most: int | None = None, modality: str = "text") -> Json:
-    scored = failed = chunks = 0
+    scored = failed = passing = chunks = 0
+    trouble = ""
     asked: Bill | None = None
     while True:
         chunk = step_score(None if most is None else most - scored - failed, modality)
@@ -185,6 +186,7 @@ def _score_all(most: int | None = None, modality: str = "text") -> Json:
             step_compact()
             chunks = 0
         scored, failed = scored + chunk["scored"], failed + chunk["failed"]
+        passing, trouble = passing + chunk.get("passing", 0), chunk.get("trouble") or trouble
         if chunk.get("bill") is not None:
             asked = (asked or Bill()).plus(Bill(**chunk["bill"]))
         _say("score", chunk["done"], chunk["total"])
@@ -192,6 +194,8 @@ def _score_all(most: int | None = None, modality: str = "text") -> Json:
             return {
                 "scored": scored,
                 "failed": failed,
+                "passing": passing,
+                "trouble": trouble,
                 "left": chunk["left"],
                 "scorer": chunk["scorer"],
                 "scorer_version": chunk["version"],

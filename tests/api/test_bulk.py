@@ -15,6 +15,7 @@ import pytest
 from api import bulk, composition
 from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
 from api.errors import NotReady
+from labeling.errors import InvalidInput
 from labeling.training import CALIBRATION, calibration_folder
 from scoring.calibration import CalibrationMap, Calibrator
 from tests.api.cli.conftest import WordModels
@@ -140,3 +141,9 @@ def test_the_command_line_and_the_service_do_without_the_engines() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_sink_with_a_secret_in_it_is_refused(goldfold: WordGoldfold) -> None:
+    with pytest.raises(InvalidInput, match="sink: is a URL with a password in it") as error:
+        make_plan(goldfold, goldfold.settings, None, "s3://KEY:hush@bucket/lake", {})
+    assert "hush" not in str(error.value)

@@ -182,3 +182,20 @@ def test_torch_waits_until_a_model_is_asked_for() -> None:
     code = "import sys, api.composition, api.server; print('torch' in sys.modules, 'transformers' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["False", "False"]
+
+
+def test_what_is_said_in_a_video_is_read_by_the_champion(tmp_path: Path) -> None:
+    file = tmp_path / "spoken.yaml"
+    file.write_text("kind: video\nimages: opennsfw\ntranscript: embedding-head\n")
+    goldfold = WordGoldfold(settings(tmp_path, video_scorer=str(file), image_scorer="opennsfw"))
+    cold, images = goldfold.media_scorer("video"), goldfold.media_scorer("image")
+    assert cold is not None
+    assert images is not None
+    assert goldfold.media_scorer("video") is cold
+    promote(goldfold)
+    warm, later = goldfold.media_scorer("video"), goldfold.media_scorer("image")
+    assert warm is not None
+    assert later is not None
+    assert warm.version != cold.version
+    assert later.version == images.version
+    goldfold.close()

@@ -45,6 +45,12 @@ class Handler(BaseHTTPRequestHandler):
                 headers, status = {"Retry-After": "7"}, 429
             case "dated":
                 headers, status = {"Retry-After": formatdate(time() + 60, usegmt=True)}, 429
+            case "deep":
+                answer = b"[" * 200_000
+            case "odd":
+                headers, status = {"Retry-After": "\u00b2"}, 429
+            case "far":
+                headers, status = {"Retry-After": "Mon, 01 Jan 2020 00:00:00 +99999999999999"}, 429
             case "list":
                 answer = b"[1, 2]"
             case _:
@@ -105,7 +111,7 @@ def test_a_redirect_does_not_take_the_key_along(endpoint: HttpEndpoint) -> None:
     assert ask(endpoint, "moved").status == 302
 
 
-@pytest.mark.parametrize(("model", "status"), [("page", 502), ("list", 200)])
+@pytest.mark.parametrize(("model", "status"), [("page", 502), ("list", 200), ("deep", 200), ("odd", 429), ("far", 429)])
 def test_what_is_no_json_object_is_an_empty_body(endpoint: HttpEndpoint, model: str, status: int) -> None:
     reply = ask(endpoint, model)
     assert (reply.status, reply.body, reply.retry_after_s) == (status, {}, None)
@@ -120,6 +126,14 @@ def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     with pytest.raises(SettingsError, match="NO_SUCH_KEY is not set"):
         HttpEndpoint("https://host/v1", "NO_SUCH_KEY", timeout_s=1, connections=1)
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-\u00e9"])
+def test_what_is_no_key_is_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODD_KEY", key)
+    with pytest.raises(SettingsError, match="ODD_KEY holds what is no key") as error:
+        HttpEndpoint("https://host/v1", "ODD_KEY", timeout_s=1, connections=1)
+    assert "sk-" not in str(error.value)
 
 
 def scorer_file(folder: Path, url: str, more: str = "embeddings: emb") -> Settings:

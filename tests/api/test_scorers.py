@@ -99,6 +99,12 @@ def test_a_scorer_file_may_name_every_style() -> None:
     assert set(get_args(GuardLLMFile.model_fields["style"].annotation)) == set(STYLES)
 
 
+def test_an_ensemble_of_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "both.yaml").write_text("kind: ensemble\nmembers: [both.yaml, embedding-head]\n")
+    with pytest.raises(SettingsError, match=r"both.yaml: a scorer file may not be a part of itself"):
+        describe_model(Settings(data_dir=tmp_path, device="cpu", scorer=str(tmp_path / "both.yaml")), POLICIES)
+
+
 def test_an_ensemble_of_files_is_one_scorer(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_model(tmp_path / name, "bert")

@@ -167,6 +167,23 @@ def test_a_part_that_reads_something_else_is_named(tmp_path: Path, text: str, sa
         judged_policies(tmp_path / "own.yaml", ["sexual", "hate_speech", "violence"])
 
 
+def test_the_home_of_a_user_nobody_knows_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"~no-such-user/model is no local folder"):
+        read_scorer(write(tmp_path, "model: ~no-such-user/model\nlabels: {a: b}\n"))
+    with pytest.raises(SettingsError, match=r"~no-such-user/a.yaml: cannot be read"):
+        read_scorer("~no-such-user/a.yaml")
+
+
+def test_an_ensemble_may_not_be_a_part_of_itself(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("kind: ensemble\nmembers: [second.yaml, toxic-bert]\n")
+    second.write_text("kind: ensemble\nmembers: [toxic-bert, first.yaml]\n")
+    with pytest.raises(SettingsError, match=r"part of itself: \S+first.yaml -> \S+second.yaml -> \S+first.yaml;"):
+        judged_policies(first, ["hate_speech", "violence", "sexual"])
+    second.write_text("kind: ensemble\nmembers: [toxic-bert, toxic-bert]\n")
+    assert judged_policies(first, ["hate_speech", "violence", "sexual"])  # a file may come twice
+
+
 def test_a_video_is_judged_by_its_parts(tmp_path: Path) -> None:
     assert judged_policies("video", ["sexual", "violence"]) == {"sexual"}
     (tmp_path / "own.yaml").write_text("kind: video\nimages: opennsfw\ntranscript: embedding-head\n")

@@ -84,6 +84,8 @@ def test_text_is_kept_as_it_came() -> None:
         ({"media": "a.bin"}, "modality: cannot be told from media"),
         ({"media": "data:image/png;base64,AAAA"}, "modality: cannot be told from media"),
         ({"media": "https://a.test/x?name=a.jpg"}, "modality: cannot be told from media"),
+        ({"media": "http://[a.test/x.jpg"}, "modality: cannot be told from media"),
+        ({"media": "http://a\u2100b/x.jpg"}, "modality: cannot be told from media"),
         ({"media": " "}, "media: is empty"),
         ({"media": "a\nb.jpg"}, "media: holds a control character"),
         ({"media": 7}, "media: expected text, found int"),

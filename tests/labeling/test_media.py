@@ -156,6 +156,21 @@ def test_a_slow_server_is_cut_off(port: int, path: str) -> None:
     assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
+@pytest.mark.parametrize(
+    "url", ["http://xn--/a", "http://xn--a/a", "http://xn--99999999/a", "http://[::1/a", "http://\u2100/a"]
+)
+def test_a_name_that_is_none_is_said(url: str) -> None:
+    with pytest.raises(BadMedia, match="is no URL"):
+        MediaReader(None, ["a.test"]).read(url)
+
+
+@pytest.mark.parametrize("bad_port", ["0", "-1", "65536", "99999"])
+def test_a_port_that_is_none_is_said(bad_port: str) -> None:
+    reader = MediaReader(None, ["a.test"], resolve=lambda _host, _port: ["127.0.0.1"])
+    with pytest.raises(BadMedia, match=r"no http\(s\) URL"):
+        reader.read(f"http://a.test:{bad_port}/a")
+
+
 def test_nobody_there_is_said() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

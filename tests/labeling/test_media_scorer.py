@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from labeling import media_scorer
+from labeling.errors import BadMedia
 from labeling.media import MediaReader
 from labeling.media_scorer import ImageItems, MediaScorer, VideoItems
 from labeling.records import Item
@@ -114,16 +115,38 @@ def test_a_run_scores_what_its_scorer_takes_and_nothing_else(shop: Shop, reader:
     assert ScoreRun(shop.lake, shop.scorer(), 10).go() == ScoredChunk(3, 0, 0)
     assert shop.encoder.encoded == ["it-00000", "it-00001", "it-00002"]
     pictures = ImageItems(Means(), reader)
-    assert ScoreRun(shop.lake, pictures, 3).go() == ScoredChunk(2, 2, 0)
-    assert ScoreRun(shop.lake, pictures, 3).go() == ScoredChunk(0, 0, 0)
+    gone = "the image cannot be found below media_dir (No such file or directory); put the file there"
+    assert ScoreRun(shop.lake, pictures, 3).go() == ScoredChunk(2, 2, 0, 1, gone)
+    assert ScoreRun(shop.lake, pictures, 3).go() == ScoredChunk(0, 1, 0, 1, gone)
     assert shop.lake.ids(score_group(pictures)) == shop.lake.ids(embedding_group(pictures)) == ["it-i0000", "it-i0001"]
-    assert shop.lake.ids(failure_group(pictures)) == ["it-i0002", "it-i0003"]
+    assert shop.lake.ids(failure_group(pictures)) == ["it-i0002"]
     found = scores_of(shop.lake, "it-i0000")[pictures.version]
     assert found["red"] == pytest.approx(1, abs=0.01)
     films = VideoItems(VideoByFrames(Means()), reader, transcripts=False)
     assert ScoreRun(shop.lake, films, 1).go() == ScoredChunk(2, 0, 0)
     assert shop.lake.ids(note_group(films)) == ["it-i0008", "it-i0009"]
     assert "red" in notes_of(shop.lake, "it-i0008")[films.embedding_version]
+
+
+def test_what_could_not_be_read_for_a_while_is_scored_later_and_keeps_nobody_waiting(shop: Shop, folder: Path) -> None:
+    away = [image(n, "http://127.0.0.1:9/a.png") for n in range(4)]
+    shop.ingest([*away, image(4, "late.png"), image(5, "broken.png"), image(6, "red.png"), image(7, "green.png")])
+    pictures = ImageItems(Means(), MediaReader(folder))
+    first = ScoreRun(shop.lake, pictures, 2).go(most=2)
+    assert (first.scored, first.failed, first.passing) == (1, 6, 5)
+    assert ScoreRun(shop.lake, pictures, 2).go(most=2).scored == 1
+    (folder / "late.png").write_bytes((folder / "red.png").read_bytes())
+    again = ScoreRun(shop.lake, pictures, 2).go()
+    assert (again.scored, again.passing) == (1, 4)
+    assert again.trouble.startswith("the image is at 127.0.0.1:9, which is not allowed")
+    assert shop.lake.ids(failure_group(pictures)) == ["it-i0005"]
+
+
+@pytest.mark.parametrize(("media", "passing"), [("data:x", False), ("ftp://a/b", False), ("x.png", True)])
+def test_what_is_worth_trying_again_is_told(tmp_path: Path, media: str, passing: bool) -> None:
+    with pytest.raises(BadMedia) as error:
+        MediaReader(tmp_path).read(media)
+    assert error.value.passing is passing
 
 
 def test_a_round_asks_about_texts_only(shop: Shop, reader: MediaReader) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import InvalidInput
 from labeling.readers import Row, column_map
-from labeling.sources import Shard, list_shards, overlapping, ranges, read_shard
+from labeling.sources import Shard, list_shards, overlapping, ranges, read_shard, refuse_secret
 
 
 def rows(count: int, first: int = 0) -> list[dict[str, object]]:
@@ -136,3 +136,14 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     (shard,) = list_shards(str(tmp_path))
     with pytest.raises(InvalidInput, match=r"posts.jsonl.gz"):
         read([shard])
+
+
+@pytest.mark.parametrize(
+    "source", ["s3://KEY:hush@bucket/posts", "s3://KEY:hush@bucket/items.lance", "abfs://:hush@account/posts"]
+)
+def test_a_url_with_a_secret_is_refused_and_not_repeated(source: str) -> None:
+    with pytest.raises(InvalidInput, match="source: is a URL with a password in it") as error:
+        list_shards(source)
+    assert "hush" not in str(error.value)
+    refuse_secret("source", "abfs://container@account.test/posts")
+    refuse_secret("source", "/data/a:b@c/posts")

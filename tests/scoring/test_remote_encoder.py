@@ -52,6 +52,8 @@ def test_a_dimension_is_asked_for() -> None:
         [{}],
         [{"embedding": [1.0]}],
         [{"index": "x", "embedding": [1.0]}],
+        [{"index": float("inf"), "embedding": [1.0]}],
+        [{"embedding": [10**400] * 8}],
     ],
 )
 def test_an_answer_of_another_form_is_refused(rows: list[Any]) -> None:
@@ -65,6 +67,8 @@ def test_an_answer_of_another_form_is_refused(rows: list[Any]) -> None:
 def test_a_refused_probe_and_another_model_are_said() -> None:
     with pytest.raises(RemoteRefused, match="harmless"):
         RemoteEncoder(caller(Service(faults=[Reply(422, {})])), "emb")
+    with pytest.raises(RemoteRefused, match="shape"):
+        RemoteEncoder(caller(Service(faults=[Reply(200, {"data": [{"embedding": []}]})])), "emb")
     service = Service()
     encoder = RemoteEncoder(caller(service), "emb")
     service.model = "mod-9"

@@ -171,7 +171,7 @@ def test_images_wait_until_a_scorer_is_set(goldfold: Terminal, monkeypatch: pyte
     said = goldfold("score")
     assert "0 items scored by" in said.out
     assert "1 images scored by" in said.out
-    assert "1 images could not be scored" in said.out
+    assert "1 images could not be read and are tried again by the next run: the image cannot be found" in said.out
     item = goldfold("show", "image-0", "--json").json
     assert (item["modality"], item["media"], item["text"]) == ("image", "a.png", "")
     assert [list(scores) for scores in item["scores"].values()] == [["sexual"]]
