@@ -130,7 +130,7 @@ def test_a_scorer_file_that_does_not_fit_the_policies_stops_a_round_before_its_p
     (site.policies / "violence.yaml").write_text((site.policies / f"{HARM}.yaml").read_text().replace(HARM, "violence"))
     site.result("ingest", site.write("posts.jsonl", *rows(5)))
     (tmp_path / "model").mkdir()
-    scorer: dict[str, Any] = {"model": "model", "labels": labels}
+    scorer: dict[str, Any] = {"kind": "hf-text", "model": "model", "labels": labels}
     site.environment["GOLDFOLD_SCORER"] = site.put("scorer.yaml", json.dumps(scorer).encode())
     before = site.kept()
     error = site.run(*ROUND).error

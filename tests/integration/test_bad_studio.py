@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from labeling.records import Answer, Outcome, PickRow, Task
-from labeling.store.lake import LanceLake
+from labeling.store.gap import LanceGap
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.tasks import SqlTasks
@@ -265,7 +265,7 @@ def test_a_full_disk_refuses_a_file_whole_and_takes_it_later(
 
 FULL = {
     "plan": (SqlRounds, "create"),
-    "scores": (LanceLake, "add_columns"),
+    "scores": (LanceGap, "add"),
     "picks": (SqlRounds, "record_selection"),
     "sending": (SqlTasks, "mark_sending"),
     "sent": (SqlTasks, "mark_sent"),
