@@ -35,6 +35,7 @@ def tiny_stage(tokenizer: str, policies: tuple[str, ...], *, seed: int = 0, max_
     shapes = {
         "tokens": (v, d),
         "votes": (v, k),
+        "pairs": (50, k),
         "kernel": (WINDOW, d, f),
         "kernel_bias": (f,),
         "hidden": (d + 2 * f, h),
@@ -43,7 +44,7 @@ def tiny_stage(tokenizer: str, policies: tuple[str, ...], *, seed: int = 0, max_
         "output_bias": (k,),
     }
     tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    for name in ("votes", "output"):
+    for name in ("votes", "pairs", "output"):
         tensors[name] *= np.float32(0.3)  # guesses of a few logits, where probabilities still differ
     return FirstStage(policies, tokenizer, tensors, max_tokens)
 
