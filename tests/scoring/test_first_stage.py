@@ -118,9 +118,9 @@ def test_a_hand_computed_guess(tmp_path: Path) -> None:
     blank = tiny_stage(tiny_tokenizer(tmp_path), ("abuse",))
     zeros = {name: np.zeros_like(array) for name, array in blank.tensors.items()}
     votes = np.arange(200, dtype=np.float32)[:, None]
-    pairs = np.arange(50, dtype=np.float32)[:, None] / 10
-    tensors = {**zeros, "votes": votes, "pairs": pairs, "output_bias": np.array([0.5], np.float32)}
-    stage = replace(blank, tensors=tensors)
+    pairs = np.arange(50, dtype=np.float32)[:, None] / np.float32(10)
+    bias = np.array([0.5], np.float32)
+    stage = replace(blank, tensors={**zeros, "votes": votes, "pairs": pairs, "output_bias": bias})
     ids = stage.token_ids(["a lazy dog"])[0]
     places = [((one * 1_000_003) ^ (two * 7_919)) % 50 for one, two in pairwise(ids)]
     assert len(set(places)) == len(ids) - 1
