@@ -35,13 +35,13 @@ def tiny_stage(tokenizer: str, policies: tuple[str, ...], *, seed: int = 0, max_
     shapes = {
         "tokens": (v, d),
         "votes": (v, k),
-        "pairs": (50, k),
         "kernel": (WINDOW, d, f),
         "kernel_bias": (f,),
         "hidden": (d + 2 * f, h),
         "hidden_bias": (h,),
         "output": (h, k),
         "output_bias": (k,),
+        "pairs": (50, k),
     }
     tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     for name in ("votes", "pairs", "output"):
