@@ -19,7 +19,7 @@ from scoring.first_stage import FirstStage
 from scoring.folders import write_folder
 from scoring.model_files import VERSION_LENGTH, read_json
 
-FORMAT = 1
+FORMAT = 2  # 1 had no votes of pairs
 TENSORS, TOKENIZER, CARD = "stage.safetensors", "tokenizer.json", "cascade.json"
 _KEYS = ("format", "max_tokens", "clearing", "report", "version")
 
@@ -47,7 +47,10 @@ def load_cascade(folder: Path) -> Fitted:
         raise ModelNotFound(f"{folder} holds no cascade ({TENSORS}, {TOKENIZER} and {CARD}); run goldfold cascade fit")
     card = read_json(folder / CARD, dict)
     if set(card) != set(_KEYS) or card["format"] != FORMAT:
-        raise ModelRefused(f"{folder / CARD} must have the keys {', '.join(_KEYS)}, and format {FORMAT}")
+        raise ModelRefused(
+            f"{folder / CARD} must have the keys {', '.join(_KEYS)}, and format {FORMAT}; fit it anew "
+            "(goldfold cascade fit)"
+        )
     try:
         files = {name: (folder / name).read_bytes() for name in (TENSORS, TOKENIZER)}
     except OSError as error:

@@ -1,22 +1,27 @@
-"""Distil a first stage from what the full scorer said of texts: its logits, and its embeddings where there are any."""
+"""Distil a first stage from what the full scorer said of texts: its logits, and its embeddings where there are any.
+
+A network and a linear model learn the same by themselves, and the stage answers with the mean of both: they err on
+different texts, so the mean errs less than either.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
-from scipy.special import logit
+from scipy.special import expit, logit
 from tokenizers import Tokenizer
 from torch import nn
 
 from scoring.encoder import default_encoder_folder
 from scoring.errors import ModelRefused
 from scoring.first_stage import F32, WINDOW, FirstStage
+from scoring.linear_votes import PAIRS, LinearVotes, fit_votes
 
 DIMENSIONS, FILTERS, HIDDEN = 64, 128, 128
 EPOCHS, BATCH, RATE = 10, 64, 5e-3
@@ -81,23 +86,17 @@ def distil(
         raise ValueError("none of the texts can be read by a first stage")
     logits = clipped_logits(probabilities[usable], thresholds)
     middle, scale = logits.mean(axis=0), logits.std(axis=0) + 1e-3
-    urgent = 1 / (1 + np.exp(-(logits - logit(np.asarray(thresholds)) + 1)))
+    targets = (logits - middle) / scale
+    weights = 1 + URGENCY * expit(logits - logit(np.asarray(thresholds)) + 1)
     task = _Task(
         [ids[i] for i in usable],
-        torch.from_numpy(((logits - middle) / scale).astype(np.float32)),
-        torch.from_numpy((1 + URGENCY * urgent).astype(np.float32)),
+        torch.from_numpy(targets.astype(np.float32)),
+        torch.from_numpy(weights.astype(np.float32)),
         None if embeddings is None else torch.from_numpy(embeddings[usable].astype(np.float32)),
     )
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.set_num_threads(1)  # sums split over threads differ by machine
-        torch.manual_seed(seed)
-        try:
-            network = _Student(blank.tensors, 0 if embeddings is None else embeddings.shape[1])
-            _train(network, task, epochs, np.random.default_rng(seed))
-        finally:
-            torch.set_num_threads(threads)
-    return FirstStage(blank.policies, blank.tokenizer, network.tensors(middle, scale), max_tokens)
+    network = _learned(blank.tensors, task, seed, epochs).tensors(middle, scale)
+    votes = fit_votes(task.ids, targets, weights, vocabulary.vectors)
+    return replace(blank, tensors=_mean(network, votes, middle, scale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,8 @@ class _Task:
 
 
 class _Student(nn.Module):
-    """The network of ``FirstStage`` over padded rows; the last token is padding. ``embedding`` is for training only."""
+    """The network of ``FirstStage`` over padded rows, without pairs; the last token is padding. ``embedding`` is for
+    training only."""
 
     def __init__(self, start: Mapping[str, F32], e: int) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class _Student(nn.Module):
         return answers, None if self.embedding is None else nn.functional.normalize(self.embedding(features), dim=1)
 
     def tensors(self, middle: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> dict[str, F32]:
-        """The weights as ``FirstStage`` has them, answering in logits."""
+        """The weights as ``FirstStage`` has them but for ``pairs``, answering in logits."""
         found = {
             "tokens": self.tokens.weight[:-1],
             "votes": self.votes.weight[:-1] * torch.from_numpy(scale),
@@ -150,6 +150,32 @@ class _Student(nn.Module):
             "output_bias": self.output.bias * torch.from_numpy(scale) + torch.from_numpy(middle),
         }
         return {name: np.ascontiguousarray(t.detach().numpy().astype(np.float32)) for name, t in found.items()}
+
+
+def _learned(start: Mapping[str, F32], task: _Task, seed: int, epochs: int) -> _Student:
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_num_threads(1)  # sums split over threads differ by machine
+        torch.manual_seed(seed)
+        try:
+            network = _Student(start, 0 if task.embeddings is None else task.embeddings.shape[1])
+            _train(network, task, epochs, np.random.default_rng(seed))
+        finally:
+            torch.set_num_threads(threads)
+    return network
+
+
+def _mean(
+    network: Mapping[str, F32], votes: LinearVotes, middle: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+) -> dict[str, F32]:
+    """The tensors of a stage that answers with the mean of both."""
+    halves = {
+        "votes": (network["votes"] + votes.tokens * scale) / 2,
+        "pairs": votes.pairs * scale / 2,
+        "output": network["output"] / 2,
+        "output_bias": (network["output_bias"] + votes.bias * scale + middle) / 2,
+    }
+    return {**network, **{name: array.astype(np.float32) for name, array in halves.items()}}
 
 
 def _train(network: _Student, task: _Task, epochs: int, rng: np.random.Generator) -> None:
@@ -187,7 +213,7 @@ def _padded(rows: list[list[int]], pad: int) -> torch.Tensor:
 def _blank(vocabulary: Vocabulary, policies: tuple[str, ...], max_tokens: int) -> FirstStage:
     """A stage that knows the words, and nothing else yet."""
     v, k = len(vocabulary.vectors), len(policies)
-    shapes = {"votes": (v, k), "kernel": (WINDOW, DIMENSIONS, FILTERS), "kernel_bias": (FILTERS,)}
+    shapes = {"votes": (v, k), "pairs": (PAIRS, k), "kernel": (WINDOW, DIMENSIONS, FILTERS), "kernel_bias": (FILTERS,)}
     shapes |= {"hidden": (DIMENSIONS + 2 * FILTERS, HIDDEN), "hidden_bias": (HIDDEN,)}
     shapes |= {"output": (HIDDEN, k), "output_bias": (k,)}
     tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}

@@ -1,8 +1,8 @@
 """The first stage of a cascade: a small network over static token embeddings that guesses the full scorer's logits.
 
 Token vectors, one convolution over neighbours, maximum and mean over the text, one hidden layer (after Kim 2014,
-"Convolutional neural networks for sentence classification"), and beside it a vote of each token alone, as a linear
-bag of words has it. Plain numpy: reading a text costs little more than tokenizing it.
+"Convolutional neural networks for sentence classification"), and beside it a vote of each token and of each pair of
+neighbours, as a linear model has it. Plain numpy: reading a text costs little more than tokenizing it.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ CHARS_PER_TOKEN = 16  # a text longer than this many characters a token is not e
 WINDOW_TEXTS = 8192  # texts that are sorted by length together
 BATCH_TOKENS = 1024  # few enough that the arrays stay in the processor's cache
 TENSORS = (
-    "tokens", "votes", "kernel", "kernel_bias", "hidden", "hidden_bias", "output", "output_bias",
+    "tokens", "votes", "pairs", "kernel", "kernel_bias", "hidden", "hidden_bias", "output", "output_bias",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FirstStage:
-    """k policies, v tokens of d dimensions, f filters, h hidden units.
+    """k policies, v tokens of d dimensions, p places for pairs, f filters, h hidden units.
 
-    ``tensors``, all float32 and finite: ``tokens`` (v, d), ``votes`` (v, k), ``kernel`` (3, d, f), ``kernel_bias``
-    (f,), ``hidden`` (d + 2 f, h), ``hidden_bias`` (h,), ``output`` (h, k), ``output_bias`` (k,). ``tokenizer`` is the
-    JSON of a tokenizer with at most v tokens. A text of more than ``max_tokens`` tokens is not read.
-    Raises ValueError for anything else.
+    ``tensors``, all float32 and finite: ``tokens`` (v, d), ``votes`` (v, k), ``pairs`` (p, k), ``kernel`` (3, d, f),
+    ``kernel_bias`` (f,), ``hidden`` (d + 2 f, h), ``hidden_bias`` (h,), ``output`` (h, k), ``output_bias`` (k,).
+    ``tokenizer`` is the JSON of a tokenizer with at most v tokens. A text of more than ``max_tokens`` tokens is not
+    read. Raises ValueError for anything else.
     """
 
     policies: tuple[str, ...]
@@ -111,13 +111,19 @@ class FirstStage:
         root = np.float32(np.sqrt(length))
         features = np.concatenate([vectors.sum(axis=1) / root, filters.max(axis=1), filters.mean(axis=1)], axis=1)
         inner = np.maximum(features @ t["hidden"] + t["hidden_bias"], 0)
-        answers = inner @ t["output"] + t["output_bias"] + t["votes"][ids].sum(axis=1) / root
+        pairs = t["pairs"][pair_places(ids[:, :-1], ids[:, 1:], len(t["pairs"]))]
+        answers = inner @ t["output"] + t["output_bias"] + (t["votes"][ids].sum(axis=1) + pairs.sum(axis=1)) / root
         return np.asarray(answers, np.float32)
 
     @cached_property
     def _kernels(self) -> F32:
         """(d, 3 f): the kernel's three places side by side, so that one product does for all."""
         return np.ascontiguousarray(np.concatenate(list(self.tensors["kernel"]), axis=1))
+
+
+def pair_places(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], places: int) -> npt.NDArray[np.int64]:
+    """The place, 0 to ``places`` - 1, of each pair of neighbouring tokens: a hash, so that some share one."""
+    return np.asarray(((first * 1_000_003) ^ (second * 7_919)) % places, np.int64)
 
 
 def _pieces(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
@@ -138,7 +144,8 @@ def _check_shapes(tensors: Mapping[str, npt.NDArray[Any]], k: int) -> None:
     if tensors["tokens"].ndim != 2 or tensors["kernel"].ndim != 3 or tensors["hidden"].ndim != 2:
         raise ValueError("tokens and hidden must have two dimensions, kernel three")
     (v, d), f, h = tensors["tokens"].shape, tensors["kernel"].shape[2], tensors["hidden"].shape[1]
-    shapes = ((v, d), (v, k), (WINDOW, d, f), (f,), (d + 2 * f, h), (h,), (h, k), (k,))
+    places = len(tensors["pairs"]) if tensors["pairs"].ndim else 0
+    shapes = ((v, d), (v, k), (places, k), (WINDOW, d, f), (f,), (d + 2 * f, h), (h,), (h, k), (k,))
     for name, shape in zip(TENSORS, shapes, strict=True):
         array = tensors[name]
         if array.dtype != np.float32 or array.shape != shape or 0 in shape:

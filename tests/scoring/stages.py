@@ -41,9 +41,10 @@ def tiny_stage(tokenizer: str, policies: tuple[str, ...], *, seed: int = 0, max_
         "hidden_bias": (h,),
         "output": (h, k),
         "output_bias": (k,),
+        "pairs": (50, k),
     }
     tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    for name in ("votes", "output"):
+    for name in ("votes", "pairs", "output"):
         tensors[name] *= np.float32(0.3)  # guesses of a few logits, where probabilities still differ
     return FirstStage(policies, tokenizer, tensors, max_tokens)
 

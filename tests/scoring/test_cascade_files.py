@@ -80,6 +80,14 @@ def test_a_changed_card_is_refused(folder: Path, key: str) -> None:
         load_cascade(folder)
 
 
+def test_a_cascade_of_an_older_format_is_refused(folder: Path) -> None:
+    card = json.loads((folder / CARD).read_text())
+    card["format"] = 1
+    (folder / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelRefused, match="format 2; fit it anew"):
+        load_cascade(folder)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 2}'])
 def test_another_card_is_refused(folder: Path, content: str) -> None:
     (folder / CARD).write_text(content)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from scoring.distil import REACH, Vocabulary, _Student, clipped_logits, distil, read_vocabulary
+from scoring.distil import REACH, Vocabulary, _mean, _Student, clipped_logits, distil, read_vocabulary
 from scoring.errors import ModelRefused
 from scoring.first_stage import FirstStage
+from scoring.linear_votes import LinearVotes
 from tests.contracts.scorer import TEXTS
-from tests.scoring.stages import made_probabilities, made_texts, tiny_vocabulary
+from tests.scoring.stages import made_probabilities, made_texts, tiny_stage, tiny_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,8 @@ def test_the_network_in_training_and_in_use_is_one(vocabulary: Vocabulary) -> No
     with torch.no_grad():
         network.votes.weight[:200].normal_()
     middle, scale = np.array([1.0, -2.0]), np.array([3.0, 0.5])
-    stage = FirstStage(("a", "b"), vocabulary.tokenizer, network.tensors(middle, scale), 64)
+    tensors = {**network.tensors(middle, scale), "pairs": np.zeros((1, 2), np.float32)}
+    stage = FirstStage(("a", "b"), vocabulary.tokenizer, tensors, 64)
     texts = [text for text in TEXTS if len(stage.token_ids([text])[0]) <= 64]
     ids = stage.token_ids(texts)
     longest = max(map(len, ids))
@@ -61,6 +64,24 @@ def test_the_network_in_training_and_in_use_is_one(vocabulary: Vocabulary) -> No
     with torch.inference_mode():
         answers = network(padded)[0].numpy() * scale + middle
     np.testing.assert_allclose(stage.read(texts)[0], answers, atol=1e-4)
+
+
+def test_a_stage_answers_with_the_mean_of_network_and_votes(vocabulary: Vocabulary) -> None:
+    rng = np.random.default_rng(0)
+    blank = tiny_stage(vocabulary.tokenizer, ("a", "b"))
+    network = {**blank.tensors, "pairs": np.zeros((50, 2), np.float32)}
+    votes = LinearVotes(rng.normal(size=(200, 2)), rng.normal(size=(50, 2)), np.array([0.3, -0.2]))
+    middle, scale = np.array([1.0, -2.0]), np.array([3.0, 0.5])
+    silent = {name: np.zeros_like(array) for name, array in network.items()}
+    linear = {
+        "votes": (votes.tokens * scale).astype(np.float32),
+        "pairs": (votes.pairs * scale).astype(np.float32),
+        "output_bias": (votes.bias * scale + middle).astype(np.float32),
+    }
+    texts = [text for text in TEXTS if len(blank.token_ids([text])[0]) <= 64]
+    alone = [replace(blank, tensors=tensors).read(texts)[0] for tensors in (network, {**silent, **linear})]
+    stage = replace(blank, tensors=_mean(network, votes, middle, scale))
+    np.testing.assert_allclose(stage.read(texts)[0], (alone[0] + alone[1]) / 2, atol=1e-4)
 
 
 def test_logits_are_kept_within_reach_of_the_threshold() -> None:

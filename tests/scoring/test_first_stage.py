@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.first_stage import CHARS_PER_TOKEN, FirstStage
+from scoring.first_stage import CHARS_PER_TOKEN, FirstStage, pair_places
 from tests.contracts.scorer import TEXTS
 from tests.scoring.stages import tiny_stage, tiny_tokenizer
 
@@ -71,14 +72,18 @@ def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
         replace(stage, max_tokens=63),
         replace(stage, policies=("violence", "abuse")),
         replace(stage, tensors={**stage.tensors, "votes": stage.tensors["votes"] * np.float32(2)}),
+        replace(stage, tensors={**stage.tensors, "pairs": stage.tensors["pairs"] * np.float32(2)}),
     ]
-    assert len({stage.version, *(one.version for one in changed)}) == 4
+    assert len({stage.version, *(one.version for one in changed)}) == 5
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("votes", np.zeros((200, 3), np.float32), r"votes must be float32 of shape \(200, 2\)"),
+        ("pairs", np.zeros((50, 3), np.float32), r"pairs must be float32 of shape \(50, 2\)"),
+        ("pairs", np.zeros((0, 2), np.float32), "pairs must be"),
+        ("pairs", np.zeros((), np.float32), "pairs must be"),
         ("hidden", np.zeros((3, 5), np.float32), "hidden must be float32 of shape"),
         ("kernel", np.zeros((4, 4, 6), np.float32), "kernel must be float32 of shape"),
         ("output_bias", np.zeros(2), "output_bias must be float32"),
@@ -109,10 +114,30 @@ def test_a_tokenizer_with_more_tokens_than_vectors_is_refused(stage: FirstStage)
 
 
 def test_a_hand_computed_guess(tmp_path: Path) -> None:
-    """Votes alone: their sum over the root of the number of tokens."""
+    """Votes of tokens and pairs alone: their sum over the root of the number of tokens."""
     blank = tiny_stage(tiny_tokenizer(tmp_path), ("abuse",))
     zeros = {name: np.zeros_like(array) for name, array in blank.tensors.items()}
     votes = np.arange(200, dtype=np.float32)[:, None]
-    stage = replace(blank, tensors={**zeros, "votes": votes, "output_bias": np.array([0.5], np.float32)})
+    pairs = np.arange(50, dtype=np.float32)[:, None] / np.float32(10)
+    bias = np.array([0.5], np.float32)
+    stage = replace(blank, tensors={**zeros, "votes": votes, "pairs": pairs, "output_bias": bias})
     ids = stage.token_ids(["a lazy dog"])[0]
-    assert stage.read(["a lazy dog"])[0][0, 0] == pytest.approx(sum(ids) / len(ids) ** 0.5 + 0.5)
+    places = [((one * 1_000_003) ^ (two * 7_919)) % 50 for one, two in pairwise(ids)]
+    assert len(set(places)) == len(ids) - 1
+    expected = (sum(ids) + sum(places) / 10) / len(ids) ** 0.5 + 0.5
+    assert stage.read(["a lazy dog"])[0][0, 0] == pytest.approx(expected)
+
+
+def test_a_single_token_has_no_pair(stage: FirstStage) -> None:
+    text = next(word for word in ("a", "fox", "dog") if len(stage.token_ids([word])[0]) == 1)
+    without = replace(stage, tensors={**stage.tensors, "pairs": np.zeros_like(stage.tensors["pairs"])})
+    np.testing.assert_array_equal(stage.read([text])[0], without.read([text])[0])
+    assert (stage.read([f"{text} {text}"])[0] != without.read([f"{text} {text}"])[0]).all()
+
+
+@given(st.lists(st.integers(0, 2**31 - 1), min_size=2, max_size=20), st.integers(1, 2**20))
+def test_a_pair_has_one_place_of_those_there_are(ids: list[int], places: int) -> None:
+    row = np.array(ids)
+    found = pair_places(row[:-1], row[1:], places)
+    assert ((found >= 0) & (found < places)).all()
+    np.testing.assert_array_equal(pair_places(row[None, :-1], row[None, 1:], places)[0], found)
