@@ -69,13 +69,14 @@ class LanceSink(LanceLake):
 
     def write(self, group: str, table: pa.Table) -> Written:
         """Put rows (item_id first, each id once) on the storage; ``commit`` makes them part of the lake."""
-        dataset = self._datasets.open(group)
         with self._datasets.plain_errors():
-            if dataset is not None:
-                table = check_schema(group, dataset.schema, table)
-            mode = "create" if dataset is None else "append"
-            made = lance.fragment.write_fragments(table, self._datasets.uri(group), mode=mode)
-            return Written(group, table.num_rows, tuple(json.dumps(each.to_json()) for each in made))
+            try:
+                return self._write(group, self._datasets.open(group), table)
+            except OSError as error:
+                if "already exists" not in str(error):
+                    raise
+                # The committer made the group between our look and our write: now it is there.
+                return self._write(group, self._datasets.open(group), table)
 
     def commit_items(self, written: Written) -> Committed:
         """Commit rows of ``items``. Those that are there already stay as they are."""
@@ -106,6 +107,13 @@ class LanceSink(LanceLake):
             with system.open_output_stream(f"{base}/{key}.part") as file:
                 file.write(json.dumps(record, sort_keys=True).encode())
             system.move(f"{base}/{key}.part", f"{base}/{key}{DONE}")
+
+    def _write(self, group: str, dataset: Any, table: pa.Table) -> Written:
+        if dataset is not None:
+            table = check_schema(group, dataset.schema, table)
+        mode = "create" if dataset is None else "append"
+        made = lance.fragment.write_fragments(table, self._datasets.uri(group), mode=mode)
+        return Written(group, table.num_rows, tuple(json.dumps(each.to_json()) for each in made))
 
     def _commit(self, written: Written, ids: pa.ChunkedArray, without: Sequence[str]) -> tuple[int, int]:
         """The version that holds the rows, and how many of them were new; the caller is the one writer."""

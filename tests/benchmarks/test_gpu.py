@@ -23,7 +23,7 @@ def test_the_small_run_ends_with_rows_that_agree(
     assert gpu.main(["--cpu"]) == 0
     row = json.loads(capsys.readouterr().out.splitlines()[-1])[0]
     assert row["texts_s"] > 0
-    assert row["moved"] <= 1e-5
+    assert row["moved"] <= 1e-4  # scores come from float16 embeddings, whose last bit may turn
     assert row["furthest"] <= gpu.CLOSE
     assert row["busy"] is None
     assert row["packed"]

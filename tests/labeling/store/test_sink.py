@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from labeling.errors import InvalidInput, StoreError
 from labeling.items import build_item
 from labeling.records import Item
+from labeling.store.datasets import Datasets
 from labeling.store.groups import column_table, item_table
 from labeling.store.interfaces import ITEMS
 from labeling.store.lake import LanceLake
@@ -50,6 +52,22 @@ def test_what_is_written_is_not_there_before_it_is_committed(sink: LanceSink) ->
 def test_two_workers_that_saw_no_group_both_get_in(sink: LanceSink) -> None:
     first, second = (sink.write(ITEMS, item_table(items(n))) for n in (1, 2))
     assert (sink.commit_items(first).added, sink.commit_items(second).added) == (1, 1)
+    assert texts(sink) == ["words 1", "words 2"]
+
+
+def test_a_group_that_is_made_between_a_look_and_a_write_is_joined(
+    sink: LanceSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, look = LanceSink(sink.root), Datasets.open
+
+    def stale(datasets: Datasets, group: str) -> Any:
+        """What a worker sees whose look comes just before the committer makes the group."""
+        monkeypatch.setattr(Datasets, "open", look)
+        assert look(datasets, group) is None
+        sink.commit_items(sink.write(ITEMS, item_table(items(1))))
+
+    monkeypatch.setattr(Datasets, "open", stale)
+    assert sink.commit_items(worker.write(ITEMS, item_table(items(2)))).added == 1
     assert texts(sink) == ["words 1", "words 2"]
 
 
