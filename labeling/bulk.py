@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,12 +29,9 @@ from labeling.scorebook import (
     NOTES,
     SCORES,
     LakeScorer,
-    embedding_group,
     failure_group,
-    note_group,
-    noted,
+    keep,
     score_group,
-    vectors,
     whole,
 )
 from labeling.sources import Shard, read_shard
@@ -135,7 +131,7 @@ class ShardWorker:
         rows.take(shard)
         items = self._waiting(list(rows.items.values()), scorer)
         tables = self._tables(items, scorer) if items else {}
-        failed = tables[failure_group(scorer)].num_rows if items else 0
+        failed = tables[failure_group(scorer)].num_rows if failure_group(scorer) in tables else 0
         return Receipt(
             shard.key,
             read=rows.read,
@@ -215,21 +211,14 @@ def _ids(items: Sequence[Item]) -> list[str]:
 
 
 def _score_tables(scorer: LakeScorer, scores: Scores) -> dict[str, pa.Table]:
-    """The lake's groups for these scores, as ``labeling.scorebook`` lays them out."""
-    made = np.asarray(scores.embeddings.any(axis=1))  # a row of zeros is no embedding
-    kept = [item_id for item_id, there in zip(scores.ids, made, strict=True) if there]
-    columns = {policy: pa.array(scores.probabilities[:, j]) for j, policy in enumerate(scores.policies)}
-    reasons = pa.array([failure.reason for failure in scores.failures], pa.string())
-    failed = [failure.item_id for failure in scores.failures]
-    groups: dict[str, tuple[Sequence[str], Mapping[str, pa.Array]]] = {
-        score_group(scorer): (scores.ids, columns),
-        failure_group(scorer): (failed, {"reason": reasons}),
-    }
-    if notes := noted(scores):
-        groups[note_group(scorer)] = (list(notes), {"note": pa.array(list(notes.values()), pa.string())})
-    if kept:
-        groups[embedding_group(scorer)] = (kept, {"embedding": vectors(np.ascontiguousarray(scores.embeddings[made]))})
-    return {group: column_table(group, ids, columns) for group, (ids, columns) in sorted(groups.items())}
+    """The lake's groups for these scores, as ``keep`` would write them."""
+    made: dict[str, pa.Table] = {}
+
+    def add(group: str, ids: Sequence[str], columns: Mapping[str, pa.Array]) -> None:
+        made[group] = column_table(group, ids, columns)
+
+    keep(add, scorer, scores, embeddings=True)
+    return dict(sorted(made.items()))
 
 
 def _turn(written: Written) -> int:
