@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.base import Failure, Note, Progress, Scorer, Scores
-from scoring.disagreement import CommitteeScores, Disagreement, disagreement, mean_of
+from scoring.disagreement import CommitteeScores, Disagreement, disagreement, mean_of, told_of
 from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Encoder
 from scoring.head import Head
@@ -31,7 +31,7 @@ class Ensemble:
         self.members = tuple(members)
         self.policies = _common_policies([member.policies for member in self.members])
         self.name = "mean of " + ", ".join(member.name for member in self.members)
-        self.version = _hash("ensemble", [member.version for member in self.members])
+        self.version = _hash("ensemble with disagreement", [member.version for member in self.members])
         self.embedding_version = str(getattr(self.members[0], "embedding_version", self.members[0].version))
 
     @property
@@ -93,6 +93,7 @@ class _Poll:
             embeddings=self.answers[0].embeddings[kept[0]],
             failures=tuple(sorted(self.failures, key=lambda failure: place[failure.item_id])),
             notes=tuple(note for note in self.notes if note.item_id in self.alive),
+            disagreement=told_of(members),
             members=members,
         )
 
@@ -114,7 +115,13 @@ class HeadCommittee:
         found = self.encoder.encode(ids, texts, progress)
         members = self._opinions(found.vectors)
         return CommitteeScores(
-            found.ids, self.policies, mean_of(members), found.vectors, found.failures, members=members
+            found.ids,
+            self.policies,
+            mean_of(members),
+            found.vectors,
+            found.failures,
+            disagreement=told_of(members),
+            members=members,
         )
 
     def opinions(self, embeddings: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
