@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def shown(goldfold: Goldfold, external_id: str) -> dict[str, Any]:
-    """The item's fields, ``scores`` (scorer version -> policy -> probability), ``disagreement`` (the same of the scorers
-    that are committees, in nats) and ``notes`` (embedding version -> what its scores do not say). Raises NotFound."""
+    """The item's fields, ``scores`` (scorer version -> policy -> probability), ``disagreement`` (the same of
+    committees, in nats) and ``notes`` (embedding version -> what its scores do not say). Raises NotFound."""
     known = goldfold.ledger.items.known([external_id]).get(external_id)
     if known is None:
         raise NotFound(f"no item has the external_id {external_id!r}")

@@ -2,9 +2,9 @@
 
 Column groups: ``embeddings-<embedding version>`` (column ``embedding``; no row for an item that the scorer made none
 for), ``notes-<embedding version>`` (column ``note``: the item was scored from more than its embedding, so it is never
-scored from that alone), ``scores-<scorer version>`` (one column per policy), ``disagreement-<scorer version>`` (the same
-columns, where the scorer is a committee) and ``failures-<scorer version>`` (column ``reason``) for items that this
-scorer could not score.
+scored from that alone), ``scores-<scorer version>`` (one column per policy), ``disagreement-<scorer version>`` (the
+same columns, where the scorer is a committee) and ``failures-<scorer version>`` (column ``reason``) for items that
+this scorer could not score.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def _ids_in(gap: Gap) -> list[str]:
 
 def keep(add: Add, scorer: Named, scores: Scores, *, embeddings: bool) -> None:
     """Write what a scorer said: notes first, since a kept embedding without its note would be taken for the whole text,
-    then ``embeddings`` when asked to, disagreement, scores (which say that the item is done) and failures, but for those
-    that are ``passing``: these items are tried again by the next run. Each is one commit; rows already there are
+    then ``embeddings`` when asked to, disagreement, scores (which say that the item is done) and failures, but for
+    those that are ``passing``: these items are tried again by the next run. Each is one commit; rows already there are
     skipped."""
     keep_notes(add, scorer, scores)
     if embeddings:
