@@ -11,10 +11,11 @@ from typing import cast
 import numpy as np
 
 from selection.diversity import spread
+from selection.errors import BadPool
 from selection.frame import Frame, Rows
 from selection.hashing import F64, key
 from selection.types import Bool, Plan, Quota
-from selection.uncertainty import find_strategy
+from selection.uncertainty import DISAGREEMENT, disagreement_utility, find_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ class UncertainLane:
 
     def __init__(self, frame: Frame, plan: Plan, strategy: str, taken: Bool) -> None:
         self._frame, self._plan = frame, plan
-        thresholds = frame.of_policy(plan.thresholds)
-        self._utility: F64 = find_strategy(strategy)(frame.probability, thresholds, plan.temperature)
+        self._utility = _utility(frame, plan, strategy)
         ties = frame.uniforms(plan.seed, "uncertain")
         self._order: Rows = np.lexsort((ties, -self._utility * frame.of_policy(plan.severities))).astype(np.int64)
         self._open_groups = np.ones(len(frame.pool.ids), dtype=bool)
@@ -103,3 +103,12 @@ class UncertainLane:
         self._open_groups[self._frame.group[unit]] = False
         self.choices.append(Choice(unit, float(self._utility[unit]), cluster, quota))
         return True
+
+
+def _utility(frame: Frame, plan: Plan, strategy: str) -> F64:
+    """(u,) in [0, 1]. Raises BadPool where the strategy asks for a disagreement that the pool lacks."""
+    if strategy != DISAGREEMENT:
+        return find_strategy(strategy)(frame.probability, frame.of_policy(plan.thresholds), plan.temperature)
+    if frame.disagreement is None:
+        raise BadPool("disagreement: the pool has none; a plan that asks for it is refused by check_plan")
+    return disagreement_utility(frame.disagreement)

@@ -24,6 +24,9 @@ STRATEGIES: dict[str, str] = {
     "modal_entropy": "selection.modal_measures:entropy_utility",
 }
 
+DISAGREEMENT = "disagreement"  # measured by the scorer's members and not from the probability, so it is none of those
+KNOWN = (*STRATEGIES, DISAGREEMENT)
+
 _EDGE = 1e-6  # probabilities are clipped to [_EDGE, 1 - _EDGE] before the logit
 
 
@@ -36,6 +39,11 @@ def logit(p: F64) -> F64:
 def threshold_utility(probabilities: F64, thresholds: F64, temperature: float) -> F64:
     """``u = exp(-|logit p - logit tau| / s)``: 1 at the operating threshold, falling off on both sides."""
     return cast(F64, np.exp(-np.abs(logit(probabilities) - logit(thresholds)) / temperature))
+
+
+def disagreement_utility(bald: F64) -> F64:
+    """``bald / ln 2``, in [0, 1]: 1 where one half of a committee is sure of yes and the other of no."""
+    return cast(F64, np.minimum(bald / np.log(2), 1.0))
 
 
 def find_strategy(name: str) -> Strategy:

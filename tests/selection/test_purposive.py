@@ -126,3 +126,18 @@ def test_quotas_hold_or_are_said(
         assert said == (met < quota.at_least)
     assert len(selection.picks) == budget or any("short by" in note for note in selection.notes)
     assert select(shuffled(pool, seed), plan) == selection
+
+
+def test_disagreement_times_severity_decides() -> None:
+    """One item, one policy a choice: with nothing to spread over, the lane takes the largest products."""
+    pool = made_pool(40, copies=0)
+    assert pool.disagreement is not None
+    plan = dataclasses.replace(made_plan((Lane("uncertain", 1.0, "disagreement"),), budget=5), shortlist_factor=1)
+    picks = select(pool, plan).picks
+    weights = np.array([plan.severities[policy] for policy in pool.policies])
+    best = np.where(pool.eligible, pool.disagreement * weights, -1.0).max(axis=1)  # an item is asked about once
+    expected = {pool.ids[row] for row in np.argsort(-best)[:5]}
+    assert {pick.item_id for pick in picks} == expected
+    for pick in picks:
+        told = pool.disagreement[pool.ids.index(pick.item_id), pool.policies.index(pick.policy)] / np.log(2)
+        assert pick.reasons[0] == f"uncertain: u={told:.2f} by disagreement"

@@ -15,7 +15,7 @@ from selection.chance import draw
 from selection.frame import build_frame
 from selection.select import select, split_budget
 from selection.types import Lane, Pool, Quota
-from selection.uncertainty import STRATEGIES
+from selection.uncertainty import KNOWN
 from tests.contracts.strategy import StrategyContract
 from tests.selection.made import made_plan, made_pool, shuffled
 
@@ -103,9 +103,13 @@ class TestModalEntropy(UncertainContract):
     lanes = (Lane("uncertain", 1.0, "modal_entropy"),)
 
 
+class TestDisagreement(UncertainContract):
+    lanes = (Lane("uncertain", 1.0, "disagreement"),)
+
+
 def test_every_strategy_has_the_contract() -> None:
     covered = {lane.strategy for case in UncertainContract.__subclasses__() for lane in case.lanes}
-    assert covered == set(STRATEGIES)
+    assert covered == set(KNOWN)
 
 
 def test_inclusion_frequencies_are_pi() -> None:

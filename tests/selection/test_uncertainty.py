@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from selection.errors import BadPlan
 from selection.hashing import F64
-from selection.uncertainty import STRATEGIES, find_strategy, logit, threshold_utility
+from selection.uncertainty import STRATEGIES, disagreement_utility, find_strategy, logit, threshold_utility
 
 P = st.floats(0, 1)
 TAU = st.floats(0.01, 0.99)
@@ -46,3 +46,9 @@ def test_a_strategy_looks_at_each_pair_alone(name: str) -> None:
 def test_an_unknown_strategy_is_refused() -> None:
     with pytest.raises(BadPlan, match="'magic' is unknown \\(known: threshold, "):
         find_strategy("magic")
+
+
+def test_disagreement_is_told_as_a_share_of_the_most_there_can_be() -> None:
+    most = np.float64(np.float32(np.log(2)))  # rounded up, as scores carry it
+    assert disagreement_utility(np.array([0.0, np.log(2) / 4, most])) == pytest.approx([0, 0.25, 1])
+    assert disagreement_utility(np.array([most])).max() <= 1
