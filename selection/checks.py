@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import BadPlan, BadPool
+from selection.strategies.registry import STRATEGIES
 from selection.types import LANES, Lane, Plan, Pool, Quota
-from selection.uncertainty import STRATEGIES
 
 T = TypeVar("T")
 
@@ -52,8 +52,6 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     _between("temperature", plan.temperature, math.inf)
     if plan.duplicate_cosine is not None:
         _between("duplicate_cosine", plan.duplicate_cosine, math.inf)
-    if plan.shortlist_factor < 1:
-        raise BadPlan(f"shortlist_factor: must be at least 1, found {plan.shortlist_factor}")
     for quota in plan.quotas:
         _quota(quota, pool)
     twice = _repeated((quota.key, quota.value) for quota in plan.quotas)
