@@ -11,8 +11,8 @@ from configs.settings import Settings
 from labeling.errors import InvalidInput
 from labeling.policies import Policies
 from labeling.rounds import RoundRequest, check_frame, check_request
+from selection.strategies.registry import DISAGREEMENT
 from selection.types import Quota
-from selection.uncertainty import DISAGREEMENT
 
 if TYPE_CHECKING:
     from api.composition import Goldfold

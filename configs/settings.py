@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         default="auto",
         description="Where models run: cpu, cuda (every GPU), cuda:0 (one of them), or auto (GPUs if any).",
     )
+    cpu_precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="What text models on a CPU multiply in: float32, or bfloat16, about twice as fast on CPUs that "
+        "have units for it (`goldfold doctor` says so); a score moves by some thousandths.",
+    )
     batch_tokens: int | None = Field(
         default=None, ge=1, description="Tokens in one batch of a model, padding included; none: what suits the device."
     )

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import BadPlan, BadPool
+from selection.strategies.registry import DISAGREEMENT, STRATEGIES
 from selection.types import LANES, Lane, Plan, Pool, Quota
-from selection.uncertainty import DISAGREEMENT, KNOWN
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     if plan.budget <= 0:
         raise BadPlan(f"budget: must be at least 1, found {plan.budget}")
     _lanes(plan.lanes)
-    if pool.disagreement is None and any(lane.strategy == DISAGREEMENT for lane in plan.lanes):
+    if pool.disagreement is None and any(DISAGREEMENT in STRATEGIES[lane.strategy].needs for lane in plan.lanes):
         raise BadPlan(
             "lanes: uncertain: strategy 'disagreement' needs scores of a committee, and these have no disagreement: "
             "score with an ensemble or under dropout, without a cascade, or choose another strategy"
@@ -61,8 +61,6 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     _between("temperature", plan.temperature, math.inf)
     if plan.duplicate_cosine is not None:
         _between("duplicate_cosine", plan.duplicate_cosine, math.inf)
-    if plan.shortlist_factor < 1:
-        raise BadPlan(f"shortlist_factor: must be at least 1, found {plan.shortlist_factor}")
     for quota in plan.quotas:
         _quota(quota, pool)
     twice = _repeated((quota.key, quota.value) for quota in plan.quotas)
@@ -124,8 +122,8 @@ def _lanes(lanes: tuple[Lane, ...]) -> None:
             raise BadPlan(f"lanes: {lane.name!r} is unknown (known: {', '.join(LANES)})")
         if not 0 < lane.share <= 1:
             raise BadPlan(f"lanes: {lane.name}: share must be above 0 and at most 1, found {lane.share}")
-        if lane.strategy not in KNOWN:
-            known = ", ".join(KNOWN)
+        if lane.strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
             raise BadPlan(f"lanes: {lane.name}: strategy {lane.strategy!r} is unknown (known: {known})")
         if lane.name != "uncertain" and lane.strategy != "threshold":
             raise BadPlan(f"lanes: {lane.name}: strategy belongs to the lane 'uncertain' only")

@@ -53,6 +53,10 @@ class Frame:
             numbers[mine] = uniforms(self.hashes[self.group[mine]], *words, policy)
         return numbers
 
+    def item_uniforms(self, rows: Rows, *words: object) -> F64:
+        """Permanent random numbers of the items at ``rows`` for a purpose, as long as ``rows``."""
+        return uniforms(self.hashes[rows], *words)
+
     def of_policy(self, values: dict[str, float]) -> F64:
         """(u,) a per-policy setting, spread over the units."""
         return np.array([values[policy] for policy in self.pool.policies], dtype=np.float64)[self.policy]

@@ -50,17 +50,17 @@ class ServedProbabilities:
         return X
 
 
-def least_confident_utility(probabilities: F64, _thresholds: F64, _temperature: float) -> F64:
+def least_confident_utility(probabilities: F64) -> F64:
     """modAL's classifier uncertainty, 1 - max(p, 1-p), doubled so that p = 0.5 gives 1."""
     return cast(F64, 2.0 * classifier_uncertainty(ServedProbabilities(), X=_classes(probabilities)))
 
 
-def margin_utility(probabilities: F64, _thresholds: F64, _temperature: float) -> F64:
+def margin_utility(probabilities: F64) -> F64:
     """1 minus modAL's classifier margin, |p - (1-p)|."""
     return cast(F64, 1.0 - classifier_margin(ServedProbabilities(), X=_classes(probabilities)))
 
 
-def entropy_utility(probabilities: F64, _thresholds: F64, _temperature: float) -> F64:
+def entropy_utility(probabilities: F64) -> F64:
     """modAL's classifier entropy in bits, so that p = 0.5 gives 1."""
     return cast(F64, classifier_entropy(ServedProbabilities(), X=_classes(probabilities)) / np.log(2.0))
 

@@ -38,8 +38,7 @@ class Pool:
 class Lane:
     """A part of the budget with its own rule. ``share`` in (0, 1]; shares of a plan add up to 1.
 
-    ``strategy`` applies to ``uncertain`` only: "threshold" (default), "disagreement" (of the committee that scored) or
-    a modAL measure by its name.
+    ``strategy`` applies to ``uncertain`` only: a name of ``selection.strategies.registry``.
     """
 
     name: str
@@ -74,7 +73,6 @@ class Plan:
     risk_floor: float = 0.1
     duplicate_cosine: float | None = 0.95
     temperature: float = 1.0
-    shortlist_factor: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from api import scorers
 from api.composition import Goldfold
-from api.scorers import BUILDERS, describe_device, describe_model
+from api.scorers import BUILDERS, build_encoder, describe_device, describe_model
 from configs.errors import SettingsError
 from configs.scorer_files import read_scorer
 from configs.scorer_kinds import KINDS, GuardLLMFile, HFText
@@ -57,6 +59,15 @@ def test_a_scorer_file_names_a_classifier(tmp_path: Path) -> None:
     goldfold.close()
 
 
+def test_a_cpu_may_be_asked_to_multiply_in_bfloat16(tmp_path: Path) -> None:
+    text = ["a text whose vector tells in what it was multiplied"]
+    found = [
+        build_encoder(Settings(data_dir=tmp_path, device="cpu", cpu_precision=precision)).encode(["a"], text).vectors
+        for precision in ("float32", "bfloat16")
+    ]
+    assert 0 < np.abs(found[0].astype(float) - found[1].astype(float)).max() < 0.005
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="nowhere"):
         describe_model(Settings(data_dir=tmp_path, scorer=str(tmp_path / "nowhere.yaml")), POLICIES)
@@ -64,8 +75,11 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         describe_model(Settings(data_dir=tmp_path, encoder=str(tmp_path / "nowhere")), POLICIES)
 
 
-def test_a_device() -> None:
+def test_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorers, "multiplies_bfloat16", lambda: False)
     assert describe_device("cpu") == "cpu"
+    monkeypatch.setattr(scorers, "multiplies_bfloat16", lambda: True)
+    assert describe_device("cpu") == f"cpu ({scorers.BFLOAT16})"
     with pytest.raises(ScoringError):
         describe_device("nonsense")
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,7 +97,7 @@ def test_each_text_gets_its_own_row_in_the_order_of_the_request() -> None:
 class Committee(Judge):
     def score(self, ids: Sequence[str], texts: Sequence[str]) -> Scores:
         alone = super().score(ids, texts)
-        return replace(alone, disagreement=alone.probabilities / 2)
+        return replace(alone, disagreement=alone.probabilities / np.float32(2))
 
 
 def test_a_committees_disagreement_comes_with_its_row() -> None:

@@ -1,0 +1,65 @@
+"""Every strategy by its name, with where it comes from, what it costs and what it needs.
+
+None of them keeps ``pi``: what is chosen on purpose says nothing about the population. Cost: N candidates, n picks, d
+dimensions, M = min(N, shortlist).
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import cast
+
+from selection.errors import BadPlan
+from selection.strategies.base import Choose
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``where``: "module:function", looked up on use, since modAL imports torch where torch is installed and a round
+    that does not ask for modAL must not pay for it; ``needs``: "labels", "committee" or "disagreement", what it is
+    refused without."""
+
+    where: str
+    source: str
+    cost: str
+    needs: tuple[str, ...] = ()
+
+
+DISAGREEMENT = "disagreement"
+
+STRATEGIES: dict[str, Entry] = {
+    "threshold": Entry(
+        "selection.strategies.measures:threshold",
+        "uncertainty at the operating threshold, then one pick per k-means cluster (Zhdanov 2019)",
+        "O(N log N + M n d)",
+    ),
+    "modal_least_confident": Entry(
+        "selection.strategies.measures:modal_least_confident", "modAL classifier_uncertainty", "O(N log N + M n d)"
+    ),
+    "modal_margin": Entry(
+        "selection.strategies.measures:modal_margin", "modAL classifier_margin", "O(N log N + M n d)"
+    ),
+    "modal_entropy": Entry(
+        "selection.strategies.measures:modal_entropy", "modAL classifier_entropy", "O(N log N + M n d)"
+    ),
+    DISAGREEMENT: Entry(
+        "selection.strategies.measures:disagreement",
+        "BALD of the scorer's members (Houlsby et al. 2011), then one pick per k-means cluster",
+        "O(N log N + M n d)",
+        needs=(DISAGREEMENT,),
+    ),
+}
+
+
+def find(name: str) -> Choose:
+    """The strategy of that name. Raises BadPlan naming the known ones."""
+    module, function = entry(name).where.split(":")
+    return cast(Choose, getattr(importlib.import_module(module), function))
+
+
+def entry(name: str) -> Entry:
+    """What is known about it. Raises BadPlan naming the known ones."""
+    if name not in STRATEGIES:
+        raise BadPlan(f"strategy: {name!r} is unknown (known: {', '.join(STRATEGIES)})")
+    return STRATEGIES[name]
