@@ -26,6 +26,7 @@ from scoring.encoder import SentenceEncoder
 from scoring.errors import ModelNotFound, ScoringError
 from scoring.guard_prompts import STYLES
 from scoring.int8_encoder import Int8Encoder
+from scoring.model_files import locate
 from tests.scoring.stages import tiny_stage
 from tests.scoring.test_cascade_report import REPORT
 from tests.scoring.tiny import write_model
@@ -161,8 +162,7 @@ def test_the_packaged_ensemble_is_built_from_its_two_files(tmp_path: Path, monke
         file = read_scorer(name)
         assert isinstance(file, HFText)
         folders[file.model] = write_model(tmp_path / name, architecture, labels=["neutral", *file.labels])
-    whole = hf_classifier.locate
-    monkeypatch.setattr(hf_classifier, "locate", lambda model, _revision: whole(folders[model], None))
+    monkeypatch.setattr(hf_classifier, "locate", lambda model, _revision: locate(folders[model]))
     settings = Settings(data_dir=tmp_path, device="cpu", scorer="hate-ensemble", max_tokens=32)
     goldfold = Goldfold(settings)
     scorer = goldfold.scorer()

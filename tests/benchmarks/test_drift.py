@@ -11,7 +11,7 @@ from benchmarks import drift
 from scoring.drift import compare
 
 
-def scores(n: int = 3000) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def scores(n: int = 3000) -> drift.F32:
     return np.random.default_rng(0).beta(0.5, 3, (n, 3)).astype(np.float32)
 
 

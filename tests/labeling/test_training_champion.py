@@ -25,7 +25,7 @@ from labeling.training import (
     newest_version,
     promote,
 )
-from scoring.base import Progress
+from scoring.base import Progress, Scores
 from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Embeddings
 from scoring.errors import ModelNotFound
@@ -237,7 +237,12 @@ def test_a_text_that_was_read_in_windows_is_judged_by_its_highest(
         return evaluate(probabilities, *args, **more)
 
     whole = scorer.score
-    monkeypatch.setattr(scorer, "score", lambda ids, texts: asked.append(tuple(ids)) or whole(ids, texts))
+
+    def score(ids: Sequence[str], texts: Sequence[str]) -> Scores:
+        asked.append(tuple(ids))
+        return whole(ids, texts)
+
+    monkeypatch.setattr(scorer, "score", score)
     monkeypatch.setattr(training, "evaluate", see)
     evaluate_model(school.ledger, school.lake, school.policies, "m1", reader=reader)
     texts = school.lake.take([long], ["text"])["text"].to_pylist()
