@@ -102,6 +102,10 @@ class TestModalEntropy(UncertainContract):
     lanes = (Lane("uncertain", 1.0, "modal_entropy"),)
 
 
+class TestDisagreement(UncertainContract):
+    lanes = (Lane("uncertain", 1.0, "disagreement"),)
+
+
 def test_every_strategy_has_the_contract() -> None:
     covered = {lane.strategy for case in UncertainContract.__subclasses__() for lane in case.lanes}
     assert covered == set(STRATEGIES)
