@@ -11,9 +11,11 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from api.app import create_app
 from api.errors import NotReady
+from api.online.door import Door
 from api.routes import golden, items, jobs, models, rounds, score, tasks, webhooks
 from api.routes.health import Check
 from api.service import Service
@@ -27,7 +29,13 @@ BACKLOG = 2048
 
 def build_app(service: Service) -> FastAPI:
     """The app of a service."""
-    app = create_app(service.goldfold, routers=ROUTERS, open_routers=OPEN_ROUTERS, checks=readiness(service))
+    app = create_app(
+        service.goldfold,
+        routers=ROUTERS,
+        open_routers=OPEN_ROUTERS,
+        checks=readiness(service),
+        gates=[Middleware(Door, path=score.PATH, turn_away=service.online.turn_away)],
+    )
     app.state.service = service
     app.state.metrics.registry.register(service.online.figures)
     return app

@@ -88,6 +88,14 @@ class MicroBatcher(Generic[J]):
         finally:
             self.figures.ended(outcome, time.monotonic() - began_s)
 
+    def turn_away(self) -> QueueFull | None:
+        """The refusal, counted, that any request would meet now, however small it is; None when there is room."""
+        with self._changed:
+            refusal = self._refusal(1, math.inf)
+        if refusal is not None:
+            self.figures.ended(Outcome.REJECTED, 0.0)
+        return refusal
+
     def preload(self) -> None:
         """Load the model and score a first text, in the background; a failure is logged, and met again by the first
         request."""
@@ -137,7 +145,9 @@ class MicroBatcher(Generic[J]):
                 raise DeviceError(self._broken)
             if self._closing:
                 raise ScorerDown("the service is ending", DOWN_RETRY_S)
-            self._refuse_if_full(len(texts), deadline_s)
+            refusal = self._refusal(len(texts), deadline_s)
+            if refusal is not None:
+                raise refusal
             self._ensure_worker()
             ticket: Ticket[J] = Ticket(texts, costs, time.monotonic() + deadline_s)
             self._line.join(ticket)
@@ -145,16 +155,18 @@ class MicroBatcher(Generic[J]):
             self._changed.notify_all()
         return ticket
 
-    def _refuse_if_full(self, items: int, deadline_s: float) -> None:
+    def _refusal(self, items: int, deadline_s: float) -> QueueFull | None:
         """Nobody is refused while nothing waits: however slow the scorer seemed, the next batch will tell."""
         if not len(self._line):
-            return
+            return None
         flying = sum(ticket.costs[position] for ticket, position in self._flight)
         ahead_s = self._pace.seconds(self._line.ahead(items) + flying)
         if self._line.items + items <= self._limits.queue_items and ahead_s <= min(self._limits.queue_s, deadline_s):
-            return
+            return None
         drained_s = max(1, math.ceil(self._pace.seconds(self._line.tokens + flying)))
-        raise QueueFull(f"{self._line.items} texts wait already; send the request again in {drained_s} s", drained_s)
+        return QueueFull(
+            f"the scorer has more to do than it can in time; send the request again in {drained_s} s", drained_s
+        )
 
     def _ensure_worker(self) -> None:
         if self._worker is None or not self._worker.is_alive():
