@@ -100,7 +100,7 @@ def test_json_goes_there_and_back_with_the_key(endpoint: HttpEndpoint, server: t
 
 
 def test_a_slow_answer_and_a_closed_port_are_unreachable(endpoint: HttpEndpoint) -> None:
-    with pytest.raises(RemoteUnreachable, match="ReadTimeout|not whole after 0.3 s") as error:
+    with pytest.raises(RemoteUnreachable, match=r"ReadTimeout|not whole after 0\.3 s") as error:
         ask(endpoint, "slow")
     assert "secret" not in str(error.value)
     nobody = HttpEndpoint("http://127.0.0.1:9/v1", None, timeout_s=1, connections=1)
