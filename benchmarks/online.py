@@ -37,6 +37,7 @@ STEADY_S = 10.0
 REPEATS = 3
 OVERLOAD_S = 6.0
 BACK_OFF_S = 0.1
+KEEP_S = 2.0  # an idle connection is dropped before the server does so, which could cross with a request
 LOAD = 0.8
 OVERLOAD = 3.0
 START_S = 120.0
@@ -133,7 +134,14 @@ async def _callers(address: str, key: str) -> AsyncIterator[Callers]:
 
     def connect() -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.AsyncClient(base_url=address, headers=headers, verify=tls, timeout=30.0, trust_env=False)
+        return httpx.AsyncClient(
+            base_url=address,
+            headers=headers,
+            verify=tls,
+            timeout=30.0,
+            trust_env=False,
+            limits=httpx.Limits(keepalive_expiry=KEEP_S),
+        )
 
     callers = Callers(connect)
     try:

@@ -14,6 +14,7 @@ from scoring.base import Scores
 NO_ROW = Row(error="the scorer gave no result for this text")
 CRASHED = Row(error="the scorer failed on this text; the service's log says why")
 GIVEN_UP = Row(error="the scorer failed on several texts that were scored with this one; send it again")
+NOT_A_TEXTS_OWN: tuple[type[Exception], ...] = (MemoryError, *ROOTS)
 MOST_PARTS = 40  # one text among a thousand takes 21: the whole, and two halves ten times
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ def score_batch(judge: Judge, texts: Sequence[str]) -> list[Row]:
     """A row for each text. Where the scorer raises something unexpected the texts are scored again in halves, and so
     on, until those that it fails on stand alone or ``MOST_PARTS`` parts were tried; what is left then is GIVEN_UP.
 
-    Raises the errors of a room, MemoryError, and whatever is no Exception: those are never a single text's own.
+    Raises the errors of a room, MemoryError, and whatever is no Exception: those are not a single text's own.
     """
     rows = [GIVEN_UP] * len(texts)
     parts = deque([range(len(texts))])
@@ -33,7 +34,7 @@ def score_batch(judge: Judge, texts: Sequence[str]) -> list[Row]:
         part = parts.popleft()
         try:
             found = _rows(judge.score([str(i) for i in range(len(part))], [texts[i] for i in part]), len(part))
-        except (MemoryError, *ROOTS):
+        except NOT_A_TEXTS_OWN:
             raise
         except Exception as error:  # becomes the answer of the one text that it comes from
             whole = len(part) == len(texts)
