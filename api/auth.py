@@ -107,7 +107,7 @@ class KeyRing:
     """Finds keys in the ledger, and remembers the live ones, so that who asks often costs no look-up each time.
 
     A key that is revoked through the same ledger opens nothing from then on; one that another process revokes, nothing
-    ``FRESH_S`` seconds later. The ring grows no larger than the number of live keys. It is used on one event loop.
+    ``FRESH_S`` seconds later. The ring grows no larger than the number of keys. It is used on one event loop.
     """
 
     def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:

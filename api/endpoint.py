@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from queue import Empty, LifoQueue
+from ssl import SSLContext
 from threading import Lock, Timer
 from time import time
 from typing import Any
@@ -31,7 +32,8 @@ class HttpEndpoint:
         self.name = url
         headers = {"Authorization": f"Bearer {_key(key_env)}"} if key_env else {}
         self._timeout_s = timeout_s
-        self._all = [_Connection(url, headers, timeout_s) for _ in range(connections)]
+        tls = httpx.create_ssl_context()  # one for all: each takes a while to make
+        self._all = [_Connection(url, headers, timeout_s, tls) for _ in range(connections)]
         self._idle: LifoQueue[_Connection] = LifoQueue()
         for connection in self._all:
             self._idle.put(connection)
@@ -61,9 +63,9 @@ class _Connection:
     """One connection, for one request at a time. At ``timeout_s`` it is cut, whatever is being waited for then: a
     timeout of each read alone would let a slow server keep us for ever."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float, tls: SSLContext) -> None:
         one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=one)
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=one, verify=tls)
         self._timeout_s = timeout_s
         self._lock = Lock()  # guards what follows: a timer's thread cuts
         self._stream: Any = None  # as httpx' trace hands it out
@@ -82,6 +84,8 @@ class _Connection:
         finally:
             timer.cancel()
             timer.join()
+        if self.is_cut:  # where the end of the connection is that of the answer, it looks whole
+            raise httpx.ReadTimeout("cut")
         return Reply(response.status_code, _json(content), _retry_after_s(response.headers))
 
     def close(self) -> None:

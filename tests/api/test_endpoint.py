@@ -149,8 +149,13 @@ GZIP = CHUNKED + b"Content-Encoding: gzip\r\n\r\n"
 @pytest.mark.parametrize("reused", [False, True])
 @pytest.mark.parametrize(
     ("first", "often"),
-    [(b"HTTP/1.1 200 OK\r\n", b"a"), (CHUNKED + b"\r\n", b"1\r\n \r\n"), (GZIP, b"1\r\n\x1f\r\n")],
-    ids=["head", "body", "compressed"],
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"a"),
+        (CHUNKED + b"\r\n", b"1\r\n \r\n"),
+        (GZIP, b"1\r\n\x1f\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", b" "),
+    ],
+    ids=["head", "body", "compressed", "until it is closed"],
 )
 def test_an_answer_that_trickles_in_is_cut(first: bytes, often: bytes, reused: bool) -> None:
     with trickling(first, often) as url:
