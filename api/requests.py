@@ -10,7 +10,7 @@ from configs.scorer_files import is_committee
 from configs.settings import Settings
 from labeling.errors import InvalidInput
 from labeling.policies import Policies
-from labeling.rounds import RoundRequest, check_frame, check_request
+from labeling.round_plan import RoundRequest, check_frame, check_request
 from selection.strategies.registry import DISAGREEMENT
 from selection.types import Quota
 

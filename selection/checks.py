@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import BadPlan, BadPool
+from selection.strategies.base import Labelled
 from selection.strategies.registry import DISAGREEMENT, STRATEGIES
 from selection.types import LANES, Lane, Plan, Pool, Quota
 
@@ -42,7 +43,31 @@ def check_pool(pool: Pool) -> None:
     if pool.disagreement is not None:
         _shape("disagreement", pool.disagreement, (n, k), np.floating)
         _numbers(pool, "disagreement", pool.disagreement, _MOST_BALD)
+    if pool.members is not None:
+        _shape("members", pool.members, (len(pool.members), n, k), np.floating)
+        for member in pool.members:
+            _numbers(pool, "members", member, 1.0)
     _lengths(pool)
+
+
+def check_labelled(labelled: Labelled | None, pool: Pool) -> None:
+    """Raise BadPool naming the field and the row of the first label that does not fit the pool."""
+    if labelled is None:
+        return
+    rows, k = len(labelled.answers), len(pool.policies)
+    _shape("labelled.answers", labelled.answers, (rows, k), np.floating)
+    _shape("labelled.probabilities", labelled.probabilities, (rows, k), np.floating)
+    _shape("labelled.embeddings", labelled.embeddings, (rows, pool.embeddings.shape[1]), np.floating)
+    answers, chances = labelled.answers, labelled.probabilities
+    lengths = np.linalg.norm(labelled.embeddings.astype(np.float32), axis=1)
+    faults = {
+        "answers: 1, 0 or NaN (not asked)": ~(np.isnan(answers) | (answers == 0) | (answers == 1)).all(axis=1),
+        "probabilities: numbers from 0 to 1": ~((chances >= 0) & (chances <= 1)).all(axis=1),
+        "embeddings: finite rows of length 1": ~(np.abs(lengths - 1.0) <= _NORM_SLACK),
+    }
+    for expected, wrong in faults.items():
+        if wrong.any():
+            raise BadPool(f"labelled.{expected} are expected; row {int(np.argmax(wrong))} is not so")
 
 
 def check_plan(plan: Plan, pool: Pool) -> None:

@@ -8,7 +8,7 @@ eligible members is the representative with probability 1/g, so a pair's pi is i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -115,14 +115,15 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
 
 def _by_id(pool: Pool) -> Pool:
     order = np.array(sorted(range(len(pool.ids)), key=pool.ids.__getitem__), dtype=np.intp)
-    return Pool(
+    return replace(
+        pool,
         ids=tuple(pool.ids[row] for row in order),
-        policies=pool.policies,
         probabilities=pool.probabilities[order],
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
+        members=None if pool.members is None else pool.members[:, order],
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from selection.frame import Frame, Rows
 from selection.hashing import F64, key
-from selection.strategies.base import Candidates, Chosen
+from selection.strategies.base import Candidates, Chosen, Labelled
 from selection.strategies.registry import find
 from selection.types import F32, Bool, Plan, Quota
 
@@ -29,10 +29,11 @@ class Choice:
 
 
 class UncertainLane:
-    """One run of the lane over a frame; ``taken`` (u,) are units that other lanes have already."""
+    """One run of the lane over a frame; ``taken`` (u,) are units that other lanes have already, ``labelled`` what
+    the strategy may learn from (None: nothing yet)."""
 
-    def __init__(self, frame: Frame, plan: Plan, strategy: str, taken: Bool) -> None:
-        self._frame, self._plan = frame, plan
+    def __init__(self, frame: Frame, plan: Plan, strategy: str, taken: Bool, labelled: Labelled | None = None) -> None:
+        self._frame, self._plan, self._labelled = frame, plan, labelled
         self._choose = find(strategy)
         groups, self._place = np.unique(frame.group, return_inverse=True)
         self._unit = np.full((len(groups), len(frame.pool.policies)), -1, dtype=np.int64)  # (group, policy) to unit
@@ -76,6 +77,8 @@ class UncertainLane:
             weights=np.array([plan.severities[policy] for policy in frame.pool.policies], np.float64),
             ties=frame.item_uniforms(rows, plan.seed, "uncertain"),
             temperature=plan.temperature,
+            labelled=self._labelled,
+            members=None if frame.pool.members is None else frame.pool.members[:, rows],
             disagreement=None if frame.disagreement is None else self._by_policy(frame.disagreement),
         )
 

@@ -9,20 +9,23 @@ import math
 from collections import Counter
 
 from selection.chance import Draw, draw
-from selection.checks import check_plan, check_pool
+from selection.checks import check_labelled, check_plan, check_pool
 from selection.frame import Frame, build_frame
 from selection.purposive import Choice, UncertainLane
+from selection.strategies.base import Labelled
 from selection.types import LANES, Pick, Plan, Pool, Selection
 
 
-def select(pool: Pool, plan: Plan) -> Selection:
-    """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once.
+def select(pool: Pool, plan: Plan, labelled: Labelled | None = None) -> Selection:
+    """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once. ``labelled``: what people have settled,
+    in an order that does not change from run to run; only the lane ``uncertain`` looks at it.
 
     Raises BadPool, BadPlan, EmptyFrame or BudgetTooLarge. What could not be done as planned (a quota, a lane that
     ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
     """
     check_pool(pool)
     check_plan(plan, pool)
+    check_labelled(labelled, pool)
     frame = build_frame(pool, plan)
     sizes = split_budget(plan)
     notes = [f"lane {lane}: its share of {plan.budget} picks is none" for lane, size in sizes.items() if size == 0]
@@ -31,7 +34,7 @@ def select(pool: Pool, plan: Plan) -> Selection:
     overlap = sizes.get("random", 0) + sizes.get("risk", 0) - len(picks)
     uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
     if uncertain is not None:
-        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.random | drawn.risk)
+        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.random | drawn.risk, labelled)
         lane.choose(sizes["uncertain"] + overlap)
         picks += [_purposive_pick(frame, plan, uncertain.strategy, choice) for choice in lane.choices]
         notes += lane.notes

@@ -22,7 +22,8 @@ class Pool:
     for an item that has none;
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
     ``languages`` one BCP-47 tag per item ("und": unknown);
-    ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats).
+    ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats);
+    ``members`` (c, n, k) float32 in [0, 1]: what each member of a committee says, where that is known.
     """
 
     ids: tuple[str, ...]
@@ -32,6 +33,7 @@ class Pool:
     eligible: Bool
     languages: tuple[str, ...]
     disagreement: F32 | None = None
+    members: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

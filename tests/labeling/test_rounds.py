@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.records import PickRow, Round, RoundState, TaskState
-from labeling.rounds import RoundRequest, cancel_round, close_round, preview
+from labeling.round_plan import RoundRequest
+from labeling.rounds import cancel_round, close_round, preview
 from selection.errors import BadPlan
 from selection.types import Quota
 from tests.labeling.shop import Shop, items

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,14 +50,15 @@ def made_plan(
 def shuffled(pool: Pool, seed: int) -> Pool:
     """The same pool in another order."""
     order = np.random.default_rng(seed).permutation(len(pool.ids))
-    return Pool(
+    return replace(
+        pool,
         ids=tuple(pool.ids[row] for row in order),
-        policies=pool.policies,
         probabilities=pool.probabilities[order],
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
+        members=None if pool.members is None else pool.members[:, order],
     )
 
 

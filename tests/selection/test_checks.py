@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selection.checks import check_plan, check_pool
+from selection.checks import check_labelled, check_plan, check_pool
 from selection.errors import BadPlan, BadPool
+from selection.strategies.base import Labelled
 from selection.types import Lane, Quota
 from tests.selection.made import made_plan, made_pool
 
@@ -111,3 +112,36 @@ def test_a_disagreement_that_cannot_be_is_named(value: float, says: str) -> None
         check_pool(dataclasses.replace(pool, disagreement=told))
     with pytest.raises(BadPool, match="disagreement: expected shape"):
         check_pool(dataclasses.replace(pool, disagreement=told[:, :1]))
+
+
+def test_labels_are_checked_against_the_pool() -> None:
+    pool = made_pool(20, copies=0)
+    vectors = pool.embeddings[:4].copy()
+    good = Labelled(vectors, np.array([[0, 1, np.nan]] * 4, np.float32), np.full((4, 3), 0.5, np.float32))
+    check_labelled(good, pool)
+    check_labelled(None, pool)
+    broken = {
+        "labelled.embeddings: finite rows of length 1 are expected; row 2": {
+            "embeddings": np.vstack([vectors[:2], 2 * vectors[2:]])
+        },
+        "labelled.answers: 1, 0 or NaN .* row 0": {"answers": good.answers + np.float32(0.5)},
+        "labelled.probabilities: numbers from 0 to 1 are expected; row 0": {
+            "probabilities": good.probabilities * np.nan
+        },
+        r"labelled.answers: expected shape \(4, 3\)": {"answers": good.answers[:, :2]},
+        r"labelled.embeddings: expected shape \(4, 16\)": {"embeddings": vectors[:, :5]},
+    }
+    for says, changes in broken.items():
+        with pytest.raises(BadPool, match=says):
+            check_labelled(dataclasses.replace(good, **changes), pool)
+
+
+def test_members_are_checked_as_probabilities_are() -> None:
+    pool = made_pool(20, copies=0)
+    members = np.stack([pool.probabilities, pool.probabilities])
+    check_pool(dataclasses.replace(pool, members=members))
+    members[1, 3, 2] = np.nan
+    with pytest.raises(BadPool, match=r"members: row 3 .* has nan for 'spam'"):
+        check_pool(dataclasses.replace(pool, members=members))
+    with pytest.raises(BadPool, match="members: expected shape"):
+        check_pool(dataclasses.replace(pool, members=members[:, :5]))
