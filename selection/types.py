@@ -11,7 +11,8 @@ F32 = npt.NDArray[np.float32]
 F16 = npt.NDArray[np.float16]
 Bool = npt.NDArray[np.bool_]
 
-LANES = ("random", "risk", "uncertain")
+CHANCE = ("random", "risk", "stratified")  # lanes whose picks have a known probability
+LANES = (*CHANCE, "uncertain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Pick:
     """One item chosen for one policy. ``pi`` in (0, 1] is the probability that this design picks this very pair
-    (near-duplicate groups accounted for); None: chosen on purpose, so no claim about the population."""
+    (near-duplicate groups accounted for); None: chosen on purpose, so no claim about the population. ``stratum``: the
+    number of the stratum it was drawn from, None where the lane ``stratified`` did not draw it."""
 
     item_id: str
     policy: str
@@ -89,6 +91,7 @@ class Pick:
     probability: float
     group: str
     reasons: tuple[str, ...]
+    stratum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

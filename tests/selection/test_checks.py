@@ -60,7 +60,7 @@ def test_a_bad_pool_names_field_row_and_item(fields: dict[str, Any], message: st
         ({"lanes": (Lane("random", 1.5), Lane("risk", -0.5))}, "random: share must be above 0 and at most 1"),
         ({"lanes": (Lane("random", float("nan")),)}, "random: share must be above 0"),
         ({"lanes": (Lane("random", 0.5), Lane("random", 0.5))}, "'random' is there more than once"),
-        ({"lanes": (Lane("lucky", 1.0),)}, r"'lucky' is unknown \(known: random, risk, uncertain\)"),
+        ({"lanes": (Lane("lucky", 1.0),)}, r"'lucky' is unknown \(known: random, risk, stratified, uncertain\)"),
         ({"lanes": (Lane("uncertain", 1.0, "magic"),)}, "strategy 'magic' is unknown"),
         ({"lanes": (Lane("risk", 1.0, "modal_margin"),)}, "strategy belongs to the lane 'uncertain' only"),
         ({"thresholds": {"hate": 0.5}}, "thresholds: missing for threats, spam"),
@@ -120,7 +120,7 @@ def test_labels_are_checked_against_the_pool() -> None:
     good = Labelled(vectors, np.array([[0, 1, np.nan]] * 4, np.float32), np.full((4, 3), 0.5, np.float32))
     check_labelled(good, pool)
     check_labelled(None, pool)
-    broken = {
+    broken: dict[str, dict[str, Any]] = {
         "labelled.embeddings: finite rows of length 1 are expected; row 2": {
             "embeddings": np.vstack([vectors[:2], 2 * vectors[2:]])
         },
