@@ -133,11 +133,24 @@ def plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
 
 
 def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
-    """A pool to hold a plan against before its items are known; every language of a quota may still come, and
-    disagreement."""
+    """A pool to hold a plan against before its items are known; every language and market of a quota may still come,
+    and disagreement."""
     nothing = np.zeros((0, len(policies)), np.float32)
-    languages = tuple(quota.value for quota in quotas if quota.key == "language")
-    return Pool((), tuple(policies), nothing, nothing, nothing.astype(np.bool_), languages, nothing)
+
+    def named(key: str) -> tuple[str, ...]:
+        return tuple(quota.value for quota in quotas if quota.key == key)
+
+    return Pool(
+        ids=(),
+        policies=tuple(policies),
+        probabilities=nothing,
+        embeddings=nothing,
+        eligible=nothing.astype(np.bool_),
+        languages=named("language"),
+        disagreement=nothing,
+        markets=named("market"),
+        modalities=(TEXT,),
+    )
 
 
 def selection_plan(plan: Mapping[str, object], seed: int) -> Plan:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from selection.errors import BadPlan, BadPool
 from selection.strategies.base import Labelled
 from selection.strategies.registry import DISAGREEMENT, STRATEGIES
-from selection.types import LANES, Lane, Plan, Pool, Quota
+from selection.types import LANES, QUOTA_FIELDS, Lane, Plan, Pool, Quota
 
 T = TypeVar("T")
 
@@ -39,6 +39,10 @@ def check_pool(pool: Pool) -> None:
     for row, tag in enumerate(pool.languages):
         if not tag:
             raise BadPool(f"languages: {_where(pool, row)} has no tag (use 'und' where the language is unknown)")
+    for field in ("markets", "modalities", "authors"):
+        words = getattr(pool, field)
+        if words is not None and len(words) != n:
+            raise BadPool(f"{field}: expected {n} words, found {len(words)}")
     _numbers(pool, "probabilities", pool.probabilities, 1.0)
     if pool.disagreement is not None:
         _shape("disagreement", pool.disagreement, (n, k), np.floating)
@@ -86,6 +90,7 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     _between("temperature", plan.temperature, math.inf)
     if plan.duplicate_cosine is not None:
         _between("duplicate_cosine", plan.duplicate_cosine, math.inf)
+    _authors(plan, pool)
     for quota in plan.quotas:
         _quota(quota, pool)
     twice = _repeated((quota.key, quota.value) for quota in plan.quotas)
@@ -171,11 +176,23 @@ def _of_every_policy(field: str, values: dict[str, float], pool: Pool, high: flo
             raise BadPlan(f"{field}: {policy}: must be above 0 and below {high:g}, found {values[policy]}")
 
 
+def _authors(plan: Plan, pool: Pool) -> None:
+    if plan.per_author is None:
+        return
+    if plan.per_author < 1:
+        raise BadPlan(f"per_author: must be at least 1, found {plan.per_author}")
+    if not pool.authors or not any(pool.authors):
+        raise BadPlan("per_author: no item names its author: bring it in with the items, or leave per_author out")
+
+
 def _quota(quota: Quota, pool: Pool) -> None:
     name = f"quotas: {quota.key} {quota.value!r}"
-    if quota.key not in ("policy", "language"):
-        raise BadPlan(f"{name}: key must be 'policy' or 'language'")
-    if quota.value not in (pool.policies if quota.key == "policy" else pool.languages):
+    if quota.key not in ("policy", *QUOTA_FIELDS):
+        raise BadPlan(f"{name}: key must be 'policy', {', '.join(repr(key) for key in QUOTA_FIELDS)}")
+    words = pool.policies if quota.key == "policy" else pool.words(quota.key)
+    if not words or not any(words):
+        raise BadPlan(f"{name}: no item names its {quota.key}: bring it in with the items, or drop the quota")
+    if quota.value not in words or not quota.value:
         raise BadPlan(f"{name}: the pool has no such {quota.key}")
     if quota.at_least < 0 or (quota.at_most is not None and quota.at_most < 0):
         raise BadPlan(f"{name}: at_least and at_most cannot be negative")

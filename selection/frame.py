@@ -73,6 +73,16 @@ class Frame:
             "units": len(self),
             "policies": dict(zip(self.pool.policies, eligible.sum(axis=0).tolist(), strict=True)),
             "languages": dict(sorted(languages.items())),
+            **self._others(items),
+        }
+
+    def _others(self, items: Rows) -> dict[str, object]:
+        pool = self.pool
+        fields = {"markets": pool.markets, "modalities": pool.modalities}
+        return {
+            name: dict(sorted(Counter(words[row] for row in items if words[row]).items()))
+            for name, words in fields.items()
+            if words is not None and any(words)
         }
 
 
@@ -124,7 +134,14 @@ def _by_id(pool: Pool) -> Pool:
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
         members=None if pool.members is None else pool.members[:, order],
+        markets=_ordered(pool.markets, order),
+        modalities=_ordered(pool.modalities, order),
+        authors=_ordered(pool.authors, order),
     )
+
+
+def _ordered(words: tuple[str, ...] | None, order: npt.NDArray[np.intp]) -> tuple[str, ...] | None:
+    return None if words is None else tuple(words[row] for row in order)
 
 
 def _representatives(rows: Rows, unit: Rows, units: int, numbers: F64) -> Rows:

@@ -28,6 +28,30 @@ class Choice:
     quota: Quota | None
 
 
+class Authors:
+    """Who wrote each group's item, and which groups the bound per author still lets in: ``open`` (groups,)."""
+
+    def __init__(self, frame: Frame, rows: Rows, most: int | None) -> None:
+        self.open: Bool = np.ones(len(rows), dtype=bool)
+        words = frame.pool.authors
+        self._most = most
+        self._author = np.full(len(rows), -1, dtype=np.int64)  # -1: unknown, so not bounded
+        if most is None or words is None:
+            return
+        names, numbers = np.unique([words[row] for row in rows], return_inverse=True)
+        self._author = np.where(names[numbers] == "", -1, numbers)
+        self._taken = np.zeros(len(names), dtype=np.int64)
+
+    def take(self, place: int) -> None:
+        """Count a pick; its author's other items are shut out once the bound is reached."""
+        author = self._author[place]
+        if self._most is None or author < 0:
+            return
+        self._taken[author] += 1
+        if self._taken[author] >= self._most:
+            self.open[self._author == author] = False
+
+
 class UncertainLane:
     """One run of the lane over a frame; ``taken`` (u,) are units that other lanes have already, ``labelled`` what
     the strategy may learn from (None: nothing yet)."""
@@ -44,6 +68,7 @@ class UncertainLane:
         self._all = self._candidates()
         self._classes = {quota: self._members(quota) for quota in plan.quotas}
         self._counts = dict.fromkeys(plan.quotas, 0)
+        self._authors = Authors(frame, self._rows(), plan.per_author)
         self._turns = 0
         self.choices: list[Choice] = []
         self.notes: list[str] = []
@@ -67,8 +92,7 @@ class UncertainLane:
             )
 
     def _candidates(self) -> Candidates:
-        frame, plan = self._frame, self._plan
-        rows = frame.row[self._first]
+        frame, plan, rows = self._frame, self._plan, self._rows()
         return Candidates(
             embeddings=frame.pool.embeddings[rows],
             probabilities=self._by_policy(frame.probability),
@@ -82,6 +106,10 @@ class UncertainLane:
             disagreement=None if frame.disagreement is None else self._by_policy(frame.disagreement),
         )
 
+    def _rows(self) -> Rows:
+        """(groups,) the pool's row that stands for each group's content."""
+        return self._frame.row[self._first]
+
     def _by_policy(self, values: F64) -> F32:
         """(u,) to (groups, policies), 0 where a group has no unit."""
         spread_out = np.zeros(self._unit.shape, np.float32)
@@ -94,7 +122,7 @@ class UncertainLane:
         if quota.key == "policy":
             mine = np.arange(len(frame.pool.policies)) == frame.pool.policies.index(quota.value)
             return cast(Bool, np.broadcast_to(mine, self._open.shape))
-        tags = np.array([tag == quota.value for tag in frame.pool.languages])
+        tags = np.array([tag == quota.value for tag in frame.pool.words(quota.key) or ()])
         members = np.zeros(self._open.shape, dtype=bool)
         members[self._place, frame.policy] = tags[frame.row]
         return members
@@ -113,7 +141,7 @@ class UncertainLane:
             self._turns += 1
 
     def _allowed(self, among: Bool) -> Bool:
-        allowed = among & self._open
+        allowed = among & self._open & self._authors.open[:, None]
         for quota, members in self._classes.items():
             if quota.at_most is not None and self._counts[quota] >= quota.at_most:
                 allowed &= ~members
@@ -131,6 +159,9 @@ class UncertainLane:
         mine = [other for other, members in self._classes.items() if members[place, policy]]
         if any(other.at_most is not None and self._counts[other] >= other.at_most for other in mine):
             return False
+        if not self._authors.open[place]:
+            return False
+        self._authors.take(place)
         for other in mine:
             self._counts[other] += 1
         self._open[place] = False

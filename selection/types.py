@@ -12,6 +12,7 @@ F16 = npt.NDArray[np.float16]
 Bool = npt.NDArray[np.bool_]
 
 CHANCE = ("random", "risk", "stratified")  # lanes whose picks have a known probability
+QUOTA_FIELDS = ("language", "market", "modality")
 LANES = (*CHANCE, "uncertain")
 
 
@@ -24,7 +25,9 @@ class Pool:
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
     ``languages`` one BCP-47 tag per item ("und": unknown);
     ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats);
-    ``members`` (c, n, k) float32 in [0, 1]: what each member of a committee says, where that is known.
+    ``members`` (c, n, k) float32 in [0, 1]: what each member of a committee says, where that is known;
+    ``markets``, ``modalities``, ``authors``: one word per item, "" where it is unknown, None where items have no such
+    field.
     """
 
     ids: tuple[str, ...]
@@ -35,6 +38,18 @@ class Pool:
     languages: tuple[str, ...]
     disagreement: F32 | None = None
     members: F32 | None = None
+    markets: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    authors: tuple[str, ...] | None = None
+
+    def words(self, key: str) -> tuple[str, ...] | None:
+        """The items' values of a field that a quota may name, a key of ``QUOTA_FIELDS``."""
+        found: dict[str, tuple[str, ...] | None] = {
+            "language": self.languages,
+            "market": self.markets,
+            "modality": self.modalities,
+        }
+        return found[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +66,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A bound on the purposive picks of one policy or one language; lanes with known pi are not touched."""
+    """A bound on the purposive picks of one policy, language, market or modality; lanes with known pi are not
+    touched."""
 
-    key: str  # "policy" or "language"
+    key: str  # "policy" or one of QUOTA_FIELDS
     value: str
     at_least: int = 0
     at_most: int | None = None
@@ -64,7 +80,8 @@ class Plan:
     """What a round asks for. ``thresholds`` (tau, in (0, 1)) and ``severities`` (weights > 0) by policy.
 
     ``risk_floor`` is eps of the PPS rule; ``duplicate_cosine`` collapses near-duplicates (1.0 or more: exact only,
-    None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``.
+    None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``. ``per_author``: the most purposive
+    picks of one author, None without a bound; items whose author is unknown are not bounded.
     """
 
     budget: int
@@ -76,6 +93,7 @@ class Plan:
     risk_floor: float = 0.1
     duplicate_cosine: float | None = 0.95
     temperature: float = 1.0
+    per_author: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from labeling.policies import read_policies
 from labeling.records import TaskKind, TaskState
 from labeling.rounds import preview
 from scoring.metering import Bill
+from selection.types import QUOTA_FIELDS
 
 Repeat = list[str] | None
 FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
@@ -31,7 +32,11 @@ def round_command(
         Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1.")
     ] = None,
     quota: Annotated[
-        Repeat, typer.Option("--quota", help="Bound on purposive picks: --quota language:pt=5..20 (or 5.. or ..20).")
+        Repeat,
+        typer.Option(
+            "--quota",
+            help="Bound on purposive picks of a policy, language, market or modality: --quota language:pt=5..20.",
+        ),
     ] = None,
     strategy: Annotated[
         str, typer.Option(help="Measure of the uncertain lane: threshold, disagreement, or modAL's.")
@@ -205,7 +210,7 @@ def _quota(text: str) -> dict[str, Any]:
     key, _, value = where.partition(":")
     low, dots, high = bounds.partition("..")
     try:
-        if key not in ("policy", "language") or not value or not dots:
+        if key not in ("policy", *QUOTA_FIELDS) or not value or not dots:
             raise ValueError
         return {
             "key": key,

@@ -35,11 +35,11 @@ EXAMPLE = {
 
 
 class QuotaIn(BaseModel):
-    """A bound on the purposive picks of one policy or language."""
+    """A bound on the purposive picks of one policy, language, market or modality."""
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str = Field(pattern="^(policy|language)$")
+    key: str = Field(pattern="^(policy|language|market|modality)$")
     value: str
     at_least: int = Field(0, ge=0)
     at_most: int | None = Field(None, ge=0)

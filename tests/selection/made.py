@@ -10,6 +10,7 @@ import numpy as np
 from selection.strategies.base import Candidates, Labelled
 from selection.types import F32, Lane, Plan, Pool, Quota
 
+WORDS = ("markets", "modalities", "authors")
 POLICIES = ("hate", "threats", "spam")
 
 
@@ -59,6 +60,7 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
         members=None if pool.members is None else pool.members[:, order],
+        **{field: tuple(words[row] for row in order) for field in WORDS if (words := getattr(pool, field)) is not None},
     )
 
 

@@ -71,7 +71,7 @@ def test_a_bad_pool_names_field_row_and_item(fields: dict[str, Any], message: st
         ({"risk_floor": 0.0}, "risk_floor: must be above 0 and at most 1"),
         ({"temperature": 0.0}, "temperature: must be above 0, found 0.0"),
         ({"duplicate_cosine": -0.5}, "duplicate_cosine: must be above 0"),
-        ({"quotas": (Quota("market", "br"),)}, "market 'br': key must be 'policy' or 'language'"),
+        ({"quotas": (Quota("surface", "br"),)}, "surface 'br': key must be 'policy', 'language', 'market', 'modality'"),
         ({"quotas": (Quota("policy", "nudity"),)}, "policy 'nudity': the pool has no such policy"),
         ({"quotas": (Quota("language", "fi"),)}, "language 'fi': the pool has no such language"),
         ({"quotas": (Quota("policy", "hate", 5, 4),)}, "at_least 5 is above at_most 4"),

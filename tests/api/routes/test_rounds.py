@@ -70,7 +70,7 @@ def test_what_is_left_out_comes_from_the_settings(site: Site) -> None:
         ({"lanes": {}}, "lanes"),
         ({"strategy": "nonsense"}, "strategy 'nonsense' is unknown"),
         ({"seed": 2**63}, "seed"),
-        ({"quotas": [{"key": "market", "value": "GB"}]}, "body.quotas.0.key"),
+        ({"quotas": [{"key": "surface", "value": "GB"}]}, "body.quotas.0.key"),
         ({"quotas": [{"key": "policy", "value": "nonsense", "at_least": 1}]}, "nonsense"),
         ({"quotas": [{"key": "language", "value": "en", "at_least": 9, "at_most": 1}]}, "quota"),
     ],
