@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from labeling.errors import InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
+from labeling.round_costs import costs_of
 from labeling.round_labels import train_rows
 from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds
 from selection.checks import check_plan
@@ -39,7 +40,8 @@ class Frames(Protocol):
 class RoundRequest:
     """What a person asks for. ``lanes`` maps lane name -> share (adding up to 1); ``policies`` empty means all.
 
-    ``budget`` counts picks, each of which ``overlap`` people answer."""
+    ``budget`` counts picks, each of which ``overlap`` people answer. ``per`` and ``max_minutes``: as ``Plan`` has them;
+    ``costs``: constants of ``labeling.round_costs.Costs`` that are not the default."""
 
     round_id: str
     budget: int
@@ -51,6 +53,9 @@ class RoundRequest:
     risk_floor: float = 0.1
     duplicate_cosine: float | None = 0.95
     quotas: tuple[Quota, ...] = ()
+    per: str = "pick"
+    max_minutes: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_request(request: RoundRequest, policies: Policies) -> None:
@@ -127,9 +132,18 @@ def plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
         "policies": {p: policies[p].version for p in chosen},
         "thresholds": {p: policies[p].threshold for p in chosen},
         "severities": {p: float(2 ** policies[p].severity) for p in chosen},
+        **_prices(request),
     }
     check_plan(selection_plan(plan, request.seed), _no_items(chosen, request.quotas))
     return plan
+
+
+def _prices(request: RoundRequest) -> dict[str, object]:
+    """What a plan says of costs; nothing where it is the default, so that plans of older rounds stay equal."""
+    costs_of(request.costs)
+    costs = {name: float(value) for name, value in sorted(request.costs.items())}
+    asked = {"per": request.per, "max_minutes": request.max_minutes, "costs": costs}
+    return {name: value for name, value in asked.items() if value not in ("pick", None, {})}
 
 
 def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
@@ -150,6 +164,8 @@ def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
         disagreement=nothing,
         markets=named("market"),
         modalities=(TEXT,),
+        minutes=np.zeros(0, np.float32),
+        exposure=np.zeros(0, np.float32),
     )
 
 
@@ -167,6 +183,8 @@ def selection_plan(plan: Mapping[str, object], seed: int) -> Plan:
         quotas=tuple(Quota(**q) for q in quotas) if isinstance(quotas, list) else (),
         risk_floor=float(str(plan["risk_floor"])),
         duplicate_cosine=None if cosine is None else float(str(cosine)),
+        per=str(plan.get("per", "pick")),
+        max_minutes=float(str(plan["max_minutes"])) if "max_minutes" in plan else None,
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
+from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
 from labeling.round_labels import known_labels, member_opinions
 from labeling.round_plan import TEXT, RoundRequest, check_frame, floats, plan_of, selection_plan
 from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
@@ -151,6 +152,7 @@ def _select(
     pool = _pool(stores, lake, plan, sheet)
     if COMMITTEE in entry(str(plan["strategy"])).needs:
         pool = replace(pool, members=member_opinions(scorer, sheet, pool.policies))
+    pool = _priced(lake, plan, pool)
     known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1])
     selection = select(pool, selection_plan(plan, seed), known.labelled)
     notes = list(selection.notes)
@@ -165,7 +167,33 @@ def _select(
         )
     if sheet.waiting:
         notes.append(f"{sheet.waiting} items wait for a score and take no part yet")
-    return replace(selection, notes=tuple(notes), frame={**selection.frame, "labelled": known.items})
+    told = {"labelled": known.items, "estimate": _estimate(lake, plan, pool, selection.picks)}
+    return replace(selection, notes=tuple(notes), frame={**selection.frame, **told})
+
+
+def _priced(lake: Lake, plan: Mapping[str, object], pool: Pool) -> Pool:
+    """With what its items cost, where the plan asks for it: reading every text takes time."""
+    overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
+    if plan.get("per") == "exposure":
+        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap))
+    if plan.get("per") == "minute" or "max_minutes" in plan:
+        costs = costs_of(floats(plan.get("costs", {})))
+        pool = replace(pool, minutes=minutes_of(lake, pool.ids, costs, overlap))
+    return pool
+
+
+def _weights(plan: Mapping[str, object], pool: Pool) -> list[float]:
+    severities = floats(plan["severities"])
+    return [severities[policy] for policy in pool.policies]
+
+
+def _estimate(lake: Lake, plan: Mapping[str, object], pool: Pool, picks: Sequence[Pick]) -> dict[str, object]:
+    """What the picks cost those who answer them, all ``overlap`` people together."""
+    overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
+    places = {item_id: row for row, item_id in enumerate(pool.ids)}
+    rows = [places[pick.item_id] for pick in picks]
+    minutes = minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), overlap)
+    return estimate([pick.lane for pick in picks], minutes, exposure_of(pool.probabilities[rows], weights, overlap))
 
 
 def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Draw:
     @property
     def taken(self) -> Bool:
         """(u,) the units that any lane took."""
-        return np.logical_or.reduce([*self.lanes.values(), np.zeros(len(self.pi), dtype=bool)])
+        return cast(Bool, np.logical_or.reduce(list(self.lanes.values())))
 
 
 def draw(frame: Frame, plan: Plan, sizes: Mapping[str, int], strata: Strata | None = None) -> Draw:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from selection.errors import BadPlan, BadPool
 from selection.strategies.base import Labelled
 from selection.strategies.registry import DISAGREEMENT, STRATEGIES
-from selection.types import LANES, QUOTA_FIELDS, Lane, Plan, Pool, Quota
+from selection.types import LANES, PER, QUOTA_FIELDS, Lane, Plan, Pool, Quota
 
 T = TypeVar("T")
 
@@ -51,6 +51,8 @@ def check_pool(pool: Pool) -> None:
         _shape("members", pool.members, (len(pool.members), n, k), np.floating)
         for member in pool.members:
             _numbers(pool, "members", member, 1.0)
+    for field, least in (("minutes", 1e-6), ("exposure", 0.0)):
+        _costs(pool, field, least)
     _lengths(pool)
 
 
@@ -91,6 +93,7 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     if plan.duplicate_cosine is not None:
         _between("duplicate_cosine", plan.duplicate_cosine, math.inf)
     _authors(plan, pool)
+    _prices(plan, pool)
     for quota in plan.quotas:
         _quota(quota, pool)
     twice = _repeated((quota.key, quota.value) for quota in plan.quotas)
@@ -128,6 +131,17 @@ def _numbers(pool: Pool, field: str, values: npt.NDArray[np.floating], most: flo
         row, column = np.argwhere(~inside)[0]
         value, policy = values[row, column], pool.policies[column]
         raise BadPool(f"{field}: {_where(pool, int(row))} has {value} for {policy!r}; expected 0 to {most:g}")
+
+
+def _costs(pool: Pool, field: str, least: float) -> None:
+    costs: npt.NDArray[np.floating] | None = getattr(pool, field)
+    if costs is None:
+        return
+    _shape(field, costs, (len(pool.ids),), np.floating)
+    good = np.isfinite(costs) & (costs >= least)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise BadPool(f"{field}: {_where(pool, row)} costs {costs[row]}; expected {least:g} or more, and finite")
 
 
 def _lengths(pool: Pool) -> None:
@@ -174,6 +188,18 @@ def _of_every_policy(field: str, values: dict[str, float], pool: Pool, high: flo
     for policy in pool.policies:
         if not 0 < values[policy] < high:  # infinity fails here as well
             raise BadPlan(f"{field}: {policy}: must be above 0 and below {high:g}, found {values[policy]}")
+
+
+def _prices(plan: Plan, pool: Pool) -> None:
+    if plan.per not in PER:
+        raise BadPlan(f"per: {plan.per!r} is unknown (known: {', '.join(PER)})")
+    if plan.per == "exposure" and pool.exposure is None:
+        raise BadPlan("per: the pool does not say what exposure an item costs: give it, or choose another per")
+    if plan.max_minutes is not None:
+        _between("max_minutes", plan.max_minutes, math.inf)
+    if pool.minutes is None and (plan.per == "minute" or plan.max_minutes is not None):
+        field = "per" if plan.per == "minute" else "max_minutes"
+        raise BadPlan(f"{field}: the pool does not say how many minutes an item takes: give them, or leave {field} out")
 
 
 def _authors(plan: Plan, pool: Pool) -> None:

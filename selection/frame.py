@@ -137,6 +137,8 @@ def _by_id(pool: Pool) -> Pool:
         markets=_ordered(pool.markets, order),
         modalities=_ordered(pool.modalities, order),
         authors=_ordered(pool.authors, order),
+        minutes=None if pool.minutes is None else pool.minutes[order],
+        exposure=None if pool.exposure is None else pool.exposure[order],
     )
 
 

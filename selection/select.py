@@ -14,7 +14,7 @@ import numpy as np
 from selection.chance import Draw, draw
 from selection.checks import check_labelled, check_plan, check_pool
 from selection.frame import Frame, build_frame
-from selection.purposive import Choice, UncertainLane
+from selection.purposive import Choice, UncertainLane, minutes_of
 from selection.strata import FLOOR, Strata
 from selection.strategies.base import Labelled
 from selection.types import CHANCE, LANES, Pick, Plan, Pool, Selection
@@ -38,6 +38,7 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None) -> Selectio
     overlap = sum(sizes.get(lane, 0) for lane in CHANCE) - len(picks)
     if drawn.strata is not None:
         notes += _merged(drawn.strata)
+    minutes_of(frame, plan, drawn.taken)  # the bound holds without a lane 'uncertain' too
     uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
     if uncertain is not None:
         lane = UncertainLane(frame, plan, uncertain.strategy, drawn.taken, labelled)

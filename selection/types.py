@@ -12,6 +12,7 @@ F16 = npt.NDArray[np.float16]
 Bool = npt.NDArray[np.bool_]
 
 CHANCE = ("random", "risk", "stratified")  # lanes whose picks have a known probability
+PER = ("pick", "minute", "exposure")
 QUOTA_FIELDS = ("language", "market", "modality")
 LANES = (*CHANCE, "uncertain")
 
@@ -27,7 +28,9 @@ class Pool:
     ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats);
     ``members`` (c, n, k) float32 in [0, 1]: what each member of a committee says, where that is known;
     ``markets``, ``modalities``, ``authors``: one word per item, "" where it is unknown, None where items have no such
-    field.
+    field;
+    ``minutes`` (n,) above 0 and ``exposure`` (n,) from 0 up: what asking about an item costs people, in their minutes
+    and in units of harm seen; None where nobody counts.
     """
 
     ids: tuple[str, ...]
@@ -41,6 +44,8 @@ class Pool:
     markets: tuple[str, ...] | None = None
     modalities: tuple[str, ...] | None = None
     authors: tuple[str, ...] | None = None
+    minutes: F32 | None = None
+    exposure: F32 | None = None
 
     def words(self, key: str) -> tuple[str, ...] | None:
         """The items' values of a field that a quota may name, a key of ``QUOTA_FIELDS``."""
@@ -81,7 +86,8 @@ class Plan:
 
     ``risk_floor`` is eps of the PPS rule; ``duplicate_cosine`` collapses near-duplicates (1.0 or more: exact only,
     None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``. ``per_author``: the most purposive
-    picks of one author, None without a bound; items whose author is unknown are not bounded.
+    picks of one author, None without a bound; items whose author is unknown are not bounded. ``per``: what the lane
+    ``uncertain`` gets the most value out of, one of ``PER``; ``max_minutes``: the most minutes all picks may cost.
     """
 
     budget: int
@@ -94,6 +100,8 @@ class Plan:
     duplicate_cosine: float | None = 0.95
     temperature: float = 1.0
     per_author: int | None = None
+    per: str = "pick"
+    max_minutes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

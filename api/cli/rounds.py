@@ -42,6 +42,11 @@ def round_command(
         str, typer.Option(help="Measure of the uncertain lane: threshold, disagreement, or modAL's.")
     ] = "threshold",
     overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
+    per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
+    max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
+    cost: Annotated[
+        Repeat, typer.Option("--cost", help="A constant of the estimate: --cost decision_minutes=0.5.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -63,10 +68,13 @@ def round_command(
             "budget": budget,
             "seed": seed,
             "policies": policy or [],
-            "lanes": _lanes(lane),
+            "lanes": _numbers(lane, "--lane random=0.1"),
             "quotas": [_quota(text) for text in quota or ()],
             "strategy": strategy,
             "overlap": overlap,
+            "per": None if per == "pick" else per,
+            "max_minutes": max_minutes,
+            "costs": _numbers(cost, "--cost decision_minutes=0.5"),
         },
     )
     if dry_run:
@@ -183,26 +191,34 @@ def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> 
         show_json({"items_scored": shown.items_scored, "selection": selection})
         return
     lanes = Counter((pick.lane, pick.policy) for pick in selection.picks)
+    told = selection.frame["estimate"]
     table(
         "Would be picked (nothing was written)",
         ["lane", "policy", "picks"],
         [(*k, n) for k, n in sorted(lanes.items())],
     )
+    table("Estimated cost for all who answer", ["lane", "minutes", "exposure"], estimate_rows(told))
     for note in selection.notes:
         out.print(f"Note: {note}")
 
 
-def _lanes(texts: Repeat) -> dict[str, float] | None:
+def estimate_rows(told: Any) -> list[tuple[str, float, float]]:
+    """The rows of a round's estimate, the sum last."""
+    rows = [(lane, cost["minutes"], cost["exposure"]) for lane, cost in told["lanes"].items()]
+    return [*rows, ("all", told["minutes"], told["exposure"])]
+
+
+def _numbers(texts: Repeat, example: str) -> dict[str, float] | None:
     if not texts:
         return None
-    lanes: dict[str, float] = {}
+    found: dict[str, float] = {}
     for text in texts:
-        name, _, share = text.partition("=")
+        name, _, number = text.partition("=")
         try:
-            lanes[name] = float(share)
+            found[name] = float(number)
         except ValueError:
-            raise typer.BadParameter(f"{text!r}: write it as --lane random=0.1") from None
-    return lanes
+            raise typer.BadParameter(f"{text!r}: write it as {example}") from None
+    return found
 
 
 def _quota(text: str) -> dict[str, Any]:

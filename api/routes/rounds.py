@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Body, Depends, status
@@ -58,6 +58,11 @@ class RoundIn(BaseModel):
     quotas: list[QuotaIn] = []
     strategy: str = "threshold"
     overlap: int | None = Field(None, ge=1, le=10)
+    per: Literal["pick", "minute", "exposure"] | None = Field(
+        None, description="What the lane uncertain gets the most value out of; left out: a pick."
+    )
+    max_minutes: float | None = Field(None, gt=0, description="The most minutes the round may cost all its people.")
+    costs: dict[str, float] | None = Field(None, description="Constants of the estimate, such as decision_minutes.")
 
     def request(self) -> dict[str, Any]:
         return {**self.model_dump(), "round_id": self.round_id or new_id("round")}
@@ -103,7 +108,7 @@ class PickOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a dry run would pick; nothing was written."""
+    """What a dry run would pick; nothing was written. ``frame.estimate`` says what it would cost people."""
 
     items_scored: int
     frame: dict[str, Any]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from selection.strategies.base import Candidates, Labelled
 from selection.types import F32, Lane, Plan, Pool, Quota
 
-WORDS = ("markets", "modalities", "authors")
 POLICIES = ("hate", "threats", "spam")
 
 
@@ -60,8 +60,16 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
         members=None if pool.members is None else pool.members[:, order],
-        **{field: tuple(words[row] for row in order) for field in WORDS if (words := getattr(pool, field)) is not None},
+        markets=_ordered(pool.markets, order),
+        modalities=_ordered(pool.modalities, order),
+        authors=_ordered(pool.authors, order),
+        minutes=None if pool.minutes is None else pool.minutes[order],
+        exposure=None if pool.exposure is None else pool.exposure[order],
     )
+
+
+def _ordered(words: tuple[str, ...] | None, order: np.ndarray[Any, Any]) -> tuple[str, ...] | None:
+    return None if words is None else tuple(words[row] for row in order)
 
 
 def made_candidates(

@@ -206,7 +206,8 @@ def test_every_unit_is_drawn_as_often_as_pi_says() -> None:
     plan = dataclasses.replace(made_plan(STRATIFIED), thresholds={"hate": 0.5}, severities={"hate": 1.0})
     frame, sizes = build_frame(pool, plan), {"random": 20, "risk": 20, "stratified": 30}
     strata = stratify(frame, plan, 30)
-    seen, pi = np.zeros(len(frame)), np.zeros(len(frame))
+    seen: F64 = np.zeros(len(frame))
+    pi: F64 = np.zeros(len(frame))
     for seed in range(DRAWS):
         drawn = draw(frame, dataclasses.replace(plan, seed=seed), sizes, strata)
         seen += drawn.taken

@@ -34,7 +34,19 @@ def test_a_dry_run_shows_the_picks_and_writes_nothing(stocked: Terminal) -> None
     assert shown["items_scored"] == 40
     assert len(shown["selection"]["picks"]) == 4
     assert "uncertain" in stocked(*ROUND, "--dry-run").out
+    assert shown["selection"]["frame"]["estimate"]["minutes"] > 0
+    assert "Estimated cost for all who answer" in stocked(*ROUND, "--dry-run").out
     assert stocked("rounds", "--json").json == []
+
+
+def test_a_dry_run_within_minutes(stocked: Terminal) -> None:
+    bounded = (*ROUND, "--per", "minute", "--max-minutes", "1.6", "--dry-run", "--json")
+    shown = stocked(*bounded).json["selection"]
+    assert shown["frame"]["estimate"]["minutes"] <= 1.6
+    slow = stocked(*bounded, "--cost", "decision_minutes=9")
+    assert (slow.code, "max_minutes: the picks of random" in slow.err) == (1, True)
+    assert stocked(*bounded, "--cost", "coffee=1").code == 1
+    assert stocked(*bounded, "--per", "hour").code == 1
 
 
 def test_a_round_runs_once(stocked: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
