@@ -4,7 +4,6 @@ when the plan's minutes are spent."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 
@@ -34,7 +33,7 @@ class Prices:
 
     def affordable(self) -> Bool:
         """(m,) whose minutes are left."""
-        return cast(Bool, self._minutes <= self.left + 1e-9)
+        return self._minutes <= self.left + 1e-9
 
     def fits(self, place: int) -> bool:
         """Are the minutes of this item left?"""

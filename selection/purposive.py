@@ -167,7 +167,7 @@ class UncertainLane:
         for quota, members in self._classes.items():
             if quota.at_most is not None and self._counts[quota] >= quota.at_most:
                 allowed &= ~members
-        return cast(Bool, allowed)
+        return allowed
 
     def _take_all(self, places: Rows, found: Chosen, n: int, quota: Quota | None) -> int:
         """Take n at most of what was found; how many were taken."""

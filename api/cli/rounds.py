@@ -9,6 +9,7 @@ import typer
 
 from api.cli.output import err, out, show_json, table
 from api.cli.session import JsonFlag, given, goldfold, run_job
+from api.cli.yields import show_yields
 from api.ids import new_id
 from api.jobs.errors import JobFailed
 from api.requests import check_round, check_round_here, round_request, typed_round
@@ -103,9 +104,26 @@ def _run(context: typer.Context, request: dict[str, Any], as_json: bool) -> dict
         raise JobFailed(f"{failed} (then go on with the same options and --id {name})", failed.cause) from failed
 
 
-def rounds_command(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the rounds. Example: goldfold rounds --json"""
+def rounds_command(
+    context: typer.Context,
+    yield_: Annotated[bool, typer.Option("--yield", help="What the lanes of closed rounds brought.")] = False,
+    round_id: Annotated[str, typer.Option("--id", help="With --yield: of this round only.")] = "",
+    cost_per_label: Annotated[float | None, typer.Option(min=0, help="With --yield: what one label costs.")] = None,
+    more: Annotated[int, typer.Option(min=1, help="With --yield: labels to forecast the worth of.")] = 500,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the rounds, or say what their lanes brought beside picks at random, and what more labels are worth.
+
+    Examples:
+
+      goldfold rounds --json
+
+      goldfold rounds --yield --cost-per-label 0.8
+    """
     with goldfold(context) as app:
+        if yield_:
+            show_yields(app, round_id, cost_per_label, more, as_json=as_json)
+            return
         rounds = app.ledger.rounds.all()
         counts = {round_.round_id: app.ledger.tasks.counts(round_.round_id) for round_ in rounds}
     if as_json:

@@ -134,3 +134,17 @@ def test_a_cancelled_round_gives_its_items_back(stocked: Terminal, monkeypatch: 
         (noted,) = [row for row in site.ledger.audit.latest() if row["action"] == "round.cancel"]
     assert (noted["actor"], noted["target"]) == ("cli", "week-47")
     assert stocked("cancel", "week-48").code == 1
+
+
+def test_what_the_lanes_brought(stocked: Terminal) -> None:
+    said = stocked("rounds", "--yield")
+    assert (said.code, "no round is closed yet" in said.err) == (1, True)
+    with stocked.opened() as site:
+        select(site)
+    told = stocked("rounds", "--yield", "--id", "week-1", "--cost-per-label", "0.5", "--more", "300", "--json").json
+    assert (told["rounds"], told["cost_per_label"]) == (["week-1"], 0.5)
+    assert {row["lane"] for row in told["lanes"]} == {"random", "uncertain"}
+    assert (told["forecast"]["verdict"], told["forecast"]["more"]) == ("refused", 300)
+    shown = stocked("rounds", "--yield", "--id", "week-1").out
+    assert "What the lanes brought (1 rounds" in shown
+    assert "Forecast: refused: 0 models" in shown
