@@ -86,6 +86,10 @@ def round_command(
     if as_json:
         show_json(result)
         return
+    _tell(result)
+
+
+def _tell(result: dict[str, Any]) -> None:
     out.print(f"Round {result['round_id']} is {result['state']}: {result['picks']} picks, tasks {result['tasks']}")
     for note in result["notes"]:
         out.print(f"Note: {note}")
