@@ -20,6 +20,14 @@ from scoring.metering import Bill
 from selection.types import QUOTA_FIELDS
 
 Repeat = list[str] | None
+QuotaFlag = Annotated[
+    Repeat,
+    typer.Option(
+        "--quota",
+        help="Bound on purposive picks of a policy, language, market or modality: --quota language:pt=5..20.",
+    ),
+]
+CostFlag = Annotated[Repeat, typer.Option("--cost", help="A constant of the estimate: --cost decision_minutes=0.5.")]
 FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
 
 
@@ -32,22 +40,14 @@ def round_command(
     lane: Annotated[
         Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1.")
     ] = None,
-    quota: Annotated[
-        Repeat,
-        typer.Option(
-            "--quota",
-            help="Bound on purposive picks of a policy, language, market or modality: --quota language:pt=5..20.",
-        ),
-    ] = None,
+    quota: QuotaFlag = None,
     strategy: Annotated[
         str, typer.Option(help="Measure of the uncertain lane: threshold, disagreement, or modAL's.")
     ] = "threshold",
     overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
     per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
     max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
-    cost: Annotated[
-        Repeat, typer.Option("--cost", help="A constant of the estimate: --cost decision_minutes=0.5.")
-    ] = None,
+    cost: CostFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
