@@ -41,7 +41,8 @@ class RoundRequest:
     """What a person asks for. ``lanes`` maps lane name -> share (adding up to 1); ``policies`` empty means all.
 
     ``budget`` counts picks, each of which ``overlap`` people answer. ``per`` and ``max_minutes``: as ``Plan`` has them;
-    ``costs``: constants of ``labeling.round_costs.Costs`` that are not the default."""
+    ``costs``: constants of ``labeling.round_costs.Costs`` that are not the default. ``retune``: share the budget out by
+    what the lanes brought before (``labeling.lane_advice``), starting from ``lanes``."""
 
     round_id: str
     budget: int
@@ -56,6 +57,7 @@ class RoundRequest:
     per: str = "pick"
     max_minutes: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    retune: bool = False
 
 
 def check_request(request: RoundRequest, policies: Policies) -> None:
@@ -139,11 +141,11 @@ def plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
 
 
 def _prices(request: RoundRequest) -> dict[str, object]:
-    """What a plan says of costs; nothing where it is the default, so that plans of older rounds stay equal."""
+    """What a plan says of costs and tuning; nothing of defaults, so that plans of older rounds stay equal."""
     costs_of(request.costs)
     costs = {name: float(value) for name, value in sorted(request.costs.items())}
-    asked = {"per": request.per, "max_minutes": request.max_minutes, "costs": costs}
-    return {name: value for name, value in asked.items() if value not in ("pick", None, {})}
+    asked = {"per": request.per, "max_minutes": request.max_minutes, "costs": costs, "retune": request.retune}
+    return {name: value for name, value in asked.items() if value not in ("pick", None, {}, False)}
 
 
 def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:

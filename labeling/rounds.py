@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
+from labeling.lane_advice import advise
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
@@ -61,7 +62,7 @@ def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundReq
     check_frame(stores, lake, policies, request)
     plan = plan_of(request, policies)
     now = datetime.now(UTC)
-    frame: dict[str, object] = {"lake_version": stores.items.last_lake_version()}
+    frame: dict[str, object] = {"lake_version": stores.items.last_lake_version(), **_advice(stores, plan)}
     with suppress(NotFound):
         frame = stores.rounds.get(request.round_id).frame
     return stores.rounds.create(
@@ -91,7 +92,7 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
             "run the score job first (goldfold score)"
         )
-    selection = _select(stores, lake, scorer, round_.plan, round_.seed, sheet)
+    selection = _select(stores, lake, scorer, _tuned(round_.plan, round_.frame), round_.seed, sheet)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
@@ -105,7 +106,9 @@ def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, 
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = plan_of(request, policies)
     sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT))
-    return Preview(_select(stores, lake, scorer, plan, request.seed, sheet), len(sheet.ids))
+    advice = _advice(stores, plan)
+    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet)
+    return Preview(replace(selection, frame={**selection.frame, **advice}), len(sheet.ids))
 
 
 def cancel_round(stores: Stores, round_id: str) -> Round:
@@ -144,6 +147,18 @@ def _check_versions(round_: Round, policies: Policies) -> None:
             )
 
 
+def _advice(stores: Stores, plan: Mapping[str, object]) -> dict[str, object]:
+    """What the frame keeps of the lanes' advice, where the plan asks for it: frozen with it, so that a round that was
+    killed goes on with the shares it began with."""
+    return {"lanes": advise(stores, floats(plan["lanes"])).as_dict()} if plan.get("retune") else {}
+
+
+def _tuned(plan: Mapping[str, object], frame: Mapping[str, object]) -> Mapping[str, object]:
+    """The plan with the shares that its frame froze."""
+    advice = frame.get("lanes") if plan.get("retune") else None
+    return {**plan, "lanes": advice["lanes"], "why": advice["why"]} if isinstance(advice, Mapping) else plan
+
+
 def _select(
     stores: Stores, lake: Lake, scorer: LakeScorer, plan: Mapping[str, object], seed: int, sheet: Sheet
 ) -> Selection:
@@ -161,6 +176,9 @@ def _select(
             f"{known.left_out} labelled items have no score or no embedding by this scorer yet, so no strategy learns "
             "from them"
         )
+    if "why" in plan:
+        shares = ", ".join(f"{lane} {share:.3g}" for lane, share in floats(plan["lanes"]).items())
+        notes.append(f"lanes: {shares} ({plan['why']})")
     if sheet.failed:
         notes.append(
             f"{sheet.failed} items could not be scored; no lane could pick them, and no figure speaks for them"

@@ -23,14 +23,18 @@ ALL = ""  # the policy of a row that counts every policy
 RANDOM = "random"
 
 
-class Stores(Protocol):
-    """The part of the ledger that yields are read from."""
+class Answers(Protocol):
+    """The part of the ledger that knows what was picked and what became of it."""
 
     @property
     def rounds(self) -> Rounds: ...
 
     @property
     def golden(self) -> Golden: ...
+
+
+class Stores(Answers, Protocol):
+    """The part of the ledger that yields are read from."""
 
     @property
     def models(self) -> Models: ...
@@ -94,7 +98,7 @@ def closed_rounds(rounds: Rounds) -> list[Round]:
     return [round_ for round_ in rounds.all() if round_.state is RoundState.CLOSED]
 
 
-def tally(stores: Stores, rounds: Sequence[Round], partitions: Collection[Partition]) -> Tally:
+def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Partition]) -> Tally:
     """Counts by lane and policy, and by lane over all policies; answers outside ``partitions`` are ``withheld``."""
     golden = {(row.item_id, row.policy_id): row for row in stores.golden.items()}
     final = {(a.round_id, a.item_id, a.policy_id): a for a in stores.golden.adjudications()}

@@ -12,7 +12,7 @@ from api.cli.session import JsonFlag, given, goldfold, run_job
 from api.cli.yields import show_yields
 from api.ids import new_id
 from api.jobs.errors import JobFailed
-from api.requests import check_round, check_round_here, round_request, typed_round
+from api.requests import AUTO, check_round, check_round_here, round_request, typed_round
 from labeling.policies import read_policies
 from labeling.records import TaskKind, TaskState
 from labeling.rounds import preview
@@ -38,7 +38,7 @@ def round_command(
     seed: Annotated[int, typer.Option(help="Same seed, plan and items: same picks.")] = 0,
     policy: Annotated[Repeat, typer.Option("--policy", help="Only this policy; repeat for more.")] = None,
     lane: Annotated[
-        Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1.")
+        Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1. Or auto.")
     ] = None,
     quota: QuotaFlag = None,
     strategy: Annotated[
@@ -69,7 +69,7 @@ def round_command(
             "budget": budget,
             "seed": seed,
             "policies": policy or [],
-            "lanes": _numbers(lane, "--lane random=0.1"),
+            "lanes": AUTO if lane == [AUTO] else _numbers(lane, "--lane random=0.1"),
             "quotas": [_quota(text) for text in quota or ()],
             "strategy": strategy,
             "overlap": overlap,

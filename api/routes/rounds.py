@@ -54,7 +54,9 @@ class RoundIn(BaseModel):
     budget: int | None = Field(None, ge=1)
     seed: int | None = Field(default=None, description="Left out: it comes from the round's id.")
     policies: list[str] = []
-    lanes: dict[str, float] | None = None
+    lanes: dict[str, float] | Literal["auto"] | None = Field(
+        None, description='Shares, or "auto": the settings\' shares, tuned by what the lanes brought before.'
+    )
     quotas: list[QuotaIn] = []
     strategy: str = "threshold"
     overlap: int | None = Field(None, ge=1, le=10)

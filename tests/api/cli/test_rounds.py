@@ -136,6 +136,11 @@ def test_a_cancelled_round_gives_its_items_back(stocked: Terminal, monkeypatch: 
     assert stocked("cancel", "week-48").code == 1
 
 
+def test_lanes_that_are_tuned_say_why(stocked: Terminal) -> None:
+    shown = stocked("round", "--budget", "4", "--policy", HARM, "--lane", "auto", "--dry-run")
+    assert "Note: lanes: random 0.1, risk 0.3, uncertain 0.6 (unchanged: " in shown.out
+
+
 def test_what_the_lanes_brought(stocked: Terminal) -> None:
     said = stocked("rounds", "--yield")
     assert (said.code, "no round is closed yet" in said.err) == (1, True)

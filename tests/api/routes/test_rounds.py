@@ -86,6 +86,16 @@ def test_a_round_that_nothing_could_make_good_is_refused_at_once(
     assert site.get("/v1/jobs") == []
 
 
+def test_lanes_may_be_left_to_what_they_brought(site: Site) -> None:
+    stock(site.goldfold)
+    score_all(site.goldfold)
+    shown = site.ask("POST", f"{PATH}/preview", json={**ROUND, "lanes": "auto"}).json()
+    assert shown["frame"]["lanes"]["why"].startswith("unchanged: ")
+    assert shown["frame"]["lanes"]["lanes"] == site.goldfold.settings.lanes
+    assert any(note.startswith("lanes: random 0.1") for note in shown["notes"])
+    assert_problem(site.ask("POST", PATH, json={**ROUND, "lanes": "guess"}), 422, "lanes")
+
+
 def test_a_budget_over_the_frame_is_refused_at_once(site: Site) -> None:
     assert_problem(site.ask("POST", PATH, json=ROUND), 409, "the lake is empty|no item|ingest")
     stock(site.goldfold, 5)
