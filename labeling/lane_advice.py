@@ -7,6 +7,7 @@ Only gold of the partition ``train`` is looked at, so no item that judges a mode
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -39,9 +40,9 @@ def advise(stores: Answers, base: Mapping[str, float]) -> Advice:
     """Tune the shares of ``base`` by the yields of every closed round; ``base`` itself while a lane has ``FEW`` answers
     or fewer, or none of them was useful."""
     counts = tally(stores, closed_rounds(stores.rounds), (Partition.TRAIN,))
-    found = {lane: counts.get((lane, ALL), {}) for lane in sorted(base)}
-    picks = {lane: int(count.get("settled", 0)) for lane, count in found.items()}
-    useful = {lane: int(count.get("useful", 0)) for lane, count in found.items()}
+    found = {lane: counts.get((lane, ALL), Counter[str]()) for lane in sorted(base)}
+    picks = {lane: count["settled"] for lane, count in found.items()}
+    useful = {lane: count["useful"] for lane, count in found.items()}
     shares = dict(sorted(base.items()))
     few = [lane for lane, n in picks.items() if n <= FEW]
     if few:
