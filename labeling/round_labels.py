@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -37,10 +38,19 @@ def train_rows(golden: Golden, policies: Sequence[str]) -> list[GoldenItem]:
     ]
 
 
-def known_labels(golden: Golden, lake: Lake, scorer: LakeScorer, policies: Sequence[str], dimension: int) -> Known:
+def known_labels(
+    golden: Golden,
+    lake: Lake,
+    scorer: LakeScorer,
+    policies: Sequence[str],
+    dimension: int,
+    until: datetime | None = None,
+) -> Known:
     """What was settled under ``policies``, as a strategy reads it: items by id, columns as ``policies``; embeddings
-    (l, ``dimension``)."""
-    ids, answers = label_matrix(train_rows(golden, policies), policies)
+    (l, ``dimension``). ``until``: gold folded in later is left for the next round, so that a round that was killed
+    learns from the same."""
+    rows = [row for row in train_rows(golden, policies) if until is None or row.folded_at <= until]
+    ids, answers = label_matrix(rows, policies)
     if not ids:
         return Known(None)
     sheet = read_sheet(lake, scorer, ids)

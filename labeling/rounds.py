@@ -92,7 +92,7 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
             "run the score job first (goldfold score)"
         )
-    selection = _select(stores, lake, scorer, _tuned(round_.plan, round_.frame), round_.seed, sheet)
+    selection = _select(stores, lake, scorer, _tuned(round_.plan, round_.frame), round_.seed, sheet, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
@@ -160,7 +160,13 @@ def _tuned(plan: Mapping[str, object], frame: Mapping[str, object]) -> Mapping[s
 
 
 def _select(
-    stores: Stores, lake: Lake, scorer: LakeScorer, plan: Mapping[str, object], seed: int, sheet: Sheet
+    stores: Stores,
+    lake: Lake,
+    scorer: LakeScorer,
+    plan: Mapping[str, object],
+    seed: int,
+    sheet: Sheet,
+    until: datetime | None = None,
 ) -> Selection:
     if not sheet.ids:
         raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
@@ -168,7 +174,7 @@ def _select(
     if COMMITTEE in entry(str(plan["strategy"])).needs:
         pool = replace(pool, members=member_opinions(scorer, sheet, pool.policies))
     pool = _priced(lake, plan, pool)
-    known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1])
+    known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1], until)
     selection = select(pool, selection_plan(plan, seed), known.labelled)
     notes = list(selection.notes)
     if known.left_out:

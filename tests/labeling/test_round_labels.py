@@ -104,6 +104,25 @@ def test_no_answer_outside_train_moves_a_pick_and_one_inside_does(tmp_path: Path
     assert picks(labelled_shop(tmp_path / "three", flipped(outside=False))) != before
 
 
+def test_what_is_settled_after_a_round_was_opened_waits_for_the_next(tmp_path: Path, spy: str) -> None:
+    shop = labelled_shop(tmp_path, lambda n: yes() if n % 3 else NO)
+    tasks = shop.send("other", 20, lanes={"random": 1.0})
+    before = len(train_rows(shop.ledger.golden, BOTH))
+    shop.open(shop.request("second", 6, strategy=spy))
+    for task in tasks:
+        shop.answer(task, NO, NO)
+    shop.settle()
+    assert len(train_rows(shop.ledger.golden, BOTH)) > before
+    shop.select("second")
+    shop.open(shop.request("third", 6, strategy=spy))
+    shop.select("third")
+    first, later = (found.labelled for found in (seen[0], seen[-1]))
+    assert first is not None
+    assert later is not None
+    assert (~np.isnan(first.answers)).sum() == before < (~np.isnan(later.answers)).sum()
+    shop.ledger.close()
+
+
 def test_a_strategy_that_learns_from_labels_is_refused_before_there_is_one(shop: Shop, spy: str) -> None:
     shop.stocked(20)
     with pytest.raises(NothingToDo, match=r"'spy' learns from labels.*open this round with another strategy"):
