@@ -40,6 +40,11 @@ STRATEGIES: dict[str, Entry] = {
     "modal_entropy": Entry(
         "selection.strategies.measures:modal_entropy", "modAL classifier_entropy", "O(N log N + M n d)"
     ),
+    "facility_location": Entry(
+        "selection.strategies.facility:facility",
+        "Nemhauser et al. 1978; lazy greedy (Minoux 1978), stochastic above 10,000 rows (Mirzasoleiman et al. 2015)",
+        "O(N log N + M^2 d), M <= max(10,000, n)",
+    ),
 }
 
 
