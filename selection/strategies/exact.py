@@ -29,4 +29,4 @@ def squared_lengths(rows: F32) -> F64:
 
 def squared_distances(rows: F32, lengths: F64, centre: F32) -> F64:
     """(m,) squared Euclidean distances to one row of the grid, exact, in units of the grid."""
-    return cast(F64, lengths + float(centre @ centre) - 2.0 * (rows @ centre).astype(np.float64))
+    return lengths + float(centre @ centre) - 2.0 * (rows @ centre).astype(np.float64)

@@ -104,7 +104,7 @@ def _lazy(cosines: F32, n: int, weights: F64, covered: F32) -> Rows:
 
 def _largest(bounds: F64, top: int, batch: int) -> Rows:
     found = np.argpartition(bounds, -batch)[-batch:]
-    return np.unique(np.append(found[bounds[found] > -math.inf], top))
+    return np.union1d(found[bounds[found] > -math.inf], [top]).astype(np.int64)
 
 
 def _stochastic(rows: F32, n: int, weights: F64, covered: F32, seed: int) -> Rows:

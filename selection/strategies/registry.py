@@ -45,6 +45,41 @@ STRATEGIES: dict[str, Entry] = {
         "Nemhauser et al. 1978; lazy greedy (Minoux 1978), stochastic above 10,000 rows (Mirzasoleiman et al. 2015)",
         "O(N log N + M^2 d), M <= max(10,000, n)",
     ),
+    "least_confidence": Entry(
+        "selection.strategies.pointwise:least_confidence", "Lewis and Catlett 1994, prior-adjusted", "O(N k + N log N)"
+    ),
+    "margin": Entry(
+        "selection.strategies.pointwise:margin", "Scheffer et al. 2001, prior-adjusted", "O(N k + N log N)"
+    ),
+    "entropy": Entry("selection.strategies.pointwise:entropy", "Shannon 1948, prior-adjusted", "O(N k + N log N)"),
+    "density": Entry(
+        "selection.strategies.pointwise:density",
+        "information density (Settles and Craven 2008), beta = 1",
+        "O(N d + N log N)",
+    ),
+    "random": Entry("selection.strategies.pointwise:random", "the baseline", "O(N k + N log N)"),
+    "vote_entropy": Entry(
+        "selection.strategies.committee:vote_entropy",
+        "Dagan and Engelson 1995",
+        "O(c N k + N log N)",
+        ("committee",),
+    ),
+    "bald": Entry("selection.strategies.committee:bald", "Houlsby et al. 2011", "O(c N k + N log N)", ("committee",)),
+    "modal_vote_entropy": Entry(
+        "selection.strategies.committee:modal_vote_entropy", "modAL vote_entropy", "O(c N k + N log N)", ("committee",)
+    ),
+    "modal_consensus_entropy": Entry(
+        "selection.strategies.committee:modal_consensus_entropy",
+        "modAL consensus_entropy",
+        "O(c N k + N log N)",
+        ("committee",),
+    ),
+    "modal_max_disagreement": Entry(
+        "selection.strategies.committee:modal_max_disagreement",
+        "modAL KL_max_disagreement",
+        "O(c N k + N log N)",
+        ("committee",),
+    ),
 }
 
 

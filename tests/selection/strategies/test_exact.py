@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from selection.strategies.exact import GRID, grid, squared_distances, squared_lengths
+from selection.types import F32
 
 
-def unit(m: int, d: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def unit(m: int, d: int, seed: int = 0) -> F32:
     vectors = np.random.default_rng(seed).standard_normal((m, d))
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
