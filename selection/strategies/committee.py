@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from selection.hashing import F64
+from selection.strategies import needs
 from selection.strategies.base import Candidates, Chosen
 from selection.strategies.pointwise import bits
 from selection.strategies.shortlist import by_value
@@ -19,13 +20,13 @@ Measure = Callable[[F32], F64]  # (c, r) members' probabilities to (r,)
 
 def vote_entropy(candidates: Candidates, n: int, _: int) -> Chosen:
     """The entropy in bits of the members' votes, each cast at the operating threshold. Ties are many."""
-    votes = _members(candidates) >= candidates.thresholds.astype(np.float32)
+    votes = needs.committee(candidates) >= candidates.thresholds.astype(np.float32)
     return _best(candidates, bits(votes.mean(axis=0, dtype=np.float64)), n)
 
 
 def bald(candidates: Candidates, n: int, _: int) -> Chosen:
     """What the answer would tell about which member is right: entropy of the mean minus mean of the entropies, bits."""
-    members = _members(candidates)
+    members = needs.committee(candidates)
     own = sum((bits(member.astype(np.float64)) for member in members), np.zeros(members.shape[1:])) / len(members)
     return _best(candidates, np.maximum(bits(members.mean(axis=0, dtype=np.float64)) - own, 0.0), n)
 
@@ -47,13 +48,8 @@ def modal_max_disagreement(candidates: Candidates, n: int, _: int) -> Chosen:
 
 def _modal(name: str, candidates: Candidates, n: int) -> Chosen:
     measure = cast(Measure, getattr(importlib.import_module("selection.modal_committee"), name))
-    members = _members(candidates)
+    members = needs.committee(candidates)
     return _best(candidates, measure(members.reshape(len(members), -1)).reshape(members.shape[1:]), n)
-
-
-def _members(candidates: Candidates) -> F32:
-    """A lane refuses a committee strategy without a committee; here, without one, the model is its only member."""
-    return candidates.probabilities[None] if candidates.members is None else candidates.members
 
 
 def _best(candidates: Candidates, utilities: F64, n: int) -> Chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -30,6 +30,7 @@ class Short:
     policies: Rows  # (m,), of all candidates
     rows: Rows
     values: F64
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,15 +51,16 @@ class Short:
         """Those places of the shortlist, then the best by value among the others until n are there."""
         missing = min(n, len(self)) - len(places)
         if missing <= 0:
-            return chosen(self.rows[places[:n]], self.policies, self.utilities, reasons and reasons[:n])
+            found = chosen(self.rows[places[:n]], self.policies, self.utilities, reasons and reasons[:n])
+            return replace(found, notes=self.notes)
         others = np.ones(len(self), dtype=bool)
         others[places] = False
         rest = np.flatnonzero(others)
         rest = rest[np.argsort(-self.values[rest], kind="stable")][:missing]
         said = [*(reasons or [()] * len(places)), *[("filled by value",)] * missing]
         found = chosen(self.rows[np.concatenate([places, rest])], self.policies, self.utilities, said)
-        note = f"{missing} of {n} picks chosen by value alone: the strategy found no more that differ"
-        return Chosen(found.rows, found.policies, found.utilities, found.reasons, (note,))
+        note = f"{missing} of {n} picks chosen by value alone: the strategy had found all that it looks for"
+        return replace(found, notes=(*self.notes, note))
 
 
 def by_value(candidates: Candidates, utilities: F64, size: int) -> Short:
@@ -74,7 +76,9 @@ def by_chance(candidates: Candidates, size: int) -> Short:
     utilities = at_threshold(candidates)
     policies, values = _valued(candidates, utilities)
     rows = np.argsort(candidates.ties, kind="stable")[:size].astype(np.int64)
-    return Short(candidates, utilities, policies, rows, values[rows])
+    note = f"by content: a random {len(rows)} of {len(candidates)} candidates were looked at"
+    notes = (note,) if len(rows) < len(candidates) else ()
+    return Short(candidates, utilities, policies, rows, values[rows], notes)
 
 
 def at_threshold(candidates: Candidates) -> F64:
