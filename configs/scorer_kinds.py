@@ -125,6 +125,18 @@ class EnsembleFile(ScorerFile):
     )
 
 
+class MCDropoutFile(ScorerFile):
+    """The mean of several passes of one transformers classifier, each with other units dropped; how far the passes
+    differ says how unsure the model is of itself. A pass drops the same units for every text."""
+
+    kind: Literal["mc-dropout"] = Field(description="One classifier several times, under dropout.")
+    scorer: Name = Field(
+        description="Scorer file of the classifier, of kind hf-text: a packaged one, or a path (relative to this file)."
+    )
+    passes: int = Field(default=8, ge=2, le=100, description="Passes; each costs as much as the classifier alone.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Draws which units each pass drops.")
+
+
 class GuardLLMFile(HubModel):
     """A causal language model that judges each text against the words of the policy files themselves, so that a new
     policy needs no training. See "Guard models" below."""
@@ -267,6 +279,7 @@ KINDS: dict[str, type[ScorerFile]] = {
     "hf-text": HFText,
     "guard-llm": GuardLLMFile,
     "ensemble": EnsembleFile,
+    "mc-dropout": MCDropoutFile,
     "remote": Remote,
     "opennsfw": OpenNSFWFile,
     "hf-image": HFImage,

@@ -21,7 +21,8 @@ class Pool:
     ``probabilities`` (n, k) float32 in [0, 1]; ``embeddings`` (n, d) float16 or float32, L2-normalised rows, all zero
     for an item that has none;
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
-    ``languages`` one BCP-47 tag per item ("und": unknown).
+    ``languages`` one BCP-47 tag per item ("und": unknown);
+    ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats).
     """
 
     ids: tuple[str, ...]
@@ -30,6 +31,7 @@ class Pool:
     embeddings: F16 | F32
     eligible: Bool
     languages: tuple[str, ...]
+    disagreement: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

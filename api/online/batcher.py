@@ -258,9 +258,11 @@ def _rows(scores: Scores, count: int) -> list[Row]:
     notes: dict[str, tuple[str, ...]] = {}
     for note in scores.notes:
         notes[note.item_id] = (*notes.get(note.item_id, ()), note.text)
-    for item_id, values in zip(scores.ids, scores.probabilities.tolist(), strict=True):
+    told = None if scores.disagreement is None else scores.disagreement.tolist()
+    for place, (item_id, values) in enumerate(zip(scores.ids, scores.probabilities.tolist(), strict=True)):
         named = dict(zip(scores.policies, values, strict=True))
-        rows[int(item_id)] = Row(named, notes.get(item_id, ()))
+        differ = None if told is None else dict(zip(scores.policies, told[place], strict=True))
+        rows[int(item_id)] = Row(named, notes.get(item_id, ()), disagreement=differ)
     for failure in scores.failures:
         rows[int(failure.item_id)] = Row(error=failure.reason)
     return rows

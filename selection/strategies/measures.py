@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from selection.diversity import spread
+from selection.errors import BadPool
 from selection.hashing import F64
 from selection.strategies.base import Candidates, Chosen, best_policy, ranked
 from selection.uncertainty import threshold_utility
@@ -37,6 +38,14 @@ def modal_margin(candidates: Candidates, n: int, seed: int) -> Chosen:
 def modal_entropy(candidates: Candidates, n: int, seed: int) -> Chosen:
     """modAL's classifier entropy in bits."""
     return _modal("entropy_utility", candidates, n, seed)
+
+
+def disagreement(candidates: Candidates, n: int, seed: int) -> Chosen:
+    """``BALD / ln 2``: 1 where one half of a committee is sure of yes and the other of no. Raises BadPool where no
+    committee scored."""
+    if candidates.disagreement is None:
+        raise BadPool("disagreement: the pool has none; a plan that asks for it is refused by check_plan")
+    return _spread(candidates, np.minimum(candidates.disagreement.astype(np.float64) / np.log(2), 1.0), n, seed)
 
 
 def _modal(name: str, candidates: Candidates, n: int, seed: int) -> Chosen:

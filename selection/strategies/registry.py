@@ -17,13 +17,16 @@ from selection.strategies.base import Choose
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``where``: "module:function", looked up on use, since modAL imports torch where torch is installed and a round
-    that does not ask for modAL must not pay for it; ``needs``: "labels" or "committee", what it is refused without."""
+    that does not ask for modAL must not pay for it; ``needs``: "labels", "committee" or "disagreement", what it is
+    refused without."""
 
     where: str
     source: str
     cost: str
     needs: tuple[str, ...] = ()
 
+
+DISAGREEMENT = "disagreement"
 
 STRATEGIES: dict[str, Entry] = {
     "threshold": Entry(
@@ -39,6 +42,12 @@ STRATEGIES: dict[str, Entry] = {
     ),
     "modal_entropy": Entry(
         "selection.strategies.measures:modal_entropy", "modAL classifier_entropy", "O(N log N + M n d)"
+    ),
+    DISAGREEMENT: Entry(
+        "selection.strategies.measures:disagreement",
+        "BALD of the scorer's members (Houlsby et al. 2011), then one pick per k-means cluster",
+        "O(N log N + M n d)",
+        needs=(DISAGREEMENT,),
     ),
     "facility_location": Entry(
         "selection.strategies.facility:facility",

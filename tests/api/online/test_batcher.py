@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from api.online import batcher as module
 from api.online.batcher import Limits, MicroBatcher
 from api.online.figures import Outcome
 from api.online.tickets import Verdict
+from scoring.base import Scores
 from scoring.errors import DeviceError, ModelNotFound
 from tests.api.online.judges import BAD, LONG, POLICY, Judge, probability, raising
 
@@ -90,6 +92,18 @@ def test_each_text_gets_its_own_row_in_the_order_of_the_request() -> None:
     assert [row.error for row in verdict.rows] == [None, "cannot be read", None]
     assert [row.notes for row in verdict.rows] == [(), (), ("was cut",)]
     assert count(batcher, Outcome.SCORED) == 1
+
+
+class Committee(Judge):
+    def score(self, ids: Sequence[str], texts: Sequence[str]) -> Scores:
+        alone = super().score(ids, texts)
+        return replace(alone, disagreement=alone.probabilities / np.float32(2))
+
+
+def test_a_committees_disagreement_comes_with_its_row() -> None:
+    with running(Committee()) as batcher:
+        rows = asyncio.run(batcher.score(["a", f"{BAD} one", "abc"], LONG_S)).rows
+    assert [row.disagreement for row in rows] == [{POLICY: pytest.approx(0.005)}, None, {POLICY: pytest.approx(0.015)}]
 
 
 def test_what_waits_while_a_batch_runs_is_the_next_batch() -> None:
