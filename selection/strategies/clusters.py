@@ -73,7 +73,7 @@ def by_turns(labels: Labels, labelled: Labels, values: F64, n: int) -> Rows:
 
 
 def cluster_margin(candidates: Candidates, n: int, _: int) -> Chosen:
-    """Of the UNSURE n pairs nearest their threshold, one after the other from each cluster, the smallest first."""
+    """Of the 10 n pairs nearest their threshold, one after the other from each cluster, the smallest first."""
     short = by_value(candidates, at_threshold(candidates), max(n, min(UNSURE * n, PAIRWISE)))
     labels = average_linkage(short.grid(), min(n, len(short)))
     sizes = np.bincount(labels)[labels]

@@ -52,7 +52,7 @@ def labelled_neighbours(rows: F32, labelled: F32) -> Rows:
 
 def discriminative(candidates: Candidates, n: int, _: int) -> Chosen:
     """Items that a classifier of labelled against unlabelled takes most surely for unlabelled; it is fitted again with
-    the picks so far counted as labelled, ROUNDS times."""
+    the picks so far counted as labelled, ten times."""
     labelled = needs.labels(candidates).embeddings.astype(np.float64)
     short = by_chance(candidates, size(n, PAIRWISE))
     points = short.unit().astype(np.float64)

@@ -13,7 +13,7 @@ from selection.strategies.shortlist import PAIRWISE, by_value, size
 from selection.types import F16, F32
 
 _DIGITS = 12  # scores that agree to this many are equal; the earlier row wins
-_BATCH = 64  # stale distances that are measured anew at a time
+_BATCH = 16  # stale distances that are measured anew at a time
 _BLOCK = 1024  # rows at a time
 
 
@@ -35,21 +35,22 @@ def rank(vectors: F16 | F32, uncertainty: F64, n: int, labelled: F16 | F32 | Non
     A distance only ever shrinks, so one measured earlier bounds the score from above and only rows at the top are
     measured again: O(m l d) for the labelled and, at worst, O(n m d) after."""
     points, n = vectors.astype(np.float64), min(n, len(vectors))
+    lengths = _lengths(points)
     if labelled is None or len(labelled) == 0:
-        first, known = [_central(points)], 1
-        squared = _squared(points, points[first])
+        first, known = [_central(points, lengths)], 1
+        squared = _squared(points, lengths, points[first])
     else:
         first, known = [], len(labelled)
-        squared = _squared(points, labelled.astype(np.float64))
-    return _Ranking(points, uncertainty, squared, known, first).run(n)
+        squared = _squared(points, lengths, labelled.astype(np.float64))
+    return _Ranking(points, lengths, uncertainty, squared, known, first).run(n)
 
 
 class _Ranking:
     """``far`` (m,) is 1 - similarity to the first ``seen`` (m,) of the chosen, so at least the true one."""
 
-    def __init__(self, points: F64, uncertainty: F64, squared: F64, known: int, first: list[int]) -> None:
-        self._points, self._uncertainty, self._squared, self._known = points, uncertainty, squared, known
-        self._lengths = np.einsum("ij,ij->i", points, points)
+    def __init__(self, points: F64, lengths: F64, uncertainty: F64, squared: F64, known: int, first: list[int]) -> None:
+        self._points, self._lengths = points, lengths
+        self._uncertainty, self._squared, self._known = uncertainty, squared, known
         self._far = _far(squared)
         self._order = list(first)
         self._seen = np.full(len(points), len(first))
@@ -93,18 +94,22 @@ def _far(squared: F64) -> F64:
     return 1.0 - 1.0 / (1.0 + np.sqrt(squared))
 
 
-def _squared(points: F64, others: F64) -> F64:
+def _lengths(points: F64) -> F64:
+    """(m,) squared."""
+    return np.asarray(np.einsum("ij,ij->i", points, points), dtype=np.float64)
+
+
+def _squared(points: F64, lengths: F64, others: F64) -> F64:
     """(m,) squared distance to the nearest of the others."""
-    theirs, mine = np.einsum("ij,ij->i", others, others), np.einsum("ij,ij->i", points, points)
-    found = np.empty(len(points))
+    theirs, found = _lengths(others), np.empty(len(points))
     for block in _blocks(len(points)):
-        found[block] = (theirs - 2.0 * (points[block] @ others.T)).min(axis=1) + mine[block]
+        found[block] = (theirs - 2.0 * (points[block] @ others.T)).min(axis=1) + lengths[block]
     return np.maximum(found, 0.0)
 
 
-def _central(points: F64) -> int:
+def _central(points: F64, lengths: F64) -> int:
     """The row of the least mean distance to all."""
-    lengths, means = np.einsum("ij,ij->i", points, points), np.empty(len(points))
+    means = np.empty(len(points))
     for block in _blocks(len(points)):
         squared = lengths[block, None] + lengths - 2.0 * (points[block] @ points.T)
         means[block] = np.sqrt(np.maximum(squared, 0.0)).mean(axis=1)
