@@ -107,7 +107,7 @@ class UncertainLane:
                 return
             seed = key(self._plan.seed, "uncertain", self._turns) % 2**31
             found = self._choose(replace(self._all.of(places), open=allowed[places]), n, seed)
-            self.notes += found.notes
+            self.notes += [note for note in found.notes if note not in self.notes]
             n -= self._take_all(places, found, quota)
             self._turns += 1
 

@@ -10,7 +10,7 @@ from selection.diversity import kmeans
 from selection.hashing import F64
 from selection.strategies.base import Candidates, Chosen, Rows
 from selection.strategies.exact import GRID, squared_lengths
-from selection.strategies.shortlist import LINEAR, PAIRWISE, at_threshold, by_chance, by_value
+from selection.strategies.shortlist import LINEAR, PAIRWISE, at_threshold, by_chance, by_value, size
 from selection.types import F32
 
 NEIGHBOURS = 20  # of TypiClust's typicality
@@ -24,7 +24,7 @@ Labels = npt.NDArray[np.int64]
 
 def k_means(candidates: Candidates, n: int, seed: int) -> Chosen:
     """The item nearest to the centroid of each of n clusters of the content."""
-    short = by_chance(candidates, max(n, LINEAR))
+    short = by_chance(candidates, size(n, LINEAR))
     vectors = short.unit()
     labels, centroids = kmeans(vectors, min(n, len(vectors)), seed)
     nearness = np.round(np.einsum("ij,ij->i", vectors, centroids[labels], dtype=np.float64), _DIGITS)

@@ -73,5 +73,5 @@ def unlabelled_chance(labelled: F64, points: F64, pool: Bool) -> F64:
     last digit (Newton) so that it does not depend on the order of sums."""
     features = np.concatenate([labelled, points[pool]])
     classes = np.repeat([0, 1], [len(labelled), int(pool.sum())])
-    head = LogisticRegression(class_weight="balanced", solver="newton-cholesky", tol=1e-10)
+    head = LogisticRegression(class_weight="balanced", solver="newton-cholesky", tol=1e-8)
     return cast(F64, np.round(head.fit(features, classes).predict_proba(points)[:, 1], _DIGITS))

@@ -64,8 +64,8 @@ def nearest_squared(rows: F32, others: F32 | None) -> F64:
 def probability_cover(candidates: Candidates, n: int, seed: int) -> Chosen:
     """Each pick covers the most items that no labelled or chosen one covers yet; balls as wide as they stay pure."""
     short = by_chance(candidates, max(n, PAIRWISE))
-    rows = short.grid()
-    clusters = kmeans(short.unit(), min(PSEUDO_CLASSES, len(rows)), seed)[0]
+    rows = short.grid()[:PAIRWISE]
+    clusters = kmeans(short.unit()[:PAIRWISE], min(PSEUDO_CLASSES, len(rows)), seed)[0]
     radius = pure_radius(rows, clusters)
     near = nearest_squared(rows, None if candidates.labelled is None else grid(candidates.labelled.embeddings))
     order = most_uncovered(balls(rows, radius), near <= radius, n)

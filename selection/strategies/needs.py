@@ -32,7 +32,7 @@ CHECKS = {"labels": labels, "committee": committee}
 
 def check_needs(name: str, needs: tuple[str, ...], candidates: Candidates) -> None:
     """Raise BadPlan naming the strategy, what it lacks and the cure."""
-    for need in set(needs) & set(CHECKS):  # a missing disagreement is refused with the plan
+    for need in (need for need in needs if need in CHECKS):  # a missing disagreement is refused with the plan
         try:
             CHECKS[need](candidates)
         except BadPlan as error:

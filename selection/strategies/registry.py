@@ -75,7 +75,10 @@ STRATEGIES: dict[str, Entry] = {
     ),
     "bald": Entry("selection.strategies.committee:bald", "Houlsby et al. 2011", "O(c N k + N log N)", ("committee",)),
     "modal_vote_entropy": Entry(
-        "selection.strategies.committee:modal_vote_entropy", "modAL vote_entropy", "O(c N k + N log N)", ("committee",)
+        "selection.strategies.committee:modal_vote_entropy",
+        "modAL vote_entropy, a Python loop over the pairs",
+        "O(c N k + N log N)",
+        ("committee",),
     ),
     "modal_consensus_entropy": Entry(
         "selection.strategies.committee:modal_consensus_entropy",
