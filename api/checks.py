@@ -116,7 +116,7 @@ def check_lake(settings: Settings) -> Check:
         count = LanceLake(settings.lake_uri).count()
     except LabelingError as error:
         return Check("lake", "failed", str(error), "check lake_uri and its rights")
-    return Check("lake", "ok", f"{settings.lake_uri}: {count} items")
+    return Check("lake", "ok", f"{hide_password(settings.lake_uri)}: {count} items")
 
 
 def check_device(settings: Settings) -> Check:

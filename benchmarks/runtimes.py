@@ -31,7 +31,7 @@ from scoring.pooling import pool
 from scoring.prototypes import prototype_head
 from scoring.tokens import Tokenizer
 
-RUNTIMES = ("compiled", "onnxruntime", "onnxruntime_unfused", "openvino", "onnxruntime_int8")
+RUNTIMES = ("bfloat16", "compiled", "onnxruntime", "onnxruntime_unfused", "openvino", "onnxruntime_int8")
 NAMES = tuple(f"runtime_{name}{what}" for name in RUNTIMES for what in ("", "_cosine", "_dp"))
 REPEATS = 5
 TEXTS = 480
@@ -79,9 +79,11 @@ def _batches(tokenizer: Tokenizer, texts: list[str], batch_tokens: int) -> list[
     return [(batch, tokenizer.collate([tokens[i] for i in batch], CPU)) for batch in batches]
 
 
-def _plain(encoder: SentenceEncoder) -> States:
+def _plain(encoder: SentenceEncoder, *, half: bool = False) -> States:
+    """``half``: as the setting cpu_precision has it."""
+
     def run(inputs: Inputs) -> torch.Tensor:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
             states: torch.Tensor = encoder.module(**inputs).last_hidden_state
         return states
 
@@ -94,6 +96,7 @@ def _others(encoder: SentenceEncoder, tokenizer: Tokenizer, place: Path) -> Mapp
     quantize(place / "plain.onnx", place / "int8.onnx")
     fuse(encoder.module, example, place / "fused.onnx")
     return {
+        "bfloat16": _plain(encoder, half=True),
         "compiled": _compiled(encoder),
         "onnxruntime": open_states(place / "fused.onnx", threads=1),
         "onnxruntime_unfused": open_states(place / "plain.onnx", threads=1),

@@ -182,7 +182,9 @@ class Remote(ScorerFile):
     embeddings: Name | None = Field(
         default=None, description="The service's embedding model; none: the setting encoder, on this machine."
     )
-    timeout_s: float = Field(default=30.0, gt=0, description="Seconds to wait for one answer.")
+    timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds that one answer may take, from the request to its last byte."
+    )
     attempts: int = Field(default=6, ge=1, description="Tries of one request, with growing waits in between.")
     concurrency: int = Field(default=4, ge=1, le=64, description="Requests at a time.")
     batch: int = Field(default=32, ge=1, le=2048, description="Texts in one request.")

@@ -13,6 +13,7 @@ from api.checks import Check
 from configs.errors import SettingsError
 from configs.settings import Settings
 from labeling.errors import StudioUnauthorized, StudioUnreachable
+from labeling.store.lake import LanceLake
 from scoring.errors import DeviceError, ModelNotFound
 
 
@@ -85,6 +86,22 @@ def test_lake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     bad = checks.check_lake(given(tmp_path, lake_uri=str(tmp_path / "file")))
     assert_state(bad, "failed", "file", "check lake_uri")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_lakes_password_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: bool) -> None:
+    settings = given(tmp_path, lake_uri="nowhere://gold:hush/1@bucket/lake")
+
+    def count(lake: LanceLake) -> int:
+        with lake._datasets.plain_errors():
+            if broken:
+                raise OSError(f"no such place: {lake.root}/items.lance")
+        return 0
+
+    monkeypatch.setattr(LanceLake, "count", count)
+    found = checks.check_lake(settings)
+    assert_state(found, "failed" if broken else "ok", "nowhere://gold:***@bucket/lake", "check" if broken else "")
+    assert "hush" not in f"{found} {settings!r}"
 
 
 @pytest.mark.parametrize(
