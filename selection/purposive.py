@@ -14,7 +14,8 @@ import numpy as np
 from selection.frame import Frame, Rows
 from selection.hashing import F64, key
 from selection.strategies.base import Candidates, Chosen
-from selection.strategies.registry import find
+from selection.strategies.needs import check_needs
+from selection.strategies.registry import entry, find
 from selection.types import F32, Bool, Plan, Quota
 
 
@@ -41,6 +42,7 @@ class UncertainLane:
         self._open = self._unit >= 0
         self._open[self._place[taken]] = False
         self._all = self._candidates()
+        check_needs(strategy, entry(strategy).needs, self._all)
         self._classes = {quota: self._members(quota) for quota in plan.quotas}
         self._counts = dict.fromkeys(plan.quotas, 0)
         self._turns = 0
@@ -105,7 +107,7 @@ class UncertainLane:
                 return
             seed = key(self._plan.seed, "uncertain", self._turns) % 2**31
             found = self._choose(replace(self._all.of(places), open=allowed[places]), n, seed)
-            self.notes += found.notes
+            self.notes += [note for note in found.notes if note not in self.notes]
             n -= self._take_all(places, found, quota)
             self._turns += 1
 
