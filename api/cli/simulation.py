@@ -52,9 +52,7 @@ def simulate_command(
         with bar("embed", quiet=as_json) as tick:
             pool = embed(texts, app.encoder, app.settings.duplicate_cosine, lambda _what, *steps: tick(*steps))
         with bar("replay", quiet=as_json) as tick:
-            curves = simulate(
-                pool, names, seeds, course, folder, lambda _what, *steps: tick(*steps)
-            )
+            curves = simulate(pool, names, seeds, course, folder, lambda _what, *steps: tick(*steps))
     found = compare(curves)
     files = write_report(curves, folder, f"{said}; {seeds} seeds, batches of {batch}, {held_out:.0%} held out to judge")
     if as_json:

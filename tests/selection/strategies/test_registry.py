@@ -19,7 +19,7 @@ def test_every_entry_leads_to_a_function_and_says_where_it_comes_from(name: str)
 
 
 def test_an_unknown_strategy_is_refused() -> None:
-    with pytest.raises(BadPlan, match="'magic' is unknown \\(known: threshold, "):
+    with pytest.raises(BadPlan, match="'magic' is unknown \\(known: auto, threshold, "):
         find("magic")
 
 
