@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from scoring.bounds import losses_allowed, positives_needed, upper_bound
 from scoring.cascade_report import CascadeReport, PolicyLoss
 from scoring.clearing import Bool, Clearing
-from scoring.distil import EPOCHS, Vocabulary, clipped_logits, distil
+from scoring.distil import EPOCHS, clipped_logits, distil
+from scoring.doubts import with_doubts
 from scoring.errors import LossTooHigh
 from scoring.first_stage import FirstStage
+from scoring.vocabulary import Vocabulary
 
 F64 = npt.NDArray[np.float64]
 DISTIL, TUNE, HELD_OUT = 0, 1, 2
@@ -96,14 +98,14 @@ def fit(sample: Sample, vocabulary: Vocabulary, wish: Wish | None = None) -> Fit
     spare = losses_allowed(int(positives.sum()), wish.loss)
     _refuse_too_few(len(rows), len(held), int(positives.sum()), spare, wish.loss)  # before the costly part
     stage = _distilled(sample, rows[part == DISTIL], vocabulary, wish)
-    clearing = _rule(stage, sample, rows[part == TUNE], wish)
+    stage, clearing = _rule(stage, sample, rows[part == TUNE], wish)
     start = time.process_time()
-    logits, whole = stage.read([sample.texts[i] for i in held])
+    reading = stage.read([sample.texts[i] for i in held])
     stage_s = (time.process_time() - start) / len(held)
-    margins = np.where(whole, clearing.margins(logits), np.inf)
+    margins = np.where(reading.whole, clearing.margins(reading), np.inf)
     picks = _picks(sample, held, wish.picks)
     cut = min(_cut(margins[positives], spare), _cut(margins[picks], math.floor(wish.loss * int(picks.sum()))))
-    clearing = _with_cut(clearing, cut)
+    clearing = replace(clearing, cut=cut)
     lost = margins < clearing.cut
     report = _report(sample, wish, rows, held, lost, positives, picks, spare, stage_s)
     return Fitted(stage, clearing, report)
@@ -156,14 +158,17 @@ def _distilled(sample: Sample, rows: npt.NDArray[np.int64], vocabulary: Vocabula
     )
 
 
-def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: Wish) -> Clearing:
-    """Spreads from texts that neither the stage nor the cut has seen; the cut is not chosen yet."""
-    guessed, whole = stage.read([sample.texts[i] for i in rows])
+def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: Wish) -> tuple[FirstStage, Clearing]:
+    """Doubts and spreads from texts that neither the stage nor the cut has seen; the cut is not chosen yet."""
+    texts = [sample.texts[i] for i in rows]
+    stage = with_doubts(stage, texts, clipped_logits(sample.probabilities[rows], sample.thresholds))
+    reading = stage.read(texts)
     spreads = np.ones(len(sample.policies))
-    if whole.any():
-        off = guessed[whole] - clipped_logits(sample.probabilities[rows[whole]], sample.thresholds)
+    if reading.whole.any():
+        off = reading.logits - clipped_logits(sample.probabilities[rows], sample.thresholds)
+        off = (off / reading.doubts[:, None])[reading.whole]
         spreads = np.maximum(np.sqrt((off**2).mean(axis=0)), 1e-3)
-    return Clearing(
+    return stage, Clearing(
         policies=sample.policies,
         thresholds=tuple(float(tau) for tau in sample.thresholds),
         spreads=tuple(float(spread) for spread in spreads),
@@ -172,10 +177,6 @@ def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: 
         seed=wish.seed,
         full_version=sample.full_version,
     )
-
-
-def _with_cut(rule: Clearing, cut: float) -> Clearing:
-    return Clearing(rule.policies, rule.thresholds, rule.spreads, cut, rule.trickle, rule.seed, rule.full_version)
 
 
 def _positives(sample: Sample, rows: npt.NDArray[np.int64]) -> Bool:
