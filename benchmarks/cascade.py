@@ -29,7 +29,7 @@ from benchmarks.scoring import race
 from scoring.base import Scores
 from scoring.bounds import upper_bound
 from scoring.cascade import Cascade
-from scoring.cascade_fit import HELD_OUT, Fitted, Sample, Wish, fit, split
+from scoring.cascade_fit import Fitted, Sample, Wish, fit, held_out
 from scoring.embedding_head import EmbeddingHead
 from scoring.encoder import SentenceEncoder
 from scoring.prototypes import prototype_head
@@ -148,7 +148,16 @@ def experiment(encoder: SentenceEncoder) -> Trial:
     scores = full.head.probabilities(vectors)
     keys = [str(group) for group in near_duplicate_groups(vectors, NEAR)]
     tau = float(np.quantile(scores, 1 - FLAGGED))
-    sample = Sample(some, keys, scores, full.policies, (tau,), full.version, embeddings=vectors)
+    sample = Sample(
+        some,
+        keys,
+        scores,
+        full.policies,
+        (tau,),
+        full.version,
+        embeddings=vectors,
+        seen=np.arange(len(some)) < len(train),
+    )
     _tell("fitting the cascade")
     fitted = fit(sample, vocabulary, _wish(sample))
     cascade = Cascade(full, fitted.stage, fitted.clearing)
@@ -157,8 +166,7 @@ def experiment(encoder: SentenceEncoder) -> Trial:
 
 def _wish(sample: Sample) -> Wish:
     """The tightest loss that the held-out part can show: with none of its positives lost."""
-    first = {key: i for i, key in reversed(list(enumerate(sample.keys)))}
-    held = [i for i, part in zip(first.values(), split(list(first), WISH), strict=True) if part == HELD_OUT]
+    held = held_out(sample, WISH)
     positives = int((sample.probabilities[held, 0] >= sample.thresholds[0]).sum())
     return replace(WISH, loss=upper_bound(0, positives) * 1.001)
 

@@ -32,7 +32,9 @@ class Sample:
     """What the full scorer of ``full_version`` said of n items drawn at random from all there are.
 
     ``probabilities`` (n, k) in the order of ``policies``; ``thresholds`` tau by policy; ``keys`` (n,): items with an
-    equal key count as one text; ``embeddings`` (n, d) or None; ``full_s``: CPU seconds a text of the full scorer.
+    equal key count as one text; ``embeddings`` (n, d) or None; ``full_s``: CPU seconds a text of the full scorer;
+    ``seen`` (n,): items that the full scorer was trained on, which it judges with more certainty than what will come:
+    they teach the stage, and are never held out.
     """
 
     texts: Sequence[str]
@@ -43,6 +45,7 @@ class Sample:
     full_version: str
     embeddings: npt.NDArray[np.floating[Any]] | None = None
     full_s: float | None = None
+    seen: Bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,7 @@ def fit(sample: Sample, vocabulary: Vocabulary, wish: Wish | None = None) -> Fit
     """
     wish = wish or Wish()
     _check(sample)
-    rows = np.array(sorted({key: i for i, key in reversed(list(enumerate(sample.keys)))}.values()), np.int64)
-    part = split([sample.keys[i] for i in rows], wish)
+    rows, part = _parts(sample, wish)
     held = rows[part == HELD_OUT]
     positives = _positives(sample, held)
     spare = losses_allowed(int(positives.sum()), wish.loss)
@@ -120,10 +122,28 @@ def split(keys: Sequence[str], wish: Wish) -> npt.NDArray[np.int64]:
     return np.asarray(parts, np.int64)
 
 
+def held_out(sample: Sample, wish: Wish) -> npt.NDArray[np.int64]:
+    """The rows of the sample that ``fit`` learns nothing from: one for each text that is held out."""
+    rows, part = _parts(sample, wish)
+    return np.asarray(rows[part == HELD_OUT], np.int64)
+
+
+def _parts(sample: Sample, wish: Wish) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The first row of each distinct text, and its part."""
+    rows = np.array(sorted({key: i for i, key in reversed(list(enumerate(sample.keys)))}.values()), np.int64)
+    part = split([sample.keys[i] for i in rows], wish)
+    if sample.seen is not None:
+        seen = {key for key, known in zip(sample.keys, sample.seen, strict=True) if known}
+        part[[sample.keys[i] in seen for i in rows]] = DISTIL
+    return rows, part
+
+
 def _check(sample: Sample) -> None:
     n, k = len(sample.texts), len(sample.policies)
     if len(sample.keys) != n or sample.probabilities.shape != (n, k) or len(sample.thresholds) != k:
         raise ValueError(f"a sample of {n} texts and {k} policies needs as many keys, probabilities and thresholds")
+    if sample.seen is not None and sample.seen.shape != (n,):
+        raise ValueError(f"seen must say of each of the {n} texts whether the full scorer was trained on it")
 
 
 def _refuse_too_few(distinct: int, held: int, positives: int, spare: int, loss: float) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scoring.bounds import losses_allowed, upper_bound
-from scoring.cascade_fit import DISTIL, HELD_OUT, TUNE, Fitted, Sample, Wish, fit, split
+from scoring.cascade_fit import DISTIL, HELD_OUT, TUNE, Fitted, Sample, Wish, fit, held_out, split
 from scoring.errors import LossTooHigh
 from scoring.vocabulary import Vocabulary
 from tests.scoring.stages import made_probabilities, made_texts, tiny_vocabulary
@@ -83,6 +83,19 @@ def test_equal_keys_count_once(sample: Sample, vocabulary: Vocabulary, fitted: F
     assert report.distinct == fitted.report.distinct
     assert report.positives == fitted.report.positives
     assert report.speed_up is None
+
+
+def test_what_the_full_scorer_was_trained_on_is_never_held_out(sample: Sample, vocabulary: Vocabulary) -> None:
+    seen = np.arange(len(sample.texts)) % 4 == 0
+    report = fit(replace(sample, seen=seen), vocabulary, WISH).report
+    assert held_out(sample, WISH).tolist() == np.flatnonzero(split(sample.keys, WISH) == HELD_OUT).tolist()
+    held = np.flatnonzero((split(sample.keys, WISH) == HELD_OUT) & ~seen)
+    assert held_out(replace(sample, seen=seen), WISH).tolist() == held.tolist()
+    assert report.held_out == len(held)
+    assert report.positives == (sample.probabilities[held, 0] >= 0.5).sum()
+    assert report.distinct == len(sample.texts)
+    with pytest.raises(ValueError, match="seen"):
+        fit(replace(sample, seen=seen[:5]), vocabulary, WISH)
 
 
 def test_the_split_is_by_key_and_in_proportion() -> None:

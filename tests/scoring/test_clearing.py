@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.clearing import Clearing
+from scoring.clearing import F32, Clearing
 from scoring.first_stage import Reading
 
 RULE = Clearing(("a", "b"), (0.5, 0.9), (1.0, 2.0), -1.0, 0.01, 0, "full")
 
 
-def reading(logits: np.ndarray[tuple[int, int], np.dtype[np.float32]], doubt: float = 1.0) -> Reading:
+def reading(logits: F32, doubt: float = 1.0) -> Reading:
     return Reading(logits, np.full(len(logits), doubt, np.float32), np.ones(len(logits), np.bool_))
 
 
