@@ -13,6 +13,7 @@ import torch
 from scoring.errors import DeviceError
 
 NAMES = ("auto", "cuda", "cpu")
+CPU_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 ONE_GPU = re.compile(r"cuda:(\d+)")
 BATCH_FRAMES = {"cpu": 16, "cuda": 128}
 BATCH_TOKENS = {
@@ -48,10 +49,23 @@ def resolve_device(name: str) -> torch.device:
 
 
 def inference_dtype(device: torch.device) -> torch.dtype:
-    """float32 on the CPU (half precision is slower there), bfloat16 or float16 on a GPU."""
+    """float32 on the CPU, bfloat16 or float16 on a GPU."""
     if device.type == "cpu":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def cpu_products(name: str) -> torch.dtype:
+    """What a CPU multiplies matrices in, ``name`` being one of ``CPU_PRECISIONS``. Raises ValueError."""
+    if name not in CPU_PRECISIONS:
+        raise ValueError(f"cpu_precision {name!r} is unknown; use one of {', '.join(CPU_PRECISIONS)}")
+    return CPU_PRECISIONS[name]
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has units for products in bfloat16; without them they are slower than float32."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -41,7 +41,8 @@ class SentenceEncoder(TextNetwork):
     """Texts to (n, ``dimension``) float16 unit vectors. A text longer than ``max_tokens`` is read in windows, its
     vector being the mean of theirs as a unit vector, and a note says so; or it is cut there.
 
-    Runs in float32 on the CPU and in half precision on a GPU; both carry the same ``version``.
+    Runs in float32 on the CPU, or as ``cpu_precision`` says, and in half precision on a GPU; all carry the same
+    ``version``.
     """
 
     def __init__(
@@ -56,13 +57,15 @@ class SentenceEncoder(TextNetwork):
         prompt_name: str | None = None,
         packed: bool | None = None,
         compiled: bool = False,
+        cpu_precision: str = "float32",
     ) -> None:
         """``model``: folder or hub id, None for the default. ``device``: "cuda" for a copy on every GPU, "cuda:0" for
         one. ``batch_tokens``: tokens a batch (None: by device). ``max_tokens``: of a window (None: the model's own
         limit). ``long_text``: "windows" (at most the first two and the last two) or "cut". ``prompt``: stands before
         every text, such as "query: "; ``prompt_name``: one that the model's files have (both None: their default).
         ``packed``: batches without padding, True wherever the model turns out to allow it (None: where that is
-        faster). ``compiled``: compile the model for few padded shapes instead. Raises ModelNotFound, ModelRefused,
+        faster). ``compiled``: compile the model for few padded shapes instead. ``cpu_precision``: "bfloat16"
+        multiplies in that on a CPU and keeps all else in float32. Raises ModelNotFound, ModelRefused,
         DeviceError, ValueError."""
         folder = default_encoder_folder() if model is None else locate(model)
         self.name = "all-MiniLM-L6-v2" if model is None else Path(str(model)).name
@@ -75,6 +78,7 @@ class SentenceEncoder(TextNetwork):
             long_text=long_text,
             packed=packed,
             compiled=compiled,
+            cpu_precision=cpu_precision,
             prompt=self.prompt,
         )
         super().__init__(AutoModel, folder, options, may_lack=("pooler.",))

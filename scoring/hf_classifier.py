@@ -43,6 +43,7 @@ class HFClassifier(TextNetwork):
         long_text: str = "windows",
         packed: bool | None = None,
         compiled: bool = False,
+        cpu_precision: str = "float32",
     ) -> None:
         """``labels``: the model's label -> policy id; ``revision``: the commit of a hub id; ``policies``: those that
         must be covered, in this order (None: those of the map, sorted); ``activation``: "sigmoid", "softmax" or None
@@ -58,6 +59,7 @@ class HFClassifier(TextNetwork):
             long_text=long_text,
             packed=packed,
             compiled=compiled,
+            cpu_precision=cpu_precision,
         )
         super().__init__(AutoModelForSequenceClassification, folder, options)
         if self.module.base_model is self.module:

@@ -91,11 +91,13 @@ class TextModel:
         count = max(1, self._batch_tokens // width)
         return self._tokenizer.collate(rows, self.device, width=width, count=count), None
 
-    def pack_if_same(self, answer: Callable[[Sequence[Tokens]], tuple[Array, ...]], probes: Sequence[Tokens]) -> bool:
+    def pack_if_same(
+        self, answer: Callable[[Sequence[Tokens]], tuple[Array, ...]], probes: Sequence[Tokens], share: float
+    ) -> bool:
         """Read packed from now on, if ``answer`` then says of the ``probes`` what it says of each alone.
 
-        An answer may move by the share of its length that ``SAME`` has for the model's precision: rounding moves it
-        far less, a sequence that sees its neighbour or a wrong position far more.
+        An answer may move by ``share`` of its length, as ``SAME`` has it for a precision: rounding moves it far less, a
+        sequence that sees its neighbour or a wrong position far more.
         """
         module = self.module
         if self._few_shapes or not self._tokenizer.reads_positions or len(probes) < 2:
@@ -103,7 +105,7 @@ class TextModel:
         expected = [answer([row]) for row in probes]
         before = module.config._attn_implementation
         for heads in HEADS:
-            if _agree(self._packed_answer(heads, answer, probes), expected, SAME[module.dtype]):
+            if _agree(self._packed_answer(heads, answer, probes), expected, share):
                 return True
         self.pack_as(before, "")
         return False

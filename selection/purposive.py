@@ -1,29 +1,31 @@
-"""The ``uncertain`` lane: what the model is least sure of, weighted by severity, spread by content, within quotas.
+"""The ``uncertain`` lane: what a strategy finds worth asking, within quotas.
 
-Chosen on purpose: no pi, no claim about the population. An item is asked about under one policy here.
+Chosen on purpose: no pi, no claim about the population. An item is asked about under one policy here, and one item of
+a near-duplicate group.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
-from selection.diversity import spread
 from selection.frame import Frame, Rows
 from selection.hashing import F64, key
-from selection.types import Bool, Plan, Quota
-from selection.uncertainty import find_strategy
+from selection.strategies.base import Candidates, Chosen
+from selection.strategies.needs import check_needs
+from selection.strategies.registry import entry, find
+from selection.types import F32, Bool, Plan, Quota
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A unit chosen by the lane, its utility, its cluster (None: clustering did not decide) and its quota, if any."""
+    """A unit chosen by the lane, its utility, the strategy's reasons and its quota, if any."""
 
     unit: int
     utility: float
-    cluster: int | None
+    reasons: tuple[str, ...]
     quota: Quota | None
 
 
@@ -32,21 +34,24 @@ class UncertainLane:
 
     def __init__(self, frame: Frame, plan: Plan, strategy: str, taken: Bool) -> None:
         self._frame, self._plan = frame, plan
-        thresholds = frame.of_policy(plan.thresholds)
-        self._utility: F64 = find_strategy(strategy)(frame.probability, thresholds, plan.temperature)
-        ties = frame.uniforms(plan.seed, "uncertain")
-        self._order: Rows = np.lexsort((ties, -self._utility * frame.of_policy(plan.severities))).astype(np.int64)
-        self._open_groups = np.ones(len(frame.pool.ids), dtype=bool)
-        self._open_groups[frame.group[taken]] = False
+        self._choose = find(strategy)
+        groups, self._place = np.unique(frame.group, return_inverse=True)
+        self._unit = np.full((len(groups), len(frame.pool.policies)), -1, dtype=np.int64)  # (group, policy) to unit
+        self._unit[self._place, frame.policy] = np.arange(len(frame))
+        self._first = self._unit.max(axis=1)  # any unit of the group: what stands for its content
+        self._open = self._unit >= 0
+        self._open[self._place[taken]] = False
+        self._all = self._candidates()
+        check_needs(strategy, entry(strategy).needs, self._all)
         self._classes = {quota: self._members(quota) for quota in plan.quotas}
         self._counts = dict.fromkeys(plan.quotas, 0)
-        self._clusters = 0
+        self._turns = 0
         self.choices: list[Choice] = []
         self.notes: list[str] = []
 
     def choose(self, n: int) -> None:
         """Fill ``choices`` with n units, guarantees first; every shortfall becomes one of ``notes``."""
-        everyone = np.ones(len(self._frame), dtype=bool)
+        everyone = np.ones_like(self._open)
         for quota in self._plan.quotas:
             missing = quota.at_least - self._counts[quota]
             if missing > 0:
@@ -62,44 +67,71 @@ class UncertainLane:
                 f"(items of other lanes, one policy per item, quotas)"
             )
 
+    def _candidates(self) -> Candidates:
+        frame, plan = self._frame, self._plan
+        rows = frame.row[self._first]
+        return Candidates(
+            embeddings=frame.pool.embeddings[rows],
+            probabilities=self._by_policy(frame.probability),
+            open=self._open,
+            thresholds=np.array([plan.thresholds[policy] for policy in frame.pool.policies], np.float64),
+            weights=np.array([plan.severities[policy] for policy in frame.pool.policies], np.float64),
+            ties=frame.item_uniforms(rows, plan.seed, "uncertain"),
+            temperature=plan.temperature,
+            disagreement=None if frame.disagreement is None else self._by_policy(frame.disagreement),
+        )
+
+    def _by_policy(self, values: F64) -> F32:
+        """(u,) to (groups, policies), 0 where a group has no unit."""
+        spread_out = np.zeros(self._unit.shape, np.float32)
+        spread_out[self._place, self._frame.policy] = values
+        return spread_out
+
     def _members(self, quota: Quota) -> Bool:
+        """(groups, policies): the pairs that count for it."""
         frame = self._frame
         if quota.key == "policy":
-            return cast(Bool, frame.policy == frame.pool.policies.index(quota.value))
-        return cast(Bool, np.array([tag == quota.value for tag in frame.pool.languages])[frame.row])
+            mine = np.arange(len(frame.pool.policies)) == frame.pool.policies.index(quota.value)
+            return cast(Bool, np.broadcast_to(mine, self._open.shape))
+        tags = np.array([tag == quota.value for tag in frame.pool.languages])
+        members = np.zeros(self._open.shape, dtype=bool)
+        members[self._place, frame.policy] = tags[frame.row]
+        return members
 
     def _fill(self, among: Bool, n: int, quota: Quota | None) -> None:
         """Choose n units of ``among``. Each turn that falls short has used up a quota, so turns are few."""
         while n > 0:
-            shortlist = self._shortlist(among, n)
-            if len(shortlist) == 0:
+            allowed = self._allowed(among)
+            places = np.flatnonzero(allowed.any(axis=1))
+            if len(places) == 0:
                 return
-            seed = key(self._plan.seed, "diverse", self._clusters) % 2**31
-            chosen = spread(self._frame.pool.embeddings[self._frame.row[shortlist]], n, seed)
-            if chosen.note:
-                self.notes.append(chosen.note)
-            for unit, cluster in zip(shortlist[chosen.rows].tolist(), chosen.clusters.tolist(), strict=True):
-                n -= self._take(unit, None if cluster < 0 else self._clusters + cluster, quota)
-            self._clusters += int(chosen.clusters.max()) + 1
+            seed = key(self._plan.seed, "uncertain", self._turns) % 2**31
+            found = self._choose(replace(self._all.of(places), open=allowed[places]), n, seed)
+            self.notes += [note for note in found.notes if note not in self.notes]
+            n -= self._take_all(places, found, quota)
+            self._turns += 1
 
-    def _shortlist(self, among: Bool, n: int) -> Rows:
-        """The most uncertain open units, most uncertain first, one per group, ``shortlist_factor * n`` at most."""
-        frame, limit = self._frame, self._plan.shortlist_factor * n
-        open_units = among & self._open_groups[frame.group]
+    def _allowed(self, among: Bool) -> Bool:
+        allowed = among & self._open
         for quota, members in self._classes.items():
             if quota.at_most is not None and self._counts[quota] >= quota.at_most:
-                open_units &= ~members
-        # A group has at most one unit per policy, so this many units hold enough groups.
-        units = self._order[open_units[self._order]][: limit * len(frame.pool.policies)]
-        _, firsts = np.unique(frame.group[units], return_index=True)
-        return cast(Rows, units[np.sort(firsts)[:limit]])
+                allowed &= ~members
+        return allowed
 
-    def _take(self, unit: int, cluster: int | None, quota: Quota | None) -> bool:
-        mine = [other for other, members in self._classes.items() if members[unit]]
+    def _take_all(self, places: Rows, found: Chosen, quota: Quota | None) -> int:
+        taken = 0
+        for row, policy, utility, reasons in zip(
+            places[found.rows].tolist(), found.policies.tolist(), found.utilities.tolist(), found.reasons, strict=True
+        ):
+            taken += self._take(row, policy, Choice(int(self._unit[row, policy]), utility, reasons, quota))
+        return taken
+
+    def _take(self, place: int, policy: int, choice: Choice) -> bool:
+        mine = [other for other, members in self._classes.items() if members[place, policy]]
         if any(other.at_most is not None and self._counts[other] >= other.at_most for other in mine):
             return False
         for other in mine:
             self._counts[other] += 1
-        self._open_groups[self._frame.group[unit]] = False
-        self.choices.append(Choice(unit, float(self._utility[unit]), cluster, quota))
+        self._open[place] = False
+        self.choices.append(choice)
         return True

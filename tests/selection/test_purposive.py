@@ -93,9 +93,8 @@ def test_severity_decides_between_policies_of_one_item() -> None:
 
 
 @pytest.mark.parametrize("policies", [POLICIES, POLICIES[:1]])
-def test_clusters_have_numbers_of_their_own(policies: tuple[str, ...]) -> None:
-    quotas = (Quota("policy", "hate", at_least=10),)
-    picks = select(made_pool(policies=policies), made_plan(UNCERTAIN, budget=50, quotas=quotas)).picks
+def test_each_pick_has_a_cluster_of_its_own(policies: tuple[str, ...]) -> None:
+    picks = select(made_pool(policies=policies), made_plan(UNCERTAIN, budget=50)).picks
     clusters = [reason for pick in picks for reason in pick.reasons if reason.startswith("diverse: ")]
     assert len(clusters) == len(set(clusters)) == 50
 
@@ -126,3 +125,19 @@ def test_quotas_hold_or_are_said(
         assert said == (met < quota.at_least)
     assert len(selection.picks) == budget or any("short by" in note for note in selection.notes)
     assert select(shuffled(pool, seed), plan) == selection
+
+
+def test_disagreement_times_severity_decides() -> None:
+    pool = made_pool(40, copies=0)
+    assert pool.disagreement is not None
+    plan = made_plan((Lane("uncertain", 1.0, "disagreement"),), budget=5)
+    picks = select(pool, plan).picks
+    weights = np.array([plan.severities[policy] for policy in pool.policies])
+    best = np.where(pool.eligible, pool.disagreement * weights, -1.0)  # an item is asked about under its best policy
+    top = int(best.max(axis=1).argmax())
+    assert (pool.ids[top], pool.policies[int(best[top].argmax())]) in {(pick.item_id, pick.policy) for pick in picks}
+    for pick in picks:
+        assert pick.policy == pool.policies[int(best[pool.ids.index(pick.item_id)].argmax())]
+    for pick in picks:
+        told = pool.disagreement[pool.ids.index(pick.item_id), pool.policies.index(pick.policy)] / np.log(2)
+        assert pick.reasons[0] == f"uncertain: u={told:.2f} by disagreement"

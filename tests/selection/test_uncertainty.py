@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selection.errors import BadPlan
-from selection.hashing import F64
-from selection.uncertainty import STRATEGIES, find_strategy, logit, threshold_utility
+from selection.uncertainty import logit, threshold_utility
 
 P = st.floats(0, 1)
 TAU = st.floats(0.01, 0.99)
@@ -28,21 +26,3 @@ def test_utility_follows_the_formula() -> None:
 
 def test_logit_is_finite_everywhere() -> None:
     assert logit(np.array([0.0, 0.5, 1.0])) == pytest.approx([-13.8155, 0, 13.8155], abs=1e-3)
-
-
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_a_strategy_looks_at_each_pair_alone(name: str) -> None:
-    strategy = find_strategy(name)
-    p: F64 = np.linspace(0, 1, 11, dtype=np.float64)
-    tau: F64 = np.full(11, 0.5)
-    together = strategy(p, tau, 1.0)
-    alone = [float(strategy(p[row : row + 1], tau[:1], 1.0)[0]) for row in range(11)]
-    assert together == pytest.approx(alone)
-    assert ((together >= 0) & (together <= 1 + 1e-12)).all()
-    assert together[5] == pytest.approx(1.0)
-    assert (np.diff(together[:6]) > 0).all()
-
-
-def test_an_unknown_strategy_is_refused() -> None:
-    with pytest.raises(BadPlan, match="'magic' is unknown \\(known: threshold, "):
-        find_strategy("magic")
