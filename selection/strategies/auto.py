@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from selection.hashing import F64
-from selection.strategies.base import Candidates, Chosen, Rows, ranked
+from selection.strategies.base import Candidates, Chosen, Rows, top
 from selection.strategies.facility import facility_location
 from selection.types import F16, F32
 from selection.uncertainty import logit
@@ -55,7 +55,7 @@ class _Batch:
     def typical(self, wanted: int) -> None:
         """Of a chance sample of the pool, what stands for most that no label stands for yet."""
         labelled = self._all.labelled
-        rows = np.argsort(self._all.ties, kind="stable")[:TYPICAL_OF]
+        rows = top(-self._all.ties, self._all.ties, TYPICAL_OF)
         self._represent(rows, wanted, self._nearest, "typical", None if labelled is None else labelled.embeddings)
 
     def boundary(self, wanted: int) -> None:
@@ -76,8 +76,8 @@ class _Batch:
 
     def _near(self, distances: F64, wanted: int, policies: Rows, why: str) -> None:
         rows = np.flatnonzero(self._left & np.isfinite(distances))
-        order = ranked(-np.round(distances[rows], 9), self._all.ties[rows])
-        self._represent(rows[order[: A_PICK * wanted]], wanted, policies, why, None)
+        nearest = top(-np.round(distances[rows], 9), self._all.ties[rows], A_PICK * wanted)
+        self._represent(rows[nearest], wanted, policies, why, None)
 
     def _represent(self, rows: Rows, wanted: int, policies: Rows, why: str, already: F16 | F32 | None) -> None:
         if wanted <= 0 or len(rows) == 0:

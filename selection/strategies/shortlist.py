@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from selection.hashing import F64, U64
-from selection.strategies.base import Candidates, Chosen, Rows, best_policy, chosen, ranked
+from selection.strategies.base import Candidates, Chosen, Rows, best_policy, chosen, top
 from selection.strategies.exact import grid
 from selection.types import F32
 from selection.uncertainty import threshold_utility
@@ -66,7 +66,7 @@ class Short:
 def by_value(candidates: Candidates, utilities: F64, size: int) -> Short:
     """The ``size`` candidates of the largest value, best first; ``utilities`` (m, k)."""
     policies, values = _valued(candidates, utilities)
-    rows = ranked(values, candidates.ties)[:size]
+    rows = top(values, candidates.ties, size)
     return Short(candidates, utilities, policies, rows, values[rows])
 
 
@@ -75,7 +75,7 @@ def by_chance(candidates: Candidates, size: int) -> Short:
     the one nearest its threshold, weighted."""
     utilities = at_threshold(candidates)
     policies, values = _valued(candidates, utilities)
-    rows = np.argsort(candidates.ties, kind="stable")[:size].astype(np.int64)
+    rows = top(-candidates.ties, candidates.ties, size)
     note = f"by content: a random {len(rows)} of {len(candidates)} candidates were looked at"
     notes = (note,) if len(rows) < len(candidates) else ()
     return Short(candidates, utilities, policies, rows, values[rows], notes)

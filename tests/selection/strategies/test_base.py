@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from selection.strategies.base import best_policy, ranked
+from selection.strategies.base import best_policy, ranked, top
 from tests.selection.made import made_candidates
 
 
@@ -17,6 +19,13 @@ def test_severity_weighs_and_a_closed_pair_never_wins() -> None:
 
 def test_equal_values_are_ranked_by_their_tie_numbers() -> None:
     assert ranked(np.array([1.0, 2.0, 1.0]), np.array([0.9, 0.5, 0.1])).tolist() == [1, 2, 0]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=40), st.integers(0, 45))
+def test_the_top_is_the_start_of_the_ranking(given_values: list[float], n: int) -> None:
+    values = np.array(given_values, np.float64)
+    ties = np.random.default_rng(0).permutation(len(values)) / max(len(values), 1)
+    assert top(values, ties, n).tolist() == ranked(values, ties)[:n].tolist()
 
 
 def test_a_part_has_the_rows_of_everything() -> None:
