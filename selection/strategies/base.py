@@ -105,7 +105,7 @@ def top(values: F64, ties: F64, n: int) -> Rows:
         return np.empty(0, np.int64)
     least = np.partition(values, len(values) - n)[len(values) - n]
     rows = np.flatnonzero(values >= least)
-    return cast(Rows, rows[ranked(values[rows], ties[rows])[:n]])
+    return rows[ranked(values[rows], ties[rows])[:n]]
 
 
 def chosen(rows: Rows, policies: Rows, utilities: F64, reasons: list[tuple[str, ...]] | None = None) -> Chosen:

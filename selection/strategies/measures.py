@@ -11,7 +11,7 @@ import numpy as np
 from selection.diversity import spread
 from selection.errors import BadPool
 from selection.hashing import F64
-from selection.strategies.base import Candidates, Chosen, best_policy, ranked
+from selection.strategies.base import Candidates, Chosen, best_policy, top
 from selection.uncertainty import threshold_utility
 
 SHORTLIST = 20  # candidates a pick, most uncertain first
@@ -57,7 +57,7 @@ def _modal(name: str, candidates: Candidates, n: int, seed: int) -> Chosen:
 
 def _spread(candidates: Candidates, utilities: F64, n: int, seed: int) -> Chosen:
     policies, values = best_policy(candidates, utilities)
-    shortlist = ranked(values, candidates.ties)[: SHORTLIST * n]
+    shortlist = top(values, candidates.ties, SHORTLIST * n)
     found = spread(candidates.embeddings[shortlist], n, seed)
     rows = shortlist[found.rows]
     reasons = [() if cluster < 0 else (f"diverse: cluster {cluster}",) for cluster in found.clusters.tolist()]
