@@ -21,7 +21,8 @@ class Pool:
     ``probabilities`` (n, k) float32 in [0, 1]; ``embeddings`` (n, d) float16 or float32, L2-normalised rows, all zero
     for an item that has none;
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
-    ``languages`` one BCP-47 tag per item ("und": unknown).
+    ``languages`` one BCP-47 tag per item ("und": unknown);
+    ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings.
     """
 
     ids: tuple[str, ...]
@@ -30,6 +31,7 @@ class Pool:
     embeddings: F16 | F32
     eligible: Bool
     languages: tuple[str, ...]
+    groups: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Plan:
     """What a round asks for. ``thresholds`` (tau, in (0, 1)) and ``severities`` (weights > 0) by policy.
 
     ``risk_floor`` is eps of the PPS rule; ``duplicate_cosine`` collapses near-duplicates (1.0 or more: exact only,
-    None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``.
+    None: never; groups that a pool brings were made at that cosine and stand, but under None). ``temperature`` is s in
+    ``u = exp(-|logit p - logit tau| / s)``.
     """
 
     budget: int

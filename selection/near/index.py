@@ -89,6 +89,9 @@ class NearDuplicates:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._rows
+
     @property
     def ids(self) -> Sequence[str]:
         """In the order they came."""
@@ -148,7 +151,7 @@ class NearDuplicates:
         """The whole state as plain arrays, none of objects, for ``from_arrays``."""
         state: dict[str, npt.NDArray[Any]] = {
             "settings": _settings(self.closeness),
-            "ids": np.array(self._ids, dtype=np.str_),
+            "ids": np.array([item_id.encode() for item_id in self._ids], dtype=np.bytes_),
             "groups": self._forest.labels(),
         }
         for signal in _SIGNALS:
@@ -170,7 +173,7 @@ class NearDuplicates:
         return made
 
     def _load(self, arrays: Arrays) -> None:
-        self._ids = [str(item_id) for item_id in arrays["ids"].tolist()]
+        self._ids = [bytes(item_id).decode() for item_id in arrays["ids"].tolist()]
         self._rows = {item_id: row for row, item_id in enumerate(self._ids)}
         n, groups = len(self._ids), arrays["groups"]
         if len(self._rows) != n or groups.shape != (n,) or groups.dtype != np.int64:

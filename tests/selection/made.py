@@ -55,6 +55,7 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
+        groups=None if pool.groups is None else pool.groups[order],
     )
 
 
