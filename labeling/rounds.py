@@ -258,7 +258,7 @@ def _grouped(
 ) -> Grouped | None:
     """The near-duplicates among the items that have a score; None where the plan wants no groups."""
     cosine = plan["duplicate_cosine"]
-    if cosine is None:
+    if cosine is None or not sheet.ids:
         return None
     return group_near_duplicates(lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep)
 

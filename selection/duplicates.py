@@ -56,7 +56,7 @@ def _join_close(forest: Forest, embeddings: F16 | F32, rows: Rows, cosine: float
     else:
         buckets = Buckets(vectors.TABLES)
         buckets.insert(rows, vectors.sign_codes(embeddings, rows, cosine))
-        candidates = buckets.candidates(0)
+        candidates = buckets.candidates(0, vectors.most_bits(cosine))
     for left, right in forest.undecided(candidates):
         close = vectors.close(embeddings, (left, right), cosine)
         forest.join((left[close], right[close]))

@@ -7,7 +7,6 @@ Not undone: misspelling, leetspeak, accents, translation. Embeddings are there f
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
 
@@ -19,7 +18,7 @@ _INVISIBLE = {"Cf", "Cc", "Co", "Cn"}
 _PICTURES = {"So", "Sk"}  # symbols and skin tones
 _SELECTORS = {chr(code) for code in range(0xFE00, 0xFE10)} | {"\u034f", "\u115f", "\u1160", "\u3164", "\u20e3"}
 _ROUNDS = 8  # each step may uncover work for an earlier one; two rounds do for anything seen
-_ASCII_SIGNS = re.compile("[^0-9a-z]+")
+_ASCII_LETTERS = {code: chr(code).lower() if chr(code).isalnum() else None for code in range(128)}
 
 
 class _Table(dict[int, str]):
@@ -49,8 +48,7 @@ def letters(text: str) -> str:
     """The bones without spaces, punctuation and symbols: letters, marks and digits alone, so that a copy that is
     spaced or punctuated otherwise is the same. A text that has none of them keeps its other signs."""
     if text.isascii():
-        kept = _ASCII_SIGNS.sub("", text.lower())
-        return kept or "".join(bones(text).split())
+        return text.translate(_ASCII_LETTERS) or "".join(bones(text).split())
     seen = bones(text)
     return seen.translate(_LETTERS) or "".join(seen.split())
 

@@ -49,8 +49,11 @@ class Buckets:
         self._codes = np.concatenate([self._codes, codes], axis=1)
         self._orders = orders
 
-    def candidates(self, since: int) -> Iterator[Pairs]:
-        """Pairs of rows that share a bucket and of which one at least was inserted at place ``since`` or later."""
+    def candidates(self, since: int, most_bits: int | None = None) -> Iterator[Pairs]:
+        """Pairs of rows that share a bucket and of which one at least was inserted at place ``since`` or later.
+
+        ``most_bits``: only pairs whose codes differ in at most so many bits, over the first half of the tables.
+        """
         for table, order in enumerate(self._orders):
             codes = self._codes[table][order]
             ahead = behind = np.flatnonzero(order >= since)
@@ -62,8 +65,17 @@ class Buckets:
                 if len(ahead) == len(behind) == 0:
                     break
                 old = behind[order[behind - step] < since]  # the pairs of new rows are among those ahead
-                left, right = np.concatenate([ahead, old - step]), np.concatenate([ahead + step, old])
-                yield self.rows[order[left]], self.rows[order[right]]
+                left, right = order[np.concatenate([ahead, old - step])], order[np.concatenate([ahead + step, old])]
+                if most_bits is not None:
+                    left, right = self._differing_in(left, right, most_bits)
+                yield self.rows[left], self.rows[right]
+
+    def _differing_in(self, left: I32, right: I32, most_bits: int) -> tuple[I32, I32]:
+        bits = np.zeros(len(left), np.uint16)
+        for codes in self._codes[: len(self._codes) // 2]:
+            bits += np.bitwise_count(codes[left] ^ codes[right])
+        few = bits <= most_bits
+        return left[few], right[few]
 
     def drop(self, kept: Bool) -> None:
         """Forget the rows where ``kept`` (over the caller's rows) is False; the others are numbered anew in order."""

@@ -70,11 +70,13 @@ class Forest:
         """Candidates whose groups are apart when their turn comes, in batches of at most ``BATCH_PAIRS``; the caller
         joins what it finds close before it asks for the next."""
         held: list[Pairs] = []
+        count = 0
         for pairs in candidates:
             held.append(self.apart(pairs))
-            if sum(len(left) for left, _ in held) >= BATCH_PAIRS:
+            count += len(held[-1][0])
+            if count >= BATCH_PAIRS:
                 yield from self._batches(held)
-                held = []
+                held, count = [], 0
         yield from self._batches(held)
 
     def _batches(self, held: list[Pairs]) -> Iterator[Pairs]:

@@ -99,7 +99,7 @@ class NearDuplicates:
 
     def add(self, items: Items, earlier: Earlier) -> None:
         """Take items in; groups only merge by it. Raises BadPool for an id that is there already, or comes twice, and
-        for signals that are not as ``Items`` says."""
+        for signals that are not as ``Items`` says. What ``earlier`` raises leaves the index half-way: drop it then."""
         _check(items, self._rows)
         start = len(self)
         self._ids += items.ids
@@ -200,6 +200,8 @@ class NearDuplicates:
     def _first_seen(self, signal: str, start: int) -> Rows:
         """Join the new rows that equal another one; the new rows (from ``start``) that are the first of their kind."""
         hashes = self._hashes[signal]
+        if not hashes[start:].any():
+            return np.zeros(0, np.int64)
         firsts = first_of_equals(hashes)
         rows = np.arange(start, len(self), dtype=np.int64)
         self._forest.join((firsts[start:], rows))
@@ -237,8 +239,10 @@ class NearDuplicates:
         buckets = self._buckets["vectors"]
         since = len(buckets)
         buckets.insert(fresh, vectors.sign_codes(given, fresh - start, cosine))
-        few = len(buckets) <= EXACT_ROWS
-        found = self._all_pairs(since, start, given, earlier) if few else buckets.candidates(since)
+        if len(buckets) <= EXACT_ROWS:
+            found = self._all_pairs(since, start, given, earlier)
+        else:
+            found = buckets.candidates(since, vectors.most_bits(cosine))
         for pairs in self._forest.undecided(found):
             rows, places = _compact(pairs)
             self._keep(pairs, vectors.close(self._vectors(rows, start, given, earlier), places, cosine))

@@ -43,6 +43,13 @@ def bits(cosine: float) -> int:
     return max(12, min(24, math.floor(math.log(table_recall) / math.log(agree))))
 
 
+def most_bits(cosine: float) -> int:
+    """In how many bits the codes of half the tables differ at most for a pair at the threshold: six standard
+    deviations above the mean, so that one in 10^9 such pairs is passed over."""
+    count, differ = TABLES // 2 * bits(cosine), math.acos(max(-1.0, min(1.0, cosine))) / math.pi
+    return math.ceil(count * differ + 6 * math.sqrt(count * differ * (1 - differ)))
+
+
 def sign_codes(embeddings: F16 | F32, rows: Rows, cosine: float) -> U32:
     """(TABLES, len(rows)) codes of these rows. Whole-number arithmetic: exact in float32, so no BLAS or thread count
     changes it."""

@@ -51,6 +51,17 @@ def test_a_crowded_bucket_costs_a_window_a_row() -> None:
     assert 0 < sum(len(left) for left, _ in buckets.candidates(1000)) <= TABLES * 2 * WINDOW
 
 
+def test_pairs_whose_codes_differ_in_more_bits_are_left_out() -> None:
+    """Over the first half of the tables: here the first of two, while all meet in the second."""
+    buckets = Buckets(2)
+    buckets.insert(np.arange(3), np.array([[0, 1, 7], [5, 5, 5]], np.uint32))
+    told = [
+        {(i, j) for left, right in buckets.candidates(0, most) for i, j in zip(left, right, strict=True)}
+        for most in (0, 1, 2, 3)
+    ]
+    assert told == [set(), {(0, 1)}, {(0, 1), (1, 2)}, {(0, 1), (1, 2), (0, 2)}]
+
+
 @given(st.integers(0, 9999), st.integers(1, 30))
 def test_dropped_rows_are_as_if_they_had_never_come(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
