@@ -35,7 +35,8 @@ NAMES = (
     "duplicates_wall",
     "duplicates_cpu",
     "duplicates_peak_memory",
-    "duplicates_more_10k",
+    "duplicates_more_10k_wall",
+    "duplicates_more_10k_cpu",
     "duplicates_recall_of_disguised_texts",
     "duplicates_recall_of_changed_texts",
     "duplicates_recall_of_embeddings",
@@ -85,14 +86,15 @@ class Reader:
 def rows(items: int = ITEMS) -> list[Row]:
     """The figures of one run each; memory is that of the whole process, the items themselves included."""
     where = f"{hardware()}; {items:,} items"
-    cpu, wall, peak, more, disguised, changed, embedded, precision = in_own_process(partial(measure, items))
+    cpu, wall, peak, more_cpu, more, disguised, changed, embedded, precision = in_own_process(partial(measure, items))
     ours, theirs = in_own_process(measure_peer)
     peer = f"datasketch MinHashLSH, {BANDS * DEPTH} hashes, {PEER_TEXTS:,} texts" if theirs else ""
     return [
         Row("duplicates_wall", wall, "s", target="<= 120 s", hardware=where),
         Row("duplicates_cpu", cpu, "CPU s", hardware=where),
         Row("duplicates_peak_memory", peak, "MiB", target="<= 4096 MiB", hardware=where),
-        Row("duplicates_more_10k", more, "s", target="<= 5 s", hardware=where),
+        Row("duplicates_more_10k_wall", more, "s", target="<= 5 s", hardware=where),
+        Row("duplicates_more_10k_cpu", more_cpu, "CPU s", hardware=where),
         Row("duplicates_recall_of_disguised_texts", disguised, "share", hardware=where),
         Row("duplicates_recall_of_changed_texts", changed, "share", hardware=where),
         Row("duplicates_recall_of_embeddings", embedded, "share", hardware=where),
@@ -102,7 +104,7 @@ def rows(items: int = ITEMS) -> list[Row]:
 
 
 def measure(items: int) -> tuple[float, ...]:
-    """CPU s, wall s and peak MiB of grouping all, wall s of ``MORE`` items on top, recalls and precision."""
+    """CPU s, wall s and peak MiB of grouping all, CPU s and wall s of ``MORE`` items on top, recalls and precision."""
     lake = made_lake(items, MORE)
     index, earlier = NearDuplicates(), Reader(lake)
     forget_peak()
@@ -112,8 +114,8 @@ def measure(items: int) -> tuple[float, ...]:
     labels = index.labels(ids)
     recalls = [_recall(labels, pairs) for pairs in (lake.disguised, lake.changed, lake.embedded)]
     precision = _precision(labels, [lake.disguised, lake.changed, lake.embedded])
-    _, more = timed(lambda: index.add(_part(lake, items, items + MORE), earlier))
-    return cpu, wall, peak, more, *recalls, precision
+    more = timed(lambda: index.add(_part(lake, items, items + MORE), earlier))
+    return cpu, wall, peak, *more, *recalls, precision
 
 
 def measure_peer() -> tuple[float, ...]:

@@ -42,9 +42,9 @@ class Buckets:
         for table in range(len(codes)):
             coming = _sort_keys(codes, table)
             by_key = np.argsort(coming, kind="stable")
-            there = _sort_keys(self._codes, table)[self._orders[table]]
-            at = np.searchsorted(there, coming[by_key], side="right")
-            orders[table] = np.insert(self._orders[table], at, places[by_key])
+            there, order = _sort_keys(self._codes, table), self._orders[table]
+            at = np.searchsorted(there, coming[by_key], side="right", sorter=order)
+            orders[table] = np.insert(order, at, places[by_key])
         self.rows = np.concatenate([self.rows, rows])
         self._codes = np.concatenate([self._codes, codes], axis=1)
         self._orders = orders
@@ -55,13 +55,13 @@ class Buckets:
         ``most_bits``: only pairs whose codes differ in at most so many bits, over the first half of the tables.
         """
         for table, order in enumerate(self._orders):
-            codes = self._codes[table][order]
+            codes = self._codes[table]
             ahead = behind = np.flatnonzero(order >= since)
             for step in range(1, WINDOW + 1):
                 ahead = ahead[ahead < len(order) - step]
-                ahead = ahead[codes[ahead + step] == codes[ahead]]
+                ahead = ahead[codes[order[ahead + step]] == codes[order[ahead]]]
                 behind = behind[behind >= step]
-                behind = behind[codes[behind - step] == codes[behind]]
+                behind = behind[codes[order[behind - step]] == codes[order[behind]]]
                 if len(ahead) == len(behind) == 0:
                     break
                 old = behind[order[behind - step] < since]  # the pairs of new rows are among those ahead
