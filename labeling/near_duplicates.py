@@ -127,11 +127,12 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def _saved(path: Path, index: NearDuplicates) -> list[str]:
     """Write the index whole or not at all; a disk that takes no more costs the next round time, not this one."""
+    state: dict[str, Any] = dict(index.arrays())
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with part.open("wb") as file:
-            np.savez(file, **index.arrays())
+            np.savez(file, allow_pickle=False, **state)
         part.replace(path)
     except OSError as error:
         if part.exists():
