@@ -8,10 +8,11 @@ from typing import Protocol
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
+from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
 from api import problems
-from api.auth import Access, Role, require
+from api.auth import Access, KeyRing, Role, require
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Frame
 from api.routes import health, keys
@@ -37,12 +38,13 @@ def create_app(
     routers: Iterable[APIRouter] = (),
     open_routers: Iterable[APIRouter] = (),
     checks: Sequence[health.Check] = (),
+    gates: Sequence[Middleware] = (),
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """The app. ``routers`` need at least the role viewer, whatever their routes say; ``open_routers`` need no key.
 
     Routers carry their whole prefix themselves. ``checks`` are what /readyz asks. The app's state holds
-    ``goldfold``, ``metrics`` and ``readiness``.
+    ``goldfold``, ``keyring``, ``metrics`` and ``readiness``. ``gates`` stand before everything but the request's frame.
     """
     settings = goldfold.settings
     app = FastAPI(
@@ -53,9 +55,12 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.goldfold = goldfold
+    app.state.keyring = KeyRing(goldfold.ledger.keys)
     app.state.metrics = Metrics(app.version)
     app.state.readiness = health.Readiness(checks)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    for gate in gates:
+        app.add_middleware(gate.cls, *gate.args, **gate.kwargs)
     app.add_middleware(Frame, metrics=app.state.metrics)  # added last: it is the outermost
     problems.install(app)
     for router in (health.open_router, *open_routers):

@@ -2,6 +2,7 @@
 
 A key reads ``gf_<key id>_<secret>``. The secret is 256 random bits, so one SHA-256 is enough to keep it at rest:
 slow hashes (bcrypt, argon2) protect secrets that can be guessed, and this one cannot be, while every request pays.
+A key that was found live is taken as such for ``FRESH_S`` seconds without asking the ledger again.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Annotated, Any, Protocol
 
+import anyio
+import anyio.to_thread
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
@@ -25,6 +30,8 @@ from labeling.records import ApiKey
 from labeling.store.interfaces import Audit, Keys
 
 KEY_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
+FRESH_S = 2.0
+STRANGERS = 4  # look-ups at a time of keys that were not found live a moment ago
 KEY = re.compile(r"gf_(?P<key_id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -89,6 +96,46 @@ def verify(keys: Keys, plaintext: str) -> ApiKey | None:
     return found if hmac.compare_digest(found.key_hash, wanted) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    key: ApiKey
+    at_s: float
+    revocations: int
+
+
+class KeyRing:
+    """Finds keys in the ledger, and remembers the live ones, so that who asks often costs no look-up each time.
+
+    A key that is revoked through the same ledger opens nothing from then on; one that another process revokes, nothing
+    ``FRESH_S`` seconds later. The ring grows no larger than the number of keys. It is used on one event loop.
+    """
+
+    def __init__(self, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
+        self._strangers = anyio.CapacityLimiter(STRANGERS)
+
+    async def find(self, plaintext: str) -> ApiKey | None:
+        """The live key that ``plaintext`` is, or None."""
+        if not KEY.fullmatch(plaintext):
+            return None
+        name = hash_key(plaintext)
+        seen = self._seen.get(name)
+        # Both are read before the look-up: what is revoked during it, its answer does not know.
+        revocations, now_s = self._keys.revocations, self._clock()
+        if seen is not None and seen.revocations == revocations and now_s - seen.at_s < FRESH_S:
+            return seen.key
+        # Whoever guesses keys waits for others who do, and keeps no key that was live just now from being looked up.
+        limiter = None if seen is not None else self._strangers
+        key = await anyio.to_thread.run_sync(partial(verify, self._keys, plaintext), limiter=limiter)
+        if key is None:
+            self._seen.pop(name, None)
+        else:
+            self._seen[name] = _Seen(key, now_s, revocations)
+        return key
+
+
 bearer = HTTPBearer(auto_error=False, description="An API key: gf_...")
 header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for clients without Bearer.")
 
@@ -99,9 +146,8 @@ async def access(request: Request) -> Access:
     return ledger
 
 
-def authenticate(
+async def authenticate(
     request: Request,
-    ledger: Annotated[Access, Depends(access)],
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     api_key: Annotated[str | None, Depends(header)],
 ) -> ApiKey:
@@ -109,7 +155,8 @@ def authenticate(
     plaintext = authorization.credentials if authorization else api_key
     if not plaintext:
         raise Unauthenticated("no API key: send it as Authorization: Bearer gf_... (or as X-API-Key)")
-    key = verify(ledger.keys, plaintext)
+    ring: KeyRing = request.app.state.keyring
+    key = await ring.find(plaintext)
     if key is None:
         raise Unauthenticated("the API key is not valid: it is mistyped, unknown or revoked")
     request.state.key_id = key.key_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from collections.abc import Callable
@@ -13,7 +14,10 @@ from api.jobs.database import jobs_engine
 from configs.errors import SettingsError
 from configs.scorer_files import judged_policies
 from configs.settings import Settings, hide_password
+from labeling.addresses import look_up, parse_host, refusal
 from labeling.errors import LabelingError
+from labeling.media import MediaReader
+from labeling.media_scorer import BATCH
 from labeling.policies import read_policies
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import open_ledger
@@ -24,6 +28,8 @@ LOW_DISK_BYTES = 2 * 1024**3
 STUDIO_TIMEOUT_S = 10.0
 PORT_TIMEOUT_S = 1.0
 STUDIO_VERSION = "1.23"
+IMAGES_HELD = 2 * BATCH  # one batch is scored while the next one is read
+HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ def run_checks(settings: Settings) -> list[Check]:
         check_lake,
         check_device,
         check_model,
+        check_media,
         check_port,
         check_studio,
     ]
@@ -109,7 +116,7 @@ def check_lake(settings: Settings) -> Check:
         count = LanceLake(settings.lake_uri).count()
     except LabelingError as error:
         return Check("lake", "failed", str(error), "check lake_uri and its rights")
-    return Check("lake", "ok", f"{settings.lake_uri}: {count} items")
+    return Check("lake", "ok", f"{hide_password(settings.lake_uri)}: {count} items")
 
 
 def check_device(settings: Settings) -> Check:
@@ -128,6 +135,38 @@ def check_model(settings: Settings) -> Check:
         return Check("model", "ok", models().describe_model(settings, policies))
     except (ScoringError, SettingsError, LabelingError) as error:
         return Check("model", "failed", str(error), "install the weights, or point encoder / scorer at a local folder")
+
+
+def check_media(settings: Settings) -> Check:
+    """Media can be read from where the settings say: the folder is there, each host is at an address that may be asked,
+    and the images that are held at once fit the machine's memory."""
+    try:
+        MediaReader(settings.media_dir, settings.media_hosts).close()
+    except LabelingError as error:
+        return Check("media", "failed", str(error), "mend the setting that is named")
+    told = [f"below {settings.media_dir}"] if settings.media_dir else []
+    found = ", ".join(["data: URIs", *told, *settings.media_hosts]) + f", up to {settings.media_max_bytes} bytes each"
+    amiss = [fault for entry in settings.media_hosts if (fault := _host_fault(entry))]
+    if amiss:
+        return Check("media", "warning", f"{found}; {'; '.join(amiss)}", "mend media_hosts, or the network's names")
+    held, memory = IMAGES_HELD * settings.media_max_bytes, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if held > memory / 2:
+        told_held = f"{found}; {IMAGES_HELD} are held at once, {held / 1024**3:.1f} of {memory / 1024**3:.1f} GiB"
+        return Check("media", "warning", told_held, "set media_max_bytes lower")
+    return Check("media", "ok", found)
+
+
+def _host_fault(entry: str) -> str:
+    """Why nothing could be fetched from a host of ``media_hosts``, or nothing; no connection is made."""
+    host = parse_host(entry)
+    try:
+        addresses = look_up(host.name, host.port or HTTPS_PORT)
+    except OSError as error:
+        return f"{entry} has no address here ({error.strerror or error})"
+    for address in addresses:
+        if why := refusal(address, private=host.private):
+            return f"{entry} is at {address}, which {why}"
+    return ""
 
 
 def check_port(settings: Settings) -> Check:

@@ -209,7 +209,13 @@ class Goldfold:
     def evaluate(self, model_id: str, golden_version: str | None = None) -> dict[str, Any]:
         """Judge a model on a version's dev partition (default: of the version it was trained on)."""
         judged = evaluate_model(
-            self.ledger, self.lake, self.policies, model_id, golden_version, duplicate_cosine=self.duplicate_cosine
+            self.ledger,
+            self.lake,
+            self.policies,
+            model_id,
+            golden_version,
+            duplicate_cosine=self.duplicate_cosine,
+            reader=lambda head: models().build_head_scorer(self.encoder, head),
         )
         return judged.as_dict()
 

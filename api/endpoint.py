@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from queue import Empty, LifoQueue
+from ssl import SSLContext
+from threading import Lock, Timer
 from time import time
 from typing import Any
 
@@ -19,27 +24,87 @@ MOST_BYTES = 64_000_000  # of one answer
 
 
 class HttpEndpoint:
-    """JSON over one pooled connection, for all threads. The key goes into one header and never into a message."""
+    """JSON over ``connections`` connections that stay open, for all threads. The key goes into one header and never
+    into a message. An answer must be whole within ``timeout_s`` seconds, however it trickles in."""
 
     def __init__(self, url: str, key_env: str | None, timeout_s: float, connections: int) -> None:
         """``key_env``: the environment variable with the key. Raises SettingsError when it is not set."""
         self.name = url
         headers = {"Authorization": f"Bearer {_key(key_env)}"} if key_env else {}
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=limits)
+        self._timeout_s = timeout_s
+        tls = httpx.create_ssl_context()  # one for all: each takes a while to make
+        self._all = [_Connection(url, headers, timeout_s, tls) for _ in range(connections)]
+        self._idle: LifoQueue[_Connection] = LifoQueue()
+        for connection in self._all:
+            self._idle.put(connection)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Reply:
         """As ``Endpoint.post``. A redirect is not followed: it would take the key along."""
         try:
-            with self._client.stream("POST", path, json=body) as response:
-                content = _whole(response)
+            connection = self._idle.get(timeout=self._timeout_s)
+        except Empty:
+            raise RemoteUnreachable(f"{self.name} keeps all connections busy for {self._timeout_s:g} s") from None
+        try:
+            return connection.post(path, body)
         except httpx.HTTPError as error:
-            raise RemoteUnreachable(f"{self.name} does not answer: {type(error).__name__}") from error
-        return Reply(response.status_code, _json(content), _retry_after_s(response.headers))
+            late = f"its answer is not whole after {self._timeout_s:g} s"
+            why = late if connection.is_cut else type(error).__name__
+            raise RemoteUnreachable(f"{self.name} does not answer: {why}") from error
+        finally:
+            self._idle.put(connection)
 
     def close(self) -> None:
         """Give the connections back."""
+        for connection in self._all:
+            connection.close()
+
+
+class _Connection:
+    """One connection, for one request at a time. At ``timeout_s`` it is cut, whatever is being waited for then: a
+    timeout of each read alone would let a slow server keep us for ever."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float, tls: SSLContext) -> None:
+        one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=one, verify=tls)
+        self._timeout_s = timeout_s
+        self._lock = Lock()  # guards what follows: a timer's thread cuts
+        self._stream: Any = None  # as httpx' trace hands it out
+        self.is_cut = False
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """Raises httpx.HTTPError, RemoteUnreachable."""
+        with self._lock:
+            self.is_cut = False
+        timer = Timer(self._timeout_s, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._client.stream("POST", path, json=body, extensions={"trace": self._watch}) as response:
+                content = _whole(response)
+        finally:
+            timer.cancel()
+            timer.join()
+        if self.is_cut:  # where the end of the connection is that of the answer, it looks whole
+            raise httpx.ReadTimeout("cut")
+        return Reply(response.status_code, _json(content), _retry_after_s(response.headers))
+
+    def close(self) -> None:
         self._client.close()
+
+    def _watch(self, event: str, info: dict[str, Any]) -> None:
+        """httpx' trace: take hold of each new stream."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            with self._lock:
+                self._stream, late = info["return_value"], self.is_cut
+            if late:
+                self._cut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.is_cut = True
+            if self._stream is not None:
+                with suppress(OSError):  # it has ended by itself
+                    socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
 def _key(name: str) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import NotFound
-from labeling.scorebook import notes_of, scores_of
+from labeling.scorebook import disagreement_of, notes_of, scores_of
 
 if TYPE_CHECKING:
     from api.composition import Goldfold
 
 
 def shown(goldfold: Goldfold, external_id: str) -> dict[str, Any]:
-    """The item's fields, ``scores`` (scorer version -> policy -> probability) and ``notes`` (embedding version -> what
-    its scores do not say). Raises NotFound."""
+    """The item's fields, ``scores`` (scorer version -> policy -> probability), ``disagreement`` (the same of
+    committees, in nats) and ``notes`` (embedding version -> what its scores do not say). Raises NotFound."""
     known = goldfold.ledger.items.known([external_id]).get(external_id)
     if known is None:
         raise NotFound(f"no item has the external_id {external_id!r}")
@@ -27,5 +27,6 @@ def shown(goldfold: Goldfold, external_id: str) -> dict[str, Any]:
         "text": row["text"],
         "language": row["language"],
         "scores": scores_of(goldfold.lake, known.item_id),
+        "disagreement": disagreement_of(goldfold.lake, known.item_id),
         "notes": notes_of(goldfold.lake, known.item_id),
     }

@@ -102,20 +102,23 @@ def request_id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _known(request: Request, error: Exception) -> ProblemResponse:
-    """An error of a room: its message is meant for the reader."""
-    status = status_of(type(error))
-    if status >= 500:
-        log.warning("request failed", error=type(error).__name__, detail=str(error))
+def known(path: str, request_id: str, error: Exception) -> ProblemResponse:
+    """An error of a room as a problem: its message is meant for the reader."""
     return problem(
-        request.url.path,
-        request_id(request),
-        status,
+        path,
+        request_id,
+        status_of(type(error)),
         str(error),
         kind=slug(type(error)),
         problems=getattr(error, "problems", ()),
         headers=_headers(error),
     )
+
+
+async def _known(request: Request, error: Exception) -> ProblemResponse:
+    if status_of(type(error)) >= 500:
+        log.warning("request failed", error=type(error).__name__, detail=str(error))
+    return known(request.url.path, request_id(request), error)
 
 
 def _headers(error: Exception) -> dict[str, str]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from configs.scorer_files import is_committee
 from configs.settings import Settings
 from labeling.errors import InvalidInput
 from labeling.policies import Policies
 from labeling.rounds import RoundRequest, check_frame, check_request
+from selection.strategies.registry import DISAGREEMENT
 from selection.types import Quota
 
 if TYPE_CHECKING:
@@ -66,4 +68,15 @@ def check_round_here(goldfold: Goldfold, request: Mapping[str, Any]) -> None:
             f"policies: {', '.join(bare)}: the scorer {goldfold.settings.scorer} does not judge it: ask only for "
             f"{', '.join(sorted(judged))}, or give a label of the model that meaning"
         )
+    if request["strategy"] == DISAGREEMENT:
+        _check_committee(goldfold.settings)
     check_frame(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request))
+
+
+def _check_committee(settings: Settings) -> None:
+    if not is_committee(settings.scorer) or settings.cascade is not None:
+        raise InvalidInput(
+            "strategy: disagreement needs a scorer file of kind ensemble or mc-dropout and no cascade, but the setting "
+            f"scorer is {settings.scorer} and cascade is {settings.cascade or 'none'}: change them, or choose another "
+            "strategy"
+        )

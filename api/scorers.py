@@ -14,8 +14,16 @@ import structlog
 
 from api.endpoint import HttpEndpoint
 from configs.errors import SettingsError
-from configs.scorer_files import check_reads, entered, read_scorer, scorer_path
-from configs.scorer_kinds import EmbeddingHeadFile, EnsembleFile, GuardLLMFile, HFText, Remote, ScorerFile
+from configs.scorer_files import check_dropout, check_reads, entered, read_scorer, scorer_path
+from configs.scorer_kinds import (
+    EmbeddingHeadFile,
+    EnsembleFile,
+    GuardLLMFile,
+    HFText,
+    MCDropoutFile,
+    Remote,
+    ScorerFile,
+)
 from configs.settings import Settings
 from labeling.cascade import open_cascade
 from labeling.policies import Policies
@@ -29,6 +37,7 @@ from scoring.guard_llm import GuardLLM
 from scoring.head import Head
 from scoring.hf_classifier import HFClassifier
 from scoring.int8_encoder import Int8Encoder
+from scoring.mc_dropout import MCDropout
 from scoring.model_files import locate
 from scoring.prototypes import prototype_head
 from scoring.remote import Caller, Manners
@@ -146,6 +155,11 @@ def _ensemble(file: EnsembleFile, makings: Makings) -> LakeScorer:
     return Ensemble([build(member, makings) for member in file.members])
 
 
+def _mc_dropout(file: MCDropoutFile, makings: Makings) -> LakeScorer:
+    check_dropout(file, read_scorer(file.scorer, None, makings.beside), str(makings.within[-1]))
+    return MCDropout(build(file.scorer, makings), passes=file.passes, seed=file.seed)
+
+
 def _remote(file: Remote, makings: Makings) -> LakeScorer:
     endpoint = HttpEndpoint(file.url, file.key_env, file.timeout_s, file.concurrency)
     caller = Caller(endpoint, Manners(attempts=file.attempts, concurrency=file.concurrency, batch=file.batch))
@@ -170,6 +184,7 @@ BUILDERS: Mapping[type[ScorerFile], Callable[[Any, Makings], LakeScorer]] = {
     EnsembleFile: _ensemble,
     GuardLLMFile: _guard_llm,
     HFText: _hf_text,
+    MCDropoutFile: _mc_dropout,
     Remote: _remote,
 }
 

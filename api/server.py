@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from api.app import create_app
 from api.errors import NotReady
+from api.online.door import Door
 from api.routes import golden, items, jobs, models, rounds, score, tasks, webhooks
 from api.routes.health import Check
 from api.service import Service
@@ -23,11 +26,18 @@ OPEN_ROUTERS = (webhooks.router,)  # has a secret of its own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
 BACKLOG = 2048
+SWITCH_S = 0.0005  # the model's thread takes the interpreter back after each operation, and waits this long for it
 
 
 def build_app(service: Service) -> FastAPI:
     """The app of a service."""
-    app = create_app(service.goldfold, routers=ROUTERS, open_routers=OPEN_ROUTERS, checks=readiness(service))
+    app = create_app(
+        service.goldfold,
+        routers=ROUTERS,
+        open_routers=OPEN_ROUTERS,
+        checks=readiness(service),
+        gates=[Middleware(Door, path=score.PATH, turn_away=service.online.turn_away)],
+    )
     app.state.service = service
     app.state.metrics.registry.register(service.online.figures)
     return app
@@ -53,11 +63,13 @@ def serve(service: Service, ready: Callable[[], None]) -> None:
     """
     listener = _listen(service)
     ready()
-    before = signal.signal(signal.SIGTERM, _end)
+    before, switch_s = signal.signal(signal.SIGTERM, _end), sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
     try:
         uvicorn.Server(_config(service)).run([listener])
     finally:
         listener.close()
+        sys.setswitchinterval(switch_s)
         signal.signal(signal.SIGTERM, before)
 
 

@@ -1,11 +1,11 @@
 """The scoring engine on a GPU beside sentence-transformers: a script for whoever has a GPU at hand.
 
-    python -m benchmarks.gpu            # the table, within 8 minutes
+    python -m benchmarks.gpu            # the table, within 8 minutes: each model gets the texts that its share allows
     python -m benchmarks.gpu --cpu      # a small run on the CPU, to see that the script works
 
 Needs torch, transformers, sentence-transformers and this checkout, nothing else: both models are made here with random
-weights (the shapes of MiniLM-L6 and RoBERTa-base), texts of 32..256 tokens out of made words; a slow GPU gets fewer
-texts. It checks first that the half-precision scores agree with fp32, and stops with exit status 1 when they do not.
+weights (the shapes of MiniLM-L6 and RoBERTa-base), texts of 32..256 tokens out of made words. The scores are held
+against fp32's, and the exit status is 1 when they do not agree.
 
 Rows, all on one GPU: texts and tokens a second from strings to scores, against sentence-transformers at its best batch
 size in the same precision; the same with padded batches; the share of the matrix rate of the same run (a large square
@@ -40,7 +40,10 @@ PEER_BATCHES = (32, 64, 128, 256, 512)
 STEADY = 2e-3  # how far a probability may move with the batch it is computed in
 CLOSE = 1e-2  # how far it may lie from fp32's
 REPEATS = 3
-PASS_S = 4.0  # what one pass over the texts may take; as much as forty are made for each model
+TOTAL_S = 480.0
+SLACK = 0.7  # of a model's share that is planned for: a first pass at another length allocates and compiles
+PASS_S = 4.0  # what one pass of ours may take: longer ones tell no more
+OURS, PADDED, PEER = 15, 4, 8  # passes over all the texts that ``_measure`` makes with each, at most
 TARGETS = {"speed": 3.0, "matrix share (RoBERTa-base shape)": 0.40, "busy": 0.90}
 BUSY_TEXTS = 4000  # a profile holds every kernel that ran
 
@@ -92,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not asked.cpu and not torch.cuda.is_available():
         print("torch sees no GPU; run with --cpu to try the script itself", file=sys.stderr)
         return 2
+    began = time.perf_counter()
     device = torch.device("cpu" if asked.cpu else "cuda:0")
     size = SMOKE if asked.cpu else GPU
     rate = matrix_rate(device, size.matrix)
@@ -100,9 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     results = []
     with tempfile.TemporaryDirectory() as place:
-        for name in size.models:
-            results.append(_measure(name, Path(place) / name, device, size, rate))
+        for done, name in enumerate(size.models):
+            share_s = (TOTAL_S - (time.perf_counter() - began)) / (len(size.models) - done)
+            results.append(_measure(name, Path(place) / name, device, size, rate, share_s))
             print(_line(results[-1]), flush=True)
+    print(f"{time.perf_counter() - began:.0f} s in all")
     print("targets:", ", ".join(f"{name} >= {value}" for name, value in TARGETS.items()))
     print(json.dumps([asdict(result) for result in results]))
     return 0 if all(r.moved <= STEADY and r.furthest <= CLOSE for r in results) else 1
@@ -114,18 +120,23 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _measure(name: str, folder: Path, device: torch.device, size: Size, rate: float) -> Result:
+def _measure(name: str, folder: Path, device: torch.device, size: Size, rate: float, share_s: float) -> Result:
+    """One model's row, in about ``share_s`` seconds."""
+    until = time.perf_counter() + share_s
     rng = np.random.default_rng(0)
     words = made_words(rng)
     model = build(name, folder, words)
     scorer, encoder = _scorer(folder, device)
+    padded = _scorer(folder, device, packed=False)[0]
+    peer = SentenceTransformer(str(folder), device=str(device), model_kwargs={"dtype": inference_dtype(device)})
     texts = made_texts(words, size.texts, rng)
-    moved = instability(scorer, texts[: size.checked])
-    furthest = disagreement(scorer, folder, device, texts[: size.checked])
-    texts = texts[: affordable(_ours(scorer, texts[: size.checked]), size.checked, device)]
+    some = texts[: size.checked]
+    moved, furthest = instability(scorer, some), disagreement(scorer, folder, device, some)
+    works = (_ours(scorer, some), _ours(padded, some), _theirs(peer, some, size.peer_batches[0]))
+    ours_s, padded_s, peer_s = (_median_seconds(work, device) / len(some) for work in works)
+    texts = texts[: max(len(some), affordable(ours_s, padded_s, peer_s, until - time.perf_counter()))]
     lengths = [len(row["input_ids"]) for row in encoder.tokenize(texts)]
     seconds = _median_seconds(_ours(scorer, texts), device)
-    peer = SentenceTransformer(str(folder), device=str(device), model_kwargs={"dtype": inference_dtype(device)})
     batch, peer_seconds = _best_peer(peer, texts, size.peer_batches, device)
     return Result(
         model=name,
@@ -135,7 +146,7 @@ def _measure(name: str, folder: Path, device: torch.device, size: Size, rate: fl
         packed=encoder.packed,
         texts_s=len(texts) / seconds,
         tokens_s=sum(lengths) / seconds,
-        padded_texts_s=len(texts) / _median_seconds(_ours(_scorer(folder, device, packed=False)[0], texts), device),
+        padded_texts_s=len(texts) / _median_seconds(_ours(padded, texts), device),
         peer_texts_s=len(texts) / peer_seconds,
         peer_batch=batch,
         speed=peer_seconds / seconds,
@@ -152,9 +163,14 @@ def _ours(scorer: EmbeddingHead, texts: list[str]) -> Callable[[], object]:
     return lambda: scorer.score(ids, texts)
 
 
-def affordable(work: Callable[[], object], texts: int, device: torch.device) -> int:
-    """How many texts one pass of ``PASS_S`` may hold, if it goes as ``work`` over ``texts`` of them does."""
-    return max(texts, int(PASS_S / _median_seconds(work, device) * texts))
+def _theirs(peer: SentenceTransformer, texts: list[str], batch: int) -> Callable[[], object]:
+    return lambda: peer.encode(texts, batch_size=batch, show_progress_bar=False)
+
+
+def affordable(ours_s: float, padded_s: float, peer_s: float, left_s: float) -> int:
+    """How many texts all passes of ``_measure`` may be made over in ``left_s`` seconds, at so many seconds a text."""
+    each_s = OURS * ours_s + PADDED * padded_s + PEER * peer_s
+    return int(min(SLACK * left_s / each_s, PASS_S / ours_s))
 
 
 def hidden_share(
@@ -176,14 +192,10 @@ def _best_peer(
     peer: SentenceTransformer, texts: list[str], batches: Sequence[int], device: torch.device
 ) -> tuple[int, float]:
     """The best batch size on a part of the texts, and its seconds for all of them."""
-
-    def work(some: list[str], size: int) -> Callable[[], object]:
-        return lambda: peer.encode(some, batch_size=size, show_progress_bar=False)
-
     part = texts[: max(len(texts) // 5, min(batches))]
-    timed = {size: _median_seconds(work(part, size), device) for size in batches}
+    timed = {size: _median_seconds(_theirs(peer, part, size), device) for size in batches}
     best = min(timed, key=lambda size: timed[size])
-    return best, _median_seconds(work(texts, best), device)
+    return best, _median_seconds(_theirs(peer, texts, best), device)
 
 
 def _median_seconds(work: Callable[[], object], device: torch.device) -> float:

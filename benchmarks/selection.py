@@ -1,4 +1,5 @@
-"""A round over 100,000 items: what it costs, and its diversity step beside scikit-learn's MiniBatchKMeans.
+"""A round over 100,000 items: what it costs, its diversity step beside scikit-learn's MiniBatchKMeans, and the ranked
+batch beside modAL's.
 
 The pool is made: 384 dimensions in 3,000 uneven clusters, 2 % planted near-copies, eight policies. Each round runs
 in a process of its own, so that memory is that of the round alone: the peak above what the pool itself holds.
@@ -6,19 +7,26 @@ in a process of its own, so that memory is that of the round alone: the peak abo
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import numpy.typing as npt
+from modAL.batch import ranked_batch
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from benchmarks.process import forget_peak, in_own_process, peak_mib, timed
 from benchmarks.row import Row, hardware
 from selection.diversity import spread
+from selection.hashing import F64
 from selection.select import select
+from selection.strategies.ranked_batch import rank
 from selection.types import F32, Lane, Plan, Pool
 
 ITEMS, DIMENSIONS, POLICIES, BUDGET = 100_000, 384, 8, 500
 SHORTLIST = 20 * BUDGET
+RANKED, LABELLED = 100, 50  # picks of 10,000, and what is labelled before
+MODAL = "modAL ranked_batch, the same picks, one thread as ours"
 PEER = "scikit-learn MiniBatchKMeans, one thread as ours"
 NAMES = (
     "selection_round_100k_cpu",
@@ -26,15 +34,17 @@ NAMES = (
     "selection_round_100k_peak_memory",
     "selection_diversity_10k",
     "selection_diversity_10k_coverage",
+    "selection_ranked_batch_10k",
 )
 
 Rows = npt.NDArray[np.int64]
 
 
 def rows() -> list[Row]:
-    """The figures of one round and of its diversity step, best of three."""
+    """The figures of one round, of its diversity step and of the ranked batch, best of three."""
     cpu_s, wall_s, peak_mib = in_own_process(measure_round)
     ours, theirs, spread_ours, spread_theirs = in_own_process(measure_diversity)
+    ranked_ours, ranked_theirs = in_own_process(measure_ranked_batch)
     return [
         Row("selection_round_100k_cpu", cpu_s, "CPU s", target="<= 15 CPU s", hardware=hardware()),
         Row("selection_round_100k_wall", wall_s, "s", target="<= 60 s", hardware=hardware()),
@@ -47,6 +57,16 @@ def rows() -> list[Row]:
             PEER,
             spread_theirs,
             spread_ours / spread_theirs,
+            hardware=hardware(),
+        ),
+        Row(
+            "selection_ranked_batch_10k",
+            ranked_ours,
+            "CPU s",
+            MODAL,
+            ranked_theirs,
+            ranked_theirs / ranked_ours,
+            target=">= 45x the peer",
             hardware=hardware(),
         ),
     ]
@@ -98,6 +118,28 @@ def measure_diversity() -> tuple[float, ...]:
     theirs = min(timed(lambda: _peer(shortlist))[0] for _ in range(3))
     covered = (_coverage(shortlist, rows) for rows in (spread(shortlist, BUDGET, seed=1).rows, _peer(shortlist)))
     return ours, theirs, *covered
+
+
+def measure_ranked_batch(items: int = 10_000, picks: int = RANKED) -> tuple[float, ...]:
+    """CPU s of ours (best of three) and of modAL (once: it takes seconds) for the same picks in the same order."""
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((300, DIMENSIONS))
+    near = rng.integers(0, len(centres), items + LABELLED)
+    vectors = _unit((centres[near] + 0.8 * rng.standard_normal((len(near), DIMENSIONS))).astype(np.float32))
+    p = rng.random(items)
+    pool, labelled, uncertainty = vectors[:items], vectors[items : items + LABELLED], np.minimum(p, 1.0 - p)
+    with threadpool_limits(1):
+        ours = min(timed(lambda: rank(pool, uncertainty, picks, labelled))[0] for _ in range(3))
+        theirs, _ = timed(lambda: _modal(pool, uncertainty, picks, labelled))
+        same = rank(pool, uncertainty, picks, labelled).tolist() == _modal(pool, uncertainty, picks, labelled).tolist()
+    if not same:
+        raise RuntimeError("modAL's ranked batch and ours differ in their picks, so their times do not compare")
+    return ours, theirs
+
+
+def _modal(pool: F32, uncertainty: F64, picks: int, labelled: F32) -> Rows:
+    learner = SimpleNamespace(X_training=labelled, on_transformed=False)
+    return np.asarray(ranked_batch(learner, pool, uncertainty, picks, "euclidean", None)[0], dtype=np.int64)
 
 
 def _peer(shortlist: F32) -> Rows:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from configs.errors import SettingsError
 from configs.files import explain, local, read_mapping, refuse_unknown
-from configs.scorer_kinds import KINDS, EnsembleFile, ScorerFile, VideoFramesFile
+from configs.scorer_kinds import KINDS, EnsembleFile, HFText, MCDropoutFile, ScorerFile, VideoFramesFile
 
 PACKAGED_SCORERS = Path(__file__).parent / "scorers"
 
@@ -69,7 +69,8 @@ def judged_policies(
     within: tuple[Path, ...] = (),
 ) -> frozenset[str]:
     """The policies that the scorer of a file judges, told without loading a model. Raises SettingsError as
-    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer;
+    ``read_scorer`` does, also for the files that it names: an ensemble's members, a video's image and text scorer,
+    what is read under dropout;
     and for a scorer that is not for ``reads`` (text, image or video; None: any). ``within``: the files that led
     here."""
     inside = entered(scorer_path(named, beside), within)
@@ -82,7 +83,9 @@ def judged_policies(
         return frozenset(policies) if judged is None else judged
     path = scorer_path(named, beside)
     for part, reads in parts:
-        check_reads(read_scorer(part, None, path.parent), reads, f"{path}: {part}")
+        inner = read_scorer(part, None, path.parent)
+        check_reads(inner, reads, f"{path}: {part}")
+        check_dropout(file, inner, str(path))
     return frozenset.union(*(judged_policies(part, policies, path.parent, within=inside) for part, _ in parts))
 
 
@@ -103,10 +106,24 @@ def check_reads(file: ScorerFile, reads: str, source: str) -> None:
         raise SettingsError(f"{source}: kind {file.kind} reads {file.reads}s; name a scorer file for {reads}s here")
 
 
+def check_dropout(file: ScorerFile, inner: ScorerFile, source: str) -> None:
+    """Raises SettingsError when a file of kind mc-dropout names another scorer than a classifier of its own: dropout in
+    the deployment's encoder would reach whoever else reads with it."""
+    if isinstance(file, MCDropoutFile) and not isinstance(inner, HFText):
+        raise SettingsError(f"{source}: scorer: {file.scorer} is of kind {inner.kind}; name one of kind hf-text")
+
+
+def is_committee(named: Path | str) -> bool:
+    """Whether the scorer of a file says how far its members differ. Raises SettingsError as ``read_scorer`` does."""
+    return isinstance(read_scorer(named), EnsembleFile | MCDropoutFile)
+
+
 def _parts(file: ScorerFile) -> list[tuple[str, str]]:
     """The scorer files that a file names, and what each of them must read."""
     if isinstance(file, EnsembleFile):
         return [(member, "text") for member in file.members]
+    if isinstance(file, MCDropoutFile):
+        return [(file.scorer, "text")]
     if isinstance(file, VideoFramesFile):
         return [(file.images, "image"), *([(file.transcript, "text")] if file.transcript else [])]
     return []

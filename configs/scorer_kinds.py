@@ -125,6 +125,18 @@ class EnsembleFile(ScorerFile):
     )
 
 
+class MCDropoutFile(ScorerFile):
+    """The mean of several passes of one transformers classifier, each with other units dropped; how far the passes
+    differ says how unsure the model is of itself. A pass drops the same units for every text."""
+
+    kind: Literal["mc-dropout"] = Field(description="One classifier several times, under dropout.")
+    scorer: Name = Field(
+        description="Scorer file of the classifier, of kind hf-text: a packaged one, or a path (relative to this file)."
+    )
+    passes: int = Field(default=8, ge=2, le=100, description="Passes; each costs as much as the classifier alone.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Draws which units each pass drops.")
+
+
 class GuardLLMFile(HubModel):
     """A causal language model that judges each text against the words of the policy files themselves, so that a new
     policy needs no training. See "Guard models" below."""
@@ -170,7 +182,9 @@ class Remote(ScorerFile):
     embeddings: Name | None = Field(
         default=None, description="The service's embedding model; none: the setting encoder, on this machine."
     )
-    timeout_s: float = Field(default=30.0, gt=0, description="Seconds to wait for one answer.")
+    timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds that one answer may take, from the request to its last byte."
+    )
     attempts: int = Field(default=6, ge=1, description="Tries of one request, with growing waits in between.")
     concurrency: int = Field(default=4, ge=1, le=64, description="Requests at a time.")
     batch: int = Field(default=32, ge=1, le=2048, description="Texts in one request.")
@@ -267,6 +281,7 @@ KINDS: dict[str, type[ScorerFile]] = {
     "hf-text": HFText,
     "guard-llm": GuardLLMFile,
     "ensemble": EnsembleFile,
+    "mc-dropout": MCDropoutFile,
     "remote": Remote,
     "opennsfw": OpenNSFWFile,
     "hf-image": HFImage,

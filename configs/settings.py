@@ -11,7 +11,7 @@ import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -39,13 +39,14 @@ PartitionName = Literal["train", "calibration", "dev", "sealed", "anchor"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+PASSWORD = re.compile(r"(?<=://)([^:/@?#]*):.*@")  # to the last @: whoever forgot to escape a password is not exposed
+SECRET_QUERY = re.compile(r"(?i)([?&;][^=&;]*(?:pass|secret|token|key|sig)[^=&;]*=)[^&;#]*")
+
+
 def hide_password(url: str) -> str:
-    """The URL with its password, if any, replaced by ``***``."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+    """The URL with its password, and what its query says of secrets, if any, replaced by ``***``."""
+    hidden = PASSWORD.sub(r"\1:***@", url)
+    return SECRET_QUERY.sub(r"\1***", hidden) if "://" in url else url
 
 
 def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
@@ -70,8 +71,8 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host  # an IPv6 address
 
 
-# A database URL may hold a password: it is shown masked wherever the settings are printed or dumped.
-DatabaseUrl = Annotated[str, Field(min_length=1), PlainSerializer(hide_password)]
+# Such a URL may hold a password: it is shown masked wherever the settings are printed or dumped.
+SecretUrl = Annotated[str, Field(min_length=1), PlainSerializer(hide_password)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 
 
@@ -94,18 +95,17 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(default=Path("data"), description="Folder for everything Goldfold keeps on this machine.")
-    ledger_url: DatabaseUrl = Field(
+    ledger_url: SecretUrl = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir']}/ledger.db",
         description="SQLAlchemy URL of the ledger; postgresql+psycopg://user:password@host/name in production.",
         json_schema_extra=_shown("sqlite in data_dir"),
     )
-    lake_uri: str = Field(
+    lake_uri: SecretUrl = Field(
         default_factory=lambda data: str(data["data_dir"] / "lake"),
-        min_length=1,
         description="Folder or object-storage URI (s3://bucket/prefix) of the lake.",
         json_schema_extra=_shown("data_dir/lake"),
     )
-    jobs_url: DatabaseUrl = Field(
+    jobs_url: SecretUrl = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir']}/jobs.db",
         description="SQLAlchemy URL of the durable jobs' own database.",
         json_schema_extra=_shown("sqlite in data_dir"),
@@ -271,7 +271,7 @@ class Settings(BaseSettings):
         return self
 
     def __repr_args__(self) -> Any:
-        masked = {"ledger_url", "jobs_url"}
+        masked = {"ledger_url", "jobs_url", "lake_uri"}
         return [(k, hide_password(v) if k in masked else v) for k, v in super().__repr_args__() if k]
 
     @classmethod

@@ -247,10 +247,11 @@ def _plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
 
 
 def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
-    """A pool to hold a plan against before its items are known; every language of a quota may still come."""
+    """A pool to hold a plan against before its items are known; every language of a quota may still come, and
+    disagreement."""
     nothing = np.zeros((0, len(policies)), np.float32)
     languages = tuple(quota.value for quota in quotas if quota.key == "language")
-    return Pool((), tuple(policies), nothing, nothing, nothing.astype(np.bool_), languages)
+    return Pool((), tuple(policies), nothing, nothing, nothing.astype(np.bool_), languages, nothing)
 
 
 def _grouped(
@@ -306,6 +307,7 @@ def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) 
         embeddings=sheet.embeddings,
         eligible=eligible,
         languages=tuple(table["language"].to_pylist()),
+        disagreement=None if sheet.disagreement is None else np.ascontiguousarray(sheet.disagreement[:, columns]),
     )
 
 

@@ -2,8 +2,9 @@
 
 Column groups: ``embeddings-<embedding version>`` (column ``embedding``; no row for an item that the scorer made none
 for), ``notes-<embedding version>`` (column ``note``: the item was scored from more than its embedding, so it is never
-scored from that alone), ``scores-<scorer version>`` (one column per policy) and ``failures-<scorer version>`` (column
-``reason``) for items that this scorer could not score.
+scored from that alone), ``scores-<scorer version>`` (one column per policy), ``disagreement-<scorer version>`` (the
+same columns, where the scorer is a committee) and ``failures-<scorer version>`` (column ``reason``) for items that
+this scorer could not score.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from labeling.store.interfaces import ITEMS, Gap, Lake
 from scoring.base import Scorer, Scores
 
 SCORES = "scores-"
+DISAGREEMENT = "disagreement-"
 FAILURES = "failures-"
 NOTES = "notes-"
 TEXTS = {"modality": "text"}
@@ -69,6 +71,8 @@ class Sheet:
     """Scores and embeddings of n items, row i belonging to ``ids[i]``; shapes and dtypes as in ``Scores``. An item
     with a score and without an embedding has a zero row (of one column where no item has an embedding).
 
+    ``disagreement`` is None where the lake lacks it for an item, as it does when the scorer is no committee.
+
     Of the items asked for, ``failed`` could not be scored by this scorer and ``waiting`` were not tried yet."""
 
     ids: tuple[str, ...]
@@ -77,6 +81,7 @@ class Sheet:
     embeddings: F16
     failed: int = 0
     waiting: int = 0
+    disagreement: F32 | None = None
 
 
 def embedding_group(scorer: Named) -> str:
@@ -85,6 +90,10 @@ def embedding_group(scorer: Named) -> str:
 
 def score_group(scorer: Named) -> str:
     return f"{SCORES}{scorer.version}"
+
+
+def disagreement_group(scorer: Named) -> str:
+    return f"{DISAGREEMENT}{scorer.version}"
 
 
 def failure_group(scorer: Named) -> str:
@@ -111,18 +120,24 @@ def _ids_in(gap: Gap) -> list[str]:
 
 def keep(add: Add, scorer: Named, scores: Scores, *, embeddings: bool) -> None:
     """Write what a scorer said: notes first, since a kept embedding without its note would be taken for the whole text,
-    then ``embeddings`` when asked to, scores and failures, but for those that are ``passing``: these items are tried
-    again by the next run. Each is one commit; rows already there are skipped."""
+    then ``embeddings`` when asked to, disagreement, scores (which say that the item is done) and failures, but for
+    those that are ``passing``: these items are tried again by the next run. Each is one commit; rows already there are
+    skipped."""
     keep_notes(add, scorer, scores)
     if embeddings:
         keep_embeddings(add, scorer, scores)
+    if scores.ids and scores.disagreement is not None:
+        add(disagreement_group(scorer), scores.ids, _by_policy(scores.policies, scores.disagreement))
     if scores.ids:
-        columns = {p: pa.array(scores.probabilities[:, j]) for j, p in enumerate(scores.policies)}
-        add(score_group(scorer), scores.ids, columns)
+        add(score_group(scorer), scores.ids, _by_policy(scores.policies, scores.probabilities))
     lasting = [failure for failure in scores.failures if not failure.passing]
     if lasting:
         reasons = pa.array([failure.reason for failure in lasting], pa.string())
         add(failure_group(scorer), [failure.item_id for failure in lasting], {"reason": reasons})
+
+
+def _by_policy(policies: Sequence[str], values: F32) -> dict[str, pa.Array]:
+    return {policy: pa.array(values[:, j]) for j, policy in enumerate(policies)}
 
 
 def whole(scores: Scores, asked: Sequence[str]) -> Scores:
@@ -186,9 +201,16 @@ def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> Sheet
     if not ids:
         empty = np.zeros((0, len(scorer.policies)), np.float32)
         return Sheet((), scorer.policies, empty, np.zeros((0, 0), np.float16), failed, waiting)
-    table = lake.take(ids, list(scorer.policies), score_group(scorer))
-    probabilities = np.column_stack([table[p].to_numpy() for p in scorer.policies]).astype(np.float32, copy=False)
-    return Sheet(ids, scorer.policies, probabilities, _rows(lake, scorer, ids), failed, waiting)
+    probabilities = _values(lake, scorer, ids, score_group(scorer))
+    told = disagreement_group(scorer)
+    disagreement = _values(lake, scorer, ids, told) if len(_having(lake, told, ids)) == len(ids) else None
+    return Sheet(ids, scorer.policies, probabilities, _rows(lake, scorer, ids), failed, waiting, disagreement)
+
+
+def _values(lake: Lake, scorer: LakeScorer, ids: Sequence[str], group: str) -> F32:
+    """(n, k) of a group with one column a policy."""
+    table = lake.take(ids, list(scorer.policies), group)
+    return np.column_stack([table[p].to_numpy() for p in scorer.policies]).astype(np.float32, copy=False)
 
 
 def _rows(lake: Lake, scorer: LakeScorer, ids: Sequence[str]) -> F16:
@@ -235,9 +257,14 @@ def matrix(column: pa.ChunkedArray) -> F16:
 
 def scores_of(lake: Lake, item_id: str) -> dict[str, dict[str, float]]:
     """Every score an item has: scorer version -> policy -> probability."""
-    return {
-        version: {name: float(p) for name, p in row.items()} for version, row in _rows_of(lake, SCORES, item_id).items()
-    }
+    found = _rows_of(lake, SCORES, item_id)
+    return {version: {name: float(p) for name, p in row.items()} for version, row in found.items()}
+
+
+def disagreement_of(lake: Lake, item_id: str) -> dict[str, dict[str, float]]:
+    """How far the members of each committee that scored it differ: scorer version -> policy -> BALD in nats."""
+    found = _rows_of(lake, DISAGREEMENT, item_id)
+    return {version: {name: float(value) for name, value in row.items()} for version, row in found.items()}
 
 
 def notes_of(lake: Lake, item_id: str) -> dict[str, str]:

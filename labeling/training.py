@@ -7,7 +7,7 @@ folder for each calibration (``labeling.calibration``); the ledger says which of
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,14 +24,16 @@ from labeling.golden.vectors import LakeVectors
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
-from labeling.scorebook import F16, embeddings
+from labeling.scorebook import F16, NOTES, embeddings
 from labeling.store.interfaces import Audit, Golden, Lake, Models
+from scoring.base import Scorer
 from scoring.calibration import Calibrator
 from scoring.errors import ModelRefused
 from scoring.head import Head
 from scoring.training import TrainedHead, train_head
 
 F32 = npt.NDArray[np.float32]
+Reader = Callable[[Head], Scorer]  # the scorer that reads texts with a head
 CALIBRATION = "calibration"  # the key of a model's metrics that says which calibration is in force
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -181,13 +183,15 @@ def evaluate_model(
     model_id: str,
     golden_version: str | None = None,
     duplicate_cosine: float = DUPLICATE_COSINE,
+    reader: Reader | None = None,
 ) -> Evaluation:
     """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result.
 
     Another version may hold in ``dev`` what this model learnt (groups that merged since): such items are left out and
-    counted. A calibration that is in force is judged with the model, and named. All is judged by kept embeddings, so a
-    text that was read in windows is judged by their mean; its scores elsewhere are their highest. Raises NothingToDo
-    when no item is left.
+    counted. A calibration that is in force is judged with the model, and named. Items are judged by kept embeddings; a
+    text with a note, such as one read in windows, whose highest score counts, is read again by ``reader``'s scorer, as
+    a round's scorer reads it. Raises NothingToDo when no item is left or such a text cannot be read, ValueError for one
+    without a reader, ModelRefused where the reader's encoder is not the head's.
     """
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version
@@ -201,7 +205,7 @@ def evaluate_model(
         raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
     ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
-    probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
+    probabilities = _as_scored(lake, head, ids, reader)
     if calibrator is not None:
         probabilities = calibrator.apply(head.policies, probabilities)
     result = evaluate(
@@ -221,6 +225,26 @@ def evaluate_model(
     )
     stores.models.set_metrics(model_id, result.as_dict())
     return result
+
+
+def _as_scored(lake: Lake, head: Head, ids: Sequence[str], reader: Reader | None) -> F32:
+    """(n, k) what the head's scorer says of each item, before any calibration."""
+    probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
+    noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
+    places = [place for place, item_id in enumerate(ids) if item_id in noted]
+    if not places:
+        return probabilities
+    if reader is None:
+        raise ValueError(f"item {ids[places[0]]!r} was scored from more than its embedding; give a reader")
+    asked = [ids[place] for place in places]
+    scores = reader(head).score(asked, lake.take(asked, ["text"])["text"].to_pylist())
+    if scores.failures:
+        failure = scores.failures[0]
+        raise NothingToDo(
+            f"item {failure.item_id!r} of the dev partition cannot be read again: {failure.reason}; mend that first"
+        )
+    probabilities[places] = scores.probabilities
+    return probabilities
 
 
 def unlearnt(

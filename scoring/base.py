@@ -41,6 +41,8 @@ class Scores:
 
     ``probabilities`` (n, k) float32 in [0, 1]: P(item violates policy j); columns as in ``policies``.
     ``embeddings`` (n, d) float16, L2-normalised rows.
+    ``disagreement`` (n, k) float32 in [0, ln 2], from a committee only: how far its members differ about a pair, as
+    BALD in nats (``scoring.disagreement``), of what the members said before any calibration.
     """
 
     ids: tuple[str, ...]
@@ -49,6 +51,7 @@ class Scores:
     embeddings: npt.NDArray[np.float16]
     failures: tuple[Failure, ...] = ()
     notes: tuple[Note, ...] = ()
+    disagreement: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ def bald(members: npt.NDArray[np.floating[Any]]) -> F64:
     return np.asarray(np.clip(information, 0, LN_2), np.float64)
 
 
+def told_of(members: npt.NDArray[np.floating[Any]]) -> F32:
+    """(m, n, k) to ``Scores.disagreement``: ``bald`` as float32."""
+    return bald(members).astype(np.float32)
+
+
 def mean_of(members: npt.NDArray[np.floating[Any]]) -> F32:
     """(m, n, k) to (n, k) float32, to the bit the same in any order of the members."""
     return np.asarray(np.clip(_canonical(members).mean(axis=0), 0, 1), np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.base import Failure, Note, Progress, Scorer, Scores
-from scoring.disagreement import CommitteeScores, Disagreement, disagreement, mean_of
+from scoring.disagreement import CommitteeScores, Disagreement, disagreement, mean_of, told_of
 from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Encoder
 from scoring.head import Head
@@ -31,7 +31,7 @@ class Ensemble:
         self.members = tuple(members)
         self.policies = _common_policies([member.policies for member in self.members])
         self.name = "mean of " + ", ".join(member.name for member in self.members)
-        self.version = _hash("ensemble", [member.version for member in self.members])
+        self.version = committee_version("ensemble with disagreement", [member.version for member in self.members])
         self.embedding_version = str(getattr(self.members[0], "embedding_version", self.members[0].version))
 
     @property
@@ -41,11 +41,11 @@ class Ensemble:
 
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> CommitteeScores:
         """As ``Scorer.score``."""
-        poll = _Poll(dict(zip(ids, texts, strict=False)), len(self.members), progress)
+        poll = Poll(dict(zip(ids, texts, strict=False)), len(self.members), progress)
         for place, member in enumerate(self.members):
             left = list(poll.alive) if place else ids  # the first is asked as we were, so that it checks the question
             wanted = [poll.alive[item] for item in left] if place else texts
-            poll.hear(f"member {place + 1} ({member.name})", member.score(left, wanted, poll.listener(place)))
+            poll.hear(f"member {place + 1} ({member.name}): ", member.score(left, wanted, poll.listener(place)))
         return poll.result(self.policies)
 
     def disagreement(self, scores: CommitteeScores, thresholds: Mapping[str, float]) -> Disagreement:
@@ -54,8 +54,9 @@ class Ensemble:
 
 
 @dataclass
-class _Poll:
-    """Members answer one after the other; ``alive`` (id -> text) is what each of them could score so far."""
+class Poll:
+    """A committee's answers. Members answer one after the other; ``alive`` (id -> text) is what each of them could
+    score so far."""
 
     alive: dict[str, str]
     members: int
@@ -75,16 +76,19 @@ class _Poll:
             return None
         return lambda done, total: hear((place * whole + done + whole - total) // self.members, whole)
 
-    def hear(self, member: str, answer: Scores) -> None:
+    def hear(self, who: str, answer: Scores) -> None:
+        """Take a member's answer; ``who``, such as "member 1: ", stands before what it says of its own."""
         self.answers.append(answer)
-        self.failures += [Failure(failure.item_id, f"{member}: {failure.reason}") for failure in answer.failures]
-        self.notes += [Note(note.item_id, f"{member}: {note.text}") for note in answer.notes]
+        self.failures += [Failure(failure.item_id, f"{who}{failure.reason}") for failure in answer.failures]
+        self.notes += [Note(note.item_id, f"{who}{note.text}") for note in answer.notes]
         scored = set(answer.ids)
         self.alive = {item: text for item, text in self.alive.items() if item in scored}
 
-    def result(self, policies: tuple[str, ...]) -> CommitteeScores:
+    def result(self, policies: tuple[str, ...], *, first: int = 0) -> CommitteeScores:
+        """The embeddings of the first who answered, and the mean of those from place ``first`` on."""
         kept = [[place for place, item in enumerate(answer.ids) if item in self.alive] for answer in self.answers]
-        members = np.stack([answer.probabilities[rows] for answer, rows in zip(self.answers, kept, strict=True)])
+        told = [answer.probabilities[rows] for answer, rows in zip(self.answers, kept, strict=True)]
+        members = np.stack(told[first:])
         place = {item: i for i, item in enumerate(self.asked)}
         return CommitteeScores(
             ids=tuple(self.alive),
@@ -93,6 +97,7 @@ class _Poll:
             embeddings=self.answers[0].embeddings[kept[0]],
             failures=tuple(sorted(self.failures, key=lambda failure: place[failure.item_id])),
             notes=tuple(note for note in self.notes if note.item_id in self.alive),
+            disagreement=told_of(members),
             members=members,
         )
 
@@ -106,7 +111,7 @@ class HeadCommittee:
         self.heads = tuple(heads)
         self.policies = _common_policies([EmbeddingHead(encoder, head).policies for head in self.heads])
         self.name = f"{encoder.name} + {len(self.heads)} heads"
-        self.version = _hash("heads", [encoder.version, *sorted(head.version for head in self.heads)])
+        self.version = committee_version("heads", [encoder.version, *sorted(head.version for head in self.heads)])
         self.embedding_version = encoder.version
 
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> CommitteeScores:
@@ -114,7 +119,13 @@ class HeadCommittee:
         found = self.encoder.encode(ids, texts, progress)
         members = self._opinions(found.vectors)
         return CommitteeScores(
-            found.ids, self.policies, mean_of(members), found.vectors, found.failures, members=members
+            found.ids,
+            self.policies,
+            mean_of(members),
+            found.vectors,
+            found.failures,
+            disagreement=told_of(members),
+            members=members,
         )
 
     def opinions(self, embeddings: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
@@ -141,5 +152,6 @@ def _common_policies(found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return found[0]
 
 
-def _hash(kind: str, versions: Sequence[str]) -> str:
+def committee_version(kind: str, versions: Sequence[str]) -> str:
+    """The version of a committee of that kind, out of its members' versions and its settings."""
     return hashlib.sha256(json.dumps([kind, *versions]).encode()).hexdigest()[:VERSION_LENGTH]

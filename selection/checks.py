@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import BadPlan, BadPool
-from selection.strategies.registry import STRATEGIES
+from selection.strategies.registry import DISAGREEMENT, STRATEGIES
 from selection.types import LANES, Lane, Plan, Pool, Quota
 
 T = TypeVar("T")
 
 _NORM_SLACK = 0.01  # float16 rows are this close to length 1 with room to spare
+_MOST_BALD = math.log(2)
 _CHUNK_ROWS = 8192
 
 
@@ -39,7 +40,10 @@ def check_pool(pool: Pool) -> None:
     for row, tag in enumerate(pool.languages):
         if not tag:
             raise BadPool(f"languages: {_where(pool, row)} has no tag (use 'und' where the language is unknown)")
-    _probabilities(pool)
+    _numbers(pool, "probabilities", pool.probabilities, 1.0)
+    if pool.disagreement is not None:
+        _shape("disagreement", pool.disagreement, (n, k), np.floating)
+        _numbers(pool, "disagreement", pool.disagreement, _MOST_BALD)
     _lengths(pool)
 
 
@@ -48,6 +52,11 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     if plan.budget <= 0:
         raise BadPlan(f"budget: must be at least 1, found {plan.budget}")
     _lanes(plan.lanes)
+    if pool.disagreement is None and any(DISAGREEMENT in STRATEGIES[lane.strategy].needs for lane in plan.lanes):
+        raise BadPlan(
+            "lanes: uncertain: strategy 'disagreement' needs scores of a committee, and these have no disagreement: "
+            "score with an ensemble or under dropout, without a cascade, or choose another strategy"
+        )
     _of_every_policy("thresholds", plan.thresholds, pool, high=1.0)
     _of_every_policy("severities", plan.severities, pool, high=math.inf)
     _between("risk_floor", plan.risk_floor, 1.0)
@@ -85,12 +94,12 @@ def _shape(field: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], k
         raise BadPool(f"{field}: expected {kind.__name__}, found {array.dtype}")
 
 
-def _probabilities(pool: Pool) -> None:
-    inside = (pool.probabilities >= 0) & (pool.probabilities <= 1)  # False for NaN too
+def _numbers(pool: Pool, field: str, values: npt.NDArray[np.floating], most: float) -> None:
+    inside = (values >= 0) & (values <= np.float32(most))  # False for NaN too
     if not inside.all():
         row, column = np.argwhere(~inside)[0]
-        value, policy = pool.probabilities[row, column], pool.policies[column]
-        raise BadPool(f"probabilities: {_where(pool, int(row))} has {value} for {policy!r}; expected 0 to 1")
+        value, policy = values[row, column], pool.policies[column]
+        raise BadPool(f"{field}: {_where(pool, int(row))} has {value} for {policy!r}; expected 0 to {most:g}")
 
 
 def _lengths(pool: Pool) -> None:

@@ -39,7 +39,7 @@ def spread(embeddings: F16 | F32, n: int, seed: int) -> Spread:
     labels = near_duplicate_groups(embeddings, 1.0)
     made = embeddings.any(axis=1)  # items without an embedding are one point, at the origin
     distinct = int(np.count_nonzero((labels == np.arange(m)) & made)) + int(not made.all())
-    clusters = _kmeans(embeddings.astype(np.float32), min(n, distinct), seed)
+    clusters = kmeans(embeddings.astype(np.float32), min(n, distinct), seed)[0]
     _, firsts = np.unique(clusters, return_index=True)
     rows = firsts.astype(np.int64)
     if len(rows) == n:
@@ -51,11 +51,12 @@ def spread(embeddings: F16 | F32, n: int, seed: int) -> Spread:
     return Spread(chosen, decided, f"diversity: only {why} for {n} picks; {len(rest)} chosen by uncertainty alone")
 
 
-def _kmeans(vectors: F32, k: int, seed: int) -> npt.NDArray[np.int64]:
+def kmeans(vectors: F32, k: int, seed: int) -> tuple[npt.NDArray[np.int64], F32]:
+    """Spherical k-means of (m, d) unit rows, 1 <= k <= m: the cluster (m,) of each row and the centroids (k, d)."""
     if k == 1:
-        return np.zeros(len(vectors), dtype=np.int64)
-    with _one_thread():
-        kmeans = faiss.Kmeans(
+        return np.zeros(len(vectors), dtype=np.int64), vectors.mean(axis=0, keepdims=True)
+    with one_thread():
+        found = faiss.Kmeans(
             vectors.shape[1],
             k,
             niter=_ITERATIONS,
@@ -64,13 +65,13 @@ def _kmeans(vectors: F32, k: int, seed: int) -> npt.NDArray[np.int64]:
             min_points_per_centroid=1,
             max_points_per_centroid=len(vectors),
         )
-        kmeans.train(vectors)
-        _, nearest = kmeans.index.search(vectors, 1)
-    return np.asarray(nearest[:, 0], dtype=np.int64)
+        found.train(vectors)
+        _, nearest = found.index.search(vectors, 1)
+    return np.asarray(nearest[:, 0], dtype=np.int64), np.asarray(found.centroids, dtype=np.float32)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """OpenMP keeps this setting per calling thread, so other work in the process is left alone."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

@@ -27,6 +27,7 @@ class Frame:
 
     ``row``: the representative's row in the sorted pool; ``group``: the group's smallest row; ``policy``: column;
     ``members``: g, the eligible members; ``mean``: their mean probability; ``probability``: the representative's.
+    ``disagreement``: the representative's, None where the pool has none.
     ``pairs`` counts eligible (item, policy) pairs, ``hashes`` (n,) belong to the rows of the sorted pool.
     """
 
@@ -39,6 +40,7 @@ class Frame:
     mean: F64
     probability: F64
     pairs: int
+    disagreement: F64 | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -107,6 +109,7 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
         mean=np.bincount(unit, weights=chances, minlength=len(keys)) / members,
         probability=pool.probabilities[row, policy].astype(np.float64),
         pairs=len(rows),
+        disagreement=None if pool.disagreement is None else pool.disagreement[row, policy].astype(np.float64),
     )
 
 
@@ -119,6 +122,7 @@ def _by_id(pool: Pool) -> Pool:
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
+        disagreement=None if pool.disagreement is None else pool.disagreement[order],
         groups=None if pool.groups is None else pool.groups[order],
     )
 

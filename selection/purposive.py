@@ -12,10 +12,11 @@ from typing import cast
 import numpy as np
 
 from selection.frame import Frame, Rows
-from selection.hashing import key
+from selection.hashing import F64, key
 from selection.strategies.base import Candidates, Chosen
-from selection.strategies.registry import find
-from selection.types import Bool, Plan, Quota
+from selection.strategies.needs import check_needs
+from selection.strategies.registry import entry, find
+from selection.types import F32, Bool, Plan, Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class UncertainLane:
         self._open = self._unit >= 0
         self._open[self._place[taken]] = False
         self._all = self._candidates()
+        check_needs(strategy, entry(strategy).needs, self._all)
         self._classes = {quota: self._members(quota) for quota in plan.quotas}
         self._counts = dict.fromkeys(plan.quotas, 0)
         self._turns = 0
@@ -68,17 +70,22 @@ class UncertainLane:
     def _candidates(self) -> Candidates:
         frame, plan = self._frame, self._plan
         rows = frame.row[self._first]
-        probabilities = np.zeros(self._unit.shape, np.float32)
-        probabilities[self._place, frame.policy] = frame.probability
         return Candidates(
             embeddings=frame.pool.embeddings[rows],
-            probabilities=probabilities,
+            probabilities=self._by_policy(frame.probability),
             open=self._open,
             thresholds=np.array([plan.thresholds[policy] for policy in frame.pool.policies], np.float64),
             weights=np.array([plan.severities[policy] for policy in frame.pool.policies], np.float64),
             ties=frame.item_uniforms(rows, plan.seed, "uncertain"),
             temperature=plan.temperature,
+            disagreement=None if frame.disagreement is None else self._by_policy(frame.disagreement),
         )
+
+    def _by_policy(self, values: F64) -> F32:
+        """(u,) to (groups, policies), 0 where a group has no unit."""
+        spread_out = np.zeros(self._unit.shape, np.float32)
+        spread_out[self._place, self._frame.policy] = values
+        return spread_out
 
     def _members(self, quota: Quota) -> Bool:
         """(groups, policies): the pairs that count for it."""
@@ -100,7 +107,7 @@ class UncertainLane:
                 return
             seed = key(self._plan.seed, "uncertain", self._turns) % 2**31
             found = self._choose(replace(self._all.of(places), open=allowed[places]), n, seed)
-            self.notes += found.notes
+            self.notes += [note for note in found.notes if note not in self.notes]
             n -= self._take_all(places, found, quota)
             self._turns += 1
 

@@ -22,6 +22,7 @@ class Pool:
     for an item that has none;
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
     ``languages`` one BCP-47 tag per item ("und": unknown);
+    ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats).
     ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings.
     """
 
@@ -31,6 +32,7 @@ class Pool:
     embeddings: F16 | F32
     eligible: Bool
     languages: tuple[str, ...]
+    disagreement: F32 | None = None
     groups: npt.NDArray[np.int64] | None = None
 
 

@@ -141,6 +141,8 @@ def show_command(
     out.print(item["text"])
     for version, scores in sorted(item["scores"].items()):
         out.print(f"{version}: " + ", ".join(f"{policy} {p:.3f}" for policy, p in sorted(scores.items())))
+    for version, told in sorted(item["disagreement"].items()):
+        out.print(f"{version} disagrees: " + ", ".join(f"{policy} {n:.3f}" for policy, n in sorted(told.items())))
     for _, note in sorted(item["notes"].items()):
         out.print(f"note: {note}")
     if not item["scores"]:

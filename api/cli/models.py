@@ -14,7 +14,7 @@ from api.figures import COLUMNS, figures_of, policies_of
 from api.ids import new_id
 from labeling.drift import REFERENCE
 from labeling.records import Model
-from labeling.training import evaluate_model, newest_version
+from labeling.training import newest_version
 
 
 def train_command(
@@ -57,7 +57,7 @@ def evaluate_command(
     Example: goldfold evaluate hate-7 --golden 1.3.0
     """
     with goldfold(context) as app:
-        result = evaluate_model(app.ledger, app.lake, app.policies, model_id, golden or None).as_dict()
+        result = app.evaluate(model_id, golden or None)
     if as_json:
         show_json(result)
         return

@@ -33,7 +33,9 @@ def round_command(
     quota: Annotated[
         Repeat, typer.Option("--quota", help="Bound on purposive picks: --quota language:pt=5..20 (or 5.. or ..20).")
     ] = None,
-    strategy: Annotated[str, typer.Option(help="Measure of the uncertain lane.")] = "threshold",
+    strategy: Annotated[
+        str, typer.Option(help="How the uncertain lane chooses: threshold, or another of docs/selection.md.")
+    ] = "threshold",
     overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,

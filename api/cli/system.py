@@ -107,7 +107,10 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(help="Id of the key (goldfold keys list).")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Revoke a key at once. Example: goldfold keys revoke 5f0c2b9a1d3e"""
+    """Revoke a key. A service that runs refuses it within 2 seconds.
+
+    Example: goldfold keys revoke 5f0c2b9a1d3e
+    """
     with goldfold(context) as app:
         if key_id not in {key.key_id for key in app.ledger.keys.all()}:
             raise NotFound(f"no key has the id {key_id!r} (goldfold keys list)")

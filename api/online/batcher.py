@@ -18,9 +18,9 @@ import structlog
 
 from api.errors import ROOTS, BatchFailed, DeadlinePassed, QueueFull, ScorerDown, ScorerLoading
 from api.online.figures import Figures, Outcome
+from api.online.halves import crashed, score_batch
 from api.online.pace import Pace
 from api.online.tickets import J, Line, Row, Ticket, Verdict, cost_of
-from scoring.base import Scores
 from scoring.errors import DeviceError
 
 FIRST_TOKENS = 256  # of the first batch, whose pace is not known yet
@@ -29,7 +29,7 @@ DOWN_RETRY_S = 1
 STALLED_S = 300.0  # no batch takes so long; loading a model may
 PRELOAD_S = 3600.0
 WARM_UP = "a text to load everything with"
-NO_ROW = "the scorer gave no result for this text"
+FAILED = "the scorer failed on this request; the service's log says why"
 OUTCOMES: dict[type[BaseException], Outcome] = {
     QueueFull: Outcome.REJECTED,
     DeadlinePassed: Outcome.LATE,
@@ -88,6 +88,14 @@ class MicroBatcher(Generic[J]):
         finally:
             self.figures.ended(outcome, time.monotonic() - began_s)
 
+    def turn_away(self) -> QueueFull | None:
+        """The refusal, counted, that any request would meet now, however small it is; None when there is room."""
+        with self._changed:
+            refusal = self._refusal(1, math.inf)
+        if refusal is not None:
+            self.figures.ended(Outcome.REJECTED, 0.0)
+        return refusal
+
     def preload(self) -> None:
         """Load the model and score a first text, in the background; a failure is logged, and met again by the first
         request."""
@@ -137,7 +145,9 @@ class MicroBatcher(Generic[J]):
                 raise DeviceError(self._broken)
             if self._closing:
                 raise ScorerDown("the service is ending", DOWN_RETRY_S)
-            self._refuse_if_full(len(texts), deadline_s)
+            refusal = self._refusal(len(texts), deadline_s)
+            if refusal is not None:
+                raise refusal
             self._ensure_worker()
             ticket: Ticket[J] = Ticket(texts, costs, time.monotonic() + deadline_s)
             self._line.join(ticket)
@@ -145,16 +155,18 @@ class MicroBatcher(Generic[J]):
             self._changed.notify_all()
         return ticket
 
-    def _refuse_if_full(self, items: int, deadline_s: float) -> None:
+    def _refusal(self, items: int, deadline_s: float) -> QueueFull | None:
         """Nobody is refused while nothing waits: however slow the scorer seemed, the next batch will tell."""
         if not len(self._line):
-            return
+            return None
         flying = sum(ticket.costs[position] for ticket, position in self._flight)
         ahead_s = self._pace.seconds(self._line.ahead(items) + flying)
         if self._line.items + items <= self._limits.queue_items and ahead_s <= min(self._limits.queue_s, deadline_s):
-            return
+            return None
         drained_s = max(1, math.ceil(self._pace.seconds(self._line.tokens + flying)))
-        raise QueueFull(f"{self._line.items} texts wait already; send the request again in {drained_s} s", drained_s)
+        return QueueFull(
+            f"the scorer has more to do than it can in time; send the request again in {drained_s} s", drained_s
+        )
 
     def _ensure_worker(self) -> None:
         if self._worker is None or not self._worker.is_alive():
@@ -193,8 +205,8 @@ class MicroBatcher(Generic[J]):
             return self._flight
 
     def _fly(self, flight: Flight[J]) -> None:
-        """Score the batch. An error is the batch's own and the next one goes on, but memory that ran out even after
-        the engine made its batches small, like anything that is no Exception, ends the worker."""
+        """Score the batch. A room's error is the batch's own and the next one goes on, but memory that ran out even
+        after the engine made its batches small, like anything that is no Exception, ends the worker."""
         try:
             judge = self._source()
             self._loaded = True
@@ -202,8 +214,7 @@ class MicroBatcher(Generic[J]):
             if not flight:
                 return
             began_s = time.monotonic()
-            texts = [ticket.texts[position] for ticket, position in flight]
-            rows = _rows(judge.score([str(i) for i in range(len(texts))], texts), len(texts))
+            rows = score_batch(judge, [ticket.texts[position] for ticket, position in flight])
         except MemoryError:
             raise
         except Exception as error:  # becomes the answer of its callers
@@ -219,20 +230,29 @@ class MicroBatcher(Generic[J]):
         self.figures.batch(len(flight), seconds)
         with self._changed:
             self._flight = []
-            self._pace.saw(sum(ticket.costs[position] for ticket, position in flight), seconds)
+            if not any(map(crashed, rows)):  # what was scored again and again tells no pace
+                self._pace.saw(sum(ticket.costs[position] for ticket, position in flight), seconds)
             for ticket, kept in found.values():
                 self._line.leave(ticket)
                 if not ticket.future.done():
                     ticket.keep(judge, kept)
-                    if not ticket.answer():
-                        self._line.join(ticket)
+                    self._answer(ticket)
             self._show()
+
+    def _answer(self, ticket: Ticket[J]) -> None:
+        """Give the caller its rows if they are complete. Nothing scored at all is an error of the request, whichever
+        other texts its own were scored with."""
+        done = len(ticket.rows) == len(ticket.texts)
+        if done and all(map(crashed, ticket.rows.values())):
+            ticket.fail(BatchFailed(FAILED))
+        elif not ticket.answer():
+            self._line.join(ticket)
 
     def _crash(self, flight: Flight[J], error: Exception) -> None:
         """The batch's callers get the error; after a broken accelerator everybody does, from now on."""
         known = isinstance(error, ROOTS)
         log.warning("online batch failed", error=type(error).__name__, exc_info=not known)
-        told = error if known else BatchFailed("the scorer failed on this request; the service's log says why")
+        told = error if known else BatchFailed(FAILED)
         with self._changed:
             self._flight = []
             for ticket, _position in flight:
@@ -250,17 +270,3 @@ class MicroBatcher(Generic[J]):
         for ticket in self._line.clear():
             ticket.fail(error)
         self._show()
-
-
-def _rows(scores: Scores, count: int) -> list[Row]:
-    """A row for each of ``count`` texts, whose ids were their positions."""
-    rows = [Row(error=NO_ROW)] * count
-    notes: dict[str, tuple[str, ...]] = {}
-    for note in scores.notes:
-        notes[note.item_id] = (*notes.get(note.item_id, ()), note.text)
-    for item_id, values in zip(scores.ids, scores.probabilities.tolist(), strict=True):
-        named = dict(zip(scores.policies, values, strict=True))
-        rows[int(item_id)] = Row(named, notes.get(item_id, ()))
-    for failure in scores.failures:
-        rows[int(failure.item_id)] = Row(error=failure.reason)
-    return rows

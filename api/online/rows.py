@@ -37,6 +37,9 @@ class ItemScores(BaseModel):
     id: str | None
     probabilities: dict[str, float] = Field(description="policy -> P(violates), in [0, 1]")
     above_threshold: dict[str, bool] = Field(description="policy -> whether that is at or above its threshold")
+    disagreement: dict[str, float] | None = Field(
+        default=None, description="policy -> how far a committee's members differ, in nats; null: the scorer is none"
+    )
     notes: list[str] = Field(description="What the scores do not say, such as that a long text was cut.")
     error: str | None
 
@@ -81,9 +84,14 @@ def answer(number: int, item: ItemIn, row: Row, policies: Policies) -> ItemScore
         id=item.id,
         probabilities={policy: round(p, DECIMALS) for policy, p in found.items()},
         above_threshold={policy: bool(np.float32(p) >= policies[policy].threshold) for policy, p in found.items()},
+        disagreement=_only(row.disagreement, asked),
         notes=list(row.notes),
         error=None,
     )
+
+
+def _only(told: dict[str, float] | None, asked: Collection[str]) -> dict[str, float] | None:
+    return None if told is None else {policy: round(told[policy], DECIMALS) for policy in asked}
 
 
 def refused(item_id: str | None, error: str) -> ItemScores:

@@ -31,11 +31,13 @@ J = TypeVar("J", bound=Judge)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one text: ``probabilities`` by policy, or the reason in ``error`` why there are none."""
+    """What became of one text: ``probabilities`` by policy, or the reason in ``error`` why there are none;
+    ``disagreement`` by policy, in nats, where the judge is a committee."""
 
     probabilities: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: str | None = None
+    disagreement: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

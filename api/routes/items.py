@@ -50,6 +50,9 @@ class ItemOut(BaseModel):
     text: str
     language: str
     scores: dict[str, dict[str, float]] = Field(description="scorer version -> policy -> probability")
+    disagreement: dict[str, dict[str, float]] = Field(
+        description="scorer version -> policy -> how far a committee's members differ: BALD in nats, up to 0.693"
+    )
     notes: dict[str, str] = Field(
         description="embedding version -> what its scores do not say, such as that only parts of a long text were read"
     )

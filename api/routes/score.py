@@ -21,7 +21,8 @@ from configs.settings import Settings
 from labeling.errors import InvalidInput
 from labeling.policies import Policies
 
-router = APIRouter(prefix="/v1/score", tags=["score"], responses=documented(429, 503, 504))
+PATH = "/v1/score"
+router = APIRouter(prefix=PATH, tags=["score"], responses=documented(429, 503, 504))
 
 EXAMPLE = {"items": [{"id": "comment-7", "text": "You people are vermin."}], "deadline_ms": 2000}
 Rows = Annotated[list[Any], Field(min_length=1, json_schema_extra={"items": ItemIn.model_json_schema()})]

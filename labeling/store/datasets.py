@@ -20,6 +20,8 @@ _SUFFIX = ".lance"
 _LOCK = ".writer.lock"
 _SOURCE_LINE = re.compile(r",?\s*(location:\s*)?/\S+\.rs:\d+:\d+")
 
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):\S*@")
+
 _ADVICE = {
     "No space left": "the disk is full; free some space and run it again, nothing was half-written",
     "File too large": "the disk or a quota is full; free some space and run it again, nothing was half-written",
@@ -107,5 +109,9 @@ class Datasets:
         text = " ".join(_SOURCE_LINE.sub("", str(error)).split())
         advice = next((advice for sign, advice in _ADVICE.items() if sign in text), None)
         if advice is not None:
-            return f"the lake {self.root}: {advice} ({text})"
-        return f"the lake {self.root} cannot be used; check the folder, or restore a backup if it is damaged ({text})"
+            said = f"the lake {self.root}: {advice} ({text})"
+        else:
+            said = (
+                f"the lake {self.root} cannot be used; check the folder, or restore a backup if it is damaged ({text})"
+            )
+        return _PASSWORD.sub(r"\1:***@", said)

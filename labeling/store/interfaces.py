@@ -257,6 +257,10 @@ class Projects(Protocol):
 
 
 class Keys(Protocol):
+    @property
+    def revocations(self) -> int:
+        """Rises with each call of ``revoke``; who remembers keys asks again when it has."""
+
     def add(self, key: ApiKey) -> None: ...
     def by_hash(self, key_hash: str) -> ApiKey | None:
         """A key that is not revoked."""

@@ -16,6 +16,7 @@ class SqlKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.revocations = 0
 
     def add(self, key: ApiKey) -> None:
         """Raises Conflict when the id or the hash is taken."""
@@ -38,8 +39,11 @@ class SqlKeys:
     def revoke(self, key_id: str) -> None:
         """A no-op when it is revoked already. Raises NotFound."""
         own = api_keys.c.key_id == key_id
-        with self._database.write() as connection:
-            if connection.execute(sa.select(api_keys.c.key_id).where(own)).first() is None:
-                raise NotFound(f"no access key has the id {key_id!r}")
-            live = sa.update(api_keys).where(own, api_keys.c.revoked_at.is_(None))
-            connection.execute(live.values(revoked_at=now(connection)))
+        try:
+            with self._database.write() as connection:
+                if connection.execute(sa.select(api_keys.c.key_id).where(own)).first() is None:
+                    raise NotFound(f"no access key has the id {key_id!r}")
+                live = sa.update(api_keys).where(own, api_keys.c.revoked_at.is_(None))
+                connection.execute(live.values(revoked_at=now(connection)))
+        finally:
+            self.revocations += 1  # also when it is not known whether the commit arrived

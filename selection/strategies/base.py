@@ -36,7 +36,9 @@ class Candidates:
     float32 in [0, 1]; ``open`` (m, k) bool: pairs that may be chosen, at least one a row; ``thresholds`` (k,) the
     operating thresholds in (0, 1); ``weights`` (k,) the severities, above 0; ``ties`` (m,) uniform numbers of their
     own; ``temperature`` > 0 of ``exp(-|logit p - logit tau| / temperature)``; ``labelled``: None in a cold start;
-    ``members`` (c, m, k) float32: the probabilities of each member of a committee, None without one."""
+    ``members`` (c, m, k) float32: the probabilities of each member of a committee, None without one;
+    ``disagreement`` (m, k) float32 in [0, ln 2]: how far the members of the scorer that scored them differ (BALD in
+    nats), None where it is no committee."""
 
     embeddings: F16 | F32
     probabilities: F32
@@ -47,6 +49,7 @@ class Candidates:
     temperature: float = 1.0
     labelled: Labelled | None = None
     members: F32 | None = None
+    disagreement: F32 | None = None
 
     def __len__(self) -> int:
         return len(self.ties)
@@ -60,6 +63,7 @@ class Candidates:
             open=self.open[rows],
             ties=self.ties[rows],
             members=None if self.members is None else self.members[:, rows],
+            disagreement=None if self.disagreement is None else self.disagreement[rows],
         )
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import re
-from dataclasses import replace
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.auth import Admin, Engineer, Lead, Role, Viewer, ensure_first_key, hash_key, make_key, require, verify
+from api.auth import (
+    FRESH_S,
+    STRANGERS,
+    Admin,
+    Engineer,
+    KeyRing,
+    Lead,
+    Role,
+    Viewer,
+    ensure_first_key,
+    hash_key,
+    make_key,
+    require,
+    verify,
+)
 from labeling.records import ApiKey
 from tests.api.client import OPEN, Shell, answers_without_key, assert_problem, call, routes
 
@@ -20,17 +37,28 @@ class Ring:
 
     def __init__(self) -> None:
         self.kept: dict[str, ApiKey] = {}
+        self.revocations = 0
+        self.asked = 0
+        self.during: Callable[[], None] = lambda: None  # what happens while a look-up runs
 
     def add(self, key: ApiKey) -> None:
         self.kept[key.key_id] = key
 
     def by_hash(self, key_hash: str) -> ApiKey | None:
-        return next((key for key in self.kept.values() if key.key_hash == key_hash), None)
+        self.asked += 1
+        found = next((key for key in self.kept.values() if key.key_hash == key_hash), None)
+        self.during()
+        return found
 
     def all(self) -> list[ApiKey]:
         return list(self.kept.values())
 
     def revoke(self, key_id: str) -> None:
+        self.revoke_elsewhere(key_id)
+        self.revocations += 1
+
+    def revoke_elsewhere(self, key_id: str) -> None:
+        """As another process does it."""
         self.kept[key_id] = replace(self.kept[key_id], revoked_at=datetime.now(UTC))
 
 
@@ -61,6 +89,94 @@ def test_a_revoked_key_opens_nothing() -> None:
     assert verify(ring, plaintext) == key
     ring.revoke(key.key_id)
     assert verify(ring, plaintext) is None
+
+
+@dataclass
+class Clock:
+    now_s: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def found(ring: KeyRing, plaintext: str) -> ApiKey | None:
+    return asyncio.run(ring.find(plaintext))
+
+
+def ring_of_one() -> tuple[Ring, Clock, KeyRing, ApiKey, str]:
+    kept, clock = Ring(), Clock()
+    key, plaintext = make_key("ci", Role.VIEWER)
+    kept.add(key)
+    return kept, clock, KeyRing(kept, clock), key, plaintext
+
+
+def test_a_key_found_live_is_not_looked_up_again_for_a_while() -> None:
+    kept, clock, ring, key, plaintext = ring_of_one()
+    for _ in range(5):
+        assert found(ring, plaintext) == key
+        clock.now_s += FRESH_S / 10
+    assert kept.asked == 1
+    clock.now_s += FRESH_S
+    assert found(ring, plaintext) == key
+    assert kept.asked == 2
+
+
+def test_a_key_revoked_here_opens_nothing_at_once_and_elsewhere_soon() -> None:
+    for elsewhere in (False, True):
+        kept, clock, ring, key, plaintext = ring_of_one()
+        assert found(ring, plaintext) == key
+        (kept.revoke_elsewhere if elsewhere else kept.revoke)(key.key_id)
+        assert (found(ring, plaintext) == key) is elsewhere
+        clock.now_s += FRESH_S
+        assert found(ring, plaintext) is None
+        assert not ring._seen
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_past_its_time(elsewhere: bool) -> None:
+    kept, clock, ring, key, plaintext = ring_of_one()
+
+    def during() -> None:
+        clock.now_s += FRESH_S  # a slow ledger: what it says was so when it was asked
+        (kept.revoke_elsewhere if elsewhere else kept.revoke)(key.key_id)
+        kept.during = lambda: None
+
+    kept.during = during
+    assert found(ring, plaintext) == key
+    assert found(ring, plaintext) is None
+
+
+def test_what_is_no_live_key_is_never_remembered() -> None:
+    kept, _clock, ring, _key, plaintext = ring_of_one()
+    wrong = [plaintext[:-1] + ("a" if plaintext[-1] != "a" else "b"), make_key("x", Role.ADMIN)[1]]
+    assert [found(ring, each) for each in wrong * 2] == [None] * 4
+    assert kept.asked == 4
+    assert [found(ring, each) for each in ("", "gf_typo", "\u00e9" * 60)] == [None] * 3
+    assert kept.asked == 4  # nothing that looks otherwise is looked up
+    assert not ring._seen
+
+
+def test_whoever_guesses_keys_does_not_stand_in_the_way_of_one_that_was_live() -> None:
+    kept, clock, ring, key, plaintext = ring_of_one()
+    go = threading.Event()
+
+    def held() -> None:
+        go.wait(20)
+
+    async def work() -> None:
+        assert await ring.find(plaintext) == key
+        clock.now_s += FRESH_S
+        kept.during = held
+        guesses = [asyncio.create_task(ring.find(make_key("x", Role.ADMIN)[1])) for _ in range(200)]
+        while kept.asked < 1 + STRANGERS:
+            await asyncio.sleep(0.01)
+        kept.during = lambda: None
+        assert await asyncio.wait_for(ring.find(plaintext), 10) == key
+        assert kept.asked == 2 + STRANGERS
+        go.set()
+        assert await asyncio.gather(*guesses) == [None] * 200
+
+    asyncio.run(work())
 
 
 @given(st.data())
@@ -163,7 +279,7 @@ def test_openapi_is_open_on_a_setting_only(shell: Shell) -> None:
     assert call(create_app(shell), "GET", "/openapi.json").status_code == 200
 
 
-def test_the_key_is_looked_up_once_a_request(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_looked_up_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     real = shell.ledger.keys.by_hash
 
@@ -173,7 +289,8 @@ def test_the_key_is_looked_up_once_a_request(shell: Shell, monkeypatch: pytest.M
 
     monkeypatch.setattr(shell.ledger.keys, "by_hash", counting)
     app = create_app(shell, routers=[role_router()])
-    call(app, "GET", "/v1/things/admin", key=shell.keys[Role.ADMIN])
+    for _ in range(3):
+        call(app, "GET", "/v1/things/admin", key=shell.keys[Role.ADMIN])
     assert len(looked) == 1
     assert require(Role.VIEWER) is require(Role.VIEWER)
     assert Depends(require(Role.VIEWER)).dependency is require(Role.VIEWER)

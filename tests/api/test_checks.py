@@ -13,6 +13,7 @@ from api.checks import Check
 from configs.errors import SettingsError
 from configs.settings import Settings
 from labeling.errors import StudioUnauthorized, StudioUnreachable
+from labeling.store.lake import LanceLake
 from scoring.errors import DeviceError, ModelNotFound
 
 
@@ -49,7 +50,7 @@ def nearby(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_check_runs_and_each_has_a_name_of_its_own(tmp_path: Path, nearby: None) -> None:
     found = checks.run_checks(given(tmp_path, port=1))
     assert [one.name for one in found] == [
-        "disk", "policies", "ledger", "jobs", "lake", "device", "model", "port", "label studio",
+        "disk", "policies", "ledger", "jobs", "lake", "device", "model", "media", "port", "label studio",
     ]  # fmt: skip
     assert {one.name: one.state for one in found} == {one.name: "ok" for one in found} | {"label studio": "failed"}
 
@@ -87,6 +88,22 @@ def test_lake(tmp_path: Path) -> None:
     assert_state(bad, "failed", "file", "check lake_uri")
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_lakes_password_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: bool) -> None:
+    settings = given(tmp_path, lake_uri="nowhere://gold:hush/1@bucket/lake")
+
+    def count(lake: LanceLake) -> int:
+        with lake._datasets.plain_errors():
+            if broken:
+                raise OSError(f"no such place: {lake.root}/items.lance")
+        return 0
+
+    monkeypatch.setattr(LanceLake, "count", count)
+    found = checks.check_lake(settings)
+    assert_state(found, "failed" if broken else "ok", "nowhere://gold:***@bucket/lake", "check" if broken else "")
+    assert "hush" not in f"{found} {settings!r}"
+
+
 @pytest.mark.parametrize(
     "error", [DeviceError("no GPU is there"), ModelNotFound("no weights"), SettingsError("no file")]
 )
@@ -107,6 +124,31 @@ def test_a_scorer_file_is_held_against_the_policies(tmp_path: Path, nearby: None
     assert_state(found, "failed", "labels.hate: 'hate_spech' is no policy; did you mean 'hate_speech'?")
     path.write_text("kind: hf-text\nmodel: model\nlabels: {hate: hate_speech}\n")
     assert_state(checks.check_model(given(tmp_path, scorer=str(path))), "ok", "model: there")
+
+
+def test_media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = {"cdn.example.org": ["93.184.216.34"], "inner.example.org": ["10.0.0.7"], "::1": ["::1"]}
+
+    def look_up(name: str, port: int) -> list[str]:
+        assert port in (443, 9000)
+        if name not in at:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return at[name]
+
+    monkeypatch.setattr(checks, "look_up", look_up)
+    assert_state(checks.check_media(given(tmp_path)), "ok", "data: URIs, up to 33554432 bytes each")
+    good = given(tmp_path, media_dir=tmp_path, media_hosts=["cdn.example.org", "private:inner.example.org:9000"])
+    assert_state(checks.check_media(good), "ok", f"below {tmp_path}, cdn.example.org, private:inner.example.org:9000")
+    folder = checks.check_media(given(tmp_path, media_dir=tmp_path / "nowhere"))
+    assert_state(folder, "failed", "nowhere is no folder", "mend the setting")
+    wrong = checks.check_media(given(tmp_path, media_hosts=["cdn.example.org/pictures"]))
+    assert_state(wrong, "failed", "is no host", "mend the setting")
+    inner = checks.check_media(given(tmp_path, media_hosts=["cdn.example.org", "inner.example.org"]))
+    assert_state(inner, "warning", "inner.example.org is at 10.0.0.7, which is private", "mend media_hosts")
+    unknown = checks.check_media(given(tmp_path, media_hosts=["gone.example.org"]))
+    assert_state(unknown, "warning", "gone.example.org has no address here (Name or service", "mend media_hosts")
+    large = checks.check_media(given(tmp_path, media_max_bytes=2**45))
+    assert_state(large, "warning", "16 are held at once, 524288.0 of ", "set media_max_bytes lower")
 
 
 def test_port(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import sleep, time
+from time import monotonic, sleep, time
 from typing import Any
 
 import pytest
@@ -98,13 +100,85 @@ def test_json_goes_there_and_back_with_the_key(endpoint: HttpEndpoint, server: t
 
 
 def test_a_slow_answer_and_a_closed_port_are_unreachable(endpoint: HttpEndpoint) -> None:
-    with pytest.raises(RemoteUnreachable, match="ReadTimeout") as error:
+    with pytest.raises(RemoteUnreachable, match=r"ReadTimeout|not whole after 0\.3 s") as error:
         ask(endpoint, "slow")
     assert "secret" not in str(error.value)
     nobody = HttpEndpoint("http://127.0.0.1:9/v1", None, timeout_s=1, connections=1)
     with pytest.raises(RemoteUnreachable, match="ConnectError"):
         ask(nobody, "mod")
     nobody.close()
+
+
+@contextmanager
+def trickling(first: bytes, often: bytes) -> Iterator[str]:
+    """The address of a server that answers with ``first`` and then, for a while, ``often``; one connection at a time.
+    A request whose path ends in /good gets a whole answer first."""
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+
+    def answer(connection: socket.socket) -> None:
+        while b"/good" in connection.recv(65536):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        connection.sendall(first)
+        for _ in range(100):
+            if over.wait(0.05):
+                return
+            connection.sendall(often)
+
+    def serve() -> None:
+        while not over.is_set():
+            with suppress(OSError), listener.accept()[0] as connection:
+                connection.settimeout(5.0)
+                answer(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        over.set()
+        thread.join()
+        listener.close()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+GZIP = CHUNKED + b"Content-Encoding: gzip\r\n\r\n"
+
+
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize(
+    ("first", "often"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"a"),
+        (CHUNKED + b"\r\n", b"1\r\n \r\n"),
+        (GZIP, b"1\r\n\x1f\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", b" "),
+    ],
+    ids=["head", "body", "compressed", "until it is closed"],
+)
+def test_an_answer_that_trickles_in_is_cut(first: bytes, often: bytes, reused: bool) -> None:
+    with trickling(first, often) as url:
+        endpoint = HttpEndpoint(url, None, timeout_s=0.4, connections=1)
+        if reused:
+            assert endpoint.post("/good", {}).status == 200
+        began = monotonic()
+        with pytest.raises(RemoteUnreachable, match=r"does not answer"):
+            endpoint.post("/slow", {})
+        assert monotonic() - began < 4.0  # the server would go on for 5 s
+        assert endpoint.post("/good", {}).status == 200  # and the place is free again
+        endpoint.close()
+
+
+def test_more_callers_than_connections_wait_but_not_for_ever() -> None:
+    with trickling(b"HTTP/1.1 200 OK\r\n", b"a") as url:
+        endpoint = HttpEndpoint(url, None, timeout_s=0.4, connections=1)
+        endpoint._idle.get()
+        with pytest.raises(RemoteUnreachable, match=r"keeps all connections busy for 0.4 s"):
+            endpoint.post("/good", {})
+        endpoint._idle.put(endpoint._all[0])
+        assert endpoint.post("/good", {}).status == 200
+        endpoint.close()
 
 
 def test_a_redirect_does_not_take_the_key_along(endpoint: HttpEndpoint) -> None:

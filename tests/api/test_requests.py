@@ -56,3 +56,22 @@ def test_what_this_installation_cannot_give_is_refused_before_a_job_takes_the_id
     with pytest.raises(InvalidInput, match=r"policies: hate_speech: the scorer .* ask only for violence"):
         check_round_here(goldfold, {**request, "policies": ["violence", "hate_speech"]})
     goldfold.close()
+
+
+def test_disagreement_is_asked_of_committees_only(tmp_path: Path) -> None:
+    given = {"round_id": "r-1", "budget": 3, "policies": ["hate_speech"], "strategy": "disagreement"}
+    plain = WordGoldfold(site_settings(tmp_path / "plain"))
+    stock(plain, 6)
+    check_round(plain.policies, round_request(plain.settings, given))
+    with pytest.raises(InvalidInput, match="the setting scorer is embedding-head and cascade is none"):
+        check_round_here(plain, round_request(plain.settings, given))
+    plain.close()
+    for cascade in (None, "auto"):
+        committee = WordGoldfold(site_settings(tmp_path / f"{cascade}", scorer="hate-mc-dropout", cascade=cascade))
+        stock(committee, 6)
+        if cascade is None:
+            check_round_here(committee, round_request(committee.settings, given))
+        else:
+            with pytest.raises(InvalidInput, match="cascade is auto"):
+                check_round_here(committee, round_request(committee.settings, given))
+        committee.close()

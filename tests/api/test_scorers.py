@@ -13,9 +13,11 @@ from api import scorers
 from api.composition import Goldfold
 from api.scorers import BUILDERS, build_encoder, describe_device, describe_model
 from configs.errors import SettingsError
-from configs.scorer_kinds import KINDS, GuardLLMFile
+from configs.scorer_files import read_scorer
+from configs.scorer_kinds import KINDS, GuardLLMFile, HFText
 from configs.settings import PACKAGED_POLICIES, Settings
 from labeling.policies import read_policies
+from scoring import hf_classifier
 from scoring.cascade import Cascade
 from scoring.cascade_files import save_cascade
 from scoring.cascade_fit import Fitted
@@ -24,6 +26,7 @@ from scoring.encoder import SentenceEncoder
 from scoring.errors import ModelNotFound, ScoringError
 from scoring.guard_prompts import STYLES
 from scoring.int8_encoder import Int8Encoder
+from scoring.model_files import locate
 from tests.scoring.stages import tiny_stage
 from tests.scoring.test_cascade_report import REPORT
 from tests.scoring.tiny import write_model
@@ -134,6 +137,41 @@ def test_an_ensemble_of_files_is_one_scorer(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_text("kind: ensemble\nmembers: [one.yaml, embedding-head]\n")
     with pytest.raises(SettingsError, match=r"odd.yaml: member 2 scores"):
         describe_model(settings.model_copy(update={"scorer": str(tmp_path / "odd.yaml")}), POLICIES)
+
+
+def test_a_classifier_under_dropout_is_a_scorer(tmp_path: Path) -> None:
+    write_model(tmp_path / "one", "bert")
+    (tmp_path / "one.yaml").write_text("kind: hf-text\nmodel: one\nlabels: {insult: hate_speech}\nmax_tokens: 32\n")
+    file = tmp_path / "unsure.yaml"
+    file.write_text("kind: mc-dropout\nscorer: one.yaml\npasses: 3\n")
+    goldfold = Goldfold(Settings(data_dir=tmp_path, device="cpu", scorer=str(file)))
+    assert goldfold.judged() == {"hate_speech"}
+    told = goldfold.scorer().score(["a"], ["some words"]).disagreement
+    assert told is not None
+    assert told.shape == (1, 1)
+    goldfold.close()
+    file.write_text("kind: mc-dropout\nscorer: embedding-head\n")
+    with pytest.raises(SettingsError, match=r"unsure.yaml: scorer: embedding-head is of kind embedding-head"):
+        describe_model(Settings(data_dir=tmp_path, device="cpu", scorer=str(file)), POLICIES)
+
+
+def test_the_packaged_ensemble_is_built_from_its_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-ins have the labels that each packaged file maps, so a file that does not fit the other shows here."""
+    folders = {}
+    for name, architecture in (("dynabench-hate", "roberta"), ("multilingual-toxicity", "distilbert")):
+        file = read_scorer(name)
+        assert isinstance(file, HFText)
+        folders[file.model] = write_model(tmp_path / name, architecture, labels=["neutral", *file.labels])
+    monkeypatch.setattr(hf_classifier, "locate", lambda model, _revision: locate(folders[model]))
+    settings = Settings(data_dir=tmp_path, device="cpu", scorer="hate-ensemble", max_tokens=32)
+    goldfold = Goldfold(settings)
+    scorer = goldfold.scorer()
+    assert set(scorer.policies) == goldfold.judged()
+    found = scorer.score(["a", "b"], ["some words", "bad words"])
+    assert found.ids == ("a", "b")
+    assert found.disagreement is not None
+    assert found.disagreement.max() > 0
+    goldfold.close()
 
 
 def test_an_encoder_of_the_scorer_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from benchmarks import online
-from benchmarks.online import Load
+from benchmarks.online import Callers, Load
 
 
 class Process:
@@ -21,26 +21,51 @@ class Process:
         return self.returncode
 
 
-def client(statuses: Iterator[int]) -> httpx.AsyncClient:
-    def handle(_request: httpx.Request) -> httpx.Response:
+def callers(statuses: Iterator[int], made: list[httpx.AsyncClient]) -> Callers:
+    async def handle(_request: httpx.Request) -> httpx.Response:
         status = next(statuses, 200)
+        await asyncio.sleep(0)
         if not status:
             raise httpx.ReadError("gone")
         return httpx.Response(status)
 
-    return httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://x")
+    def connect() -> httpx.AsyncClient:
+        made.append(httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://x"))
+        return made[-1]
+
+    return Callers(connect)
 
 
 def test_arrivals_are_counted_by_status_and_only_the_scored_have_a_latency() -> None:
     async def work() -> Load:
-        async with client(iter([429, 0, 503])) as asked:
-            return await online._arrive(asked, ["a", "b"], rate=1000.0, seconds=0.02, seed=0)
+        asked = callers(iter([429, 0, 503]), [])
+        load = await online._arrive(asked, ["a", "b"], rate=1000.0, seconds=0.02, seed=0)
+        await asked.close()
+        return load
 
     load = asyncio.run(work())
     assert load.statuses == {429: 1, 0: 1, 503: 1, 200: 17}
     assert len(load.latencies_ms) == 17
     assert min(load.latencies_ms) >= 0
     assert load.share(429) == pytest.approx(1 / 20)
+    assert len(load.lags_ms) == 20
+    assert 0 <= load.lag_ms() <= max(load.lags_ms)
+
+
+def test_a_connection_serves_one_request_at_a_time_and_then_the_next() -> None:
+    made: list[httpx.AsyncClient] = []
+
+    async def work() -> None:
+        asked = callers(iter([]), made)
+        for _ in range(3):
+            await asked.ask("a")
+        assert len(made) == 1
+        await asyncio.gather(*(asked.ask("a") for _ in range(4)))
+        assert len(made) == 4
+        await asked.close()
+        assert all(client.is_closed for client in made)
+
+    asyncio.run(work())
 
 
 def test_quantiles_are_in_order() -> None:

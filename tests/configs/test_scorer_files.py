@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from configs.errors import SettingsError
-from configs.scorer_files import judged_policies, packaged_scorers, read_scorer, scorer_path
+from configs.scorer_files import is_committee, judged_policies, packaged_scorers, read_scorer, scorer_path
 from configs.scorer_kinds import KINDS, EmbeddingHeadFile, EnsembleFile, GuardLLMFile, HFText, ScorerFile
 from configs.settings import PACKAGED_POLICIES
 
@@ -206,3 +206,20 @@ def test_a_name_goes_before_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "toxic-bert").write_text("kind: hf-text\n")
     assert scorer_path("toxic-bert").suffix == ".yaml"
     assert scorer_path("./toxic-bert") == Path("toxic-bert")
+
+
+def test_dropout_is_for_a_classifier_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "unsure.yaml"
+    path.write_text("kind: mc-dropout\nscorer: dynabench-hate\n")
+    assert judged_policies(path, ["hate_speech", "violence"]) == {"hate_speech"}
+    path.write_text("kind: mc-dropout\nscorer: embedding-head\n")
+    with pytest.raises(SettingsError, match="is of kind embedding-head; name one of kind hf-text"):
+        judged_policies(path, ["hate_speech"])
+    path.write_text("kind: mc-dropout\nscorer: dynabench-hate\npasses: 1\n")
+    with pytest.raises(SettingsError, match=r"unsure.yaml: passes"):
+        read_scorer(path)
+
+
+def test_only_ensembles_and_dropout_are_committees() -> None:
+    committees = {name for name in packaged_scorers() if is_committee(name)}
+    assert committees == {"hate-ensemble", "hate-mc-dropout"}

@@ -162,10 +162,13 @@ def test_secrets_are_never_printed() -> None:
         studio_webhook_secret="hush-2",
         ledger_url="postgresql+psycopg://gold:hush-3@db:5432/gold",
         jobs_url="postgresql+psycopg://gold:hush-4@db/jobs",
+        lake_uri="s3://gold:hush-5@bucket/lake",
     )
     printed = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     assert "hush" not in printed
     assert "gold:***@db:5432" in printed
+    assert printed.count("s3://gold:***@bucket/lake") == 4
+    assert settings.lake_uri == "s3://gold:hush-5@bucket/lake"
     assert settings.ledger_url.startswith("postgresql+psycopg://gold:hush-3@")
     assert settings.studio_token.get_secret_value() == "hush-1"
 
@@ -203,3 +206,24 @@ def test_no_cascade_is_said_alike_in_file_and_environment(tmp_path: Path, monkey
     assert load_settings().cascade is None
     monkeypatch.setenv("GOLDFOLD_CASCADE", "auto")
     assert load_settings(file).cascade == "auto"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://user:p/w@host/db", "postgresql://user:***@host/db"),
+        ("postgresql://user:p@w:x@host:1/db", "postgresql://user:***@host:1/db"),
+        (
+            "postgresql://host/db?user=me&password=hush&sslmode=require",
+            "postgresql://host/db?user=me&password=***&sslmode=require",
+        ),
+        ("s3://bucket/lake?secret_access_key=hush", "s3://bucket/lake?secret_access_key=***"),
+        ("s3://:hush@bucket", "s3://:***@bucket"),
+        ("abfs://container@account/lake", "abfs://container@account/lake"),
+        ("postgresql://user@host:5432/db", "postgresql://user@host:5432/db"),
+        ("/data/a@b:c/lake?key=1", "/data/a@b:c/lake?key=1"),
+        ("s3://bucket/prefix:v1@2", "s3://bucket/prefix:v1@2"),
+    ],
+)
+def test_secrets_of_an_address_are_hidden_wherever_they_stand(url: str, shown: str) -> None:
+    assert hide_password(url) == shown

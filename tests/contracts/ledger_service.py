@@ -86,7 +86,9 @@ class AccessContract(LedgerFixtures):
         keys.add(key("b", created_at=at(1)))
         assert keys.by_hash("hash-a") == key("a")
         assert keys.by_hash("hash-nobody") is None
+        before = keys.revocations
         keys.revoke("a")
+        assert keys.revocations > before
         revoked = keys.all()[0].revoked_at
         keys.revoke("a")
         assert keys.by_hash("hash-a") is None

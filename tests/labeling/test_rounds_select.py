@@ -4,15 +4,19 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.quality.evaluation import population
 from labeling.records import PickRow, RoundState, Task, TaskKind, TaskState
 from labeling.rounds import select_round
+from labeling.score_run import ScoreRun
+from labeling.scorebook import read_sheet
 from scoring.embedding_head import EmbeddingHead
+from scoring.ensemble import Ensemble
 from scoring.head import Head
-from selection.errors import BudgetTooLarge, EmptyFrame, NoLicence
+from selection.errors import BadPlan, BudgetTooLarge, EmptyFrame, NoLicence
 from tests.labeling.shop import Shop, items, open_shop, policy
 
 
@@ -326,3 +330,26 @@ def test_the_order_of_arrival_changes_no_pick(shop: Shop, tmp_path_factory: pyte
         one.select()
     assert content(picked(shop)) == content(picked(other))
     other.ledger.close()
+
+
+def test_a_round_may_ask_where_a_committee_differs(shop: Shop) -> None:
+    shop.ingest(items(range(20)))
+    turned = shop.prototypes.weights * np.array([[3.0], [-1.0]], np.float32)
+    both = Ensemble([shop.scorer(), shop.scorer(replace(shop.prototypes, weights=turned))])
+    ScoreRun(shop.lake, both, 1000).go()
+    shop.open(shop.request(budget=3, lanes={"uncertain": 1.0}, strategy="disagreement"))
+    select_round(shop.ledger, shop.lake, shop.policies, both, "r1")
+    chosen = picked(shop)
+    assert len(chosen) == 3
+    assert all(pick.reasons[0].endswith("by disagreement") for pick in chosen)
+    sheet = read_sheet(shop.lake, both, [pick.item_id for pick in chosen])
+    assert sheet.disagreement is not None
+    assert sheet.disagreement.max(axis=1).min() > 0
+
+
+def test_scores_without_disagreement_are_refused_to_a_round_that_asks_for_it(shop: Shop) -> None:
+    shop.stocked(20)
+    shop.open(shop.request(budget=3, strategy="disagreement"))
+    with pytest.raises(BadPlan, match="these have no disagreement: score with an ensemble or under dropout"):
+        shop.select()
+    assert picked(shop) == []

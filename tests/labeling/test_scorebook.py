@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from labeling.errors import UnknownItem
 from labeling.score_run import ScoredChunk, ScoreRun, score_chunk
 from labeling.scorebook import (
+    DISAGREEMENT,
     complete,
+    disagreement_group,
+    disagreement_of,
     embedding_group,
     embeddings,
     matrix,
@@ -23,6 +26,7 @@ from labeling.scorebook import (
 )
 from scoring.base import Note, Progress, Scores
 from scoring.embedding_head import EmbeddingHead
+from scoring.ensemble import Ensemble
 from scoring.head import Head
 from tests.labeling.shop import Shop, items
 
@@ -157,3 +161,33 @@ def test_the_picks_of_a_round_have_embeddings_when_it_commits(shop: Shop) -> Non
     picked = {pick.item_id for pick in shop.ledger.rounds.picks("r1")}
     assert any(int(item_id[-1]) % 2 == 0 for item_id in picked)
     assert picked <= set(shop.lake.ids(embedding_group(scorer)))
+
+
+def test_a_committees_disagreement_is_kept_beside_its_scores(shop: Shop) -> None:
+    shop.ingest(items(range(6)))
+    both = Ensemble([shop.scorer(), shop.scorer(other_head(shop))])
+    ScoreRun(shop.lake, both, 4).go()
+    wanted = ["it-00004", "it-00001"]
+    told = both.score(wanted, shop.lake.take(wanted, ["text"])["text"].to_pylist()).disagreement
+    sheet = read_sheet(shop.lake, both, wanted)
+    assert sheet.disagreement is not None
+    assert told is not None
+    assert told.max() > 0
+    np.testing.assert_array_equal(sheet.disagreement, told)
+    alone = disagreement_of(shop.lake, "it-00001")[both.version]
+    assert alone == dict(zip(both.policies, told[1].tolist(), strict=True))
+
+
+def test_a_lake_without_disagreement_is_read_as_before(shop: Shop) -> None:
+    shop.stocked(3)
+    assert not [group for group in shop.lake.groups() if group.startswith(DISAGREEMENT)]
+    assert read_sheet(shop.lake, shop.scorer(), ["it-00001"]).disagreement is None
+    assert disagreement_of(shop.lake, "it-00001") == {}
+
+
+def test_disagreement_of_some_items_only_is_none(shop: Shop) -> None:
+    shop.stocked(3)
+    columns = {policy: pa.array([0.5], pa.float32()) for policy in shop.scorer().policies}
+    shop.lake.add_columns(disagreement_group(shop.scorer()), ["it-00001"], columns)
+    assert read_sheet(shop.lake, shop.scorer(), ["it-00001", "it-00002"]).disagreement is None
+    assert read_sheet(shop.lake, shop.scorer(), ["it-00001"]).disagreement is not None

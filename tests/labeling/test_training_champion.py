@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from labeling import training
 from labeling.errors import IntegrityError, NotFound, NothingToDo
 from labeling.golden.partition import Shares
-from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED
+from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, evaluate
 from labeling.records import GoldState, ModelState, Outcome, Partition
-from labeling.scorebook import read_sheet
+from labeling.scorebook import embeddings, read_sheet
 from labeling.training import (
     dev_rows,
     evaluate_model,
@@ -22,10 +25,13 @@ from labeling.training import (
     newest_version,
     promote,
 )
+from scoring.base import Progress, Scores
+from scoring.embedding_head import EmbeddingHead
+from scoring.embeddings import Embeddings
 from scoring.errors import ModelNotFound
 from scoring.head import CARD, TENSORS, Head
 from tests.labeling.school import fit, republish
-from tests.labeling.shop import NO, Shop, items, policy, yes
+from tests.labeling.shop import NO, HashEncoder, Shop, items, policy, yes
 
 # --- judging ---
 
@@ -196,3 +202,71 @@ def test_the_newest_version_is_named(school: Shop) -> None:
 def test_no_version_yet_says_what_to_do(shop: Shop) -> None:
     with pytest.raises(NothingToDo, match="golden publish"):
         newest_version(shop.ledger.golden)
+
+
+# --- long texts ---
+
+
+class WindowedEncoder(HashEncoder):
+    """Reads each word of a text in a window of its own; its vector is the plain one."""
+
+    def encode(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Embeddings:
+        whole = super().encode(ids, texts, progress)
+        words = {i: np.stack([self._vector(word) for word in text.split()]) for i, text in enumerate(texts)}
+        return replace(whole, windows={i: rows.astype(np.float16) for i, rows in words.items()})
+
+
+def test_a_text_that_was_read_in_windows_is_judged_by_its_highest(
+    school: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(school)
+    head = load_head(school.ledger.models.get("m1"))
+    dev = sorted({row.item_id for row in dev_rows(school.ledger.golden, "1.0.0")})
+    long = dev[1]
+    school.lake.add_columns(f"notes-{head.encoder_version}", [long, "it-gone"], {"note": pa.array(["windows"] * 2)})
+    scorer = EmbeddingHead(WindowedEncoder(), head)
+    asked: list[tuple[str, ...]] = []
+    judged: list[np.ndarray[Any, Any]] = []
+
+    def reader(given: Head) -> EmbeddingHead:
+        assert given.version == head.version
+        return scorer
+
+    def see(probabilities: np.ndarray[Any, Any], *args: Any, **more: Any) -> Any:
+        judged.append(probabilities)
+        return evaluate(probabilities, *args, **more)
+
+    whole = scorer.score
+
+    def score(ids: Sequence[str], texts: Sequence[str]) -> Scores:
+        asked.append(tuple(ids))
+        return whole(ids, texts)
+
+    monkeypatch.setattr(scorer, "score", score)
+    monkeypatch.setattr(training, "evaluate", see)
+    evaluate_model(school.ledger, school.lake, school.policies, "m1", reader=reader)
+    texts = school.lake.take([long], ["text"])["text"].to_pylist()
+    expected = head.probabilities(embeddings(school.lake, head.encoder_version, dev))
+    mean, highest = expected[1].copy(), whole([long], texts).probabilities[0]
+    expected[1] = highest
+    assert (highest > mean).any()
+    np.testing.assert_array_equal(judged[0], expected[:, [head.policies.index(p) for p in head.policies]])
+    assert asked == [(long,)]
+    with pytest.raises(ValueError, match=f"'{long}' was scored from more than its embedding"):
+        evaluate_model(school.ledger, school.lake, school.policies, "m1")
+
+
+def test_a_long_text_that_cannot_be_read_again_is_named(school: Shop) -> None:
+    fit(school)
+    head = load_head(school.ledger.models.get("m1"))
+    long = min(row.item_id for row in dev_rows(school.ledger.golden, "1.0.0"))
+    school.lake.add_columns(f"notes-{head.encoder_version}", [long], {"note": pa.array(["windows"])})
+
+    class Broken(HashEncoder):
+        def encode(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Embeddings:
+            return super().encode(ids, ["broken"] * len(texts), progress)
+
+    with pytest.raises(NothingToDo, match=f"item '{long}' of the dev partition cannot be read again: it is broken"):
+        evaluate_model(
+            school.ledger, school.lake, school.policies, "m1", reader=lambda head: EmbeddingHead(Broken(), head)
+        )

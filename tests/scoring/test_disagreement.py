@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scoring.disagreement import LN_2, CommitteeScores, bald, disagreement, mean_of
+from scoring.disagreement import LN_2, CommitteeScores, bald, disagreement, mean_of, told_of
 
 Members = npt.NDArray[np.float32]
 committees = arrays(
@@ -72,3 +72,12 @@ def test_a_policy_without_threshold_is_named() -> None:
 def test_what_is_no_committee_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(m, n, k\)"):
         bald(np.zeros(shape))
+
+
+@settings(deadline=None)
+@given(committees)
+def test_what_scores_carry_is_bald_in_float32(members: Members) -> None:
+    told = told_of(members)
+    assert told.dtype == np.float32
+    assert told.shape == members.shape[1:]
+    np.testing.assert_allclose(told, bald(members), rtol=1e-6)

@@ -91,6 +91,8 @@ def test_the_order_of_members_changes_no_probability_and_no_disagreement(pair: l
     np.testing.assert_array_equal(a.probabilities, b.probabilities)
     np.testing.assert_array_equal(one.disagreement(a, TAUS).bald, two.disagreement(b, TAUS).bald)
     assert one.disagreement(a, TAUS).bald.max() > 1e-4
+    np.testing.assert_array_equal(a.disagreement, one.disagreement(a, TAUS).bald.astype(np.float32))
+    assert pair[0].score(IDS[:1], TEXTS[:1]).disagreement is None
     assert one.version != two.version  # the embeddings are another member's
 
 
@@ -131,6 +133,12 @@ class TestHeadCommittee(ScorerContract):
         with self.before_forward(committee, lambda batch: batches.append(len(batch))):
             committee.score(IDS, TEXTS)
         assert sum(batches) == len(IDS)
+
+    def test_scores_carry_the_disagreement(self) -> None:
+        committee = self.make()
+        found = committee.score(IDS, TEXTS)
+        bald = committee.disagreement(found, dict.fromkeys(committee.policies, 0.5)).bald
+        np.testing.assert_array_equal(found.disagreement, bald.astype(np.float32))
 
     def test_kept_embeddings_give_the_same_opinions(self) -> None:
         committee = self.make()

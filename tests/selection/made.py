@@ -28,6 +28,7 @@ def made_pool(n: int = 300, copies: int = 10, seed: int = 0, policies: Sequence[
         embeddings=vectors.astype(np.float16),
         eligible=eligible,
         languages=tuple(rng.choice(["en", "pt", "und"], n, p=[0.6, 0.3, 0.1]).tolist()),
+        disagreement=(0.69 * rng.beta(0.6, 3.0, (n, len(policies)))).astype(np.float32),
     )
 
 
@@ -55,6 +56,7 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
+        disagreement=None if pool.disagreement is None else pool.disagreement[order],
         groups=None if pool.groups is None else pool.groups[order],
     )
 
@@ -85,4 +87,5 @@ def made_candidates(
         ties=rng.random(m),
         labelled=Labelled(known, (sure > 0.5).astype(np.float32), sure) if labelled else None,
         members=np.stack([chances(rows, 1.0) for _ in range(committee)]) if committee else None,
+        disagreement=(0.69 * rng.beta(0.6, 3.0, (m, policies))).astype(np.float32) if committee else None,
     )

@@ -91,3 +91,26 @@ def test_good_ones_pass() -> None:
     check_pool(dataclasses.replace(POOL, groups=np.arange(len(POOL.ids))))
     check_plan(PLAN, POOL)
     check_plan(dataclasses.replace(PLAN, duplicate_cosine=None, thresholds={**PLAN.thresholds, "extra": 0.5}), POOL)
+
+
+def test_disagreement_is_asked_only_of_a_pool_that_has_it() -> None:
+    pool, plan = made_pool(), made_plan((Lane("uncertain", 1.0, "disagreement"),))
+    check_plan(plan, pool)
+    with pytest.raises(BadPlan, match="strategy 'disagreement' needs scores of a committee"):
+        check_plan(plan, dataclasses.replace(pool, disagreement=None))
+    check_plan(made_plan((Lane("uncertain", 1.0),)), dataclasses.replace(pool, disagreement=None))
+    check_pool(dataclasses.replace(pool, disagreement=None))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(np.nan, "has nan"), (-0.1, "has -0.1"), (0.75, r"has 0.75.* expected 0 to 0.693147")]
+)
+def test_a_disagreement_that_cannot_be_is_named(value: float, says: str) -> None:
+    pool = made_pool()
+    assert pool.disagreement is not None
+    told = pool.disagreement.copy()
+    told[17, 1] = value
+    with pytest.raises(BadPool, match=f"disagreement: row 17 .*{says}"):
+        check_pool(dataclasses.replace(pool, disagreement=told))
+    with pytest.raises(BadPool, match="disagreement: expected shape"):
+        check_pool(dataclasses.replace(pool, disagreement=told[:, :1]))

@@ -125,3 +125,19 @@ def test_quotas_hold_or_are_said(
         assert said == (met < quota.at_least)
     assert len(selection.picks) == budget or any("short by" in note for note in selection.notes)
     assert select(shuffled(pool, seed), plan) == selection
+
+
+def test_disagreement_times_severity_decides() -> None:
+    pool = made_pool(40, copies=0)
+    assert pool.disagreement is not None
+    plan = made_plan((Lane("uncertain", 1.0, "disagreement"),), budget=5)
+    picks = select(pool, plan).picks
+    weights = np.array([plan.severities[policy] for policy in pool.policies])
+    best = np.where(pool.eligible, pool.disagreement * weights, -1.0)  # an item is asked about under its best policy
+    top = int(best.max(axis=1).argmax())
+    assert (pool.ids[top], pool.policies[int(best[top].argmax())]) in {(pick.item_id, pick.policy) for pick in picks}
+    for pick in picks:
+        assert pick.policy == pool.policies[int(best[pool.ids.index(pick.item_id)].argmax())]
+    for pick in picks:
+        told = pool.disagreement[pool.ids.index(pick.item_id), pool.policies.index(pick.policy)] / np.log(2)
+        assert pick.reasons[0] == f"uncertain: u={told:.2f} by disagreement"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from api.jobs import steps
-from labeling.scorebook import note_group
+from labeling.scorebook import disagreement_group, note_group
 from scoring.metering import Bill
 from tests.api.cli.conftest import Terminal
 from tests.scoring.pictures import encoded, noise
@@ -151,6 +151,10 @@ def test_an_item_is_shown_with_its_scores_and_notes(goldfold: Terminal) -> None:
     with goldfold.opened() as site:
         item_id, scorer = found["item_id"], site.scorer()
         site.lake.add_columns(note_group(scorer), [item_id], {"note": pa.array(["read in 3 parts"])})
+        told = {policy: pa.array([0.125], pa.float32()) for policy in scorer.policies}
+        site.lake.add_columns(disagreement_group(scorer), [item_id], told)
+    shown = goldfold("show", "post-1").out
+    assert all(f"{policy} 0.125" in shown.partition(f"{version} disagrees: ")[2] for policy in scores)
     assert "note: read in 3 parts" in goldfold("show", "post-1").out
     unknown = goldfold("show", "nobody")
     assert (unknown.code, "no item has the external_id 'nobody'" in unknown.err) == (1, True)

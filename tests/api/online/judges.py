@@ -12,6 +12,7 @@ from scoring.base import Failure, Note, Scores
 POLICY = "harm"
 BAD = "bad"
 LONG = "long"
+POISON = "poison"
 
 
 def probability(text: str) -> float:
@@ -20,7 +21,8 @@ def probability(text: str) -> float:
 
 
 class Judge:
-    """``faults`` are called one a batch, before it is scored; then there are no more. ``gate`` holds every batch."""
+    """``faults`` are called one a batch, before it is scored; then there are no more. ``gate`` holds every batch. A
+    batch with a text that begins with POISON is a ValueError."""
 
     def __init__(self, version: str = "1", faults: Iterable[Callable[[], object]] = ()) -> None:
         self.version = version
@@ -35,6 +37,8 @@ class Judge:
         self.entered.set()
         self.gate.wait(20)
         next(self._faults, lambda: None)()
+        if any(text.startswith(POISON) for text in texts):
+            raise ValueError("the content of an item")
         good = [i for i, text in enumerate(texts) if not text.startswith(BAD)]
         return Scores(
             ids=tuple(ids[i] for i in good),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,11 @@ from api.errors import BatchFailed, DeadlinePassed, QueueFull, ScorerDown, Score
 from api.online import batcher as module
 from api.online.batcher import Limits, MicroBatcher
 from api.online.figures import Outcome
+from api.online.halves import CRASHED, NO_ROW, crashed
 from api.online.tickets import Verdict
+from scoring.base import Scores
 from scoring.errors import DeviceError, ModelNotFound
-from tests.api.online.judges import BAD, LONG, POLICY, Judge, probability, raising
+from tests.api.online.judges import BAD, LONG, POISON, POLICY, Judge, probability, raising
 
 LIMITS = Limits(queue_items=2000, queue_s=60.0, batch_s=60.0, max_tokens=256)
 LONG_S = 20.0
@@ -92,6 +95,18 @@ def test_each_text_gets_its_own_row_in_the_order_of_the_request() -> None:
     assert count(batcher, Outcome.SCORED) == 1
 
 
+class Committee(Judge):
+    def score(self, ids: Sequence[str], texts: Sequence[str]) -> Scores:
+        alone = super().score(ids, texts)
+        return replace(alone, disagreement=alone.probabilities / np.float32(2))
+
+
+def test_a_committees_disagreement_comes_with_its_row() -> None:
+    with running(Committee()) as batcher:
+        rows = asyncio.run(batcher.score(["a", f"{BAD} one", "abc"], LONG_S)).rows
+    assert [row.disagreement for row in rows] == [{POLICY: pytest.approx(0.005)}, None, {POLICY: pytest.approx(0.015)}]
+
+
 def test_what_waits_while_a_batch_runs_is_the_next_batch() -> None:
     judge = Judge()
 
@@ -137,7 +152,7 @@ def test_too_much_is_refused_with_the_time_after_which_it_fits() -> None:
         first = await held(batcher, judge)
         second = asyncio.create_task(batcher.score(["x" * 999] * 3, LONG_S))
         await asyncio.sleep(0)
-        with pytest.raises(QueueFull, match=r"^3 texts wait already; send the request again in \d+ s$") as full:
+        with pytest.raises(QueueFull, match=r"^the scorer has more to do .* again in \d+ s$") as full:
             await batcher.score(["one", "two"], LONG_S)
         assert full.value.retry_after_s is not None
         assert full.value.retry_after_s > 1
@@ -184,6 +199,29 @@ def test_what_cannot_be_done_by_its_deadline_is_refused() -> None:
 
     with running(judge) as batcher:
         run(work())
+
+
+def test_the_door_turns_away_whom_the_queue_would_and_counts_it() -> None:
+    judge = Judge()
+
+    async def work() -> None:
+        first = await held(batcher, judge)
+        assert batcher.turn_away() is None
+        second = asyncio.create_task(batcher.score(["a", "b"], LONG_S))
+        await asyncio.sleep(0)
+        assert batcher.turn_away() is None  # there is room for one text, and the door does not know how many come
+        third = asyncio.create_task(batcher.score(["c"], LONG_S))
+        await asyncio.sleep(0)
+        refusal = batcher.turn_away()
+        assert refusal is not None
+        assert refusal.retry_after_s == 1
+        judge.gate.set()
+        await asyncio.gather(first, second, third)
+        assert batcher.turn_away() is None
+
+    with running(judge, queue_items=3) as batcher:
+        run(work())
+    assert count(batcher, Outcome.REJECTED) == 1
 
 
 def test_a_late_request_gets_its_error_at_once_and_never_reaches_the_scorer() -> None:
@@ -237,6 +275,46 @@ def test_an_error_is_its_batchs_own() -> None:
     with running(judge) as batcher:
         run(work())
     assert (count(batcher, Outcome.FAILED), count(batcher, Outcome.SCORED)) == (2, 1)
+
+
+def test_a_text_on_which_the_scorer_fails_fails_alone() -> None:
+    judge = Judge()
+
+    async def work() -> None:
+        first = await held(batcher, judge)
+        texts = [["one", "two"], [f"{POISON} 1"], ["three"], ["four", f"{POISON} 2", "five"]]
+        tasks = [asyncio.create_task(batcher.score(each, LONG_S)) for each in texts]
+        await asyncio.sleep(0)
+        judge.gate.set()
+        _, one, poisoned, three, mixed = await asyncio.gather(first, *tasks, return_exceptions=True)
+        assert isinstance(one, Verdict)
+        assert isinstance(three, Verdict)
+        assert [row.error for row in (*one.rows, *three.rows)] == [None] * 3
+        assert isinstance(mixed, Verdict)
+        assert [row.error for row in mixed.rows] == [None, CRASHED.error, None]
+        assert isinstance(poisoned, BatchFailed)  # nothing of it was scored, as when it comes alone
+        with pytest.raises(BatchFailed, match="log says why"):
+            await batcher.score([f"{POISON} 1"], LONG_S)
+
+    with running(judge) as batcher:
+        run(work())
+        batcher.check()
+    assert (count(batcher, Outcome.SCORED), count(batcher, Outcome.FAILED)) == (4, 2)
+
+
+def test_a_batch_that_was_scored_in_parts_teaches_no_pace() -> None:
+    judge = Judge()
+
+    async def work() -> None:
+        for texts in (["warm"], ["fast"] * 9):
+            await batcher.score(texts, LONG_S)
+        before = batcher._pace.seconds(1000)
+        await batcher.score([f"{POISON} 1", *["x"] * 30], LONG_S)
+        assert batcher._pace.seconds(1000) == before > 0
+
+    with running(judge) as batcher:
+        run(work())
+    assert len(judge.batches) > 3
 
 
 @pytest.mark.parametrize("error", [MemoryError(), SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
@@ -340,7 +418,7 @@ def test_a_scorer_that_forgets_a_text_is_told_to_its_caller(monkeypatch: pytest.
     monkeypatch.setattr(judge, "score", lambda ids, texts: whole(ids[1:], texts[1:]))
     with running(judge) as batcher:
         verdict = asyncio.run(batcher.score(["forgotten", "kept"], LONG_S))
-    assert [row.error for row in verdict.rows] == [module.NO_ROW, None]
+    assert [row.error for row in verdict.rows] == [NO_ROW.error, None]
 
 
 def test_the_end_drains_what_waits() -> None:
@@ -401,6 +479,7 @@ class Caller:
     after_s: float
     deadline_s: float
     leaves_after_s: float | None
+    poisons: bool = False  # its last text
 
 
 FAULTS: dict[str, Callable[[], object]] = {
@@ -413,7 +492,8 @@ FAULTS: dict[str, Callable[[], object]] = {
     "broken": raising(DeviceError("injected")),
 }
 SECONDS = st.floats(0, 0.02)
-CALLERS = st.builds(Caller, st.integers(1, 30), SECONDS, st.floats(0.001, 0.1), st.one_of(st.none(), SECONDS))
+POISONS = st.sampled_from([False, False, False, True])
+CALLERS = st.builds(Caller, st.integers(1, 30), SECONDS, st.floats(0.001, 0.1), st.one_of(st.none(), SECONDS), POISONS)
 KNOWN = (QueueFull, DeadlinePassed, ScorerDown, ScorerLoading, BatchFailed, ModelNotFound, DeviceError)
 
 
@@ -436,13 +516,15 @@ def test_whatever_happens_every_caller_hears_and_the_counts_add_up(
 
     async def ask(number: int, caller: Caller) -> object:
         await asyncio.sleep(caller.after_s)
-        texts = [f"{number} {'x' * i}" for i in range(caller.texts)]
+        texts = [f"{number} {'x' * i}" for i in range(caller.texts - caller.poisons)] + [POISON] * caller.poisons
         asked = asyncio.ensure_future(batcher.score(texts, caller.deadline_s))
         if caller.leaves_after_s is not None:
             asyncio.get_running_loop().call_later(caller.leaves_after_s, asked.cancel)
         (found,) = await asyncio.gather(asked, return_exceptions=True)
         if isinstance(found, Verdict):
-            assert [row.probabilities[POLICY] for row in found.rows] == pytest.approx([probability(t) for t in texts])
+            for row, text in zip(found.rows, texts, strict=True):
+                assert crashed(row) or row.probabilities[POLICY] == pytest.approx(probability(text))
+                assert text != POISON or crashed(row)
         return found
 
     async def everybody() -> list[object]:

@@ -70,8 +70,15 @@ def test_the_answer_has_what_was_asked_for() -> None:
     assert every.probabilities == {HATE: 0.5, VIOLENCE: 0.25}
     assert every.above_threshold == {HATE: True, VIOLENCE: False}
     assert (every.id, every.notes, every.error) == ("a", ["was cut"], None)
+    assert every.disagreement is None
     one = answer(0, ItemIn(text="t", policies=[VIOLENCE]), row, POLICIES)
     assert (one.probabilities, one.above_threshold) == ({VIOLENCE: 0.25}, {VIOLENCE: False})
+
+
+def test_a_committees_disagreement_is_told_for_what_was_asked() -> None:
+    row = Row({HATE: 0.5, VIOLENCE: 0.25}, disagreement={HATE: 0.12345678, VIOLENCE: 0.0})
+    assert answer(0, ItemIn(text="t"), row, POLICIES).disagreement == {HATE: 0.123457, VIOLENCE: 0.0}
+    assert answer(0, ItemIn(text="t", policies=[VIOLENCE]), row, POLICIES).disagreement == {VIOLENCE: 0.0}
 
 
 @pytest.mark.parametrize(

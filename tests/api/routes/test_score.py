@@ -149,7 +149,7 @@ def test_a_full_queue_is_429_and_a_deadline_that_passes_504(tmp_path: Path, monk
     with site_with(tmp_path, online_max_items=2, online_queue_items=2) as site:
         hold(site, monkeypatch, before)
         full, late, first = asyncio.run(work())
-    assert assert_problem(full, 429, "wait already")["type"] == "urn:goldfold:problem:queue-full"
+    assert assert_problem(full, 429, "more to do than it can")["type"] == "urn:goldfold:problem:queue-full"
     assert int(full.headers["retry-after"]) >= 1
     assert assert_problem(late, 504, "deadline")["type"] == "urn:goldfold:problem:deadline-passed"
     assert first.status_code == 200

@@ -27,4 +27,7 @@ def test_a_part_has_the_rows_of_everything() -> None:
     assert part.members is not None
     assert candidates.members is not None
     assert np.array_equal(part.members, candidates.members[:, [7, 2]])
+    assert part.disagreement is not None
+    assert candidates.disagreement is not None
+    assert np.array_equal(part.disagreement, candidates.disagreement[[7, 2]])
     assert np.array_equal(part.embeddings, candidates.embeddings[[7, 2]])
