@@ -30,8 +30,9 @@ MIN_RARE = 10  # test positives that a policy needs to be the rarest one whose A
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
     """n items whose answers are known. ``embeddings`` (n, d) float32 unit rows; ``answers`` (n, k) float32: 1, 0, or
-    NaN where unknown, one known a row at least; ``groups`` (n,) near-duplicates, of each of which the pool offers one; ``blocks`` (n,): what is never
-    split between pool and test (whole groups at least); ``exclusive``: each item has exactly one policy, as a class."""
+    NaN where unknown, one known a row at least; ``groups`` (n,) near-duplicates, of each of which the pool offers one;
+    ``blocks`` (n,): what is never split between pool and test, whole groups at least; ``exclusive``: each item has
+    exactly one policy, as a class."""
 
     policies: tuple[str, ...]
     embeddings: F32

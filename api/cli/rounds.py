@@ -35,7 +35,7 @@ def round_command(
     ] = None,
     strategy: Annotated[
         str, typer.Option(help="How the uncertain lane chooses: threshold, or another of docs/selection.md.")
-    ] = "threshold",
+    ] = "auto",
     overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,

@@ -56,7 +56,7 @@ class RoundIn(BaseModel):
     policies: list[str] = []
     lanes: dict[str, float] | None = None
     quotas: list[QuotaIn] = []
-    strategy: str = Field("threshold", description="How the lane uncertain chooses: a name of docs/selection.md.")
+    strategy: str = Field("auto", description="How the lane uncertain chooses: a name of docs/selection.md.")
     overlap: int | None = Field(None, ge=1, le=10)
 
     def request(self) -> dict[str, Any]:

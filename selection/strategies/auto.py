@@ -25,7 +25,8 @@ TYPICAL_OF = 4_000  # candidates, by chance, that stand for the pool
 
 
 def auto(candidates: Candidates, n: int, seed: int) -> Chosen:
-    """As the module says; what is left open when a signal runs dry is filled by the nearest deployed boundary."""
+    """Dense representatives of two signals: the deployed boundary nearest to an item, and each rare policy's own; and,
+    until 200 labels are there, of what is typical of the pool."""
     batch = _Batch(candidates, min(n, len(candidates)), seed)
     known = 0 if candidates.labelled is None else len(candidates.labelled.answers)
     if known < TYPICAL_UNTIL:

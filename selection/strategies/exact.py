@@ -15,6 +15,7 @@ from selection.hashing import F64
 from selection.types import F16, F32
 
 GRID = 4000  # GRID^2 with room for rows that rounding (here and in float16) makes longer stays below 2^24
+_BLOCK = 8192  # rows at a time
 
 
 def grid(vectors: F16 | F32) -> F32:
@@ -30,3 +31,11 @@ def squared_lengths(rows: F32) -> F64:
 def squared_distances(rows: F32, lengths: F64, centre: F32) -> F64:
     """(m,) squared Euclidean distances to one row of the grid, exact, in units of the grid."""
     return lengths + float(centre @ centre) - 2.0 * (rows @ centre).astype(np.float64)
+
+
+def dots(vectors: F16 | F32, total: F64) -> F64:
+    """(m,) exact products of (m, d) unit rows, put on the grid block by block, with one sum of rows of the grid."""
+    found = np.empty(len(vectors))
+    for start in range(0, len(vectors), _BLOCK):
+        found[start : start + _BLOCK] = grid(vectors[start : start + _BLOCK]).astype(np.float64) @ total
+    return found

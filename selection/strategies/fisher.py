@@ -24,10 +24,10 @@ def bait(candidates: Candidates, n: int, _: int) -> Chosen:
     p = adjusted(candidates.probabilities.astype(np.float64), candidates.thresholds)
     short = by_value(candidates, 2.0 * np.minimum(p, 1.0 - p), size(n, PAIRWISE))
     pool = by_chance(candidates, PAIRWISE)
-    points = short.unit().astype(np.float64)
+    points, sample = short.unit().astype(np.float64), pool.unit().astype(np.float64)
     spread = np.where(candidates.open, p * (1.0 - p), 0.0)[short.rows]
     heads = [
-        Head.made(points, spread[:, column], _of_pool(pool.unit().astype(np.float64), p[pool.rows, column]), known)
+        Head.made(points, spread[:, column], _of_pool(sample, p[pool.rows, column]), known)
         for column, known in enumerate(_known(candidates))
     ]
     order, policies = forward(points, heads, candidates.weights, candidates.open[short.rows], n)

@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from selection.hashing import F64, uniforms
 from selection.strategies.base import Candidates, Chosen
-from selection.strategies.exact import GRID, grid
+from selection.strategies.exact import GRID, dots, grid
 from selection.strategies.shortlist import Short, at_threshold, by_value
 from selection.uncertainty import logit
 
@@ -69,13 +69,10 @@ def random(candidates: Candidates, n: int, seed: int) -> Chosen:
 def mean_cosines(candidates: Candidates) -> F64:
     """(m,) of each item to all candidates, itself included. Whole numbers throughout, so the order adds nothing."""
     m, d = candidates.embeddings.shape
-    total, found = np.zeros(d), np.empty(m)
-    blocks = [slice(start, start + _BLOCK) for start in range(0, m, _BLOCK)]
-    for block in blocks:
-        total += grid(candidates.embeddings[block]).sum(axis=0, dtype=np.float64)
-    for block in blocks:
-        found[block] = grid(candidates.embeddings[block]).astype(np.float64) @ total
-    return found / (m * GRID**2)
+    total = np.zeros(d)
+    for start in range(0, m, _BLOCK):
+        total += grid(candidates.embeddings[start : start + _BLOCK]).sum(axis=0, dtype=np.float64)
+    return dots(candidates.embeddings, total) / (m * GRID**2)
 
 
 def _adjusted(candidates: Candidates) -> F64:

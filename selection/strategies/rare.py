@@ -11,7 +11,7 @@ from selection.hashing import F64
 from selection.strategies import needs
 from selection.strategies.base import Candidates, Chosen, Rows, chosen
 from selection.strategies.cover import farthest_first
-from selection.strategies.exact import GRID, grid
+from selection.strategies.exact import GRID, dots, grid
 from selection.strategies.shortlist import A_PICK, LEAST, at_threshold, by_value
 from selection.types import F32, Bool
 
@@ -71,11 +71,7 @@ def nearest(candidates: Candidates, queries: F32, k: int) -> Rows:
 def mean_cosine(candidates: Candidates, anchors: F32) -> F64:
     """(N,) to (a, d) rows of the grid."""
     total = anchors.sum(axis=0, dtype=np.float64)
-    found = [
-        grid(candidates.embeddings[start : start + _BLOCK]).astype(np.float64) @ total
-        for start in range(0, len(candidates), _BLOCK)
-    ]
-    return np.asarray(np.concatenate(found) / (len(anchors) * GRID**2), dtype=np.float64)
+    return dots(candidates.embeddings, total) / (len(anchors) * GRID**2)
 
 
 def _counts(candidates: Candidates) -> F64:
@@ -89,8 +85,8 @@ def _most(values: F64, ties: F64, count: int) -> Rows:
 def _within(candidates: Candidates, pairs: Bool, n: int, why: str, turns: F64 | None = None) -> Chosen:
     """Pairs of ``pairs`` by value (by turns of the policies where ``turns`` ranks those), then the others by value."""
     utilities = at_threshold(candidates)
-    inside = np.where(pairs & candidates.open, utilities, 0.0)
     ahead = pairs & candidates.open
+    inside = np.where(ahead, utilities, 0.0)
     everyone = by_value(candidates, utilities, len(candidates))
     short = by_value(candidates, inside, len(candidates))
     mine = ahead[short.rows, short.policies[short.rows]]

@@ -29,6 +29,11 @@ class Entry:
 DISAGREEMENT = "disagreement"
 
 STRATEGIES: dict[str, Entry] = {
+    "auto": Entry(
+        "selection.strategies.auto:auto",
+        "ours: deployed boundary and rare policies' own boundaries by facility location, typical items first",
+        "O(N k + N log N + M^2 d), M <= 20 n",
+    ),
     "threshold": Entry(
         "selection.strategies.measures:threshold",
         "uncertainty at the operating threshold, then one pick per k-means cluster (Zhdanov 2019)",
