@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pyarrow.compute as pc
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
+from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
@@ -84,8 +86,16 @@ def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundReq
     )
 
 
-def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, round_id: str) -> Round:
+def select_round(
+    stores: Stores,
+    lake: Lake,
+    policies: Policies,
+    scorer: LakeScorer,
+    round_id: str,
+    cache_dir: Path | None = None,
+) -> Round:
     """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before.
+    ``cache_dir``: where near-duplicates are kept for the next round; without it they are found anew each time.
 
     Raises NothingToDo when an item of the frame has not met this scorer yet: a frame that is short in silence would
     make every pi a lie. Raises Conflict when the round was cancelled or a policy changed since it was planned.
@@ -106,7 +116,8 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
             "run the score job first (goldfold score)"
         )
-    selection = _select(stores, lake, round_.plan, round_.seed, sheet)
+    grouped = _grouped(lake, round_.plan, sheet, cache_dir, keep=True)
+    selection = _select(stores, lake, round_.plan, round_.seed, sheet, grouped)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
@@ -116,11 +127,19 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
     return stores.rounds.get(round_id)
 
 
-def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, request: RoundRequest) -> Preview:
+def preview(
+    stores: Stores,
+    lake: Lake,
+    policies: Policies,
+    scorer: LakeScorer,
+    request: RoundRequest,
+    cache_dir: Path | None = None,
+) -> Preview:
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = _plan_of(request, policies)
     sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT))
-    return Preview(_select(stores, lake, plan, request.seed, sheet), len(sheet.ids))
+    grouped = _grouped(lake, plan, sheet, cache_dir, keep=False)
+    return Preview(_select(stores, lake, plan, request.seed, sheet, grouped), len(sheet.ids))
 
 
 def cancel_round(stores: Stores, round_id: str) -> Round:
@@ -235,11 +254,26 @@ def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
     return Pool((), tuple(policies), nothing, nothing, nothing.astype(np.bool_), languages, nothing)
 
 
-def _select(stores: Stores, lake: Lake, plan: Mapping[str, object], seed: int, sheet: Sheet) -> Selection:
+def _grouped(
+    lake: Lake, plan: Mapping[str, object], sheet: Sheet, cache_dir: Path | None, *, keep: bool
+) -> Grouped | None:
+    """The near-duplicates among the items that have a score; None where the plan wants no groups."""
+    cosine = plan["duplicate_cosine"]
+    if cosine is None or not sheet.ids:
+        return None
+    return group_near_duplicates(lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep)
+
+
+def _select(
+    stores: Stores, lake: Lake, plan: Mapping[str, object], seed: int, sheet: Sheet, grouped: Grouped | None
+) -> Selection:
     if not sheet.ids:
         raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
-    selection = select(_pool(stores, lake, plan, sheet), _selection_plan(plan, seed))
-    notes = list(selection.notes)
+    pool = _pool(stores, lake, plan, sheet)
+    if grouped is not None:
+        pool = replace(pool, groups=grouped.groups)
+    selection = select(pool, _selection_plan(plan, seed))
+    notes = [*selection.notes, *(grouped.notes if grouped is not None else ())]
     if sheet.failed:
         notes.append(
             f"{sheet.failed} items could not be scored; no lane could pick them, and no figure speaks for them"

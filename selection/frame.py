@@ -85,7 +85,7 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
         raise EmptyFrame(f"none of the pool's {len(pool.ids)} items may be picked under any policy")
     pool = _by_id(pool)
     hashes = item_hashes(pool.ids)
-    labels = near_duplicate_groups(pool.embeddings, plan.duplicate_cosine)
+    labels = _groups(pool, plan)
     rows, columns = np.nonzero(pool.eligible)
     chances = pool.probabilities[rows, columns].astype(np.float64)
     # One number per unit, then everything about a unit is a sum or a minimum over its pairs.
@@ -123,7 +123,16 @@ def _by_id(pool: Pool) -> Pool:
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
+        groups=None if pool.groups is None else pool.groups[order],
     )
+
+
+def _groups(pool: Pool, plan: Plan) -> Rows:
+    """(n,) the smallest row of each row's near-duplicate group."""
+    if plan.duplicate_cosine is None or pool.groups is None:
+        return near_duplicate_groups(pool.embeddings, plan.duplicate_cosine)
+    _, firsts, places = np.unique(pool.groups, return_index=True, return_inverse=True)
+    return firsts[places].astype(np.int64)
 
 
 def _representatives(rows: Rows, unit: Rows, units: int, numbers: F64) -> Rows:

@@ -23,6 +23,7 @@ class Pool:
     ``eligible`` (n, k) bool: pairs that may be picked (not judged yet, policy applies to the item);
     ``languages`` one BCP-47 tag per item ("und": unknown);
     ``disagreement`` (n, k) float32 in [0, ln 2], where a committee scored: how far its members differ (BALD, nats).
+    ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings.
     """
 
     ids: tuple[str, ...]
@@ -32,6 +33,7 @@ class Pool:
     eligible: Bool
     languages: tuple[str, ...]
     disagreement: F32 | None = None
+    groups: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Plan:
     """What a round asks for. ``thresholds`` (tau, in (0, 1)) and ``severities`` (weights > 0) by policy.
 
     ``risk_floor`` is eps of the PPS rule; ``duplicate_cosine`` collapses near-duplicates (1.0 or more: exact only,
-    None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``.
+    None: never; groups that a pool brings were made at that cosine and stand, but under None). ``temperature`` is s in
+    ``u = exp(-|logit p - logit tau| / s)``.
     """
 
     budget: int

@@ -57,6 +57,7 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
+        groups=None if pool.groups is None else pool.groups[order],
     )
 
 
