@@ -33,11 +33,11 @@ def near_duplicate_groups(embeddings: F16 | F32, cosine: float | None) -> Rows:
     """
     if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.floating):
         raise BadPool(f"embeddings: expected an (n, d) array of floats, found {embeddings.dtype} {embeddings.shape}")
+    if cosine is None or len(embeddings) == 0:
+        return np.arange(len(embeddings), dtype=np.int64)
     if not np.isfinite(embeddings).all():
         raise BadPool("embeddings: a row holds NaN or infinity")
     forest = Forest(np.arange(len(embeddings), dtype=np.int64))
-    if cosine is None or len(embeddings) == 0:
-        return forest.labels()
     hashes = vectors.row_hashes(embeddings)
     firsts = first_of_equals(hashes)
     forest.join((firsts, np.arange(len(firsts), dtype=np.int64)))

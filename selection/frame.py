@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import compress, islice
+from operator import lt
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +67,7 @@ class Frame:
         """What could have been picked: items, pairs, groups and units in all, pairs per policy, items per language."""
         eligible = self.pool.eligible
         items = np.flatnonzero(eligible.any(axis=1))
-        languages = Counter(self.pool.languages[row] for row in items)
+        languages = Counter(compress(self.pool.languages, eligible.any(axis=1).tolist()))
         return {
             "items": len(items),
             "pairs": self.pairs,
@@ -91,7 +93,9 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
     # One number per unit, then everything about a unit is a sum or a minimum over its pairs.
     keys, unit = np.unique(labels[rows] * len(pool.policies) + columns, return_inverse=True)
     members = np.bincount(unit, minlength=len(keys))
-    row = _representatives(rows, unit, len(keys), uniforms(hashes, plan.seed, "representative"))
+    row = rows
+    if len(keys) < len(rows):
+        row = _representatives(rows, unit, len(keys), uniforms(hashes, plan.seed, "representative"))
     group, policy = np.divmod(keys, len(pool.policies))
     if plan.budget > len(keys):
         raise BudgetTooLarge(
@@ -114,6 +118,8 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
 
 
 def _by_id(pool: Pool) -> Pool:
+    if all(map(lt, pool.ids, islice(pool.ids, 1, None))):
+        return pool  # a million vectors need not be copied to stay where they are
     order = np.array(sorted(range(len(pool.ids)), key=pool.ids.__getitem__), dtype=np.intp)
     return Pool(
         ids=tuple(pool.ids[row] for row in order),
