@@ -67,7 +67,7 @@ class Frame:
         """What could have been picked: items, pairs, groups and units in all, pairs per policy, items per language."""
         eligible = self.pool.eligible
         items = np.flatnonzero(eligible.any(axis=1))
-        languages = Counter(compress(self.pool.languages, eligible.any(axis=1).tolist()))
+        languages = Counter(compress(self.pool.languages, np.asarray(eligible.any(axis=1))))
         return {
             "items": len(items),
             "pairs": self.pairs,
