@@ -71,7 +71,8 @@ class UncertainLane:
         frame, plan = self._frame, self._plan
         rows = frame.row[self._first]
         return Candidates(
-            embeddings=frame.pool.embeddings[rows],
+            embeddings=frame.embeddings,
+            at=frame.at[rows],
             probabilities=self._by_policy(frame.probability),
             open=self._open,
             thresholds=np.array([plan.thresholds[policy] for policy in frame.pool.policies], np.float64),

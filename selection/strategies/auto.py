@@ -82,7 +82,7 @@ class _Batch:
     def _represent(self, rows: Rows, wanted: int, policies: Rows, why: str, already: F16 | F32 | None) -> None:
         if wanted <= 0 or len(rows) == 0:
             return
-        vectors = self._all.embeddings[rows].astype(np.float32)
+        vectors = self._all.vectors(rows).astype(np.float32)
         known = None if already is None else already.astype(np.float32)
         found = rows[facility_location(vectors, wanted, already=known, seed=self._seed)]
         self._left[found] = False

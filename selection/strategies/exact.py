@@ -7,6 +7,7 @@ equal cosines are equal. The price is an error of about 1e-4 (standard deviation
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -33,9 +34,10 @@ def squared_distances(rows: F32, lengths: F64, centre: F32) -> F64:
     return lengths + float(centre @ centre) - 2.0 * (rows @ centre).astype(np.float64)
 
 
-def dots(vectors: F16 | F32, total: F64) -> F64:
-    """(m,) exact products of (m, d) unit rows, put on the grid block by block, with one sum of rows of the grid."""
-    found = np.empty(len(vectors))
-    for start in range(0, len(vectors), _BLOCK):
-        found[start : start + _BLOCK] = grid(vectors[start : start + _BLOCK]).astype(np.float64) @ total
+def dots(vectors: Callable[[slice], F16 | F32], m: int, total: F64) -> F64:
+    """(m,) exact products of m unit rows, put on the grid block by block, with one sum of rows of the grid."""
+    found = np.empty(m)
+    for start in range(0, m, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        found[part] = grid(vectors(part)).astype(np.float64) @ total
     return found

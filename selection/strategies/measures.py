@@ -58,7 +58,7 @@ def _modal(name: str, candidates: Candidates, n: int, seed: int) -> Chosen:
 def _spread(candidates: Candidates, utilities: F64, n: int, seed: int) -> Chosen:
     policies, values = best_policy(candidates, utilities)
     shortlist = top(values, candidates.ties, SHORTLIST * n)
-    found = spread(candidates.embeddings[shortlist], n, seed)
+    found = spread(candidates.vectors(shortlist), n, seed)
     rows = shortlist[found.rows]
     reasons = [() if cluster < 0 else (f"diverse: cluster {cluster}",) for cluster in found.clusters.tolist()]
     mine = policies[rows]

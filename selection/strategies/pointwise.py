@@ -68,11 +68,11 @@ def random(candidates: Candidates, n: int, seed: int) -> Chosen:
 
 def mean_cosines(candidates: Candidates) -> F64:
     """(m,) of each item to all candidates, itself included. Whole numbers throughout, so the order adds nothing."""
-    m, d = candidates.embeddings.shape
+    m, d = len(candidates), candidates.embeddings.shape[1]
     total = np.zeros(d)
     for start in range(0, m, _BLOCK):
-        total += grid(candidates.embeddings[start : start + _BLOCK]).sum(axis=0, dtype=np.float64)
-    return dots(candidates.embeddings, total) / (m * GRID**2)
+        total += grid(candidates.vectors(slice(start, start + _BLOCK))).sum(axis=0, dtype=np.float64)
+    return dots(candidates.vectors, m, total) / (m * GRID**2)
 
 
 def _adjusted(candidates: Candidates) -> F64:

@@ -59,7 +59,7 @@ def nearest(candidates: Candidates, queries: F32, k: int) -> Rows:
     keys = np.full((len(queries), k), -math.inf)  # whole cosine + tie: all differ
     rows = np.full((len(queries), k), -1, dtype=np.int64)
     for start in range(0, len(candidates), _BLOCK):
-        cosines = queries @ grid(candidates.embeddings[start : start + _BLOCK]).T
+        cosines = queries @ grid(candidates.vectors(slice(start, start + _BLOCK))).T
         for query, line in enumerate(cosines):
             hits = np.flatnonzero(line >= np.floor(keys[query].min()))
             both = np.concatenate([keys[query], line[hits].astype(np.float64) + candidates.ties[start + hits]])
@@ -71,7 +71,7 @@ def nearest(candidates: Candidates, queries: F32, k: int) -> Rows:
 def mean_cosine(candidates: Candidates, anchors: F32) -> F64:
     """(N,) to (a, d) rows of the grid."""
     total = anchors.sum(axis=0, dtype=np.float64)
-    return dots(candidates.embeddings, total) / (len(anchors) * GRID**2)
+    return dots(candidates.vectors, len(candidates), total) / (len(anchors) * GRID**2)
 
 
 def _counts(candidates: Candidates) -> F64:

@@ -37,11 +37,11 @@ class Short:
 
     def unit(self) -> F32:
         """(M, d) float32 unit rows."""
-        return self.of.embeddings[self.rows].astype(np.float32)
+        return self.of.vectors(self.rows).astype(np.float32)
 
     def grid(self) -> F32:
         """(M, d) rows on the grid of ``exact``."""
-        return grid(self.of.embeddings[self.rows])
+        return grid(self.of.vectors(self.rows))
 
     def hashes(self) -> U64:
         """(M,) a 64-bit number an item, for ``hashing.uniforms``: the bits of ``ties``."""

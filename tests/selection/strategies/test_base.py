@@ -39,4 +39,5 @@ def test_a_part_has_the_rows_of_everything() -> None:
     assert part.disagreement is not None
     assert candidates.disagreement is not None
     assert np.array_equal(part.disagreement, candidates.disagreement[[7, 2]])
-    assert np.array_equal(part.embeddings, candidates.embeddings[[7, 2]])
+    assert np.array_equal(part.vectors(slice(None)), candidates.embeddings[[7, 2]])
+    assert np.array_equal(part.of(np.array([1])).vectors(np.array([0])), candidates.embeddings[[2]])
