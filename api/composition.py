@@ -77,6 +77,11 @@ class Goldfold:
         return self.settings.data_dir / "golden"
 
     @property
+    def cache_dir(self) -> Path:
+        """What can be made anew: it may be deleted at any time."""
+        return self.settings.data_dir / "cache"
+
+    @property
     def exports_dir(self) -> Path:
         return self.settings.data_dir / "exports"
 

@@ -36,7 +36,7 @@ def round_request(settings: Settings, given: Mapping[str, Any]) -> Json:
         "seed": int.from_bytes(sha256(str(given["round_id"]).encode()).digest()[:4]),
         "lanes": dict(settings.lanes),
         "policies": [],
-        "strategy": "threshold",
+        "strategy": "auto",
         "overlap": settings.overlap,
         "risk_floor": settings.risk_floor,
         "duplicate_cosine": settings.duplicate_cosine,

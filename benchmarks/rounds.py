@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -108,5 +109,6 @@ def _policy(name: str, severity: int) -> Policy:
 
 
 def _item(external_id: str, language: str) -> Item:
-    text = f"the content of {external_id}, about as long as a short post usually is, and not a word more than that"
+    letters = sha256(external_id.encode()).hexdigest()
+    text = " ".join(letters[start : start + 5] for start in range(0, 60, 5))  # no near-duplicate of any other
     return Item(item_id_of(external_id), external_id, text, "0" * 64, language=language)

@@ -33,7 +33,8 @@ from scoring.cascade import Cascade
 from scoring.cascade_files import CARD, load_cascade, save_cascade, version_of
 from scoring.cascade_fit import Fitted, Sample, Wish, fit
 from scoring.cascade_report import CascadeReport, Drift, drift
-from scoring.distil import EPOCHS, Vocabulary, read_vocabulary
+from scoring.distil import EPOCHS
+from scoring.vocabulary import Vocabulary, ask, read_vocabulary
 from selection.hashing import item_hashes, uniforms
 
 PREFIX = "cascade-"
@@ -117,7 +118,8 @@ def fit_cascade(
     if not request.dry_run:
         score_missing(lake, full, drawn, progress)
     sample = read_sample(lake, policies, full, drawn)
-    fitted = fit(sample, vocabulary or read_vocabulary(), wish)
+    vocabulary = vocabulary or read_vocabulary()
+    fitted = fit(sample, vocabulary if request.dry_run else ask(vocabulary, full), wish)
     version = version_of(fitted)
     if request.dry_run:
         return FittedCascade(version, None, fitted.report)
@@ -217,7 +219,7 @@ def read_drift(lake: Lake, cascade: Cascade, report: CascadeReport) -> Drift:
         rows = slice(start, start + len(part))
         given = _probabilities(lake, cascade, score_group(cascade), part)
         positive[rows] = (given >= np.asarray(cascade.clearing.thresholds)).any(axis=1)
-        would_clear[rows] = cascade.would_clear(lake.take(part, ["text"])["text"].to_pylist())[0]
+        would_clear[rows] = cascade.would_clear(lake.take(part, ["text"])["text"].to_pylist())
     return drift(report, positive, would_clear)
 
 

@@ -49,7 +49,7 @@ class RoundRequest:
     seed: int
     lanes: Mapping[str, float]
     policies: tuple[str, ...] = ()
-    strategy: str = "threshold"
+    strategy: str = "auto"
     overlap: int = 2
     risk_floor: float = 0.1
     duplicate_cosine: float | None = 0.95

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.lane_advice import advise
+from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
@@ -70,8 +72,16 @@ def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundReq
     )
 
 
-def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, round_id: str) -> Round:
+def select_round(
+    stores: Stores,
+    lake: Lake,
+    policies: Policies,
+    scorer: LakeScorer,
+    round_id: str,
+    cache_dir: Path | None = None,
+) -> Round:
     """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before.
+    ``cache_dir``: where near-duplicates are kept for the next round; without it they are found anew each time.
 
     Raises NothingToDo when an item of the frame has not met this scorer yet: a frame that is short in silence would
     make every pi a lie. Raises Conflict when the round was cancelled or a policy changed since it was planned.
@@ -92,7 +102,9 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
             "run the score job first (goldfold score)"
         )
-    selection = _select(stores, lake, scorer, _tuned(round_.plan, round_.frame), round_.seed, sheet, round_.created_at)
+    grouped = _grouped(lake, round_.plan, sheet, cache_dir, keep=True)
+    plan = _tuned(round_.plan, round_.frame)
+    selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
@@ -102,12 +114,20 @@ def select_round(stores: Stores, lake: Lake, policies: Policies, scorer: LakeSco
     return stores.rounds.get(round_id)
 
 
-def preview(stores: Stores, lake: Lake, policies: Policies, scorer: LakeScorer, request: RoundRequest) -> Preview:
+def preview(
+    stores: Stores,
+    lake: Lake,
+    policies: Policies,
+    scorer: LakeScorer,
+    request: RoundRequest,
+    cache_dir: Path | None = None,
+) -> Preview:
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = plan_of(request, policies)
     sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT))
     advice = _advice(stores, plan)
-    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet)
+    grouped = _grouped(lake, plan, sheet, cache_dir, keep=False)
+    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet, grouped)
     return Preview(replace(selection, frame={**selection.frame, **advice}), len(sheet.ids))
 
 
@@ -159,6 +179,16 @@ def _tuned(plan: Mapping[str, object], frame: Mapping[str, object]) -> Mapping[s
     return {**plan, "lanes": advice["lanes"], "why": advice["why"]} if isinstance(advice, Mapping) else plan
 
 
+def _grouped(
+    lake: Lake, plan: Mapping[str, object], sheet: Sheet, cache_dir: Path | None, *, keep: bool
+) -> Grouped | None:
+    """The near-duplicates among the items that have a score; None where the plan wants no groups."""
+    cosine = plan["duplicate_cosine"]
+    if cosine is None or not sheet.ids:
+        return None
+    return group_near_duplicates(lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep)
+
+
 def _select(
     stores: Stores,
     lake: Lake,
@@ -166,17 +196,20 @@ def _select(
     plan: Mapping[str, object],
     seed: int,
     sheet: Sheet,
+    grouped: Grouped | None,
     until: datetime | None = None,
 ) -> Selection:
     if not sheet.ids:
         raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
     pool = _pool(stores, lake, plan, sheet)
+    if grouped is not None:
+        pool = replace(pool, groups=grouped.groups)
     if COMMITTEE in entry(str(plan["strategy"])).needs:
         pool = replace(pool, members=member_opinions(scorer, sheet, pool.policies))
     pool = _priced(lake, plan, pool)
     known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1], until)
     selection = select(pool, selection_plan(plan, seed), known.labelled)
-    notes = list(selection.notes)
+    notes = [*selection.notes, *(grouped.notes if grouped is not None else ())]
     if known.left_out:
         notes.append(
             f"{known.left_out} labelled items have no score or no embedding by this scorer yet, so no strategy learns "

@@ -63,22 +63,21 @@ class Cascade:
         """As ``Scorer.score``."""
         if len(ids) != len(texts) or len(set(ids)) != len(ids):
             return _whole(self.full.score(ids, texts, progress))  # which refuses it
-        logits, whole = self.stage.read(texts)
-        cleared = whole & (self.clearing.margins(logits) < self.clearing.cut) & ~self.clearing.trickles(ids)
+        reading = self.stage.read(texts)
+        cleared = self.clearing.clears(reading) & ~self.clearing.trickles(ids)
         rest = np.flatnonzero(~cleared)
         answer = self.full.score([ids[i] for i in rest], [texts[i] for i in rest], _after(progress, int(cleared.sum())))
         if progress is not None and not len(rest):
             progress(len(ids), len(ids))
-        return _merged(ids, cleared, self.clearing.estimates(logits[cleared]), answer)
+        return _merged(ids, cleared, self.clearing.estimates(reading)[cleared], answer)
 
     def score_fully(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
         """The full scorer's answer for every item, as ``Scorer.score``."""
         return self.full.score(ids, texts, progress)
 
-    def would_clear(self, texts: Sequence[str]) -> tuple[Bool, F32]:
-        """Which texts (n,) the first stage would clear if none were in the trickle, and its guessed logits (n, k)."""
-        logits, whole = self.stage.read(texts)
-        return whole & (self.clearing.margins(logits) < self.clearing.cut), logits
+    def would_clear(self, texts: Sequence[str]) -> Bool:
+        """Which texts (n,) the first stage would clear if none were in the trickle."""
+        return self.clearing.clears(self.stage.read(texts))
 
 
 def _after(progress: Progress | None, cleared: int) -> Progress | None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from scoring.bounds import losses_allowed, positives_needed, upper_bound
 from scoring.cascade_report import CascadeReport, PolicyLoss
 from scoring.clearing import Bool, Clearing
-from scoring.distil import EPOCHS, Vocabulary, clipped_logits, distil
+from scoring.distil import EPOCHS, clipped_logits, distil
+from scoring.doubts import with_doubts
 from scoring.errors import LossTooHigh
 from scoring.first_stage import FirstStage
+from scoring.vocabulary import Vocabulary
 
 F64 = npt.NDArray[np.float64]
 DISTIL, TUNE, HELD_OUT = 0, 1, 2
@@ -30,7 +32,9 @@ class Sample:
     """What the full scorer of ``full_version`` said of n items drawn at random from all there are.
 
     ``probabilities`` (n, k) in the order of ``policies``; ``thresholds`` tau by policy; ``keys`` (n,): items with an
-    equal key count as one text; ``embeddings`` (n, d) or None; ``full_s``: CPU seconds a text of the full scorer.
+    equal key count as one text; ``embeddings`` (n, d) or None; ``full_s``: CPU seconds a text of the full scorer;
+    ``seen`` (n,): items that the full scorer was trained on, which it judges with more certainty than what will come:
+    they teach the stage, and are never held out.
     """
 
     texts: Sequence[str]
@@ -41,6 +45,7 @@ class Sample:
     full_version: str
     embeddings: npt.NDArray[np.floating[Any]] | None = None
     full_s: float | None = None
+    seen: Bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +94,20 @@ def fit(sample: Sample, vocabulary: Vocabulary, wish: Wish | None = None) -> Fit
     """
     wish = wish or Wish()
     _check(sample)
-    rows = np.array(sorted({key: i for i, key in reversed(list(enumerate(sample.keys)))}.values()), np.int64)
-    part = split([sample.keys[i] for i in rows], wish)
+    rows, part = _parts(sample, wish)
     held = rows[part == HELD_OUT]
     positives = _positives(sample, held)
     spare = losses_allowed(int(positives.sum()), wish.loss)
     _refuse_too_few(len(rows), len(held), int(positives.sum()), spare, wish.loss)  # before the costly part
     stage = _distilled(sample, rows[part == DISTIL], vocabulary, wish)
-    clearing = _rule(stage, sample, rows[part == TUNE], wish)
+    stage, clearing = _rule(stage, sample, rows[part == TUNE], wish)
     start = time.process_time()
-    logits, whole = stage.read([sample.texts[i] for i in held])
+    reading = stage.read([sample.texts[i] for i in held])
     stage_s = (time.process_time() - start) / len(held)
-    margins = np.where(whole, clearing.margins(logits), np.inf)
+    margins = np.where(reading.whole, clearing.margins(reading), np.inf)
     picks = _picks(sample, held, wish.picks)
     cut = min(_cut(margins[positives], spare), _cut(margins[picks], math.floor(wish.loss * int(picks.sum()))))
-    clearing = _with_cut(clearing, cut)
+    clearing = replace(clearing, cut=cut)
     lost = margins < clearing.cut
     report = _report(sample, wish, rows, held, lost, positives, picks, spare, stage_s)
     return Fitted(stage, clearing, report)
@@ -118,10 +122,28 @@ def split(keys: Sequence[str], wish: Wish) -> npt.NDArray[np.int64]:
     return np.asarray(parts, np.int64)
 
 
+def held_out(sample: Sample, wish: Wish) -> npt.NDArray[np.int64]:
+    """The rows of the sample that ``fit`` learns nothing from: one for each text that is held out."""
+    rows, part = _parts(sample, wish)
+    return np.asarray(rows[part == HELD_OUT], np.int64)
+
+
+def _parts(sample: Sample, wish: Wish) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The first row of each distinct text, and its part."""
+    rows = np.array(sorted({key: i for i, key in reversed(list(enumerate(sample.keys)))}.values()), np.int64)
+    part = split([sample.keys[i] for i in rows], wish)
+    if sample.seen is not None:
+        seen = {key for key, known in zip(sample.keys, sample.seen, strict=True) if known}
+        part[[sample.keys[i] in seen for i in rows]] = DISTIL
+    return rows, part
+
+
 def _check(sample: Sample) -> None:
     n, k = len(sample.texts), len(sample.policies)
     if len(sample.keys) != n or sample.probabilities.shape != (n, k) or len(sample.thresholds) != k:
         raise ValueError(f"a sample of {n} texts and {k} policies needs as many keys, probabilities and thresholds")
+    if sample.seen is not None and sample.seen.shape != (n,):
+        raise ValueError(f"seen must say of each of the {n} texts whether the full scorer was trained on it")
 
 
 def _refuse_too_few(distinct: int, held: int, positives: int, spare: int, loss: float) -> None:
@@ -156,14 +178,17 @@ def _distilled(sample: Sample, rows: npt.NDArray[np.int64], vocabulary: Vocabula
     )
 
 
-def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: Wish) -> Clearing:
-    """Spreads from texts that neither the stage nor the cut has seen; the cut is not chosen yet."""
-    guessed, whole = stage.read([sample.texts[i] for i in rows])
+def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: Wish) -> tuple[FirstStage, Clearing]:
+    """Doubts and spreads from texts that neither the stage nor the cut has seen; the cut is not chosen yet."""
+    texts = [sample.texts[i] for i in rows]
+    stage = with_doubts(stage, texts, clipped_logits(sample.probabilities[rows], sample.thresholds))
+    reading = stage.read(texts)
     spreads = np.ones(len(sample.policies))
-    if whole.any():
-        off = guessed[whole] - clipped_logits(sample.probabilities[rows[whole]], sample.thresholds)
+    if reading.whole.any():
+        off = reading.logits - clipped_logits(sample.probabilities[rows], sample.thresholds)
+        off = (off / reading.doubts[:, None])[reading.whole]
         spreads = np.maximum(np.sqrt((off**2).mean(axis=0)), 1e-3)
-    return Clearing(
+    return stage, Clearing(
         policies=sample.policies,
         thresholds=tuple(float(tau) for tau in sample.thresholds),
         spreads=tuple(float(spread) for spread in spreads),
@@ -172,10 +197,6 @@ def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: 
         seed=wish.seed,
         full_version=sample.full_version,
     )
-
-
-def _with_cut(rule: Clearing, cut: float) -> Clearing:
-    return Clearing(rule.policies, rule.thresholds, rule.spreads, cut, rule.trickle, rule.seed, rule.full_version)
 
 
 def _positives(sample: Sample, rows: npt.NDArray[np.int64]) -> Bool:

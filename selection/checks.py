@@ -36,6 +36,8 @@ def check_pool(pool: Pool) -> None:
     _shape("embeddings", pool.embeddings, pool.embeddings.shape, np.floating)
     if len(pool.languages) != n:
         raise BadPool(f"languages: expected {n} tags, found {len(pool.languages)}")
+    if pool.groups is not None:
+        _shape("groups", pool.groups, (n,), np.int64)
     for row, tag in enumerate(pool.languages):
         if not tag:
             raise BadPool(f"languages: {_where(pool, row)} has no tag (use 'und' where the language is unknown)")

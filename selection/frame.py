@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import compress, islice
+from operator import lt
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ import numpy.typing as npt
 from selection.duplicates import near_duplicate_groups
 from selection.errors import BudgetTooLarge, EmptyFrame
 from selection.hashing import F64, U64, item_hashes, uniforms
-from selection.types import Plan, Pool
+from selection.types import F16, F32, Plan, Pool
 
 Rows = npt.NDArray[np.int64]
 
@@ -29,9 +31,13 @@ class Frame:
     ``members``: g, the eligible members; ``mean``: their mean probability; ``probability``: the representative's.
     ``disagreement``: the representative's, None where the pool has none.
     ``pairs`` counts eligible (item, policy) pairs, ``hashes`` (n,) belong to the rows of the sorted pool.
+    ``embeddings`` stay where they were, unsorted and not copied (``pool`` has none): ask ``vectors`` for them; ``at``
+    (n,) is where each row of the sorted pool has its own.
     """
 
     pool: Pool
+    embeddings: F16 | F32
+    at: Rows
     hashes: U64
     row: Rows
     group: Rows
@@ -44,6 +50,10 @@ class Frame:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def vectors(self, rows: Rows) -> F16 | F32:
+        """(r, d) embeddings of those rows of the sorted pool."""
+        return self.embeddings[self.at[rows]]
 
     def uniforms(self, *words: object) -> F64:
         """(u,) permanent random numbers of the units for a purpose."""
@@ -65,7 +75,7 @@ class Frame:
         """What could have been picked: items, pairs, groups and units in all, pairs per policy, items per language."""
         eligible = self.pool.eligible
         items = np.flatnonzero(eligible.any(axis=1))
-        languages = Counter(self.pool.languages[row] for row in items)
+        languages = Counter(compress(self.pool.languages, np.asarray(eligible.any(axis=1))))
         return {
             "items": len(items),
             "pairs": self.pairs,
@@ -93,15 +103,17 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
     """
     if not pool.eligible.any():
         raise EmptyFrame(f"none of the pool's {len(pool.ids)} items may be picked under any policy")
-    pool = _by_id(pool)
+    embeddings, (pool, at) = pool.embeddings, _by_id(pool)
     hashes = item_hashes(pool.ids)
-    labels = near_duplicate_groups(pool.embeddings, plan.duplicate_cosine)
+    labels = _groups(pool, embeddings, at, plan)
     rows, columns = np.nonzero(pool.eligible)
     chances = pool.probabilities[rows, columns].astype(np.float64)
     # One number per unit, then everything about a unit is a sum or a minimum over its pairs.
     keys, unit = np.unique(labels[rows] * len(pool.policies) + columns, return_inverse=True)
     members = np.bincount(unit, minlength=len(keys))
-    row = _representatives(rows, unit, len(keys), uniforms(hashes, plan.seed, "representative"))
+    row = rows
+    if len(keys) < len(rows):
+        row = _representatives(rows, unit, len(keys), uniforms(hashes, plan.seed, "representative"))
     group, policy = np.divmod(keys, len(pool.policies))
     if plan.budget > len(keys):
         raise BudgetTooLarge(
@@ -111,6 +123,8 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
         )
     return Frame(
         pool=pool,
+        embeddings=embeddings,
+        at=at,
         hashes=hashes,
         row=row,
         group=group,
@@ -123,15 +137,19 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
     )
 
 
-def _by_id(pool: Pool) -> Pool:
-    order = np.array(sorted(range(len(pool.ids)), key=pool.ids.__getitem__), dtype=np.intp)
+def _by_id(pool: Pool) -> tuple[Pool, Rows]:
+    """The pool in id order, without its embeddings, and where each of its rows was."""
+    order: Rows = np.arange(len(pool.ids), dtype=np.int64)
+    if not all(map(lt, pool.ids, islice(pool.ids, 1, None))):
+        order = np.array(sorted(range(len(pool.ids)), key=pool.ids.__getitem__), dtype=np.int64)
+    rows = order.tolist()
     return replace(
         pool,
-        ids=tuple(pool.ids[row] for row in order),
+        ids=tuple(map(pool.ids.__getitem__, rows)),
         probabilities=pool.probabilities[order],
-        embeddings=pool.embeddings[order],
+        embeddings=pool.embeddings[:0],
         eligible=pool.eligible[order],
-        languages=tuple(pool.languages[row] for row in order),
+        languages=tuple(map(pool.languages.__getitem__, rows)),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
         members=None if pool.members is None else pool.members[:, order],
         markets=_ordered(pool.markets, order),
@@ -139,7 +157,18 @@ def _by_id(pool: Pool) -> Pool:
         authors=_ordered(pool.authors, order),
         minutes=None if pool.minutes is None else pool.minutes[order],
         exposure=None if pool.exposure is None else pool.exposure[order],
-    )
+        groups=None if pool.groups is None else pool.groups[order],
+    ), order
+
+
+def _groups(pool: Pool, embeddings: F16 | F32, at: Rows, plan: Plan) -> Rows:
+    """(n,) the smallest row of each row's near-duplicate group."""
+    if plan.duplicate_cosine is None:
+        return np.arange(len(at), dtype=np.int64)
+    if pool.groups is None:
+        return near_duplicate_groups(embeddings[at], plan.duplicate_cosine)
+    _, firsts, places = np.unique(pool.groups, return_index=True, return_inverse=True)
+    return firsts[places].astype(np.int64)
 
 
 def _ordered(words: tuple[str, ...] | None, order: npt.NDArray[np.intp]) -> tuple[str, ...] | None:

@@ -75,20 +75,20 @@ def active_learner(
 
     Without them the estimator must have been fitted already, or the first query raises NotFitted.
     """
-    with _known_warning():
+    with known_warning():
         return ActiveLearner(estimator, query_strategy=_measure(measure)[1], X_training=X, y_training=y)
 
 
 def utility(learner: ActiveLearner, X: Matrix, measure: str = "modal_least_confident") -> F64:
     """(n,) modAL's measure of the learner for each row of X, larger = more uncertain."""
-    _must_be_fitted(learner.estimator)
+    must_be_fitted(learner.estimator)
     values = _measure(measure)[0](learner, X)
     return cast(F64, 1.0 - values if measure == "modal_margin" else values)
 
 
 def query(learner: ActiveLearner, X: Matrix, n: int) -> npt.NDArray[np.intp]:
     """Row numbers of the n rows of X the learner is least sure of."""
-    _must_be_fitted(learner.estimator)
+    must_be_fitted(learner.estimator)
     if not 0 < n <= len(X):
         raise BadPool(f"n: {n} rows cannot be picked from {len(X)}")
     return cast(npt.NDArray[np.intp], learner.query(X, n_instances=n)[0])
@@ -96,7 +96,7 @@ def query(learner: ActiveLearner, X: Matrix, n: int) -> npt.NDArray[np.intp]:
 
 def teach(learner: ActiveLearner, X: Matrix, y: npt.NDArray[Any]) -> None:
     """Add labelled rows and fit the head again on all it has seen."""
-    with _known_warning():
+    with known_warning():
         learner.teach(X, y)
 
 
@@ -106,7 +106,7 @@ def _classes(probabilities: F64) -> F64:
 
 def _checked(strategy: Callable[..., Any]) -> Callable[..., Any]:
     def ask(classifier: ActiveLearner, X: Matrix, n_instances: int = 1) -> Any:
-        _must_be_fitted(classifier.estimator)
+        must_be_fitted(classifier.estimator)
         return strategy(classifier, X, n_instances=n_instances)
 
     return ask
@@ -125,7 +125,7 @@ def _measure(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return _MEASURES[name]
 
 
-def _must_be_fitted(estimator: object) -> None:
+def must_be_fitted(estimator: object) -> None:
     try:
         check_is_fitted(estimator)
     except NotFittedError as error:
@@ -133,7 +133,7 @@ def _must_be_fitted(estimator: object) -> None:
 
 
 @contextmanager
-def _known_warning() -> Iterator[None]:
+def known_warning() -> Iterator[None]:
     """modAL 0.4.2 passes scikit-learn an argument by its old name; that one warning says nothing to our users."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'force_all_finite' was renamed", category=FutureWarning)

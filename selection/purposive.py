@@ -16,7 +16,8 @@ from selection.frame import Frame, Rows
 from selection.hashing import F64, key
 from selection.prices import Prices
 from selection.strategies.base import Candidates, Chosen, Labelled
-from selection.strategies.registry import find
+from selection.strategies.needs import check_needs
+from selection.strategies.registry import entry, find
 from selection.types import F32, Bool, Plan, Quota
 
 
@@ -81,6 +82,7 @@ class UncertainLane:
         self._open = self._unit >= 0
         self._open[self._place[taken]] = False
         self._all = self._candidates()
+        check_needs(strategy, entry(strategy).needs, self._all)
         self._classes = {quota: self._members(quota) for quota in plan.quotas}
         self._counts = dict.fromkeys(plan.quotas, 0)
         self._authors = Authors(frame, self._rows(), plan.per_author)
@@ -115,7 +117,8 @@ class UncertainLane:
     def _candidates(self) -> Candidates:
         frame, plan, rows = self._frame, self._plan, self._rows()
         return Candidates(
-            embeddings=frame.pool.embeddings[rows],
+            embeddings=frame.embeddings,
+            at=frame.at[rows],
             probabilities=self._by_policy(frame.probability),
             open=self._open,
             thresholds=np.array([plan.thresholds[policy] for policy in frame.pool.policies], np.float64),
@@ -158,7 +161,7 @@ class UncertainLane:
             seed = key(self._plan.seed, "uncertain", self._turns) % 2**31
             candidates = replace(self._all.of(places), open=allowed[places])
             found = self._choose(candidates, min(self._prices.wanted(n), len(places)), seed)
-            self.notes += found.notes
+            self.notes += [note for note in found.notes if note not in self.notes]
             n -= self._take_all(places, self._prices.sorted(candidates, found, places), n, quota)
             self._turns += 1
 

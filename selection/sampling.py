@@ -19,7 +19,10 @@ _CERTAIN = 1.0 - 1e-9  # from here on a unit counts as certain, so that rounding
 def simple_random_draw(uniforms: F64, n: int) -> Positions:
     """The n units with the smallest numbers: a simple random sample without replacement, pi = n / N."""
     _check_size(n, len(uniforms))
-    return np.argsort(uniforms, kind="stable")[:n]
+    if n < len(uniforms):
+        least = np.flatnonzero(uniforms <= np.partition(uniforms, n)[n])
+        return least[np.argsort(uniforms[least], kind="stable")[:n]]
+    return np.argsort(uniforms, kind="stable")
 
 
 def pps_probabilities(sizes: F64, n: int, floor: float) -> F64:

@@ -19,7 +19,7 @@ from selection.diversity import kmeans, one_thread
 from selection.errors import BadSample
 from selection.frame import Frame
 from selection.hashing import F64
-from selection.types import F16, F32, Plan
+from selection.types import Plan
 
 Labels = npt.NDArray[np.int64]
 
@@ -125,12 +125,12 @@ def _cells(frame: Frame, k: int) -> Labels:
     if k == 1:
         return np.zeros(len(frame), dtype=np.int64)
     groups, place = np.unique(frame.group, return_inverse=True)
-    return _assign(frame.pool.embeddings, groups, min(k, len(groups)))[place]
+    return _assign(frame, groups, min(k, len(groups)))[place]
 
 
-def _assign(embeddings: F16 | F32, rows: Labels, k: int) -> Labels:
+def _assign(frame: Frame, rows: Labels, k: int) -> Labels:
     step = -(-len(rows) // _SAMPLE_ROWS)
-    sample = embeddings[rows[::step]].astype(np.float32)
+    sample = frame.vectors(rows[::step]).astype(np.float32)
     centroids = kmeans(sample, min(k, len(sample)), 0)[1]
     index = faiss.IndexFlatIP(centroids.shape[1])
     index.add(centroids)
@@ -138,5 +138,5 @@ def _assign(embeddings: F16 | F32, rows: Labels, k: int) -> Labels:
     with one_thread():
         for start in range(0, len(rows), _SAMPLE_ROWS):
             part = slice(start, start + _SAMPLE_ROWS)
-            cells[part] = index.search(embeddings[rows[part]].astype(np.float32), 1)[1][:, 0]
+            cells[part] = index.search(frame.vectors(rows[part]).astype(np.float32), 1)[1][:, 0]
     return cells

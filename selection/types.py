@@ -30,7 +30,8 @@ class Pool:
     ``markets``, ``modalities``, ``authors``: one word per item, "" where it is unknown, None where items have no such
     field;
     ``minutes`` (n,) above 0 and ``exposure`` (n,) from 0 up: what asking about an item costs people, in their minutes
-    and in units of harm seen; None where nobody counts.
+    and in units of harm seen; None where nobody counts;
+    ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings.
     """
 
     ids: tuple[str, ...]
@@ -46,6 +47,7 @@ class Pool:
     authors: tuple[str, ...] | None = None
     minutes: F32 | None = None
     exposure: F32 | None = None
+    groups: npt.NDArray[np.int64] | None = None
 
     def words(self, key: str) -> tuple[str, ...] | None:
         """The items' values of a field that a quota may name, a key of ``QUOTA_FIELDS``."""
@@ -85,9 +87,10 @@ class Plan:
     """What a round asks for. ``thresholds`` (tau, in (0, 1)) and ``severities`` (weights > 0) by policy.
 
     ``risk_floor`` is eps of the PPS rule; ``duplicate_cosine`` collapses near-duplicates (1.0 or more: exact only,
-    None: never). ``temperature`` is s in ``u = exp(-|logit p - logit tau| / s)``. ``per_author``: the most purposive
-    picks of one author, None without a bound; items whose author is unknown are not bounded. ``per``: what the lane
-    ``uncertain`` gets the most value out of, one of ``PER``; ``max_minutes``: the most minutes all picks may cost.
+    None: never; groups that a pool brings were made at that cosine and stand, but under None). ``temperature`` is s in
+    ``u = exp(-|logit p - logit tau| / s)``. ``per_author``: the most purposive picks of one author, None without a
+    bound; items whose author is unknown are not bounded. ``per``: what the lane ``uncertain`` gets the most value out
+    of, one of ``PER``; ``max_minutes``: the most minutes all picks may cost.
     """
 
     budget: int

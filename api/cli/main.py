@@ -40,6 +40,7 @@ class Commands(LazyGroup):
         "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "train": Entry("api.cli.models:train_command", "Fit a head on a golden version and judge it."),
+        "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),
         "calibrate": Entry("api.cli.calibration:calibrate_command", "Make a model's scores mean what they say."),
         "promote": Entry("api.cli.models:promote_command", "Make a model the scorer of the next round."),

@@ -42,8 +42,8 @@ def round_command(
     ] = None,
     quota: QuotaFlag = None,
     strategy: Annotated[
-        str, typer.Option(help="Measure of the uncertain lane: threshold, disagreement, or modAL's.")
-    ] = "threshold",
+        str, typer.Option(help="How the uncertain lane chooses: threshold, or another of docs/selection.md.")
+    ] = "auto",
     overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
     per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
     max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
@@ -207,7 +207,7 @@ def adjudicate_command(
 
 def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> None:
     with goldfold(context) as app:
-        shown = preview(app.ledger, app.lake, app.policies, app.scorer(), typed_round(request))
+        shown = preview(app.ledger, app.lake, app.policies, app.scorer(), typed_round(request), app.cache_dir)
     selection = shown.selection
     if as_json:
         show_json({"items_scored": shown.items_scored, "selection": selection})

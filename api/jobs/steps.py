@@ -124,7 +124,7 @@ def select(goldfold: Goldfold, round_id: str) -> Json:
     scorer = goldfold.scorer()
     ScoreRun(goldfold.lake, scorer, MAX_SCORE_CHUNK).go()  # when another model was promoted since the scoring steps
     try:
-        select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id)
+        select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id, goldfold.cache_dir)
     except SelectionError as error:  # its frame is frozen, so it stays that way
         goldfold.ledger.rounds.set_state(round_id, RoundState.FAILED, str(error))
         raise

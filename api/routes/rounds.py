@@ -58,7 +58,7 @@ class RoundIn(BaseModel):
         None, description='Shares, or "auto": the settings\' shares, tuned by what the lanes brought before.'
     )
     quotas: list[QuotaIn] = []
-    strategy: str = "threshold"
+    strategy: str = Field("auto", description="How the lane uncertain chooses: a name of docs/selection.md.")
     overlap: int | None = Field(None, ge=1, le=10)
     per: Literal["pick", "minute", "exposure"] | None = Field(
         None, description="What the lane uncertain gets the most value out of; left out: a pick."
@@ -134,7 +134,7 @@ def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOu
 def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
     """A dry run over the items that are scored already."""
     request = typed_round(round_request(goldfold.settings, given.request()))
-    shown = preview(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), request)
+    shown = preview(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), request, goldfold.cache_dir)
     picks = [
         PickOut(
             item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)

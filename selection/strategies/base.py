@@ -32,8 +32,9 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """m items under k policies. ``embeddings`` (m, d) unit rows, or zero where there is none; ``probabilities`` (m, k)
-    float32 in [0, 1]; ``open`` (m, k) bool: pairs that may be chosen, at least one a row; ``thresholds`` (k,) the
+    """m items under k policies. ``embeddings`` (s, d) unit rows, or zero where there is none: those of item i lie in
+    row ``at[i]`` (None: in row i), so that a large pool is not copied; ask ``vectors`` for them. ``probabilities`` (m,
+    k) float32 in [0, 1]; ``open`` (m, k) bool: pairs that may be chosen, at least one a row; ``thresholds`` (k,) the
     operating thresholds in (0, 1); ``weights`` (k,) the severities, above 0; ``ties`` (m,) uniform numbers of their
     own; ``temperature`` > 0 of ``exp(-|logit p - logit tau| / temperature)``; ``labelled``: None in a cold start;
     ``members`` (c, m, k) float32: the probabilities of each member of a committee, None without one;
@@ -50,15 +51,20 @@ class Candidates:
     labelled: Labelled | None = None
     members: F32 | None = None
     disagreement: F32 | None = None
+    at: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.ties)
+
+    def vectors(self, rows: Rows | slice) -> F16 | F32:
+        """(r, d) embeddings of those items."""
+        return self.embeddings[rows if self.at is None else self.at[rows]]
 
     def of(self, rows: Rows) -> Candidates:
         """Those rows alone."""
         return replace(
             self,
-            embeddings=self.embeddings[rows],
+            at=rows if self.at is None else self.at[rows],
             probabilities=self.probabilities[rows],
             open=self.open[rows],
             ties=self.ties[rows],
@@ -93,6 +99,17 @@ def best_policy(candidates: Candidates, utilities: F64) -> tuple[Rows, F64]:
 def ranked(values: F64, ties: F64) -> Rows:
     """Row numbers, largest value first, equal ones by ``ties``."""
     return np.asarray(np.lexsort((ties, -values)), dtype=np.int64)
+
+
+def top(values: F64, ties: F64, n: int) -> Rows:
+    """``ranked(values, ties)[:n]``, in time linear in the rows."""
+    if n >= len(values):
+        return ranked(values, ties)
+    if n <= 0:
+        return np.empty(0, np.int64)
+    least = np.partition(values, len(values) - n)[len(values) - n]
+    rows = np.flatnonzero(values >= least)
+    return rows[ranked(values[rows], ties[rows])[:n]]
 
 
 def chosen(rows: Rows, policies: Rows, utilities: F64, reasons: list[tuple[str, ...]] | None = None) -> Chosen:

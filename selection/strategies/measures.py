@@ -11,7 +11,7 @@ import numpy as np
 from selection.diversity import spread
 from selection.errors import BadPool
 from selection.hashing import F64
-from selection.strategies.base import Candidates, Chosen, best_policy, ranked
+from selection.strategies.base import Candidates, Chosen, best_policy, top
 from selection.uncertainty import threshold_utility
 
 SHORTLIST = 20  # candidates a pick, most uncertain first
@@ -20,29 +20,30 @@ Measure = Callable[[F64], F64]  # probabilities (m, k) to utilities in [0, 1], 1
 
 
 def threshold(candidates: Candidates, n: int, seed: int) -> Chosen:
-    """``u = exp(-|logit p - logit tau| / s)``."""
+    """The pairs nearest their operating threshold, ``exp(-|logit p - logit tau| / s)``, one per k-means cluster."""
     probabilities = candidates.probabilities.astype(np.float64)
     return _spread(candidates, threshold_utility(probabilities, candidates.thresholds, candidates.temperature), n, seed)
 
 
 def modal_least_confident(candidates: Candidates, n: int, seed: int) -> Chosen:
-    """modAL's classifier uncertainty, doubled."""
+    """modAL's classifier uncertainty, doubled; one pick per k-means cluster."""
     return _modal("least_confident_utility", candidates, n, seed)
 
 
 def modal_margin(candidates: Candidates, n: int, seed: int) -> Chosen:
-    """1 minus modAL's classifier margin."""
+    """1 minus modAL's classifier margin; one pick per k-means cluster."""
     return _modal("margin_utility", candidates, n, seed)
 
 
 def modal_entropy(candidates: Candidates, n: int, seed: int) -> Chosen:
-    """modAL's classifier entropy in bits."""
+    """modAL's classifier entropy in bits; one pick per k-means cluster."""
     return _modal("entropy_utility", candidates, n, seed)
 
 
 def disagreement(candidates: Candidates, n: int, seed: int) -> Chosen:
-    """``BALD / ln 2``: 1 where one half of a committee is sure of yes and the other of no. Raises BadPool where no
-    committee scored."""
+    """``BALD / ln 2``, 1 where half of a committee is sure of yes and half of no; one pick per k-means cluster.
+
+    Raises BadPool where no committee scored."""
     if candidates.disagreement is None:
         raise BadPool("disagreement: the pool has none; a plan that asks for it is refused by check_plan")
     return _spread(candidates, np.minimum(candidates.disagreement.astype(np.float64) / np.log(2), 1.0), n, seed)
@@ -56,8 +57,8 @@ def _modal(name: str, candidates: Candidates, n: int, seed: int) -> Chosen:
 
 def _spread(candidates: Candidates, utilities: F64, n: int, seed: int) -> Chosen:
     policies, values = best_policy(candidates, utilities)
-    shortlist = ranked(values, candidates.ties)[: SHORTLIST * n]
-    found = spread(candidates.embeddings[shortlist], n, seed)
+    shortlist = top(values, candidates.ties, SHORTLIST * n)
+    found = spread(candidates.vectors(shortlist), n, seed)
     rows = shortlist[found.rows]
     reasons = [() if cluster < 0 else (f"diverse: cluster {cluster}",) for cluster in found.clusters.tolist()]
     mine = policies[rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ class ChooserContract:
         assert (chosen.policies == 0).all()
 
     def test_what_it_is_given_is_left_as_it_was(self, candidates: Candidates) -> None:
-        before = candidates.of(np.arange(240))
+        before = deepcopy(candidates)
         self.choose(candidates, 30)
         for field in ("embeddings", "probabilities", "open", "ties", "members"):
             assert np.array_equal(getattr(before, field), getattr(candidates, field))

@@ -26,8 +26,8 @@ from labeling.scorebook import failure_group, score_group
 from scoring.base import Failure, Progress, Scores
 from scoring.cascade import Cascade
 from scoring.cascade_files import CARD
-from scoring.distil import Vocabulary
 from scoring.errors import LossTooHigh, ModelNotFound, ModelRefused
+from scoring.vocabulary import Vocabulary
 from tests.labeling.shop import Shop, open_shop
 from tests.scoring.stages import made_probabilities, made_texts, tiny_vocabulary
 

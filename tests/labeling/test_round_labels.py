@@ -30,7 +30,7 @@ def near_violations(candidates: Candidates, n: int, seed: int) -> Chosen:
     utilities: F64 = np.zeros(candidates.probabilities.shape)
     if candidates.labelled is not None:
         told = np.nan_to_num(2 * candidates.labelled.answers - 1)
-        vectors = candidates.embeddings.astype(np.float64), candidates.labelled.embeddings.astype(np.float64)
+        vectors = candidates.vectors(slice(None)).astype(np.float64), candidates.labelled.embeddings.astype(np.float64)
         utilities = 1 / (1 + np.exp(-(vectors[0] @ vectors[1].T) @ told))
     policies, values = best_policy(candidates, utilities)
     return chosen(ranked(values, candidates.ties)[:n], policies, utilities)

@@ -146,7 +146,7 @@ def test_a_pair_once_picked_is_not_picked_again_until_nothing_is_left(shop: Shop
 
 def test_a_withdrawn_pick_may_come_again(shop: Shop) -> None:
     shop.stocked(3)
-    tasks = shop.send("r1", 6)
+    tasks = shop.send("r1", 6, lanes={"random": 1.0})
     shop.ledger.tasks.set_state([tasks[0].task_id], TaskState.WITHDRAWN)
     shop.send("r2", 1)
     assert pairs(picked(shop, "r2")) == {(tasks[0].item_id, tasks[0].policy_id)}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from scoring.clearing import Clearing
-from scoring.distil import Vocabulary
 from scoring.first_stage import WINDOW, FirstStage
+from scoring.vocabulary import Vocabulary
 from tests.scoring.tiny import write_tokenizer
 
 WORDS = (
@@ -42,9 +42,11 @@ def tiny_stage(tokenizer: str, policies: tuple[str, ...], *, seed: int = 0, max_
         "output": (h, k),
         "output_bias": (k,),
         "pairs": (50, k),
+        "rarity": (v,),
+        "doubt": (3,),
     }
     tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    for name in ("votes", "pairs", "output"):
+    for name in ("votes", "pairs", "output", "doubt"):
         tensors[name] *= np.float32(0.3)  # guesses of a few logits, where probabilities still differ
     return FirstStage(policies, tokenizer, tensors, max_tokens)
 

@@ -74,8 +74,8 @@ class TestSomeCleared(CascadeContract):
 def middle_cut(folder: Path) -> float:
     """A cut below the poison's margin that clears some of ``TEXTS`` and leaves three or more."""
     one = cascade(folder, cut=0.0)
-    margins = np.sort(one.clearing.margins(one.stage.read(TEXTS)[0]))
-    poison = float(one.clearing.margins(one.stage.read([POISON])[0])[0])
+    margins = np.sort(one.clearing.margins(one.stage.read(TEXTS)))
+    poison = float(one.clearing.margins(one.stage.read([POISON]))[0])
     return float(min(poison, (margins[3] + margins[4]) / 2))
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from scoring.bounds import losses_allowed, upper_bound
-from scoring.cascade_fit import DISTIL, HELD_OUT, TUNE, Fitted, Sample, Wish, fit, split
-from scoring.distil import Vocabulary
+from scoring.cascade_fit import DISTIL, HELD_OUT, TUNE, Fitted, Sample, Wish, fit, held_out, split
 from scoring.errors import LossTooHigh
+from scoring.vocabulary import Vocabulary
 from tests.scoring.stages import made_probabilities, made_texts, tiny_vocabulary
 
 WISH = Wish(loss=0.03, picks=0.02, epochs=4, max_tokens=32, trickle=0.02)
@@ -37,8 +37,7 @@ def fitted(sample: Sample, vocabulary: Vocabulary) -> Fitted:
 
 def test_the_report_counts_what_a_recount_finds(fitted: Fitted, sample: Sample) -> None:
     held = np.flatnonzero(split(sample.keys, WISH) == HELD_OUT)
-    logits, whole = fitted.stage.read([sample.texts[i] for i in held])
-    cleared = whole & (fitted.clearing.margins(logits) < fitted.clearing.cut)
+    cleared = fitted.clearing.clears(fitted.stage.read([sample.texts[i] for i in held]))
     positive = sample.probabilities[held, 0] >= 0.5
     report = fitted.report
     assert (report.held_out, report.positives) == (len(held), int(positive.sum()))
@@ -60,8 +59,7 @@ def test_it_clears_most_of_what_is_far_below(fitted: Fitted) -> None:
 def test_the_bound_holds_on_new_texts(fitted: Fitted) -> None:
     texts = made_texts(3000, seed=77)
     positive = made_probabilities(texts)[:, 0] >= 0.5
-    logits, whole = fitted.stage.read(texts)
-    lost = positive & whole & (fitted.clearing.margins(logits) < fitted.clearing.cut)
+    lost = positive & fitted.clearing.clears(fitted.stage.read(texts))
     assert lost.sum() / positive.sum() <= WISH.loss
 
 
@@ -85,6 +83,19 @@ def test_equal_keys_count_once(sample: Sample, vocabulary: Vocabulary, fitted: F
     assert report.distinct == fitted.report.distinct
     assert report.positives == fitted.report.positives
     assert report.speed_up is None
+
+
+def test_what_the_full_scorer_was_trained_on_is_never_held_out(sample: Sample, vocabulary: Vocabulary) -> None:
+    seen = np.arange(len(sample.texts)) % 4 == 0
+    report = fit(replace(sample, seen=seen), vocabulary, WISH).report
+    assert held_out(sample, WISH).tolist() == np.flatnonzero(split(sample.keys, WISH) == HELD_OUT).tolist()
+    held = np.flatnonzero((split(sample.keys, WISH) == HELD_OUT) & ~seen)
+    assert held_out(replace(sample, seen=seen), WISH).tolist() == held.tolist()
+    assert report.held_out == len(held)
+    assert report.positives == (sample.probabilities[held, 0] >= 0.5).sum()
+    assert report.distinct == len(sample.texts)
+    with pytest.raises(ValueError, match="seen"):
+        fit(replace(sample, seen=seen[:5]), vocabulary, WISH)
 
 
 def test_the_split_is_by_key_and_in_proportion() -> None:

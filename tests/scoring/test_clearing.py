@@ -8,21 +8,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.clearing import Clearing
+from scoring.clearing import F32, Clearing
+from scoring.first_stage import Reading
 
 RULE = Clearing(("a", "b"), (0.5, 0.9), (1.0, 2.0), -1.0, 0.01, 0, "full")
+
+
+def reading(logits: F32, doubt: float = 1.0) -> Reading:
+    return Reading(logits, np.full(len(logits), doubt, np.float32), np.ones(len(logits), np.bool_))
+
+
 LOGITS = st.floats(-20, 20, width=32)
 
 
 def test_the_margin_is_the_worst_policys() -> None:
     logits = np.array([[0.0, 0.0], [-5.0, np.log(9)], [-5.0, np.log(9) + 4]], np.float32)
-    assert RULE.margins(logits) == pytest.approx([0.0, 0.0, 2.0], abs=1e-6)
+    assert RULE.margins(reading(logits)) == pytest.approx([0.0, 0.0, 2.0], abs=1e-6)
+
+
+def test_doubt_keeps_a_text_nearer_its_threshold_and_what_was_not_read_is_never_cleared() -> None:
+    logits = np.array([[-5.0, -5.0]] * 2, np.float32)
+    assert RULE.margins(reading(logits, 2.0)) == pytest.approx(RULE.margins(reading(logits)) / 2)
+    found = Reading(logits, np.array([0.5, 3.0], np.float32), np.array([True, True]))
+    assert replace(RULE, cut=-2.0).clears(found).tolist() == [True, False]
+    assert not replace(RULE, cut=-2.0).clears(replace(found, whole=np.zeros(2, np.bool_))).any()
+    assert (RULE.estimates(found)[1] > RULE.estimates(found)[0]).all()
 
 
 @given(st.lists(st.tuples(LOGITS, LOGITS), min_size=1, max_size=20))
 def test_estimates_rise_with_the_guess_and_stay_below_the_threshold(rows: list[tuple[float, float]]) -> None:
     logits = np.sort(np.array(rows, np.float32), axis=0)
-    found = RULE.estimates(logits)
+    found = RULE.estimates(reading(logits))
     assert found.dtype == np.float32
     assert (np.diff(found, axis=0) >= 0).all()
     assert (found < np.array(RULE.thresholds, np.float32)).all()
@@ -30,7 +46,7 @@ def test_estimates_rise_with_the_guess_and_stay_below_the_threshold(rows: list[t
 
 
 def test_an_estimate_lies_one_spread_above_the_guess() -> None:
-    found = RULE.estimates(np.array([[-3.0, -3.0]], np.float32))
+    found = RULE.estimates(reading(np.array([[-3.0, -3.0]], np.float32)))
     assert found[0] == pytest.approx([1 / (1 + np.exp(2)), 1 / (1 + np.exp(1))], rel=1e-6)
 
 

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
-from scoring.distil import REACH, Vocabulary, _mean, _Student, clipped_logits, distil, read_vocabulary
-from scoring.errors import ModelRefused
+from scoring.distil import REACH, _mean, _Student, clipped_logits, distil
 from scoring.first_stage import FirstStage
 from scoring.linear_votes import LinearVotes
+from scoring.vocabulary import Vocabulary
 from tests.contracts.scorer import TEXTS
 from tests.scoring.stages import made_probabilities, made_texts, tiny_stage, tiny_vocabulary
 
@@ -33,8 +33,9 @@ def test_it_learns_what_the_full_scorer_knows(vocabulary: Vocabulary) -> None:
     stage = learned(vocabulary)
     texts = made_texts(300, seed=9)
     wanted = made_probabilities(texts)[:, 0]
-    guessed, whole = stage.read(texts)
-    assert whole.all()
+    reading = stage.read(texts)
+    guessed = reading.logits
+    assert reading.whole.all()
     assert guessed[wanted > 0.5].min() > guessed[wanted < 0.05].max()
 
 
@@ -56,6 +57,7 @@ def test_the_network_in_training_and_in_use_is_one(vocabulary: Vocabulary) -> No
         network.votes.weight[:200].normal_()
     middle, scale = np.array([1.0, -2.0]), np.array([3.0, 0.5])
     tensors = {**network.tensors(middle, scale), "pairs": np.zeros((1, 2), np.float32)}
+    tensors |= {"rarity": np.zeros(200, np.float32), "doubt": np.zeros(3, np.float32)}
     stage = FirstStage(("a", "b"), vocabulary.tokenizer, tensors, 64)
     texts = [text for text in TEXTS if len(stage.token_ids([text])[0]) <= 64]
     ids = stage.token_ids(texts)
@@ -63,7 +65,7 @@ def test_the_network_in_training_and_in_use_is_one(vocabulary: Vocabulary) -> No
     padded = torch.tensor([[*row, *[network.pad] * (longest - len(row))] for row in ids])
     with torch.inference_mode():
         answers = network(padded)[0].numpy() * scale + middle
-    np.testing.assert_allclose(stage.read(texts)[0], answers, atol=1e-4)
+    np.testing.assert_allclose(stage.read(texts).logits, answers, atol=1e-4)
 
 
 def test_a_stage_answers_with_the_mean_of_network_and_votes(vocabulary: Vocabulary) -> None:
@@ -79,9 +81,9 @@ def test_a_stage_answers_with_the_mean_of_network_and_votes(vocabulary: Vocabula
         "output_bias": (votes.bias * scale + middle).astype(np.float32),
     }
     texts = [text for text in TEXTS if len(blank.token_ids([text])[0]) <= 64]
-    alone = [replace(blank, tensors=tensors).read(texts)[0] for tensors in (network, {**silent, **linear})]
+    alone = [replace(blank, tensors=tensors).read(texts).logits for tensors in (network, {**silent, **linear})]
     stage = replace(blank, tensors=_mean(network, votes, middle, scale))
-    np.testing.assert_allclose(stage.read(texts)[0], (alone[0] + alone[1]) / 2, atol=1e-4)
+    np.testing.assert_allclose(stage.read(texts).logits, (alone[0] + alone[1]) / 2, atol=1e-4)
 
 
 def test_logits_are_kept_within_reach_of_the_threshold() -> None:
@@ -96,12 +98,26 @@ def test_inputs_that_do_not_fit_are_refused(vocabulary: Vocabulary) -> None:
         distil(["fox " * 40], np.zeros((1, 1)), ("abuse",), (0.5,), vocabulary, max_tokens=32)
 
 
-def test_the_default_encoders_vocabulary() -> None:
-    vocabulary = read_vocabulary()
-    assert vocabulary.vectors.shape == (30522, 384)
-    assert vocabulary.vectors.dtype == np.float32
+def test_what_the_scorer_thinks_of_a_token_helps_where_the_sample_has_it_never(vocabulary: Vocabulary) -> None:
+    """The stage sees nothing of "hurt", but is told that the scorer thinks of it as of "bad"."""
+    tokens = Tokenizer.from_str(vocabulary.tokenizer).get_vocab()
+    opinions = np.zeros((200, 1), np.float32)
+    opinions[[tokens["bad"], tokens["hurt"]]] = 5
+    texts = [text for text in made_texts(800) if "hurt" not in text]
+    wanted = np.array([[0.9 if "bad" in text else 0.1] for text in texts])
+    new = ["a quick hurt fox", "a quick lovely fox"]
+    apart = []
+    for told in (vocabulary, replace(vocabulary, opinions=opinions)):
+        stage = distil(texts, wanted, ("abuse",), (0.5,), told, max_tokens=32, epochs=4)
+        hurt, lovely = stage.read(new).logits[:, 0]
+        apart.append(hurt - lovely)
+    assert apart[1] > apart[0] + 0.5
 
 
-def test_a_folder_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="to start from"):
-        read_vocabulary(tmp_path)
+def test_rarity_is_counted_in_the_texts_and_unseen_tokens_keep_their_start(vocabulary: Vocabulary) -> None:
+    stage = distil(["fox fox dog"] * 3, np.full((3, 1), 0.5), ("abuse",), (0.5,), vocabulary, epochs=1)
+    fox, dog, bird = (stage.backend.get_vocab()[word] for word in ("fox", "dog", "birds"))
+    assert stage.tensors["rarity"][[fox, dog, bird]] == pytest.approx([7**-0.5, 0.5, 1])
+    other = distil(["dog"] * 3, np.full((3, 1), 0.5), ("abuse",), (0.5,), vocabulary, epochs=1)
+    np.testing.assert_array_equal(stage.tensors["tokens"][bird], other.tensors["tokens"][bird])
+    assert (stage.tensors["tokens"][fox] != other.tensors["tokens"][fox]).any()

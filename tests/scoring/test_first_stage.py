@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.first_stage import CHARS_PER_TOKEN, FirstStage, pair_places
+from scoring.first_stage import CHARS_PER_TOKEN, MOST_DOUBT, FirstStage, pair_places
 from tests.contracts.scorer import TEXTS
 from tests.scoring.stages import tiny_stage, tiny_tokenizer
 
@@ -23,7 +23,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> FirstStage:
 
 
 def test_one_row_a_text(stage: FirstStage) -> None:
-    logits, whole = stage.read(TEXTS)
+    reading = stage.read(TEXTS)
+    logits, whole = reading.logits, reading.whole
     assert logits.shape == (len(TEXTS), 2)
     assert logits.dtype == np.float32
     assert whole.sum() == len(TEXTS) - 1  # one has more than 64 tokens
@@ -33,11 +34,12 @@ def test_one_row_a_text(stage: FirstStage) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.permutations(range(len(TEXTS))), st.integers(1, len(TEXTS)))
 def test_a_guess_does_not_depend_on_its_batch(stage: FirstStage, order: list[int], size: int) -> None:
-    logits, whole = stage.read(TEXTS)
+    reading = stage.read(TEXTS)
     some = order[:size]
-    again, as_whole = stage.read([TEXTS[i] for i in some])
-    np.testing.assert_allclose(again, logits[some], rtol=0, atol=1e-5)
-    np.testing.assert_array_equal(as_whole, whole[some])
+    again = stage.read([TEXTS[i] for i in some])
+    np.testing.assert_allclose(again.logits, reading.logits[some], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(again.doubts, reading.doubts[some], rtol=1e-6)
+    np.testing.assert_array_equal(again.whole, reading.whole[some])
 
 
 def test_what_cannot_be_read_as_a_whole_is_not_judged(stage: FirstStage) -> None:
@@ -54,16 +56,17 @@ def test_what_cannot_be_read_as_a_whole_is_not_judged(stage: FirstStage) -> None
         long_word,
         "a fox",
     ]
-    logits, whole = stage.read(texts)
+    reading = stage.read(texts)
+    logits, whole = reading.logits, reading.whole
     assert whole.tolist() == [False] * 9 + [True]
     assert not logits[:9].any()
     assert logits[9].any()
 
 
 def test_nothing_in_nothing_out(stage: FirstStage) -> None:
-    logits, whole = stage.read([])
-    assert logits.shape == (0, 2)
-    assert whole.shape == (0,)
+    reading = stage.read([])
+    assert reading.logits.shape == (0, 2)
+    assert reading.doubts.shape == reading.whole.shape == (0,)
 
 
 def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
@@ -73,8 +76,9 @@ def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
         replace(stage, policies=("violence", "abuse")),
         replace(stage, tensors={**stage.tensors, "votes": stage.tensors["votes"] * np.float32(2)}),
         replace(stage, tensors={**stage.tensors, "pairs": stage.tensors["pairs"] * np.float32(2)}),
+        replace(stage, tensors={**stage.tensors, "doubt": stage.tensors["doubt"] * np.float32(2)}),
     ]
-    assert len({stage.version, *(one.version for one in changed)}) == 5
+    assert len({stage.version, *(one.version for one in changed)}) == 6
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,8 @@ def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
         ("output_bias", np.array([0, np.nan], np.float32), "output_bias must be finite"),
         ("tokens", np.zeros(200, np.float32), "two dimensions"),
         ("tokens", np.zeros((3, 4), np.float32), "votes must be"),
+        ("rarity", np.zeros(3, np.float32), r"rarity must be float32 of shape \(200,\)"),
+        ("doubt", np.zeros(2, np.float32), r"doubt must be float32 of shape \(3,\)"),
         ("extra", np.zeros(1, np.float32), "tensors must be"),
     ],
 )
@@ -108,7 +114,7 @@ def test_other_faults_are_refused(stage: FirstStage) -> None:
 
 
 def test_a_tokenizer_with_more_tokens_than_vectors_is_refused(stage: FirstStage) -> None:
-    few = {**stage.tensors, "tokens": stage.tensors["tokens"][:9], "votes": stage.tensors["votes"][:9]}
+    few = {**stage.tensors, **{name: stage.tensors[name][:9] for name in ("tokens", "votes", "rarity")}}
     with pytest.raises(ValueError, match="more than there are vectors"):
         replace(stage, tensors=few)
 
@@ -125,14 +131,14 @@ def test_a_hand_computed_guess(tmp_path: Path) -> None:
     places = [((one * 1_000_003) ^ (two * 7_919)) % 50 for one, two in pairwise(ids)]
     assert len(set(places)) == len(ids) - 1
     expected = (sum(ids) + sum(places) / 10) / len(ids) ** 0.5 + 0.5
-    assert stage.read(["a lazy dog"])[0][0, 0] == pytest.approx(expected)
+    assert stage.read(["a lazy dog"]).logits[0, 0] == pytest.approx(expected)
 
 
 def test_a_single_token_has_no_pair(stage: FirstStage) -> None:
     text = next(word for word in ("a", "fox", "dog") if len(stage.token_ids([word])[0]) == 1)
     without = replace(stage, tensors={**stage.tensors, "pairs": np.zeros_like(stage.tensors["pairs"])})
-    np.testing.assert_array_equal(stage.read([text])[0], without.read([text])[0])
-    assert (stage.read([f"{text} {text}"])[0] != without.read([f"{text} {text}"])[0]).all()
+    np.testing.assert_array_equal(stage.read([text]).logits, without.read([text]).logits)
+    assert (stage.read([f"{text} {text}"]).logits != without.read([f"{text} {text}"]).logits).all()
 
 
 @given(st.lists(st.integers(0, 2**31 - 1), min_size=2, max_size=20), st.integers(1, 2**20))
@@ -141,3 +147,16 @@ def test_a_pair_has_one_place_of_those_there_are(ids: list[int], places: int) ->
     found = pair_places(row[:-1], row[1:], places)
     assert ((found >= 0) & (found < places)).all()
     np.testing.assert_array_equal(pair_places(row[None, :-1], row[None, 1:], places)[0], found)
+
+
+def test_a_hand_computed_doubt(stage: FirstStage) -> None:
+    doubt = np.array([-0.1, 0.2, 0.3], np.float32)
+    made = replace(stage, tensors={**stage.tensors, "doubt": doubt})
+    text = "a lazy dog"
+    [ids] = made.token_ids([text])
+    expected = np.exp(-0.1 + 0.2 * np.log(len(ids)) + 0.3 * made.tensors["rarity"][ids].mean())
+    assert made.read([text]).doubts[0] == pytest.approx(expected, rel=1e-5)
+    assert made.read([""]).doubts[0] == 1
+    for middle, least in ((50, MOST_DOUBT), (-50, 1 / MOST_DOUBT)):
+        extreme = replace(stage, tensors={**stage.tensors, "doubt": np.array([middle, 0, 0], np.float32)})
+        assert extreme.read([text]).doubts[0] == pytest.approx(least)

@@ -36,7 +36,7 @@ def test_what_a_pair_says_is_learned_from_the_pair() -> None:
     ids, new = texts_with_pairs(2000, 0), texts_with_pairs(300, 1)
     vectors = np.random.default_rng(2).normal(size=(V, 4)).astype(np.float32)
     target = np.stack([with_pair(ids), -2 * with_pair(ids)], axis=1)
-    votes = fit_votes(ids, target, np.ones_like(target), vectors)
+    votes = fit_votes(ids, target, np.ones_like(target), [vectors])
     assert votes.tokens.shape == (V, 2)
     assert votes.pairs.shape == (PAIRS, 2)
     found = guesses(votes, new)
@@ -51,7 +51,7 @@ def test_tokens_with_like_vectors_share_a_vote() -> None:
     vectors[1] = vectors[0]
     ids = [[0 if token == 1 else token for token in row] for row in drawn()]
     target = np.array([[float(0 in row)] for row in ids])
-    votes = fit_votes(ids, target, np.ones_like(target), vectors)
+    votes = fit_votes(ids, target, np.ones_like(target), [vectors])
     assert votes.tokens[1, 0] > 5 * abs(np.median(votes.tokens[2:, 0]))
 
 
@@ -60,14 +60,14 @@ def test_weights_say_which_texts_count() -> None:
     target = np.array([[float(i % 2)] for i in range(400)])
     vectors = np.zeros((V, 2), np.float32)
     weights = np.where(target > 0, 1.0, 1e-6)
-    assert guesses(fit_votes(ids, target, weights, vectors), ids).min() > 0.9
+    assert guesses(fit_votes(ids, target, weights, [vectors]), ids).min() > 0.9
 
 
 def test_the_same_input_gives_the_same_votes() -> None:
     ids = drawn(300)
     target = np.array([[float(0 in row)] for row in ids])
     vectors = np.random.default_rng(0).normal(size=(V, 4)).astype(np.float32)
-    one, two = (fit_votes(ids, target, np.ones_like(target), vectors) for _ in range(2))
+    one, two = (fit_votes(ids, target, np.ones_like(target), [vectors]) for _ in range(2))
     np.testing.assert_array_equal(one.tokens, two.tokens)
     np.testing.assert_array_equal(one.pairs, two.pairs)
     np.testing.assert_array_equal(one.bias, two.bias)

@@ -65,6 +65,7 @@ def shuffled(pool: Pool, seed: int) -> Pool:
         authors=_ordered(pool.authors, order),
         minutes=None if pool.minutes is None else pool.minutes[order],
         exposure=None if pool.exposure is None else pool.exposure[order],
+        groups=None if pool.groups is None else pool.groups[order],
     )
 
 

@@ -43,6 +43,8 @@ def changed(array: np.ndarray[Any, Any], row: int, column: int, value: float) ->
         ({"embeddings": changed(POOL.embeddings, 7, 0, np.nan)}, "embeddings: row 7 .* L2-normalised and finite"),
         ({"embeddings": POOL.embeddings.astype(int)}, "embeddings: expected floating"),
         ({"languages": ("en",)}, "languages: expected 20 tags, found 1"),
+        ({"groups": np.zeros(19, np.int64)}, r"groups: expected shape \(20,\), found \(19,\)"),
+        ({"groups": np.zeros(20)}, "groups: expected int64, found float64"),
         ({"languages": ("en", "", *POOL.languages[2:])}, "languages: row 1 .* has no tag"),
     ],
 )
@@ -87,6 +89,7 @@ def test_a_bad_plan_names_the_field(fields: dict[str, Any], message: str) -> Non
 def test_good_ones_pass() -> None:
     check_pool(POOL)
     check_pool(dataclasses.replace(POOL, embeddings=POOL.embeddings.astype(np.float32)))
+    check_pool(dataclasses.replace(POOL, groups=np.arange(len(POOL.ids))))
     check_plan(PLAN, POOL)
     check_plan(dataclasses.replace(PLAN, duplicate_cosine=None, thresholds={**PLAN.thresholds, "extra": 0.5}), POOL)
 

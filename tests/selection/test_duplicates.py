@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection import duplicates
 from selection.duplicates import near_duplicate_groups
 from selection.errors import BadPool
 
@@ -108,10 +107,6 @@ def test_order_changes_nothing() -> None:
     back[order] = order[moved]
     smallest = {group: int(np.flatnonzero(back == group).min()) for group in np.unique(back)}
     assert [smallest[group] for group in back] == labels.tolist()
-
-
-def test_lower_cosines_use_fewer_bits() -> None:
-    assert [duplicates._bits(cosine) for cosine in (0.5, 0.9, 0.95, 0.999)] == [12, 13, 20, 24]
 
 
 @pytest.mark.parametrize(

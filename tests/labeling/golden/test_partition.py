@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from labeling.errors import InvalidInput
 from labeling.golden.partition import PROTECTION, Groups, Shares, most_protected, partition_of
-from labeling.golden.text import bones
 from labeling.golden.vectors import F32
 from labeling.records import GoldenItem, Partition
+from selection.near.bones import bones
 from tests.labeling.golden.made import golden_item
 
 THIRDS = Shares(train=0.4, calibration=0.1, dev=0.2, sealed=0.2, anchor=0.1)

@@ -1,0 +1,321 @@
+"""Near-duplicate groups that grow with the lake.
+
+Items come in batches. Each signal is optional: a text (equal, equal after normalisation, or shingles that overlap), an
+embedding (cosine), a picture's perceptual hash (bits that differ). What any signal finds close shares a group, and
+groups are connected components: if a is close to b and b to c, all three are one.
+
+The index keeps hashes and codes, never content: whoever adds items can read those that came earlier (``Earlier``).
+A pair is found through tables and then verified, so what is joined is always close enough. Texts and pictures are
+grouped the same in whatever batches and order they come, but where more than 49 different ones share a bucket; a pair
+of embeddings is found with probability .95 at the threshold, and practically always far above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from selection.errors import BadPool
+from selection.near import pictures, shingles, vectors
+from selection.near.bones import letters
+from selection.near.buckets import U64, Arrays, Buckets, first_of_equals
+from selection.near.forest import Bool, Forest, Pairs, Rows
+from selection.types import F16, F32
+
+JACCARD = 0.7
+DISTANCE = 4
+EXACT_ROWS = 4096  # up to so many different embeddings all are compared with all
+_FORMAT = 1  # of ``arrays``, and of everything that decides what is found
+_SIGNALS = ("texts", "vectors", "pictures")
+
+
+class Earlier(Protocol):
+    """Reads content of items that an index was given before."""
+
+    def texts(self, ids: Sequence[str]) -> Sequence[str]:
+        """The texts of these items, in order."""
+
+    def vectors(self, ids: Sequence[str]) -> F16 | F32:
+        """(len(ids), d) the embeddings of these items, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """n items with what is known of them; a signal may be left out for all. ``texts``: an empty one says nothing;
+    ``vectors`` (n, d) float16 or float32, as zero rows do; ``pictures`` (n,) uint64 perceptual hashes, as 0 does."""
+
+    ids: Sequence[str]
+    texts: Sequence[str] | None = None
+    vectors: F16 | F32 | None = None
+    pictures: U64 | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """From where on two items are near-duplicates. ``cosine`` of embeddings in (0, 1], 1: equal ones only; ``jaccard``
+    share of common shingles in (0, 1], 1: texts equal after normalisation only; ``distance`` in bits, 0..8."""
+
+    cosine: float = 0.95
+    jaccard: float = JACCARD
+    distance: int = DISTANCE
+
+    def __post_init__(self) -> None:
+        for name in ("cosine", "jaccard"):
+            if not 0 < getattr(self, name) <= 1:
+                raise BadPool(f"{name}: must be above 0 and at most 1, found {getattr(self, name)}")
+        if not 0 <= self.distance <= 8:
+            raise BadPool(f"distance: must be 0 to 8 bits, found {self.distance}")
+
+
+class NearDuplicates:
+    """The groups of all items added so far."""
+
+    def __init__(self, closeness: Closeness | None = None) -> None:
+        self.closeness = closeness or Closeness()
+        self._ids: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._forest = Forest()
+        self._hashes: dict[str, U64] = {signal: np.zeros(0, np.uint64) for signal in _SIGNALS}
+        counts = (shingles.BANDS, vectors.TABLES, pictures.tables(self.closeness.distance))
+        self._buckets = {signal: Buckets(tables) for signal, tables in zip(_SIGNALS, counts, strict=True)}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._rows
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """In the order they came."""
+        return tuple(self._ids)
+
+    def add(self, items: Items, earlier: Earlier) -> None:
+        """Take items in; groups only merge by it. Raises BadPool for an id that is there already, or comes twice, and
+        for signals that are not as ``Items`` says. What ``earlier`` raises leaves the index half-way: drop it then."""
+        _check(items, self._rows)
+        start = len(self)
+        self._ids += items.ids
+        self._rows |= {item_id: start + place for place, item_id in enumerate(items.ids)}
+        self._forest.grow(len(items))
+        forms = [letters(text) for text in items.texts] if items.texts is not None else [""] * len(items)
+        self._take("texts", shingles.text_hashes(forms))
+        self._take("vectors", vectors.row_hashes(items.vectors) if items.vectors is not None else _nothing(items))
+        self._take("pictures", items.pictures if items.pictures is not None else _nothing(items))
+        self._join_texts(start, forms, earlier)
+        self._join_pictures(start)
+        if items.vectors is not None:
+            self._join_vectors(start, items.vectors, earlier)
+
+    def remove(self, ids: Sequence[str], earlier: Earlier) -> None:
+        """Let items go. Those that shared a group with them are grouped anew, so the answer is that of an index which
+        never saw the removed ones; ``earlier`` reads these others. Raises BadPool for an id that is not there."""
+        gone = np.zeros(len(self), dtype=bool)
+        gone[self._places(ids)] = True
+        if not gone.any():
+            return
+        roots = self._forest.labels()
+        touched = np.isin(roots, roots[gone])
+        again = np.flatnonzero(touched & ~gone)
+        back = self._read(again, earlier)
+        self._forget(~touched)
+        if len(back):
+            self.add(back, earlier)
+
+    def labels(self, ids: Sequence[str]) -> Rows:
+        """(len(ids),) a number for each item's group: equal for items of one group. It names the group until the next
+        change. Raises BadPool for an id that is not there."""
+        return self._forest.roots(self._places(ids))
+
+    def names(self, ids: Sequence[str]) -> list[str]:
+        """Each item's group by name: the smallest id in it, whatever order the items came in."""
+        smallest: dict[int, str] = {}
+        for item_id, root in zip(self._ids, self._forest.labels().tolist(), strict=True):
+            if root not in smallest or item_id < smallest[root]:
+                smallest[root] = item_id
+        return [smallest[root] for root in self.labels(ids).tolist()]
+
+    def changed(self, ids: Sequence[str], embeddings: F16 | F32) -> list[str]:
+        """Those of ``ids``, all of them there, whose embedding is not the one they were added with."""
+        other = self._hashes["vectors"][self._places(ids)] != vectors.row_hashes(embeddings)
+        return [ids[place] for place in np.flatnonzero(other)]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The whole state as plain arrays, none of objects, for ``from_arrays``."""
+        state: dict[str, npt.NDArray[Any]] = {
+            "settings": _settings(self.closeness),
+            "ids": np.array([item_id.encode() for item_id in self._ids], dtype=np.bytes_),
+            "groups": self._forest.labels(),
+        }
+        for signal in _SIGNALS:
+            state[f"{signal}-hashes"] = self._hashes[signal]
+            state |= self._buckets[signal].arrays(signal)
+        return state
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, closeness: Closeness) -> NearDuplicates:
+        """The index that gave ``arrays``. Raises BadPool where they are not whole, of an earlier format, or made with
+        another closeness."""
+        made = cls(closeness)
+        try:
+            if not np.array_equal(arrays["settings"], _settings(closeness)):
+                raise ValueError("settings: they are of another closeness or format")
+            made._load(arrays)
+        except (KeyError, ValueError) as error:
+            raise BadPool(f"near-duplicate index: {error}; build it anew") from error
+        return made
+
+    def _load(self, arrays: Arrays) -> None:
+        self._ids = [bytes(item_id).decode() for item_id in arrays["ids"].tolist()]
+        self._rows = {item_id: row for row, item_id in enumerate(self._ids)}
+        n, groups = len(self._ids), arrays["groups"]
+        if len(self._rows) != n or groups.shape != (n,) or groups.dtype != np.int64:
+            raise ValueError("groups: they do not fit the ids")
+        if n and ((groups < 0) | (groups > np.arange(n))).any():
+            raise ValueError("groups: a row's root lies behind it")
+        self._forest = Forest(groups)
+        for signal in _SIGNALS:
+            hashes = arrays[f"{signal}-hashes"]
+            if hashes.shape != (n,) or hashes.dtype != np.uint64:
+                raise ValueError(f"{signal}: the hashes do not fit the ids")
+            self._hashes[signal] = hashes
+            self._buckets[signal].load(signal, arrays, n)
+
+    def _places(self, ids: Sequence[str]) -> Rows:
+        try:
+            return np.fromiter((self._rows[item_id] for item_id in ids), np.int64, len(ids))
+        except KeyError as error:
+            raise BadPool(f"ids: {error.args[0]!r} is not in the near-duplicate index; add it first") from error
+
+    def _take(self, signal: str, hashes: U64) -> None:
+        self._hashes[signal] = np.concatenate([self._hashes[signal], hashes.astype(np.uint64)])
+
+    def _first_seen(self, signal: str, start: int) -> Rows:
+        """Join the new rows that equal another one; the new rows (from ``start``) that are the first of their kind."""
+        hashes = self._hashes[signal]
+        if not hashes[start:].any():
+            return np.zeros(0, np.int64)
+        firsts = first_of_equals(hashes)
+        rows = np.arange(start, len(self), dtype=np.int64)
+        self._forest.join((firsts[start:], rows))
+        fresh: Rows = rows[(firsts[start:] == rows) & (hashes[start:] != 0)]
+        return fresh
+
+    def _join_texts(self, start: int, forms: Sequence[str], earlier: Earlier) -> None:
+        fresh = self._first_seen("texts", start)
+        if self.closeness.jaccard >= 1 or len(fresh) == 0:
+            return
+        buckets = self._buckets["texts"]
+        since = len(buckets)
+        buckets.insert(fresh, shingles.band_codes([forms[row - start] for row in fresh]))
+        for pairs in self._forest.undecided(buckets.candidates(since)):
+            rows, places = _compact(pairs)
+            old = [self._ids[row] for row in rows[rows < start]]
+            known = [letters(text) for text in earlier.texts(old)] if old else []
+            known += [forms[row - start] for row in rows[rows >= start]]
+            self._keep(pairs, shingles.jaccard(known, places) >= self.closeness.jaccard)
+
+    def _join_pictures(self, start: int) -> None:
+        fresh, distance = self._first_seen("pictures", start), self.closeness.distance
+        if len(fresh) == 0 or distance == 0:
+            return
+        buckets = self._buckets["pictures"]
+        since = len(buckets)
+        buckets.insert(fresh, pictures.block_codes(self._hashes["pictures"][fresh], distance))
+        for pairs in self._forest.undecided(buckets.candidates(since)):
+            self._keep(pairs, pictures.close(self._hashes["pictures"], pairs, distance))
+
+    def _join_vectors(self, start: int, given: F16 | F32, earlier: Earlier) -> None:
+        fresh, cosine = self._first_seen("vectors", start), self.closeness.cosine
+        if cosine >= 1 or len(fresh) == 0:
+            return
+        buckets = self._buckets["vectors"]
+        since = len(buckets)
+        buckets.insert(fresh, vectors.sign_codes(given, fresh - start, cosine))
+        if len(buckets) <= EXACT_ROWS:
+            found = self._all_pairs(since, start, given, earlier)
+        else:
+            found = buckets.candidates(since, vectors.most_bits(cosine))
+        for pairs in self._forest.undecided(found):
+            rows, places = _compact(pairs)
+            self._keep(pairs, vectors.close(self._vectors(rows, start, given, earlier), places, cosine))
+
+    def _all_pairs(self, since: int, start: int, given: F16 | F32, earlier: Earlier) -> Iterator[Pairs]:
+        rows = self._buckets["vectors"].rows
+        known = self._vectors(rows, start, given, earlier)
+        for left, right in vectors.block_pairs(known[since:], known, self.closeness.cosine):
+            yield rows[since:][left], rows[right]
+
+    def _vectors(self, rows: Rows, start: int, given: F16 | F32, earlier: Earlier) -> F16 | F32:
+        """The embeddings of ``rows`` (rising): those before ``start`` are read, the others were given."""
+        old = [self._ids[row] for row in rows[rows < start]]
+        new = given[rows[rows >= start] - start]
+        return np.concatenate([earlier.vectors(old), new]) if old else new
+
+    def _keep(self, pairs: Pairs, close: Bool) -> None:
+        self._forest.join((pairs[0][close], pairs[1][close]))
+
+    def _read(self, rows: Rows, earlier: Earlier) -> Items:
+        """What ``rows`` were added with; a signal that an item lacks is not asked for."""
+        ids = [self._ids[row] for row in rows]
+        texts = [""] * len(rows)
+        having = np.flatnonzero(self._hashes["texts"][rows])
+        for place, text in zip(having, earlier.texts([ids[place] for place in having]), strict=True):
+            texts[place] = text
+        made = np.flatnonzero(self._hashes["vectors"][rows])
+        embeddings = None
+        if len(made):
+            found = earlier.vectors([ids[place] for place in made])
+            embeddings = np.zeros((len(rows), found.shape[1]), found.dtype)
+            embeddings[made] = found
+        return Items(ids, texts, embeddings, self._hashes["pictures"][rows])
+
+    def _forget(self, kept: Bool) -> None:
+        places = np.cumsum(kept) - 1
+        self._forest = Forest(places[self._forest.labels()[kept]])
+        self._ids = [self._ids[row] for row in np.flatnonzero(kept)]
+        self._rows = {item_id: row for row, item_id in enumerate(self._ids)}
+        for signal in _SIGNALS:
+            self._hashes[signal] = self._hashes[signal][kept]
+            self._buckets[signal].drop(kept)
+
+
+def _check(items: Items, known: Mapping[str, int]) -> None:
+    n = len(items)
+    if len(set(items.ids)) < n:
+        raise BadPool("ids: an item comes twice in one batch")
+    twice = next((item_id for item_id in items.ids if item_id in known), None)
+    if twice is not None:
+        raise BadPool(f"ids: {twice!r} is in the near-duplicate index already; remove it first")
+    if items.texts is not None and len(items.texts) != n:
+        raise BadPool(f"texts: expected {n}, found {len(items.texts)}")
+    if items.pictures is not None and (items.pictures.shape != (n,) or items.pictures.dtype != np.uint64):
+        raise BadPool(f"pictures: expected ({n},) uint64, found {items.pictures.dtype} {items.pictures.shape}")
+    if items.vectors is not None:
+        good = items.vectors.ndim == 2 and len(items.vectors) == n and np.issubdtype(items.vectors.dtype, np.floating)
+        if not good:
+            raise BadPool(f"vectors: expected ({n}, d) floats, found {items.vectors.dtype} {items.vectors.shape}")
+        if not np.isfinite(items.vectors).all():
+            raise BadPool("vectors: a row holds NaN or infinity")
+
+
+def _compact(pairs: Pairs) -> tuple[Rows, Pairs]:
+    """The rows that pairs are made of, rising, and the pairs as places among them."""
+    rows, places = np.unique(np.concatenate(pairs), return_inverse=True)
+    ends = places.reshape(2, -1).astype(np.int64)
+    return rows, (ends[0], ends[1])
+
+
+def _nothing(items: Items) -> U64:
+    return np.zeros(len(items), np.uint64)
+
+
+def _settings(closeness: Closeness) -> npt.NDArray[np.float64]:
+    return np.array([_FORMAT, closeness.cosine, closeness.jaccard, closeness.distance], np.float64)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labeling.near_duplicates import FILE, Grouped, group_near_duplicates
+from labeling.rounds import preview
+from selection.types import F16
+from tests.labeling.shop import Shop, items
+
+
+class Texts:
+    """A lake's texts, and how many were read."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.held = texts
+        self.read: list[str] = []
+
+    def take(self, item_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        assert columns == ["text"]
+        self.read += item_ids
+        return pa.table({"item_id": list(item_ids), "text": [self.held[item_id] for item_id in item_ids]})
+
+
+LAKE = {f"it-{n}": f"{sha256(bytes([n])).hexdigest()} is its own text" for n in range(12)}
+LAKE["it-10"] = LAKE["it-3"].upper().replace(" ", "  ")
+LAKE["it-11"] = LAKE["it-4"] + "!"
+VECTORS = np.eye(12, dtype=np.float16)
+VECTORS[9] = VECTORS[1]
+PAIRS = [(3, 10), (4, 11), (1, 9)]
+
+
+def grouped(
+    folder: Path | None,
+    rows: Sequence[int],
+    lake: Texts | None = None,
+    cosine: float = 0.95,
+    vectors: F16 = VECTORS,
+) -> Grouped:
+    ids = [f"it-{row}" for row in rows]
+    return group_near_duplicates(lake or Texts(LAKE), ids, vectors[list(rows)], cosine, folder, keep=True)
+
+
+def pairs(found: Grouped, rows: Sequence[int]) -> list[tuple[int, int]]:
+    labels = dict(zip(rows, found.groups.tolist(), strict=True))
+    return sorted((i, j) for i in rows for j in rows if i < j and labels[i] == labels[j])
+
+
+def test_texts_and_embeddings_join_and_only_new_items_are_read_again(tmp_path: Path) -> None:
+    lake = Texts(LAKE)
+    grouped(tmp_path, range(10), lake)
+    lake.read.clear()
+    found = grouped(tmp_path, range(12), lake)
+    assert pairs(found, range(12)) == sorted(PAIRS)
+    assert found.notes == ()
+    assert set(lake.read) <= {"it-10", "it-11", "it-3", "it-4"}
+    lake.read.clear()
+    assert pairs(grouped(tmp_path, range(12), lake), range(12)) == sorted(PAIRS)
+    assert lake.read == []
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=st.lists(st.sets(st.integers(0, 11), min_size=1).map(sorted), min_size=1, max_size=4))
+def test_a_kept_index_answers_as_one_made_anew(tmp_path: Path, frames: list[list[int]]) -> None:
+    """Items come, wait and are erased in any order."""
+    for rows in frames:
+        assert pairs(grouped(tmp_path, rows), rows) == pairs(grouped(None, rows), rows)
+
+
+def test_an_erased_item_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
+    grouped(tmp_path, range(12))
+    grouped(tmp_path, [row for row in range(12) if row != 3])
+    with np.load(tmp_path / FILE) as arrays:
+        assert b"it-3" not in arrays["ids"].tolist()
+        assert all(len(arrays[f"{signal}-hashes"]) == 11 for signal in ("texts", "vectors", "pictures"))
+
+
+def test_another_encoder_or_cosine_is_noticed(tmp_path: Path) -> None:
+    grouped(tmp_path, range(12))
+    other = grouped(tmp_path, range(12), vectors=VECTORS[::-1])
+    assert pairs(other, range(12)) == [(2, 3), (2, 10), (3, 10), (4, 11)]
+    exact = grouped(tmp_path, range(12), cosine=1.0)
+    assert pairs(exact, range(12)) == sorted(PAIRS)
+    assert "another closeness" in exact.notes[0]
+
+
+@pytest.mark.parametrize("broken", [b"", b"PK", b"nonsense" * 100])
+def test_a_broken_file_is_built_anew_with_a_note(tmp_path: Path, broken: bytes) -> None:
+    (tmp_path / FILE).write_bytes(broken)
+    found = grouped(tmp_path, range(12))
+    assert pairs(found, range(12)) == sorted(PAIRS)
+    assert "near-duplicate index: " in found.notes[0]
+    assert "built anew" in found.notes[0]
+    assert grouped(tmp_path, range(12)).notes == ()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255), cut=st.booleans())
+def test_damage_never_gives_other_groups(tmp_path: Path, place: float, bits: int, cut: bool) -> None:
+    grouped(tmp_path, range(12))
+    data = bytearray((tmp_path / FILE).read_bytes())
+    at = int(place * len(data))
+    data[at] ^= bits
+    (tmp_path / FILE).write_bytes(data[:at] if cut else data)
+    assert pairs(grouped(tmp_path, range(12)), range(12)) == sorted(PAIRS)
+
+
+def test_no_object_of_a_pickle_is_ever_loaded(tmp_path: Path) -> None:
+    np.savez(tmp_path / FILE, settings=np.array([object()]))
+    assert "cannot be read" in grouped(tmp_path, range(12)).notes[0]
+    np.savez(tmp_path / FILE, settings=np.zeros(4))
+    assert "another closeness or format" in grouped(tmp_path, range(12)).notes[0]
+
+
+def test_a_folder_that_takes_no_file_is_told_and_the_round_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    found = grouped(tmp_path / "file" / "cache", range(12))
+    assert pairs(found, range(12)) == sorted(PAIRS)
+    assert "cannot be written" in found.notes[0]
+
+
+def test_an_archive_holds_plain_arrays_alone(tmp_path: Path) -> None:
+    grouped(tmp_path, range(12))
+    assert zipfile.is_zipfile(tmp_path / FILE)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    with np.load(tmp_path / FILE, allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype.kind in "iufS" for name in arrays.files)
+
+
+def test_a_copy_in_disguise_is_one_unit_of_a_round(shop: Shop) -> None:
+    shop.ingest(items(range(10)))
+    shop.ingest(items(range(10, 20), "ITEM NUMBER 3   says - w3 v3 \U0001f602"))
+    shop.score()
+    request = shop.request(policies=("harm",))
+    shown = preview(shop.ledger, shop.lake, shop.policies, shop.scorer(), request, shop.folder / "cache")
+    assert shown.selection.frame["groups"] == 10
+    assert not (shop.folder / "cache").exists()
+    alone = preview(
+        shop.ledger, shop.lake, shop.policies, shop.scorer(), shop.request(policies=("harm",), duplicate_cosine=None)
+    )
+    assert alone.selection.frame["groups"] == 20
