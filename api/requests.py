@@ -10,7 +10,7 @@ from configs.scorer_files import is_committee
 from configs.settings import Settings
 from labeling.errors import InvalidInput
 from labeling.policies import Policies
-from labeling.rounds import RoundRequest, check_frame, check_request
+from labeling.round_plan import RoundRequest, check_frame, check_request
 from selection.strategies.registry import DISAGREEMENT
 from selection.types import Quota
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from api.composition import Goldfold
 
 Json = dict[str, Any]
+AUTO = "auto"  # for lanes: shares by what they brought before, starting from the settings
 
 
 def score_request(max_items: int | None) -> Json:
@@ -42,6 +43,8 @@ def round_request(settings: Settings, given: Mapping[str, Any]) -> Json:
         "quotas": [],
     }
     request = {**defaults, **{key: value for key, value in given.items() if value is not None}}
+    if request["lanes"] == AUTO:
+        request |= {"lanes": dict(settings.lanes), "retune": True}
     request["lanes"] = {name: share for name, share in request["lanes"].items() if share != 0}
     return request
 

@@ -17,11 +17,20 @@ from starlette.middleware import Middleware
 from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
-from api.routes import golden, items, jobs, models, rounds, score, tasks, webhooks
+from api.routes import golden, items, jobs, models, rounds, score, tasks, webhooks, yields
 from api.routes.health import Check
 from api.service import Service
 
-ROUTERS = (items.router, score.router, rounds.router, tasks.router, golden.router, models.router, jobs.router)
+ROUTERS = (
+    items.router,
+    score.router,
+    rounds.router,
+    yields.router,
+    tasks.router,
+    golden.router,
+    models.router,
+    jobs.router,
+)
 OPEN_ROUTERS = (webhooks.router,)  # has a secret of its own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it

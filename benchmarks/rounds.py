@@ -20,7 +20,8 @@ from benchmarks.selection import BUDGET, made_pool, plan
 from labeling.items import item_id_of
 from labeling.policies import Policy, Rule
 from labeling.records import Item
-from labeling.rounds import RoundRequest, open_round, select_round
+from labeling.round_plan import RoundRequest
+from labeling.rounds import open_round, select_round
 from labeling.scorebook import embedding_group, score_group, vectors
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import open_ledger

@@ -9,26 +9,27 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pyarrow.compute as pc
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
+from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
+from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
+from labeling.round_labels import known_labels, member_opinions
+from labeling.round_plan import TEXT, RoundRequest, check_frame, floats, plan_of, selection_plan
 from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
-from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
-from selection.checks import check_plan
-from selection.errors import BudgetTooLarge, EmptyFrame
+from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.select import select
-from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
+from selection.strategies.registry import COMMITTEE, entry
+from selection.types import Pick, Pool, Selection
 
-TEXT = "text"  # the modality that rounds ask about
 _SELECTED = (RoundState.SELECTED, RoundState.OPEN, RoundState.CLOSED)
 
 
@@ -44,23 +45,8 @@ class Stores(Protocol):
     @property
     def tasks(self) -> Tasks: ...
 
-
-@dataclass(frozen=True, slots=True)
-class RoundRequest:
-    """What a person asks for. ``lanes`` maps lane name -> share (adding up to 1); ``policies`` empty means all.
-
-    ``budget`` counts picks, each of which ``overlap`` people answer."""
-
-    round_id: str
-    budget: int
-    seed: int
-    lanes: Mapping[str, float]
-    policies: tuple[str, ...] = ()
-    strategy: str = "auto"
-    overlap: int = 2
-    risk_floor: float = 0.1
-    duplicate_cosine: float | None = 0.95
-    quotas: tuple[Quota, ...] = ()
+    @property
+    def golden(self) -> Golden: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +62,9 @@ def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundReq
     another request under the same id is a Conflict. Raises InvalidInput or BadPlan naming the field,
     and what ``check_frame`` does."""
     check_frame(stores, lake, policies, request)
-    plan = _plan_of(request, policies)
+    plan = plan_of(request, policies)
     now = datetime.now(UTC)
-    frame: dict[str, object] = {"lake_version": stores.items.last_lake_version()}
+    frame: dict[str, object] = {"lake_version": stores.items.last_lake_version(), **_advice(stores, plan)}
     with suppress(NotFound):
         frame = stores.rounds.get(request.round_id).frame
     return stores.rounds.create(
@@ -117,7 +103,8 @@ def select_round(
             "run the score job first (goldfold score)"
         )
     grouped = _grouped(lake, round_.plan, sheet, cache_dir, keep=True)
-    selection = _select(stores, lake, round_.plan, round_.seed, sheet, grouped)
+    plan = _tuned(round_.plan, round_.frame)
+    selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
@@ -136,10 +123,12 @@ def preview(
     cache_dir: Path | None = None,
 ) -> Preview:
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
-    plan = _plan_of(request, policies)
+    plan = plan_of(request, policies)
     sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT))
+    advice = _advice(stores, plan)
     grouped = _grouped(lake, plan, sheet, cache_dir, keep=False)
-    return Preview(_select(stores, lake, plan, request.seed, sheet, grouped), len(sheet.ids))
+    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet, grouped)
+    return Preview(replace(selection, frame={**selection.frame, **advice}), len(sheet.ids))
 
 
 def cancel_round(stores: Stores, round_id: str) -> Round:
@@ -165,54 +154,6 @@ def close_round(stores: Stores, round_id: str) -> bool:
     return True
 
 
-def check_request(request: RoundRequest, policies: Policies) -> None:
-    """Raises InvalidInput or BadPlan for what is wrong whatever the items are."""
-    _plan_of(request, policies)
-
-
-def check_frame(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> None:
-    """Raises NothingToDo, EmptyFrame or BudgetTooLarge for what the items cannot give, near-duplicates left aside:
-    before anything is written. A round that is there already has its frame, and is not asked again."""
-    plan = _plan_of(request, policies)
-    with suppress(NotFound):
-        stores.rounds.get(request.round_id)
-        return
-    if not stores.items.count() or not lake.snapshot():
-        raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
-    chosen, judged, pairs = frozenset(_floats(plan["thresholds"])), stores.rounds.judged(), 0
-    texts = 0
-    for batch in lake.scan(["policies", "modality"]):
-        batch = batch.filter(pc.equal(batch["modality"], TEXT))
-        texts += batch.num_rows
-        for item_id, only in zip(batch["item_id"].to_pylist(), batch["policies"].to_pylist(), strict=True):
-            pairs += sum((item_id, p) not in judged for p in (chosen.intersection(only) if only else chosen))
-        if pairs >= request.budget:
-            return
-    if not texts:
-        raise NothingToDo(
-            "the lake holds no text: a round asks people about texts only, since images and videos are not shown in "
-            "Label Studio yet; ingest texts"
-        )
-    if not pairs:
-        raise EmptyFrame("rounds have picked every item under every policy asked for: ingest more items")
-    raise BudgetTooLarge(
-        f"the budget asks for {request.budget} picks, but the frame holds {pairs} (pairs of item and policy that no "
-        f"round has picked yet): ask for at most {pairs}, or ingest more items"
-    )
-
-
-def _check(request: RoundRequest, policies: Policies) -> None:
-    unknown = [p for p in request.policies if p not in policies]
-    if unknown:
-        raise InvalidInput(f"policies: {', '.join(unknown)} unknown (known: {', '.join(sorted(policies))})")
-    if request.budget < 1:
-        raise InvalidInput(f"budget: {request.budget} is not a positive number of picks")
-    if request.overlap < 1:
-        raise InvalidInput(f"overlap: {request.overlap} is not a positive number of people per item")
-    if not -(2**63) <= request.seed < 2**63:
-        raise InvalidInput(f"seed: {request.seed} does not fit in 64 bits")
-
-
 def _check_versions(round_: Round, policies: Policies) -> None:
     planned = round_.plan["policies"]
     if not isinstance(planned, Mapping):
@@ -226,32 +167,16 @@ def _check_versions(round_: Round, policies: Policies) -> None:
             )
 
 
-def _plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
-    """The request as JSON-able values, checked as far as it can be without the items."""
-    _check(request, policies)
-    chosen = sorted(set(request.policies or policies))
-    plan: dict[str, object] = {
-        "budget": request.budget,
-        "lanes": {name: float(share) for name, share in sorted(request.lanes.items())},
-        "strategy": request.strategy,
-        "overlap": request.overlap,
-        "risk_floor": request.risk_floor,
-        "duplicate_cosine": request.duplicate_cosine,
-        "quotas": [asdict(quota) for quota in sorted(request.quotas, key=lambda q: (q.key, q.value))],
-        "policies": {p: policies[p].version for p in chosen},
-        "thresholds": {p: policies[p].threshold for p in chosen},
-        "severities": {p: float(2 ** policies[p].severity) for p in chosen},
-    }
-    check_plan(_selection_plan(plan, request.seed), _no_items(chosen, request.quotas))
-    return plan
+def _advice(stores: Stores, plan: Mapping[str, object]) -> dict[str, object]:
+    """What the frame keeps of the lanes' advice, where the plan asks for it: frozen with it, so that a round that was
+    killed goes on with the shares it began with."""
+    return {"lanes": advise(stores, floats(plan["lanes"])).as_dict()} if plan.get("retune") else {}
 
 
-def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
-    """A pool to hold a plan against before its items are known; every language of a quota may still come, and
-    disagreement."""
-    nothing = np.zeros((0, len(policies)), np.float32)
-    languages = tuple(quota.value for quota in quotas if quota.key == "language")
-    return Pool((), tuple(policies), nothing, nothing, nothing.astype(np.bool_), languages, nothing)
+def _tuned(plan: Mapping[str, object], frame: Mapping[str, object]) -> Mapping[str, object]:
+    """The plan with the shares that its frame froze."""
+    advice = frame.get("lanes") if plan.get("retune") else None
+    return {**plan, "lanes": advice["lanes"], "why": advice["why"]} if isinstance(advice, Mapping) else plan
 
 
 def _grouped(
@@ -265,32 +190,77 @@ def _grouped(
 
 
 def _select(
-    stores: Stores, lake: Lake, plan: Mapping[str, object], seed: int, sheet: Sheet, grouped: Grouped | None
+    stores: Stores,
+    lake: Lake,
+    scorer: LakeScorer,
+    plan: Mapping[str, object],
+    seed: int,
+    sheet: Sheet,
+    grouped: Grouped | None,
+    until: datetime | None = None,
 ) -> Selection:
     if not sheet.ids:
         raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
     pool = _pool(stores, lake, plan, sheet)
     if grouped is not None:
         pool = replace(pool, groups=grouped.groups)
-    selection = select(pool, _selection_plan(plan, seed))
+    if COMMITTEE in entry(str(plan["strategy"])).needs:
+        pool = replace(pool, members=member_opinions(scorer, sheet, pool.policies))
+    pool = _priced(lake, plan, pool)
+    known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1], until)
+    selection = select(pool, selection_plan(plan, seed), known.labelled)
     notes = [*selection.notes, *(grouped.notes if grouped is not None else ())]
+    if known.left_out:
+        notes.append(
+            f"{known.left_out} labelled items have no score or no embedding by this scorer yet, so no strategy learns "
+            "from them"
+        )
+    if "why" in plan:
+        shares = ", ".join(f"{lane} {share:.3g}" for lane, share in floats(plan["lanes"]).items())
+        notes.append(f"lanes: {shares} ({plan['why']})")
     if sheet.failed:
         notes.append(
             f"{sheet.failed} items could not be scored; no lane could pick them, and no figure speaks for them"
         )
     if sheet.waiting:
         notes.append(f"{sheet.waiting} items wait for a score and take no part yet")
-    return replace(selection, notes=tuple(notes))
+    told = {"labelled": known.items, "estimate": _estimate(lake, plan, pool, selection.picks)}
+    return replace(selection, notes=tuple(notes), frame={**selection.frame, **told})
+
+
+def _priced(lake: Lake, plan: Mapping[str, object], pool: Pool) -> Pool:
+    """With what its items cost, where the plan asks for it: reading every text takes time."""
+    overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
+    if plan.get("per") == "exposure":
+        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap))
+    if plan.get("per") == "minute" or "max_minutes" in plan:
+        costs = costs_of(floats(plan.get("costs", {})))
+        pool = replace(pool, minutes=minutes_of(lake, pool.ids, costs, overlap))
+    return pool
+
+
+def _weights(plan: Mapping[str, object], pool: Pool) -> list[float]:
+    severities = floats(plan["severities"])
+    return [severities[policy] for policy in pool.policies]
+
+
+def _estimate(lake: Lake, plan: Mapping[str, object], pool: Pool, picks: Sequence[Pick]) -> dict[str, object]:
+    """What the picks cost those who answer them, all ``overlap`` people together."""
+    overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
+    places = {item_id: row for row, item_id in enumerate(pool.ids)}
+    rows = [places[pick.item_id] for pick in picks]
+    minutes = minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), overlap)
+    return estimate([pick.lane for pick in picks], minutes, exposure_of(pool.probabilities[rows], weights, overlap))
 
 
 def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:
-    chosen = tuple(sorted(_floats(plan["thresholds"])))
+    chosen = tuple(sorted(floats(plan["thresholds"])))
     unscored = [p for p in chosen if p not in sheet.policies]
     if unscored:
         known = ", ".join(sheet.policies)
         raise InvalidInput(f"policies: {', '.join(unscored)}: the scorer does not judge it (it judges: {known})")
     columns = [sheet.policies.index(p) for p in chosen]
-    table = lake.take(sheet.ids, ["language", "policies"])
+    table = lake.take(sheet.ids, ["language", "market", "modality", "policies"])
     eligible = np.ones((len(sheet.ids), len(chosen)), np.bool_)
     for row, only in enumerate(table["policies"].to_pylist()):
         if only:
@@ -307,31 +277,10 @@ def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) 
         embeddings=sheet.embeddings,
         eligible=eligible,
         languages=tuple(table["language"].to_pylist()),
+        markets=tuple(table["market"].to_pylist()),
+        modalities=tuple(table["modality"].to_pylist()),
         disagreement=None if sheet.disagreement is None else np.ascontiguousarray(sheet.disagreement[:, columns]),
     )
-
-
-def _selection_plan(plan: Mapping[str, object], seed: int) -> Plan:
-    lanes = _floats(plan["lanes"])
-    strategy = str(plan["strategy"])
-    cosine = plan["duplicate_cosine"]
-    quotas = plan["quotas"]
-    return Plan(
-        budget=int(str(plan["budget"])),
-        seed=seed,
-        lanes=tuple(Lane(n, share, strategy if n == "uncertain" else "threshold") for n, share in lanes.items()),
-        thresholds=_floats(plan["thresholds"]),
-        severities=_floats(plan["severities"]),
-        quotas=tuple(Quota(**q) for q in quotas) if isinstance(quotas, list) else (),
-        risk_floor=float(str(plan["risk_floor"])),
-        duplicate_cosine=None if cosine is None else float(str(cosine)),
-    )
-
-
-def _floats(value: object) -> dict[str, float]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"a plan holds a mapping here, not {type(value).__name__}")
-    return {str(key): float(number) for key, number in value.items()}
 
 
 def _pick_row(round_id: str, pick: Pick) -> PickRow:

@@ -1,45 +1,79 @@
-"""The lanes that leave it to chance, so that their picks may speak for the whole frame: ``random`` and ``risk``.
+"""The lanes that leave it to chance, so that their picks may speak for the whole frame.
 
-Both draw from all units, each with its own random numbers. A unit either could have brought has
-``pi = 1 - (1 - pi_random)(1 - pi_risk)``; only these two lanes count, for what the others take depends on them.
+``random``, ``risk`` and ``stratified`` draw from all units, each with its own random numbers. A unit that any of them
+could have brought has ``pi = 1 - prod(1 - pi_lane)``; only these lanes count, for what the others take depends on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from selection.frame import Frame
 from selection.hashing import F64, uniform
 from selection.sampling import either, pps_probabilities, simple_random_draw, systematic_draw
+from selection.strata import Strata, stratify
 from selection.types import Bool, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Which units chance took, (u,) each: by ``random``, by ``risk``; and every unit's ``pi`` of being taken."""
+    """Which units chance took: ``lanes`` maps each lane of the plan to (u,), ``pi`` (u,) is every unit's probability of
+    being taken by any of them; ``strata`` of the lane ``stratified``, None without it."""
 
-    random: Bool
-    risk: Bool
+    lanes: dict[str, Bool]
     pi: F64
+    strata: Strata | None = None
+
+    @property
+    def taken(self) -> Bool:
+        """(u,) the units that any lane took."""
+        return cast(Bool, np.logical_or.reduce(list(self.lanes.values())))
 
 
-def draw(frame: Frame, plan: Plan, sizes: Mapping[str, int]) -> Draw:
-    """Draw ``sizes["random"]`` and ``sizes["risk"]`` units, each 0 where the plan has no such lane."""
-    u = len(frame)
-    random, risk = np.zeros(u, dtype=bool), np.zeros(u, dtype=bool)
-    equal: F64 = np.zeros(u)
-    by_size: F64 = np.zeros(u)
-    n = sizes.get("random", 0)
+def draw(frame: Frame, plan: Plan, sizes: Mapping[str, int], strata: Strata | None = None) -> Draw:
+    """Draw ``sizes[lane]`` units for each of the three lanes, 0 where the plan has no such lane. ``strata``: those that
+    ``stratify`` made of this frame, plan and size; without them they are made here."""
+    n = sizes.get("stratified", 0)
+    if n and strata is None:
+        strata = stratify(frame, plan, n)
+    drawn = {
+        "random": _random(frame, plan, sizes.get("random", 0)),
+        "risk": _risk(frame, plan, sizes.get("risk", 0)),
+        "stratified": _stratified(frame, plan, strata if n else None),
+    }
+    pi: F64 = np.zeros(len(frame))
+    for _, own in drawn.values():
+        pi = either(pi, own)
+    return Draw({name: taken for name, (taken, _) in drawn.items()}, pi, strata if n else None)
+
+
+def _random(frame: Frame, plan: Plan, n: int) -> tuple[Bool, F64]:
+    taken = np.zeros(len(frame), dtype=bool)
     if n:
-        equal[:] = n / u
-        random[simple_random_draw(frame.uniforms(plan.seed, "random"), n)] = True
-    n = sizes.get("risk", 0)
-    if n:
-        # The group's mean, not the representative's own: pi must not depend on who represents.
-        by_size = pps_probabilities(frame.of_policy(plan.severities) * frame.mean, n, plan.risk_floor)
-        order = frame.uniforms(plan.seed, "risk")
-        risk[systematic_draw(by_size, order, uniform(plan.seed, "risk start"))] = True
-    return Draw(random=random, risk=risk, pi=either(equal, by_size))
+        taken[simple_random_draw(frame.uniforms(plan.seed, "random"), n)] = True
+    return taken, np.full(len(frame), n / len(frame))
+
+
+def _risk(frame: Frame, plan: Plan, n: int) -> tuple[Bool, F64]:
+    taken = np.zeros(len(frame), dtype=bool)
+    if not n:
+        return taken, np.zeros(len(frame))
+    # The group's mean, not the representative's own: pi must not depend on who represents.
+    pi = pps_probabilities(frame.of_policy(plan.severities) * frame.mean, n, plan.risk_floor)
+    taken[systematic_draw(pi, frame.uniforms(plan.seed, "risk"), uniform(plan.seed, "risk start"))] = True
+    return taken, pi
+
+
+def _stratified(frame: Frame, plan: Plan, strata: Strata | None) -> tuple[Bool, F64]:
+    """Of each stratum the n_h units with the smallest numbers: a simple random sample, pi = n_h / N_h."""
+    taken = np.zeros(len(frame), dtype=bool)
+    if strata is None:
+        return taken, np.zeros(len(frame))
+    order = np.lexsort((frame.uniforms(plan.seed, "stratified"), strata.of))
+    place = np.arange(len(frame)) - np.repeat(np.cumsum(strata.units) - strata.units, strata.units)
+    taken[order[place < np.repeat(strata.picks, strata.units)]] = True
+    return taken, (strata.picks / strata.units)[strata.of]

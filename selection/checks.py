@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import BadPlan, BadPool
+from selection.strategies.base import Labelled
 from selection.strategies.registry import DISAGREEMENT, STRATEGIES
-from selection.types import LANES, Lane, Plan, Pool, Quota
+from selection.types import LANES, PER, QUOTA_FIELDS, Lane, Plan, Pool, Quota
 
 T = TypeVar("T")
 
@@ -40,11 +41,41 @@ def check_pool(pool: Pool) -> None:
     for row, tag in enumerate(pool.languages):
         if not tag:
             raise BadPool(f"languages: {_where(pool, row)} has no tag (use 'und' where the language is unknown)")
+    for field in ("markets", "modalities", "authors"):
+        words = getattr(pool, field)
+        if words is not None and len(words) != n:
+            raise BadPool(f"{field}: expected {n} words, found {len(words)}")
     _numbers(pool, "probabilities", pool.probabilities, 1.0)
     if pool.disagreement is not None:
         _shape("disagreement", pool.disagreement, (n, k), np.floating)
         _numbers(pool, "disagreement", pool.disagreement, _MOST_BALD)
+    if pool.members is not None:
+        _shape("members", pool.members, (len(pool.members), n, k), np.floating)
+        for member in pool.members:
+            _numbers(pool, "members", member, 1.0)
+    for field, least in (("minutes", 1e-6), ("exposure", 0.0)):
+        _costs(pool, field, least)
     _lengths(pool)
+
+
+def check_labelled(labelled: Labelled | None, pool: Pool) -> None:
+    """Raise BadPool naming the field and the row of the first label that does not fit the pool."""
+    if labelled is None:
+        return
+    rows, k = len(labelled.answers), len(pool.policies)
+    _shape("labelled.answers", labelled.answers, (rows, k), np.floating)
+    _shape("labelled.probabilities", labelled.probabilities, (rows, k), np.floating)
+    _shape("labelled.embeddings", labelled.embeddings, (rows, pool.embeddings.shape[1]), np.floating)
+    answers, chances = labelled.answers, labelled.probabilities
+    lengths = np.linalg.norm(labelled.embeddings.astype(np.float32), axis=1)
+    faults = {
+        "answers: 1, 0 or NaN (not asked)": ~(np.isnan(answers) | (answers == 0) | (answers == 1)).all(axis=1),
+        "probabilities: numbers from 0 to 1": ~((chances >= 0) & (chances <= 1)).all(axis=1),
+        "embeddings: finite rows of length 1": ~(np.abs(lengths - 1.0) <= _NORM_SLACK),
+    }
+    for expected, wrong in faults.items():
+        if wrong.any():
+            raise BadPool(f"labelled.{expected} are expected; row {int(np.argmax(wrong))} is not so")
 
 
 def check_plan(plan: Plan, pool: Pool) -> None:
@@ -63,6 +94,8 @@ def check_plan(plan: Plan, pool: Pool) -> None:
     _between("temperature", plan.temperature, math.inf)
     if plan.duplicate_cosine is not None:
         _between("duplicate_cosine", plan.duplicate_cosine, math.inf)
+    _authors(plan, pool)
+    _prices(plan, pool)
     for quota in plan.quotas:
         _quota(quota, pool)
     twice = _repeated((quota.key, quota.value) for quota in plan.quotas)
@@ -100,6 +133,17 @@ def _numbers(pool: Pool, field: str, values: npt.NDArray[np.floating], most: flo
         row, column = np.argwhere(~inside)[0]
         value, policy = values[row, column], pool.policies[column]
         raise BadPool(f"{field}: {_where(pool, int(row))} has {value} for {policy!r}; expected 0 to {most:g}")
+
+
+def _costs(pool: Pool, field: str, least: float) -> None:
+    costs: npt.NDArray[np.floating] | None = getattr(pool, field)
+    if costs is None:
+        return
+    _shape(field, costs, (len(pool.ids),), np.floating)
+    good = np.isfinite(costs) & (costs >= least)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise BadPool(f"{field}: {_where(pool, row)} costs {costs[row]}; expected {least:g} or more, and finite")
 
 
 def _lengths(pool: Pool) -> None:
@@ -148,11 +192,35 @@ def _of_every_policy(field: str, values: dict[str, float], pool: Pool, high: flo
             raise BadPlan(f"{field}: {policy}: must be above 0 and below {high:g}, found {values[policy]}")
 
 
+def _prices(plan: Plan, pool: Pool) -> None:
+    if plan.per not in PER:
+        raise BadPlan(f"per: {plan.per!r} is unknown (known: {', '.join(PER)})")
+    if plan.per == "exposure" and pool.exposure is None:
+        raise BadPlan("per: the pool does not say what exposure an item costs: give it, or choose another per")
+    if plan.max_minutes is not None:
+        _between("max_minutes", plan.max_minutes, math.inf)
+    if pool.minutes is None and (plan.per == "minute" or plan.max_minutes is not None):
+        field = "per" if plan.per == "minute" else "max_minutes"
+        raise BadPlan(f"{field}: the pool does not say how many minutes an item takes: give them, or leave {field} out")
+
+
+def _authors(plan: Plan, pool: Pool) -> None:
+    if plan.per_author is None:
+        return
+    if plan.per_author < 1:
+        raise BadPlan(f"per_author: must be at least 1, found {plan.per_author}")
+    if not pool.authors or not any(pool.authors):
+        raise BadPlan("per_author: no item names its author: bring it in with the items, or leave per_author out")
+
+
 def _quota(quota: Quota, pool: Pool) -> None:
     name = f"quotas: {quota.key} {quota.value!r}"
-    if quota.key not in ("policy", "language"):
-        raise BadPlan(f"{name}: key must be 'policy' or 'language'")
-    if quota.value not in (pool.policies if quota.key == "policy" else pool.languages):
+    if quota.key not in ("policy", *QUOTA_FIELDS):
+        raise BadPlan(f"{name}: key must be 'policy', {', '.join(repr(key) for key in QUOTA_FIELDS)}")
+    words = pool.policies if quota.key == "policy" else pool.words(quota.key)
+    if not words or not any(words):
+        raise BadPlan(f"{name}: no item names its {quota.key}: bring it in with the items, or drop the quota")
+    if quota.value not in words or not quota.value:
         raise BadPlan(f"{name}: the pool has no such {quota.key}")
     if quota.at_least < 0 or (quota.at_most is not None and quota.at_most < 0):
         raise BadPlan(f"{name}: at_least and at_most cannot be negative")

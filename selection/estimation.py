@@ -37,22 +37,28 @@ class Estimate:
     method: str
 
 
-def hajek(y: Numbers, pi: Numbers, confidence: float = 0.95) -> Estimate:
+def hajek(y: Numbers, pi: Numbers, confidence: float = 0.95, *, strata: Sequence[int | None] | None = None) -> Estimate:
     """The share of positives in the population that picks with inclusion probabilities ``pi`` were drawn from.
 
     ``y`` (n,) 0 or 1; ``pi`` (n,) in (0, 1]. Hajek mean ``sum(w y) / sum(w)``, ``w = 1 / pi``, with the variance of
     Poisson sampling ``sum((1-pi) w^2 (y-mean)^2) / sum(w)^2`` and a normal interval. With fewer than 10 positives
     (or negatives): Clopper-Pearson on the effective n, which is never taken above n (Korn and Graubard 1998).
+
+    ``strata`` (n,): the stratum of each pick of the lane ``stratified``, None for picks of other lanes. Within a
+    stratum the variance is that of simple random sampling, of the weighted residuals about their mean; a pick that is
+    alone in its stratum, or in none, counts as by Poisson sampling, which errs on the wide side.
     Raises NoLicence where a pi is None or NaN, BadSample on anything else out of range.
     """
     answers, chances = _answers(y), _licensed(pi)
     if len(answers) != len(chances):
         raise BadSample(f"y and pi: {len(answers)} answers for {len(chances)} probabilities")
+    if strata is not None and len(strata) != len(answers):
+        raise BadSample(f"y and strata: {len(answers)} answers for {len(strata)} strata")
     if not 0 < confidence < 1:
         raise BadSample(f"confidence: must be between 0 and 1, found {confidence}")
     weights = 1.0 / chances
     value = float((weights * answers).sum() / weights.sum())
-    variance = float(((1 - chances) * weights**2 * (answers - value) ** 2).sum() / weights.sum() ** 2)
+    variance = _variance(weights * (answers - value), chances, strata) / float(weights.sum() ** 2)
     n, positives = len(answers), int(answers.sum())
     kish = float(weights.sum() ** 2 / (weights**2).sum())
     effective = value * (1 - value) / variance if variance > 0 else float(n) if (chances == 1).all() else kish
@@ -65,6 +71,22 @@ def hajek(y: Numbers, pi: Numbers, confidence: float = 0.95) -> Estimate:
         reach = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
         low, high, method = max(0.0, value - reach), min(1.0, value + reach), "normal"
     return Estimate(value, variance, low, high, n, effective, positives, method)
+
+
+def _variance(residuals: F64, chances: F64, strata: Sequence[int | None] | None) -> float:
+    """Of the sum of the weighted ``residuals``."""
+    own = (1 - chances) * residuals**2
+    total = 0.0
+    numbers = np.array([-1 if stratum is None else stratum for stratum in strata or [None] * len(own)])
+    for stratum in np.unique(numbers):
+        mine = numbers == stratum
+        n = int(mine.sum())
+        if stratum < 0 or n == 1:
+            total += float(own[mine].sum())
+        else:
+            spread = residuals[mine] - residuals[mine].mean()
+            total += float((1 - chances[mine]) @ spread**2) * n / (n - 1)
+    return total
 
 
 def clopper_pearson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -91,7 +113,7 @@ def _licensed(pi: Numbers) -> F64:
     if len(unknown):
         raise NoLicence(
             f"pi: {len(unknown)} of {len(chances)} picks (first: row {unknown[0]}) were chosen on purpose; "
-            "a population figure may only use picks of the lanes random and risk"
+            "a population figure may only use picks of the lanes random, risk and stratified"
         )
     odd = np.flatnonzero((chances <= 0) | (chances > 1))
     if len(odd):

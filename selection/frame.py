@@ -83,6 +83,16 @@ class Frame:
             "units": len(self),
             "policies": dict(zip(self.pool.policies, eligible.sum(axis=0).tolist(), strict=True)),
             "languages": dict(sorted(languages.items())),
+            **self._others(items),
+        }
+
+    def _others(self, items: Rows) -> dict[str, object]:
+        pool = self.pool
+        fields = {"markets": pool.markets, "modalities": pool.modalities}
+        return {
+            name: dict(sorted(Counter(words[row] for row in items if words[row]).items()))
+            for name, words in fields.items()
+            if words is not None and any(words)
         }
 
 
@@ -141,6 +151,12 @@ def _by_id(pool: Pool) -> tuple[Pool, Rows]:
         eligible=pool.eligible[order],
         languages=tuple(map(pool.languages.__getitem__, rows)),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
+        members=None if pool.members is None else pool.members[:, order],
+        markets=_ordered(pool.markets, order),
+        modalities=_ordered(pool.modalities, order),
+        authors=_ordered(pool.authors, order),
+        minutes=None if pool.minutes is None else pool.minutes[order],
+        exposure=None if pool.exposure is None else pool.exposure[order],
         groups=None if pool.groups is None else pool.groups[order],
     ), order
 
@@ -153,6 +169,10 @@ def _groups(pool: Pool, embeddings: F16 | F32, at: Rows, plan: Plan) -> Rows:
         return near_duplicate_groups(embeddings[at], plan.duplicate_cosine)
     _, firsts, places = np.unique(pool.groups, return_index=True, return_inverse=True)
     return firsts[places].astype(np.int64)
+
+
+def _ordered(words: tuple[str, ...] | None, order: npt.NDArray[np.intp]) -> tuple[str, ...] | None:
+    return None if words is None else tuple(words[row] for row in order)
 
 
 def _representatives(rows: Rows, unit: Rows, units: int, numbers: F64) -> Rows:

@@ -7,41 +7,53 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
+
+import numpy as np
 
 from selection.chance import Draw, draw
-from selection.checks import check_plan, check_pool
+from selection.checks import check_labelled, check_plan, check_pool
 from selection.frame import Frame, build_frame
-from selection.purposive import Choice, UncertainLane
-from selection.types import LANES, Pick, Plan, Pool, Selection
+from selection.purposive import Choice, UncertainLane, minutes_of
+from selection.strata import FLOOR, Strata
+from selection.strategies.base import Labelled
+from selection.types import CHANCE, LANES, Pick, Plan, Pool, Selection
 
 
-def select(pool: Pool, plan: Plan) -> Selection:
-    """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once.
+def select(pool: Pool, plan: Plan, labelled: Labelled | None = None) -> Selection:
+    """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once. ``labelled``: what people have settled,
+    in an order that does not change from run to run; only the lane ``uncertain`` looks at it.
 
     Raises BadPool, BadPlan, EmptyFrame or BudgetTooLarge. What could not be done as planned (a quota, a lane that
     ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
     """
     check_pool(pool)
     check_plan(plan, pool)
+    check_labelled(labelled, pool)
     frame = build_frame(pool, plan)
     sizes = split_budget(plan)
     notes = [f"lane {lane}: its share of {plan.budget} picks is none" for lane, size in sizes.items() if size == 0]
     drawn = draw(frame, plan, sizes)
     picks = _chance_picks(frame, drawn)
-    overlap = sizes.get("random", 0) + sizes.get("risk", 0) - len(picks)
+    overlap = sum(sizes.get(lane, 0) for lane in CHANCE) - len(picks)
+    if drawn.strata is not None:
+        notes += _merged(drawn.strata)
+    minutes_of(frame, plan, drawn.taken)  # the bound holds without a lane 'uncertain' too
     uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
     if uncertain is not None:
-        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.random | drawn.risk)
+        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.taken, labelled)
         lane.choose(sizes["uncertain"] + overlap)
         picks += [_purposive_pick(frame, plan, uncertain.strategy, choice) for choice in lane.choices]
         notes += lane.notes
     else:
         if overlap:
-            notes.append(f"the round is short by {overlap}: random and risk drew the same pairs")
+            named = " and ".join(lane for lane in CHANCE if sizes.get(lane))
+            notes.append(f"the round is short by {overlap}: {named} drew the same pairs")
         if plan.quotas:
             notes.append("quotas: the plan has no lane 'uncertain', so there are no purposive picks for them to bound")
     by_lane = sorted(picks, key=lambda pick: (pick.lane, pick.policy, pick.item_id))
-    return Selection(picks=tuple(by_lane), notes=_counted(notes), frame=frame.counts())
+    counts = frame.counts() if drawn.strata is None else {**frame.counts(), "strata": _told(frame, drawn.strata)}
+    return Selection(picks=tuple(by_lane), notes=_counted(notes), frame=counts)
 
 
 def split_budget(plan: Plan) -> dict[str, int]:
@@ -57,14 +69,41 @@ def split_budget(plan: Plan) -> dict[str, int]:
 
 def _chance_picks(frame: Frame, drawn: Draw) -> list[Pick]:
     picks = []
-    for unit in (drawn.random | drawn.risk).nonzero()[0].tolist():
-        members = int(frame.members[unit])
-        reasons = ["random"] if drawn.random[unit] else []
-        if drawn.risk[unit]:
-            reasons.append(f"risk: p={_short(frame.mean[unit])}")
-        lane = "random" if drawn.random[unit] else "risk"
-        picks.append(_pick(frame, unit, lane, float(drawn.pi[unit]) / members, reasons))
+    for unit in drawn.taken.nonzero()[0].tolist():
+        lanes = [lane for lane in CHANCE if drawn.lanes[lane][unit]]
+        why = {"random": "random", "risk": f"risk: p={_short(frame.mean[unit])}"}
+        stratum = None
+        if drawn.strata is not None and "stratified" in lanes:
+            stratum = int(drawn.strata.of[unit])
+            why["stratified"] = (
+                f"stratified: stratum {stratum}, {drawn.strata.picks[stratum]} of {drawn.strata.units[stratum]}"
+            )
+        pi = float(drawn.pi[unit]) / int(frame.members[unit])
+        picks.append(replace(_pick(frame, unit, lanes[0], pi, [why[lane] for lane in lanes]), stratum=stratum))
     return picks
+
+
+def _merged(strata: Strata) -> list[str]:
+    if len(strata) == strata.wanted:
+        return []
+    return [
+        f"lane stratified: {strata.wanted} strata were merged into {len(strata)}, "
+        f"for each needs {FLOOR} items and {FLOOR} picks"
+    ]
+
+
+def _told(frame: Frame, strata: Strata) -> list[dict[str, object]]:
+    """Each stratum by its number: its policies, its units, its picks, and the mean score of its units."""
+    means = np.bincount(strata.of, weights=frame.mean) / strata.units
+    return [
+        {
+            "policies": [frame.pool.policies[column] for column in np.unique(frame.policy[strata.of == stratum])],
+            "units": int(strata.units[stratum]),
+            "picks": int(strata.picks[stratum]),
+            "mean": round(float(means[stratum]), 6),
+        }
+        for stratum in range(len(strata))
+    ]
 
 
 def _purposive_pick(frame: Frame, plan: Plan, strategy: str, choice: Choice) -> Pick:

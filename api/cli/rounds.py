@@ -9,15 +9,25 @@ import typer
 
 from api.cli.output import err, out, show_json, table
 from api.cli.session import JsonFlag, given, goldfold, run_job
+from api.cli.yields import show_yields
 from api.ids import new_id
 from api.jobs.errors import JobFailed
-from api.requests import check_round, check_round_here, round_request, typed_round
+from api.requests import AUTO, check_round, check_round_here, round_request, typed_round
 from labeling.policies import read_policies
 from labeling.records import TaskKind, TaskState
 from labeling.rounds import preview
 from scoring.metering import Bill
+from selection.types import QUOTA_FIELDS
 
 Repeat = list[str] | None
+QuotaFlag = Annotated[
+    Repeat,
+    typer.Option(
+        "--quota",
+        help="Bound on purposive picks of a policy, language, market or modality: --quota language:pt=5..20.",
+    ),
+]
+CostFlag = Annotated[Repeat, typer.Option("--cost", help="A constant of the estimate: --cost decision_minutes=0.5.")]
 FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
 
 
@@ -28,15 +38,16 @@ def round_command(
     seed: Annotated[int, typer.Option(help="Same seed, plan and items: same picks.")] = 0,
     policy: Annotated[Repeat, typer.Option("--policy", help="Only this policy; repeat for more.")] = None,
     lane: Annotated[
-        Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1.")
+        Repeat, typer.Option("--lane", help="Share of a lane: --lane random=0.1; they add up to 1. Or auto.")
     ] = None,
-    quota: Annotated[
-        Repeat, typer.Option("--quota", help="Bound on purposive picks: --quota language:pt=5..20 (or 5.. or ..20).")
-    ] = None,
+    quota: QuotaFlag = None,
     strategy: Annotated[
         str, typer.Option(help="How the uncertain lane chooses: threshold, or another of docs/selection.md.")
     ] = "auto",
     overlap: Annotated[int | None, typer.Option(help="People per task (setting: overlap).")] = None,
+    per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
+    max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
+    cost: CostFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -58,10 +69,13 @@ def round_command(
             "budget": budget,
             "seed": seed,
             "policies": policy or [],
-            "lanes": _lanes(lane),
+            "lanes": AUTO if lane == [AUTO] else _numbers(lane, "--lane random=0.1"),
             "quotas": [_quota(text) for text in quota or ()],
             "strategy": strategy,
             "overlap": overlap,
+            "per": None if per == "pick" else per,
+            "max_minutes": max_minutes,
+            "costs": _numbers(cost, "--cost decision_minutes=0.5"),
         },
     )
     if dry_run:
@@ -72,6 +86,10 @@ def round_command(
     if as_json:
         show_json(result)
         return
+    _tell(result)
+
+
+def _tell(result: dict[str, Any]) -> None:
     out.print(f"Round {result['round_id']} is {result['state']}: {result['picks']} picks, tasks {result['tasks']}")
     for note in result["notes"]:
         out.print(f"Note: {note}")
@@ -90,9 +108,26 @@ def _run(context: typer.Context, request: dict[str, Any], as_json: bool) -> dict
         raise JobFailed(f"{failed} (then go on with the same options and --id {name})", failed.cause) from failed
 
 
-def rounds_command(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the rounds. Example: goldfold rounds --json"""
+def rounds_command(
+    context: typer.Context,
+    yield_: Annotated[bool, typer.Option("--yield", help="What the lanes of closed rounds brought.")] = False,
+    round_id: Annotated[str, typer.Option("--id", help="With --yield: of this round only.")] = "",
+    cost_per_label: Annotated[float | None, typer.Option(min=0, help="With --yield: what one label costs.")] = None,
+    more: Annotated[int, typer.Option(min=1, help="With --yield: labels to forecast the worth of.")] = 500,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the rounds, or say what their lanes brought beside picks at random, and what more labels are worth.
+
+    Examples:
+
+      goldfold rounds --json
+
+      goldfold rounds --yield --cost-per-label 0.8
+    """
     with goldfold(context) as app:
+        if yield_:
+            show_yields(app, round_id, cost_per_label, more, as_json=as_json)
+            return
         rounds = app.ledger.rounds.all()
         counts = {round_.round_id: app.ledger.tasks.counts(round_.round_id) for round_ in rounds}
     if as_json:
@@ -178,26 +213,34 @@ def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> 
         show_json({"items_scored": shown.items_scored, "selection": selection})
         return
     lanes = Counter((pick.lane, pick.policy) for pick in selection.picks)
+    told = selection.frame["estimate"]
     table(
         "Would be picked (nothing was written)",
         ["lane", "policy", "picks"],
         [(*k, n) for k, n in sorted(lanes.items())],
     )
+    table("Estimated cost for all who answer", ["lane", "minutes", "exposure"], estimate_rows(told))
     for note in selection.notes:
         out.print(f"Note: {note}")
 
 
-def _lanes(texts: Repeat) -> dict[str, float] | None:
+def estimate_rows(told: Any) -> list[tuple[str, float, float]]:
+    """The rows of a round's estimate, the sum last."""
+    rows = [(lane, cost["minutes"], cost["exposure"]) for lane, cost in told["lanes"].items()]
+    return [*rows, ("all", told["minutes"], told["exposure"])]
+
+
+def _numbers(texts: Repeat, example: str) -> dict[str, float] | None:
     if not texts:
         return None
-    lanes: dict[str, float] = {}
+    found: dict[str, float] = {}
     for text in texts:
-        name, _, share = text.partition("=")
+        name, _, number = text.partition("=")
         try:
-            lanes[name] = float(share)
+            found[name] = float(number)
         except ValueError:
-            raise typer.BadParameter(f"{text!r}: write it as --lane random=0.1") from None
-    return lanes
+            raise typer.BadParameter(f"{text!r}: write it as {example}") from None
+    return found
 
 
 def _quota(text: str) -> dict[str, Any]:
@@ -205,7 +248,7 @@ def _quota(text: str) -> dict[str, Any]:
     key, _, value = where.partition(":")
     low, dots, high = bounds.partition("..")
     try:
-        if key not in ("policy", "language") or not value or not dots:
+        if key not in ("policy", *QUOTA_FIELDS) or not value or not dots:
             raise ValueError
         return {
             "key": key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Body, Depends, status
@@ -35,11 +35,11 @@ EXAMPLE = {
 
 
 class QuotaIn(BaseModel):
-    """A bound on the purposive picks of one policy or language."""
+    """A bound on the purposive picks of one policy, language, market or modality."""
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str = Field(pattern="^(policy|language)$")
+    key: str = Field(pattern="^(policy|language|market|modality)$")
     value: str
     at_least: int = Field(0, ge=0)
     at_most: int | None = Field(None, ge=0)
@@ -54,10 +54,17 @@ class RoundIn(BaseModel):
     budget: int | None = Field(None, ge=1)
     seed: int | None = Field(default=None, description="Left out: it comes from the round's id.")
     policies: list[str] = []
-    lanes: dict[str, float] | None = None
+    lanes: dict[str, float] | Literal["auto"] | None = Field(
+        None, description='Shares, or "auto": the settings\' shares, tuned by what the lanes brought before.'
+    )
     quotas: list[QuotaIn] = []
     strategy: str = Field("auto", description="How the lane uncertain chooses: a name of docs/selection.md.")
     overlap: int | None = Field(None, ge=1, le=10)
+    per: Literal["pick", "minute", "exposure"] | None = Field(
+        None, description="What the lane uncertain gets the most value out of; left out: a pick."
+    )
+    max_minutes: float | None = Field(None, gt=0, description="The most minutes the round may cost all its people.")
+    costs: dict[str, float] | None = Field(None, description="Constants of the estimate, such as decision_minutes.")
 
     def request(self) -> dict[str, Any]:
         return {**self.model_dump(), "round_id": self.round_id or new_id("round")}
@@ -103,7 +110,7 @@ class PickOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a dry run would pick; nothing was written."""
+    """What a dry run would pick; nothing was written. ``frame.estimate`` says what it would cost people."""
 
     items_scored: int
     frame: dict[str, Any]

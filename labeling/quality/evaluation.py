@@ -184,12 +184,14 @@ def population(
     policy_id: str,
     policy_version: str,
     golden_version: str,
+    strata: Sequence[int | None] | None = None,
 ) -> PopulationFigure:
-    """The share of all traffic for which the answer is yes (prevalence, when the answer is "violates").
+    """The share of all traffic for which the answer is yes (prevalence, when the answer is "violates"). ``strata``: as
+    ``hajek`` has them.
 
     Raises selection.errors.NoLicence when any pick's probability is unknown, and BadSample on impossible input.
     """
-    estimate = hajek(answers, pi)
+    estimate = hajek(answers, pi, strata=strata)
     enough = estimate.n > FEW
     figure = Figure(
         estimate.value if enough else None,

@@ -26,7 +26,7 @@ class Entry:
     needs: tuple[str, ...] = ()
 
 
-DISAGREEMENT = "disagreement"
+DISAGREEMENT, COMMITTEE, LABELS = "disagreement", "committee", "labels"
 
 STRATEGIES: dict[str, Entry] = {
     "auto": Entry(

@@ -30,6 +30,14 @@ def test_it_becomes_a_typed_request(tmp_path: Path) -> None:
     assert (typed.policies, typed.quotas) == (("x",), (Quota("language", "pt", 1, None),))
 
 
+def test_lanes_may_be_tuned_from_those_of_the_settings(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, lanes={"random": 0.5, "uncertain": 0.5})
+    request = round_request(settings, {"round_id": "r-1", "lanes": "auto"})
+    assert (request["lanes"], request["retune"]) == ({"random": 0.5, "uncertain": 0.5}, True)
+    assert typed_round(request).retune
+    assert "retune" not in round_request(settings, {"round_id": "r-1"})
+
+
 def test_a_share_below_nothing_is_not_quietly_dropped(tmp_path: Path) -> None:
     policies = read_policies(PACKAGED_POLICIES)
     settings = Settings(data_dir=tmp_path)

@@ -25,7 +25,8 @@ from labeling.records import (
     TaskKind,
     TaskState,
 )
-from labeling.rounds import RoundRequest, open_round, select_round
+from labeling.round_plan import RoundRequest
+from labeling.rounds import open_round, select_round
 from labeling.score_run import ScoreRun
 from labeling.scorebook import embedding_group
 from labeling.settle import SettleReport, settle_all

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.records import PickRow, Round, RoundState, TaskState
-from labeling.rounds import RoundRequest, cancel_round, close_round, preview
+from labeling.round_plan import RoundRequest
+from labeling.rounds import cancel_round, close_round, preview
 from selection.errors import BadPlan
 from selection.types import Quota
 from tests.labeling.shop import Shop, items
@@ -108,7 +109,7 @@ def test_an_empty_lake_has_nothing_to_do_and_takes_no_id(shop: Shop) -> None:
         ({"risk_floor": 0.0}, BadPlan, "risk_floor"),
         ({"duplicate_cosine": -1.0}, BadPlan, "duplicate_cosine"),
         ({"quotas": (Quota("policy", "spam", 1),)}, BadPlan, "'spam'"),
-        ({"quotas": (Quota("market", "br", 1),)}, BadPlan, "key must be"),
+        ({"quotas": (Quota("surface", "br", 1),)}, BadPlan, "key must be"),
         ({"quotas": (Quota("policy", "harm", 5, 2),)}, BadPlan, "at_least 5"),
     ],
 )
@@ -128,6 +129,19 @@ def test_a_language_of_a_quota_may_still_come(shop: Shop) -> None:
     shop.open(shop.request(budget=4, quotas=(Quota("language", "pt", at_least=1),)))
     with pytest.raises(BadPlan, match="the pool has no such language"):
         shop.select()
+
+
+def test_a_market_has_a_quota_and_one_that_no_item_names_is_refused(shop: Shop) -> None:
+    shop.ingest([*items(range(12), market="br"), *items(range(12, 24), market="de")])
+    shop.score()
+    shop.open(shop.request(budget=6, lanes={"uncertain": 1.0}, quotas=(Quota("market", "br", at_least=4),)))
+    assert shop.select().frame["markets"] == {"br": 12, "de": 12}
+    assert sum(pick.item_id < "it-00012" for pick in picked(shop)) >= 4
+    shop.open(shop.request("r2", budget=4, quotas=(Quota("market", "us", at_least=1),)))
+    with pytest.raises(BadPlan, match="market 'us': the pool has no such market"):
+        shop.select("r2")
+    with pytest.raises(BadPlan, match="modality 'image': the pool has no such modality"):
+        shop.open(shop.request("r3", budget=4, quotas=(Quota("modality", "image", at_least=1),)))
 
 
 # --- preview ---

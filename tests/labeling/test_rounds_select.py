@@ -82,7 +82,7 @@ def test_picks_of_chance_alone_reach_the_population_and_others_are_refused(shop:
     shop.select()
     chances = [pick.pi for pick in picked(shop)]
     assert all(chance == pytest.approx(0.5) for chance in chances)
-    named = {"policy_id": "harm", "policy_version": "1.0.0", "golden_version": "1.0.0"}
+    named: dict[str, Any] = {"policy_id": "harm", "policy_version": "1.0.0", "golden_version": "1.0.0"}
     answers = [n % 2 == 0 for n in range(30)]
     assert population(answers, chances, **named).figure.value == pytest.approx(0.5)
     with pytest.raises(NoLicence):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -49,16 +51,26 @@ def made_plan(
 def shuffled(pool: Pool, seed: int) -> Pool:
     """The same pool in another order."""
     order = np.random.default_rng(seed).permutation(len(pool.ids))
-    return Pool(
+    return replace(
+        pool,
         ids=tuple(pool.ids[row] for row in order),
-        policies=pool.policies,
         probabilities=pool.probabilities[order],
         embeddings=pool.embeddings[order],
         eligible=pool.eligible[order],
         languages=tuple(pool.languages[row] for row in order),
         disagreement=None if pool.disagreement is None else pool.disagreement[order],
+        members=None if pool.members is None else pool.members[:, order],
+        markets=_ordered(pool.markets, order),
+        modalities=_ordered(pool.modalities, order),
+        authors=_ordered(pool.authors, order),
+        minutes=None if pool.minutes is None else pool.minutes[order],
+        exposure=None if pool.exposure is None else pool.exposure[order],
         groups=None if pool.groups is None else pool.groups[order],
     )
+
+
+def _ordered(words: tuple[str, ...] | None, order: np.ndarray[Any, Any]) -> tuple[str, ...] | None:
+    return None if words is None else tuple(words[row] for row in order)
 
 
 def made_candidates(

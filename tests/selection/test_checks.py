@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selection.checks import check_plan, check_pool
+from selection.checks import check_labelled, check_plan, check_pool
 from selection.errors import BadPlan, BadPool
+from selection.strategies.base import Labelled
 from selection.types import Lane, Quota
 from tests.selection.made import made_plan, made_pool
 
@@ -61,7 +62,7 @@ def test_a_bad_pool_names_field_row_and_item(fields: dict[str, Any], message: st
         ({"lanes": (Lane("random", 1.5), Lane("risk", -0.5))}, "random: share must be above 0 and at most 1"),
         ({"lanes": (Lane("random", float("nan")),)}, "random: share must be above 0"),
         ({"lanes": (Lane("random", 0.5), Lane("random", 0.5))}, "'random' is there more than once"),
-        ({"lanes": (Lane("lucky", 1.0),)}, r"'lucky' is unknown \(known: random, risk, uncertain\)"),
+        ({"lanes": (Lane("lucky", 1.0),)}, r"'lucky' is unknown \(known: random, risk, stratified, uncertain\)"),
         ({"lanes": (Lane("uncertain", 1.0, "magic"),)}, "strategy 'magic' is unknown"),
         ({"lanes": (Lane("risk", 1.0, "modal_margin"),)}, "strategy belongs to the lane 'uncertain' only"),
         ({"thresholds": {"hate": 0.5}}, "thresholds: missing for threats, spam"),
@@ -72,7 +73,7 @@ def test_a_bad_pool_names_field_row_and_item(fields: dict[str, Any], message: st
         ({"risk_floor": 0.0}, "risk_floor: must be above 0 and at most 1"),
         ({"temperature": 0.0}, "temperature: must be above 0, found 0.0"),
         ({"duplicate_cosine": -0.5}, "duplicate_cosine: must be above 0"),
-        ({"quotas": (Quota("market", "br"),)}, "market 'br': key must be 'policy' or 'language'"),
+        ({"quotas": (Quota("surface", "br"),)}, "surface 'br': key must be 'policy', 'language', 'market', 'modality'"),
         ({"quotas": (Quota("policy", "nudity"),)}, "policy 'nudity': the pool has no such policy"),
         ({"quotas": (Quota("language", "fi"),)}, "language 'fi': the pool has no such language"),
         ({"quotas": (Quota("policy", "hate", 5, 4),)}, "at_least 5 is above at_most 4"),
@@ -114,3 +115,36 @@ def test_a_disagreement_that_cannot_be_is_named(value: float, says: str) -> None
         check_pool(dataclasses.replace(pool, disagreement=told))
     with pytest.raises(BadPool, match="disagreement: expected shape"):
         check_pool(dataclasses.replace(pool, disagreement=told[:, :1]))
+
+
+def test_labels_are_checked_against_the_pool() -> None:
+    pool = made_pool(20, copies=0)
+    vectors = pool.embeddings[:4].copy()
+    good = Labelled(vectors, np.array([[0, 1, np.nan]] * 4, np.float32), np.full((4, 3), 0.5, np.float32))
+    check_labelled(good, pool)
+    check_labelled(None, pool)
+    broken: dict[str, dict[str, Any]] = {
+        "labelled.embeddings: finite rows of length 1 are expected; row 2": {
+            "embeddings": np.vstack([vectors[:2], 2 * vectors[2:]])
+        },
+        "labelled.answers: 1, 0 or NaN .* row 0": {"answers": good.answers + np.float32(0.5)},
+        "labelled.probabilities: numbers from 0 to 1 are expected; row 0": {
+            "probabilities": good.probabilities * np.nan
+        },
+        r"labelled.answers: expected shape \(4, 3\)": {"answers": good.answers[:, :2]},
+        r"labelled.embeddings: expected shape \(4, 16\)": {"embeddings": vectors[:, :5]},
+    }
+    for says, changes in broken.items():
+        with pytest.raises(BadPool, match=says):
+            check_labelled(dataclasses.replace(good, **changes), pool)
+
+
+def test_members_are_checked_as_probabilities_are() -> None:
+    pool = made_pool(20, copies=0)
+    members = np.stack([pool.probabilities, pool.probabilities])
+    check_pool(dataclasses.replace(pool, members=members))
+    members[1, 3, 2] = np.nan
+    with pytest.raises(BadPool, match=r"members: row 3 .* has nan for 'spam'"):
+        check_pool(dataclasses.replace(pool, members=members))
+    with pytest.raises(BadPool, match="members: expected shape"):
+        check_pool(dataclasses.replace(pool, members=members[:, :5]))

@@ -146,3 +146,24 @@ def test_a_round_with_uncertain_picks_is_refused_as_a_whole() -> None:
     picks = select(made_pool(), made_plan((Lane("random", 0.5), Lane("uncertain", 0.5)))).picks
     with pytest.raises(NoLicence, match="30 of 60 picks"):
         hajek([0] * 60, [pick.pi for pick in picks])
+
+
+def test_within_strata_only_the_spread_about_their_means_counts() -> None:
+    y, pi = [0, 0, 0, 1, 1, 1, 0, 1] * 4, [0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.5, 0.25] * 4
+    strata = [0, 0, 0, 1, 1, 1, 0, 1] * 4  # no spread within
+    assert hajek(y, pi, strata=strata).variance == pytest.approx(0.0, abs=1e-15)
+    assert hajek(y, pi).variance > 0.001
+    assert hajek(y, pi, strata=[None] * 32) == hajek(y, pi)
+
+
+def test_a_stratum_of_one_counts_as_by_poisson_sampling() -> None:
+    y, pi = [0, 1, 0, 1], [0.5, 0.5, 0.25, 0.25]
+    assert hajek(y, pi, strata=[0, 1, 2, 3]).variance == pytest.approx(hajek(y, pi).variance)
+    with pytest.raises(BadSample, match="4 answers for 2 strata"):
+        hajek(y, pi, strata=[0, 1])
+
+
+def test_one_stratum_is_simple_random_sampling() -> None:
+    y = np.array([1] * 12 + [0] * 28)
+    found = hajek(y, [0.2] * 40, strata=[0] * 40)
+    assert found.variance == pytest.approx(0.8 * y.var(ddof=1) / 40)

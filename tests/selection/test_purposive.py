@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selection.errors import BadPlan, BadPool
 from selection.select import select
-from selection.types import Lane, Quota
+from selection.types import Lane, Pool, Quota
 from tests.selection.made import POLICIES, made_plan, made_pool, shuffled
 
 UNCERTAIN = (Lane("uncertain", 1.0),)
@@ -141,3 +143,82 @@ def test_disagreement_times_severity_decides() -> None:
     for pick in picks:
         told = pool.disagreement[pool.ids.index(pick.item_id), pool.policies.index(pick.policy)] / np.log(2)
         assert pick.reasons[0] == f"uncertain: u={told:.2f} by disagreement"
+
+
+# --- markets, modalities, authors ---
+
+
+def named_pool(n: int = 300, authors: int = 20) -> Pool:
+    rng = np.random.default_rng(7)
+    return dataclasses.replace(
+        made_pool(n, copies=0),
+        markets=tuple(rng.choice(["br", "de", ""], n).tolist()),
+        modalities=tuple(rng.choice(["text", "image"], n).tolist()),
+        authors=tuple(f"u{number}" if number else "" for number in rng.integers(0, authors, n)),
+    )
+
+
+def test_quotas_on_markets_and_modalities_are_kept() -> None:
+    pool = named_pool()
+    quotas = (Quota("market", "br", at_least=20), Quota("modality", "image", at_most=6))
+    selection = select(pool, made_plan(UNCERTAIN, budget=40, quotas=quotas))
+    assert pool.markets is not None
+    assert pool.modalities is not None
+    rows = [pool.ids.index(pick.item_id) for pick in selection.picks]
+    assert sum(pool.markets[row] == "br" for row in rows) >= 20
+    assert sum(pool.modalities[row] == "image" for row in rows) <= 6
+    assert len(rows) == 40
+    assert selection.frame["markets"] == {m: pool.markets.count(m) for m in ("br", "de")}
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_an_author_has_no_more_than_its_share_and_the_unknown_are_not_bounded(most: int) -> None:
+    pool = dataclasses.replace(named_pool(), eligible=np.ones((300, 3), dtype=bool))
+    plan = dataclasses.replace(made_plan(UNCERTAIN, budget=30), per_author=most)
+    selection = select(pool, plan)
+    assert pool.authors is not None
+    counts = Counter(pool.authors[pool.ids.index(pick.item_id)] for pick in selection.picks)
+    unknown = counts.pop("", 0)
+    assert sum(counts.values()) + unknown == 30
+    assert max(counts.values()) <= most
+    assert select(shuffled(pool, 3), plan) == selection
+
+
+def test_a_bound_per_author_that_leaves_too_few_is_said() -> None:
+    pool = dataclasses.replace(named_pool(), authors=("only",) * 300)
+    selection = select(pool, dataclasses.replace(made_plan(UNCERTAIN, budget=30), per_author=4))
+    assert len(selection.picks) == 4
+    assert selection.notes[0].startswith("lane uncertain is short by 26: ")
+
+
+def test_the_lanes_of_chance_know_no_authors() -> None:
+    pool = dataclasses.replace(named_pool(), authors=("only",) * 300)
+    plan = dataclasses.replace(made_plan((Lane("random", 1.0),), budget=30), per_author=1)
+    assert len(select(pool, plan).picks) == 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "plan", "says"),
+    [
+        (
+            {"markets": None},
+            {"quotas": (Quota("market", "br", 1),)},
+            "market 'br': no item names its market: bring it in",
+        ),
+        ({"markets": ("",) * 300}, {"quotas": (Quota("market", "br", 1),)}, "no item names its market"),
+        ({}, {"quotas": (Quota("market", "", 1),)}, "the pool has no such market"),
+        ({}, {"quotas": (Quota("modality", "video", 1),)}, "the pool has no such modality"),
+        ({"authors": None}, {"per_author": 2}, "per_author: no item names its author: bring it in"),
+        ({}, {"per_author": 0}, "per_author: must be at least 1, found 0"),
+    ],
+)
+def test_a_bound_on_a_field_that_items_lack_is_refused(
+    changes: dict[str, Any], plan: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(BadPlan, match=says):
+        select(dataclasses.replace(named_pool(), **changes), dataclasses.replace(made_plan(UNCERTAIN), **plan))
+
+
+def test_a_field_of_another_length_is_refused() -> None:
+    with pytest.raises(BadPool, match="authors: expected 300 words, found 2"):
+        select(dataclasses.replace(named_pool(), authors=("a", "b")), made_plan(UNCERTAIN))

@@ -34,7 +34,19 @@ def test_a_dry_run_shows_the_picks_and_writes_nothing(stocked: Terminal) -> None
     assert shown["items_scored"] == 40
     assert len(shown["selection"]["picks"]) == 4
     assert "uncertain" in stocked(*ROUND, "--dry-run").out
+    assert shown["selection"]["frame"]["estimate"]["minutes"] > 0
+    assert "Estimated cost for all who answer" in stocked(*ROUND, "--dry-run").out
     assert stocked("rounds", "--json").json == []
+
+
+def test_a_dry_run_within_minutes(stocked: Terminal) -> None:
+    bounded = (*ROUND, "--per", "minute", "--max-minutes", "1.6", "--dry-run", "--json")
+    shown = stocked(*bounded).json["selection"]
+    assert shown["frame"]["estimate"]["minutes"] <= 1.6
+    slow = stocked(*bounded, "--cost", "decision_minutes=9")
+    assert (slow.code, "max_minutes: the picks of random" in slow.err) == (1, True)
+    assert stocked(*bounded, "--cost", "coffee=1").code == 1
+    assert stocked(*bounded, "--per", "hour").code == 1
 
 
 def test_a_round_runs_once(stocked: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +134,22 @@ def test_a_cancelled_round_gives_its_items_back(stocked: Terminal, monkeypatch: 
         (noted,) = [row for row in site.ledger.audit.latest() if row["action"] == "round.cancel"]
     assert (noted["actor"], noted["target"]) == ("cli", "week-47")
     assert stocked("cancel", "week-48").code == 1
+
+
+def test_lanes_that_are_tuned_say_why(stocked: Terminal) -> None:
+    shown = stocked("round", "--budget", "4", "--policy", HARM, "--lane", "auto", "--dry-run")
+    assert "Note: lanes: random 0.1, risk 0.3, uncertain 0.6 (unchanged: " in shown.out
+
+
+def test_what_the_lanes_brought(stocked: Terminal) -> None:
+    said = stocked("rounds", "--yield")
+    assert (said.code, "no round is closed yet" in said.err) == (1, True)
+    with stocked.opened() as site:
+        select(site)
+    told = stocked("rounds", "--yield", "--id", "week-1", "--cost-per-label", "0.5", "--more", "300", "--json").json
+    assert (told["rounds"], told["cost_per_label"]) == (["week-1"], 0.5)
+    assert {row["lane"] for row in told["lanes"]} == {"random", "uncertain"}
+    assert (told["forecast"]["verdict"], told["forecast"]["more"]) == ("refused", 300)
+    shown = stocked("rounds", "--yield", "--id", "week-1").out
+    assert "What the lanes brought (1 rounds" in shown
+    assert "Forecast: refused: 0 models" in shown

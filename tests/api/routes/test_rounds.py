@@ -70,7 +70,10 @@ def test_what_is_left_out_comes_from_the_settings(site: Site) -> None:
         ({"lanes": {}}, "lanes"),
         ({"strategy": "nonsense"}, "strategy 'nonsense' is unknown"),
         ({"seed": 2**63}, "seed"),
-        ({"quotas": [{"key": "market", "value": "GB"}]}, "body.quotas.0.key"),
+        ({"per": "hour"}, "body.per"),
+        ({"max_minutes": 0}, "body.max_minutes"),
+        ({"costs": {"coffee": 1}}, "costs: 'coffee' is unknown"),
+        ({"quotas": [{"key": "surface", "value": "GB"}]}, "body.quotas.0.key"),
         ({"quotas": [{"key": "policy", "value": "nonsense", "at_least": 1}]}, "nonsense"),
         ({"quotas": [{"key": "language", "value": "en", "at_least": 9, "at_most": 1}]}, "quota"),
     ],
@@ -81,6 +84,16 @@ def test_a_round_that_nothing_could_make_good_is_refused_at_once(
     for path in (PATH, f"{PATH}/preview"):
         assert_problem(site.ask("POST", path, json={**ROUND, **changes}), 422, says)
     assert site.get("/v1/jobs") == []
+
+
+def test_lanes_may_be_left_to_what_they_brought(site: Site) -> None:
+    stock(site.goldfold)
+    score_all(site.goldfold)
+    shown = site.ask("POST", f"{PATH}/preview", json={**ROUND, "lanes": "auto"}).json()
+    assert shown["frame"]["lanes"]["why"].startswith("unchanged: ")
+    assert shown["frame"]["lanes"]["lanes"] == site.goldfold.settings.lanes
+    assert any(note.startswith("lanes: random 0.1") for note in shown["notes"])
+    assert_problem(site.ask("POST", PATH, json={**ROUND, "lanes": "guess"}), 422, "lanes")
 
 
 def test_a_budget_over_the_frame_is_refused_at_once(site: Site) -> None:

@@ -1,0 +1,57 @@
+"""What the lanes of past rounds brought: /v1/yield, and of one round."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from api.auth import Role, require
+from api.problems import documented
+from api.routes.state import TheGoldfold
+from labeling.yields import Yields, yields
+
+router = APIRouter(prefix="/v1", tags=["rounds"], responses=documented(404, 409, 503))
+
+Cost = Annotated[float | None, Query(gt=0, description="What one settled label costs; without it no money is told.")]
+More = Annotated[int, Query(ge=1, le=10_000_000, description="Labels that the forecast is asked about.")]
+
+
+class LaneOut(BaseModel):
+    """A lane under one policy; policy "" counts all. Figures speak for the picks, not for traffic."""
+
+    lane: str
+    policy: str
+    picks: int
+    settled: int
+    withheld: int = Field(description="Answers of the partitions sealed and anchor, which are not looked at.")
+    violating: dict[str, Any]
+    changed: dict[str, Any] = Field(description="The answer is not what the model would have decided.")
+    gold: dict[str, Any]
+    lift: dict[str, Any] | None = Field(description="Beside the random arm; null for that itself.")
+
+
+class YieldOut(BaseModel):
+    """The saving ledger of some rounds, and what more labels are worth."""
+
+    rounds: list[str]
+    cost_per_label: float | None
+    lanes: list[LaneOut]
+    forecast: dict[str, Any]
+
+    @classmethod
+    def of(cls, told: Yields) -> YieldOut:
+        return cls.model_validate(told.as_dict())
+
+
+@router.get("/yield", dependencies=[Depends(require(Role.VIEWER))])
+def get_yields(goldfold: TheGoldfold, cost_per_label: Cost = None, more: More = 500) -> YieldOut:
+    """Of every closed round together."""
+    return YieldOut.of(yields(goldfold.ledger, cost_per_label=cost_per_label, more=more))
+
+
+@router.get("/rounds/{round_id}/yield", dependencies=[Depends(require(Role.VIEWER))])
+def get_yield(goldfold: TheGoldfold, round_id: str, cost_per_label: Cost = None, more: More = 500) -> YieldOut:
+    """Of one round, closed or not: answers that are still to come are not counted."""
+    return YieldOut.of(yields(goldfold.ledger, round_id, cost_per_label=cost_per_label, more=more))

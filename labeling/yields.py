@@ -1,0 +1,183 @@
+"""What the lanes of past rounds brought: the saving ledger, the forecast, and what both say about the next round.
+
+An answer to an item of the partitions ``sealed`` and ``anchor`` is counted as withheld and never looked at; what may
+move a pick (``advise``) looks at ``train`` alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from labeling.errors import NothingToDo
+from labeling.quality.forecast import Forecast, Point, Z, forecast
+from labeling.quality.intervals import Figure, proportion
+from labeling.quality.lift import Lift, label_lift
+from labeling.records import GoldState, Outcome, Partition, Round, RoundState
+from labeling.store.interfaces import Golden, Models, Rounds
+
+TOLD = (Partition.TRAIN, Partition.CALIBRATION, Partition.DEV)  # whose answers a figure may count
+ALL = ""  # the policy of a row that counts every policy
+RANDOM = "random"
+
+
+class Answers(Protocol):
+    """The part of the ledger that knows what was picked and what became of it."""
+
+    @property
+    def rounds(self) -> Rounds: ...
+
+    @property
+    def golden(self) -> Golden: ...
+
+
+class Stores(Answers, Protocol):
+    """The part of the ledger that yields are read from."""
+
+    @property
+    def models(self) -> Models: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneYield:
+    """One lane under one policy (``ALL``: all of them), over one round or several. ``picks`` were made; of these
+    ``settled`` have a final answer that may be counted and ``withheld`` one that may not. ``violating`` and ``changed``
+    (the answer is not what the model would have decided at its threshold) are shares of those with a yes or a no,
+    ``gold`` of all settled. ``lift`` is None for the random arm itself. All of them speak for the picks, not for
+    traffic."""
+
+    lane: str
+    policy: str
+    picks: int
+    settled: int
+    withheld: int
+    violating: Figure
+    changed: Figure
+    gold: Figure
+    lift: Lift | None
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Yields:
+    """The lanes of ``rounds``, all policies together first; ``forecast``: what more labels are worth."""
+
+    rounds: tuple[str, ...]
+    lanes: tuple[LaneYield, ...]
+    forecast: Forecast
+    cost_per_label: float | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return asdict(self)
+
+
+Tally = dict[tuple[str, str], Counter[str]]  # (lane, policy) to counts
+
+
+def yields(
+    stores: Stores, round_id: str | None = None, *, cost_per_label: float | None = None, more: int = 500
+) -> Yields:
+    """Of one round, or of every closed one. Raises NotFound, and NothingToDo when no round is closed yet."""
+    chosen = [stores.rounds.get(round_id)] if round_id is not None else closed_rounds(stores.rounds)
+    if not chosen:
+        raise NothingToDo("no round is closed yet: its answers come first (goldfold sync)")
+    counts = tally(stores, chosen, TOLD)
+    keys = sorted(counts, key=lambda key: (key[1] != ALL, key[1], key[0]))
+    rows = [_row(key, counts, cost_per_label) for key in keys]
+    return Yields(tuple(r.round_id for r in chosen), tuple(rows), forecast(curve(stores), more), cost_per_label)
+
+
+def closed_rounds(rounds: Rounds) -> list[Round]:
+    """Oldest first."""
+    return [round_ for round_ in rounds.all() if round_.state is RoundState.CLOSED]
+
+
+def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Partition]) -> Tally:
+    """Counts by lane and policy, and by lane over all policies; answers outside ``partitions`` are ``withheld``."""
+    golden = {(row.item_id, row.policy_id): row for row in stores.golden.items()}
+    final = {(a.round_id, a.item_id, a.policy_id): a for a in stores.golden.adjudications()}
+    counts: Tally = {}
+    for round_ in rounds:
+        thresholds = round_.plan["thresholds"]
+        if not isinstance(thresholds, Mapping):
+            raise TypeError("a plan holds its thresholds by policy")
+        for pick in stores.rounds.picks(round_.round_id):
+            answer = final.get((round_.round_id, pick.item_id, pick.policy_id))
+            row = golden.get((pick.item_id, pick.policy_id))
+            told = Counter(picks=1)
+            if answer is not None and (row is None or row.partition not in partitions):
+                told["withheld"] = 1
+            elif answer is not None and row is not None:
+                mine = row.adjudication_id == answer.adjudication_id and row.state is GoldState.ACTIVE
+                flagged = pick.probability >= float(thresholds[pick.policy_id])
+                told.update(_of_answer(answer.answer.outcome, flagged=flagged, gold=mine))
+            for policy in (pick.policy_id, ALL):
+                counts.setdefault((pick.lane, policy), Counter()).update(told)
+    return counts
+
+
+def _of_answer(outcome: Outcome, *, flagged: bool, gold: bool) -> dict[str, int]:
+    decided = outcome is not Outcome.CONTEXT_MISSING
+    violates = outcome is Outcome.VIOLATES
+    changed = decided and flagged is not violates
+    return {
+        "settled": 1,
+        "decided": int(decided),
+        "violating": int(violates),
+        "changed": int(changed),
+        "gold": int(gold),
+        "useful": int(gold and (changed or violates)),
+    }
+
+
+def _row(key: tuple[str, str], counts: Tally, cost_per_label: float | None) -> LaneYield:
+    lane, policy = key
+    mine, random = counts[key], counts.get((RANDOM, policy), Counter())
+    beside = (mine["violating"], mine["decided"], random["violating"], random["decided"])
+    return LaneYield(
+        lane=lane,
+        policy=policy,
+        picks=mine["picks"],
+        settled=mine["settled"],
+        withheld=mine["withheld"],
+        violating=proportion(mine["violating"], mine["decided"]),
+        changed=proportion(mine["changed"], mine["decided"]),
+        gold=proportion(mine["gold"], mine["settled"]),
+        lift=None if lane == RANDOM else label_lift(*beside, cost_per_label),
+    )
+
+
+def curve(stores: Stores) -> list[Point]:
+    """The learning curve: of each judged model the mean AUPRC over the policies that every one of them has a figure
+    for, oldest first, against the labels of its train partition."""
+    sizes = {version.version: version.counts.get(Partition.TRAIN, 0) for version in stores.golden.versions()}
+    judged = [(m, found) for m in stores.models.all() if (found := _auprc(m.metrics)) and m.golden_version in sizes]
+    if not judged:
+        return []
+    common = sorted(set.intersection(*(set(found) for _, found in judged)))
+    return [
+        Point(
+            labels=sizes[model.golden_version],
+            score=sum(found[p][0] for p in common) / len(common),
+            error=sum(found[p][1] ** 2 for p in common) ** 0.5 / len(common),
+        )
+        for model, found in judged
+        if common
+    ]
+
+
+def _auprc(metrics: Mapping[str, object]) -> dict[str, tuple[float, float]]:
+    """Policy to AUPRC and its standard error, where ``evaluate`` found one."""
+    policies = metrics.get("policies")
+    found: dict[str, tuple[float, float]] = {}
+    for policy, figures in policies.items() if isinstance(policies, Mapping) else ():
+        figure = figures["auprc"]
+        if figure["value"] is not None:
+            found[str(policy)] = (float(figure["value"]), (float(figure["high"]) - float(figure["low"])) / (2 * Z))
+    return found
