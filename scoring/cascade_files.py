@@ -19,7 +19,7 @@ from scoring.first_stage import FirstStage
 from scoring.folders import write_folder
 from scoring.model_files import VERSION_LENGTH, read_json
 
-FORMAT = 3  # 2 had no doubts, 1 no votes of pairs
+FORMAT = 2  # 1 had no votes of pairs
 TENSORS, TOKENIZER, CARD = "stage.safetensors", "tokenizer.json", "cascade.json"
 _KEYS = ("format", "max_tokens", "clearing", "report", "version")
 

@@ -16,7 +16,6 @@ from scoring.bounds import losses_allowed, positives_needed, upper_bound
 from scoring.cascade_report import CascadeReport, PolicyLoss
 from scoring.clearing import Bool, Clearing
 from scoring.distil import EPOCHS, clipped_logits, distil
-from scoring.doubts import with_doubts
 from scoring.errors import LossTooHigh
 from scoring.first_stage import FirstStage
 from scoring.vocabulary import Vocabulary
@@ -100,7 +99,7 @@ def fit(sample: Sample, vocabulary: Vocabulary, wish: Wish | None = None) -> Fit
     spare = losses_allowed(int(positives.sum()), wish.loss)
     _refuse_too_few(len(rows), len(held), int(positives.sum()), spare, wish.loss)  # before the costly part
     stage = _distilled(sample, rows[part == DISTIL], vocabulary, wish)
-    stage, clearing = _rule(stage, sample, rows[part == TUNE], wish)
+    clearing = _rule(stage, sample, rows[part == TUNE], wish)
     start = time.process_time()
     reading = stage.read([sample.texts[i] for i in held])
     stage_s = (time.process_time() - start) / len(held)
@@ -178,17 +177,14 @@ def _distilled(sample: Sample, rows: npt.NDArray[np.int64], vocabulary: Vocabula
     )
 
 
-def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: Wish) -> tuple[FirstStage, Clearing]:
-    """Doubts and spreads from texts that neither the stage nor the cut has seen; the cut is not chosen yet."""
-    texts = [sample.texts[i] for i in rows]
-    stage = with_doubts(stage, texts, clipped_logits(sample.probabilities[rows], sample.thresholds))
-    reading = stage.read(texts)
+def _rule(stage: FirstStage, sample: Sample, rows: npt.NDArray[np.int64], wish: Wish) -> Clearing:
+    """Spreads from texts that neither the stage nor the cut has seen; the cut is not chosen yet."""
+    reading = stage.read([sample.texts[i] for i in rows])
     spreads = np.ones(len(sample.policies))
     if reading.whole.any():
         off = reading.logits - clipped_logits(sample.probabilities[rows], sample.thresholds)
-        off = (off / reading.doubts[:, None])[reading.whole]
-        spreads = np.maximum(np.sqrt((off**2).mean(axis=0)), 1e-3)
-    return stage, Clearing(
+        spreads = np.maximum(np.sqrt((off[reading.whole] ** 2).mean(axis=0)), 1e-3)
+    return Clearing(
         policies=sample.policies,
         thresholds=tuple(float(tau) for tau in sample.thresholds),
         spreads=tuple(float(spread) for spread in spreads),

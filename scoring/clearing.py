@@ -21,7 +21,7 @@ Bool = npt.NDArray[np.bool_]
 @dataclass(frozen=True, slots=True)
 class Clearing:
     """``thresholds`` (tau, in (0, 1)) and ``spreads`` (> 0: how far a guessed logit is off, root mean square) by
-    policy, at a doubt of 1, in the order of ``policies``; ``cut``: an item whose margin is below it is cleared;
+    policy, in the order of ``policies``; ``cut``: an item whose margin is below it is cleared;
     ``trickle`` in [0, 1]: share of all items that go to the full scorer whatever their margin; ``seed`` chooses which;
     ``full_version``: the scorer that was imitated. Raises ValueError for anything else.
     """
@@ -47,17 +47,17 @@ class Clearing:
             raise ValueError(f"seed: {self.seed} does not fit in 64 bits")
 
     def margins(self, reading: Reading) -> F64:
-        """(n,): the most that any policy's guess lies above its threshold, in spreads times the text's doubt."""
-        return np.asarray(((reading.logits.astype(np.float64) - self._taus) / self._spreads(reading)).max(axis=1))
+        """(n,): the most that any policy's guess lies above its threshold, in spreads."""
+        return np.asarray(((reading.logits.astype(np.float64) - self._taus) / self.spreads).max(axis=1))
 
     def clears(self, reading: Reading) -> Bool:
         """(n,): which items are cleared if they are not in the trickle: read as a whole, and below the cut."""
         return np.asarray(reading.whole & (self.margins(reading) < self.cut))
 
     def estimates(self, reading: Reading) -> F32:
-        """(n, k) the probabilities that cleared items get: one spread times the doubt above the guess, and below the
-        threshold. So they rather overstate, rise with the guess, and never flag an item nobody looked at."""
-        upper = expit(reading.logits.astype(np.float64) + self._spreads(reading)).astype(np.float32)
+        """(n, k) the probabilities that cleared items get: one spread above the guess, and below the threshold. So
+        they rather overstate, rise with the guess, and never flag an item nobody looked at."""
+        upper = expit(reading.logits.astype(np.float64) + self.spreads).astype(np.float32)
         most = np.nextafter(np.asarray(self.thresholds, np.float32), np.float32(0))
         return np.asarray(np.minimum(upper, most), np.float32)
 
@@ -72,9 +72,6 @@ class Clearing:
     def as_dict(self) -> dict[str, object]:
         """The fields by name, as JSON has them."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
-
-    def _spreads(self, reading: Reading) -> F64:
-        return np.asarray(reading.doubts[:, None].astype(np.float64) * self.spreads)
 
     @property
     def _taus(self) -> F64:

@@ -74,7 +74,7 @@ def distil(
     )
     start = {name: blank.tensors[name] * (1 if name == "tokens" else FIRST_VOTE) for name in ("tokens", "votes")}
     learned = _learned({name: array[seen] for name, array in start.items()}, task, seed, epochs).tensors(middle, scale)
-    network = {**blank.tensors, **learned, "rarity": _rarity(seen, rows, len(start["tokens"]))}
+    network = {**blank.tensors, **learned}
     for name, unseen in (("tokens", start["tokens"]), ("votes", (start["votes"] * scale).astype(np.float32))):
         network[name] = unseen.copy()
         network[name][seen] = learned[name]
@@ -88,13 +88,6 @@ def _compact(ids: list[list[int]]) -> tuple[npt.NDArray[np.int64], list[list[int
     seen, places = np.unique(np.concatenate([np.asarray(row, np.int64) for row in ids]), return_inverse=True)
     ends = np.cumsum([len(row) for row in ids])[:-1]
     return seen, [row.tolist() for row in np.split(places, ends)]
-
-
-def _rarity(seen: npt.NDArray[np.int64], rows: list[list[int]], v: int) -> F32:
-    """(v,): 1 over the root of one more than how often each token is there."""
-    counts = np.zeros(v)
-    counts[seen] = np.bincount(np.concatenate([np.asarray(row, np.int64) for row in rows]), minlength=len(seen))
-    return np.asarray(1 / np.sqrt(1 + counts), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +208,6 @@ def _blank(vocabulary: Vocabulary, policies: tuple[str, ...], max_tokens: int) -
     shapes = {"votes": (v, k), "pairs": (PAIRS, k), "kernel": (WINDOW, DIMENSIONS, FILTERS), "kernel_bias": (FILTERS,)}
     shapes |= {"hidden": (DIMENSIONS + 2 * FILTERS, HIDDEN), "hidden_bias": (HIDDEN,)}
     shapes |= {"output": (HIDDEN, k), "output_bias": (k,)}
-    shapes |= {"rarity": (v,), "doubt": (3,)}
     tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     said = 0 if vocabulary.opinions is None else min(k, MOST_OPINIONS)
     tokens = _folded(vocabulary.vectors, DIMENSIONS - said)

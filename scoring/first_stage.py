@@ -26,21 +26,15 @@ WINDOW = 3  # tokens under the convolution
 CHARS_PER_TOKEN = 16  # a text longer than this many characters a token is not even tokenized
 WINDOW_TEXTS = 8192  # texts that are sorted by length together
 BATCH_TOKENS = 1024  # few enough that the arrays stay in the processor's cache
-TENSORS = (
-    "tokens", "votes", "pairs", "kernel", "kernel_bias", "hidden", "hidden_bias", "output", "output_bias",
-    "rarity", "doubt",
-)  # fmt: skip
-MOST_DOUBT = 3.0  # and 1/3 at least
+TENSORS = ("tokens", "votes", "pairs", "kernel", "kernel_bias", "hidden", "hidden_bias", "output", "output_bias")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a stage made of n texts: guessed ``logits`` (n, k); ``doubts`` (n,) float32 from 1/3 to 3, how far a guess
-    is off compared with others; ``whole`` (n,): False for what is no text, is empty or too long, and its logits are 0.
-    """
+    """What a stage made of n texts: guessed ``logits`` (n, k); ``whole`` (n,): False for what is no text, is empty or
+    too long, and its logits are 0."""
 
     logits: F32
-    doubts: F32
     whole: Bool
 
 
@@ -49,8 +43,7 @@ class FirstStage:
     """k policies, v tokens of d dimensions, p places for pairs, f filters, h hidden units.
 
     ``tensors``, all float32 and finite: ``tokens`` (v, d), ``votes`` (v, k), ``pairs`` (p, k), ``kernel`` (3, d, f),
-    ``kernel_bias`` (f,), ``hidden`` (d + 2 f, h), ``hidden_bias`` (h,), ``output`` (h, k), ``output_bias`` (k,),
-    ``rarity`` (v,), ``doubt`` (3,): the logarithm of a text's doubt by 1, log t and the mean rarity of its t tokens.
+    ``kernel_bias`` (f,), ``hidden`` (d + 2 f, h), ``hidden_bias`` (h,), ``output`` (h, k), ``output_bias`` (k,).
     ``tokenizer`` is the JSON of a tokenizer with at most v tokens. A text of more than ``max_tokens`` tokens is not
     read. Raises ValueError for anything else.
     """
@@ -89,7 +82,6 @@ class FirstStage:
     def read(self, texts: Sequence[str]) -> Reading:
         """One row a text. A guess depends on its own text only, but for the rounding of float32."""
         logits = np.zeros((len(texts), len(self.policies)), np.float32)
-        doubts = np.ones(len(texts), np.float32)
         whole = np.array([self._readable(text) for text in texts], np.bool_)
         readable = np.flatnonzero(whole)
         for start in range(0, len(readable), WINDOW_TEXTS):
@@ -99,9 +91,8 @@ class FirstStage:
             whole[part] = (lengths > 0) & (lengths <= self.max_tokens)
             for length in np.unique(lengths[whole[part]]).tolist():
                 for same in _pieces(np.flatnonzero(lengths == length), max(1, BATCH_TOKENS // length)):
-                    ids = np.array([rows[i] for i in same])
-                    logits[part[same]], doubts[part[same]] = self._forward(ids), self._doubts(ids)
-        return Reading(logits, doubts, whole)
+                    logits[part[same]] = self._forward(np.array([rows[i] for i in same]))
+        return Reading(logits, whole)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """One row of token ids a text, at most ``max_tokens`` + 1 of them."""
@@ -129,11 +120,6 @@ class FirstStage:
         pairs = t["pairs"][pair_places(ids[:, :-1], ids[:, 1:], len(t["pairs"]))]
         answers = inner @ t["output"] + t["output_bias"] + (t["votes"][ids].sum(axis=1) + pairs.sum(axis=1)) / root
         return np.asarray(answers, np.float32)
-
-    def _doubts(self, ids: npt.NDArray[np.int64]) -> F32:
-        middle, by_length, by_rarity = self.tensors["doubt"]
-        found = middle + by_length * np.log(ids.shape[1]) + by_rarity * self.tensors["rarity"][ids].mean(axis=1)
-        return np.asarray(np.exp(np.clip(found, -np.log(MOST_DOUBT), np.log(MOST_DOUBT))), np.float32)
 
     @cached_property
     def _kernels(self) -> F32:
@@ -165,7 +151,7 @@ def _check_shapes(tensors: Mapping[str, npt.NDArray[Any]], k: int) -> None:
         raise ValueError("tokens and hidden must have two dimensions, kernel three")
     (v, d), f, h = tensors["tokens"].shape, tensors["kernel"].shape[2], tensors["hidden"].shape[1]
     places = len(tensors["pairs"]) if tensors["pairs"].ndim else 0
-    shapes = ((v, d), (v, k), (places, k), (WINDOW, d, f), (f,), (d + 2 * f, h), (h,), (h, k), (k,), (v,), (3,))
+    shapes = ((v, d), (v, k), (places, k), (WINDOW, d, f), (f,), (d + 2 * f, h), (h,), (h, k), (k,))
     for name, shape in zip(TENSORS, shapes, strict=True):
         array = tensors[name]
         if array.dtype != np.float32 or array.shape != shape or 0 in shape:

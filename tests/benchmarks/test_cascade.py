@@ -16,12 +16,14 @@ def test_it_makes_the_rows_it_promises(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(cascade, "MADE", 600)
     monkeypatch.setattr(cascade, "TRAIN", 9000)
     monkeypatch.setattr(cascade, "ROUNDS", 2)
+    monkeypatch.setattr(cascade, "SPLITS", 2)
     monkeypatch.setattr(cascade, "FLAGGED", 0.1)
     monkeypatch.setattr(scoring, "REPEATS", 1)
     monkeypatch.setattr(cascade_fit, "EPOCHS", 1)
     rows = cascade.rows()
     assert tuple(row.name for row in rows) == cascade.NAMES
     assert all("made texts" in row.hardware for row in rows)
+    assert "ratios" in rows[0].hardware
     assert rows[0].peer_value is not None
     assert rows[0].ratio == pytest.approx(rows[0].value / rows[0].peer_value)
     assert [row.unit for row in rows[2:]] == ["% lost"] * 2

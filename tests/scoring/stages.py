@@ -42,11 +42,9 @@ def tiny_stage(tokenizer: str, policies: tuple[str, ...], *, seed: int = 0, max_
         "output": (h, k),
         "output_bias": (k,),
         "pairs": (50, k),
-        "rarity": (v,),
-        "doubt": (3,),
     }
     tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    for name in ("votes", "pairs", "output", "doubt"):
+    for name in ("votes", "pairs", "output"):
         tensors[name] *= np.float32(0.3)  # guesses of a few logits, where probabilities still differ
     return FirstStage(policies, tokenizer, tensors, max_tokens)
 

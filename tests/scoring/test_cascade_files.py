@@ -84,7 +84,7 @@ def test_a_cascade_of_an_older_format_is_refused(folder: Path) -> None:
     card = json.loads((folder / CARD).read_text())
     card["format"] = 1
     (folder / CARD).write_text(json.dumps(card))
-    with pytest.raises(ModelRefused, match="format 3; fit it anew"):
+    with pytest.raises(ModelRefused, match="format 2; fit it anew"):
         load_cascade(folder)
 
 

@@ -14,8 +14,8 @@ from scoring.first_stage import Reading
 RULE = Clearing(("a", "b"), (0.5, 0.9), (1.0, 2.0), -1.0, 0.01, 0, "full")
 
 
-def reading(logits: F32, doubt: float = 1.0) -> Reading:
-    return Reading(logits, np.full(len(logits), doubt, np.float32), np.ones(len(logits), np.bool_))
+def reading(logits: F32) -> Reading:
+    return Reading(logits, np.ones(len(logits), np.bool_))
 
 
 LOGITS = st.floats(-20, 20, width=32)
@@ -26,13 +26,10 @@ def test_the_margin_is_the_worst_policys() -> None:
     assert RULE.margins(reading(logits)) == pytest.approx([0.0, 0.0, 2.0], abs=1e-6)
 
 
-def test_doubt_keeps_a_text_nearer_its_threshold_and_what_was_not_read_is_never_cleared() -> None:
-    logits = np.array([[-5.0, -5.0]] * 2, np.float32)
-    assert RULE.margins(reading(logits, 2.0)) == pytest.approx(RULE.margins(reading(logits)) / 2)
-    found = Reading(logits, np.array([0.5, 3.0], np.float32), np.array([True, True]))
+def test_what_lies_below_the_cut_is_cleared_and_what_was_not_read_never() -> None:
+    found = reading(np.array([[-5.0, -5.0], [-1.0, -5.0]], np.float32))
     assert replace(RULE, cut=-2.0).clears(found).tolist() == [True, False]
     assert not replace(RULE, cut=-2.0).clears(replace(found, whole=np.zeros(2, np.bool_))).any()
-    assert (RULE.estimates(found)[1] > RULE.estimates(found)[0]).all()
 
 
 @given(st.lists(st.tuples(LOGITS, LOGITS), min_size=1, max_size=20))

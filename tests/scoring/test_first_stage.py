@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.first_stage import CHARS_PER_TOKEN, MOST_DOUBT, FirstStage, pair_places
+from scoring.first_stage import CHARS_PER_TOKEN, FirstStage, pair_places
 from tests.contracts.scorer import TEXTS
 from tests.scoring.stages import tiny_stage, tiny_tokenizer
 
@@ -38,7 +38,6 @@ def test_a_guess_does_not_depend_on_its_batch(stage: FirstStage, order: list[int
     some = order[:size]
     again = stage.read([TEXTS[i] for i in some])
     np.testing.assert_allclose(again.logits, reading.logits[some], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(again.doubts, reading.doubts[some], rtol=1e-6)
     np.testing.assert_array_equal(again.whole, reading.whole[some])
 
 
@@ -66,7 +65,7 @@ def test_what_cannot_be_read_as_a_whole_is_not_judged(stage: FirstStage) -> None
 def test_nothing_in_nothing_out(stage: FirstStage) -> None:
     reading = stage.read([])
     assert reading.logits.shape == (0, 2)
-    assert reading.doubts.shape == reading.whole.shape == (0,)
+    assert reading.whole.shape == (0,)
 
 
 def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
@@ -76,9 +75,8 @@ def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
         replace(stage, policies=("violence", "abuse")),
         replace(stage, tensors={**stage.tensors, "votes": stage.tensors["votes"] * np.float32(2)}),
         replace(stage, tensors={**stage.tensors, "pairs": stage.tensors["pairs"] * np.float32(2)}),
-        replace(stage, tensors={**stage.tensors, "doubt": stage.tensors["doubt"] * np.float32(2)}),
     ]
-    assert len({stage.version, *(one.version for one in changed)}) == 6
+    assert len({stage.version, *(one.version for one in changed)}) == 5
 
 
 @pytest.mark.parametrize(
@@ -94,8 +92,6 @@ def test_the_version_names_all_that_shapes_a_guess(stage: FirstStage) -> None:
         ("output_bias", np.array([0, np.nan], np.float32), "output_bias must be finite"),
         ("tokens", np.zeros(200, np.float32), "two dimensions"),
         ("tokens", np.zeros((3, 4), np.float32), "votes must be"),
-        ("rarity", np.zeros(3, np.float32), r"rarity must be float32 of shape \(200,\)"),
-        ("doubt", np.zeros(2, np.float32), r"doubt must be float32 of shape \(3,\)"),
         ("extra", np.zeros(1, np.float32), "tensors must be"),
     ],
 )
@@ -114,7 +110,7 @@ def test_other_faults_are_refused(stage: FirstStage) -> None:
 
 
 def test_a_tokenizer_with_more_tokens_than_vectors_is_refused(stage: FirstStage) -> None:
-    few = {**stage.tensors, **{name: stage.tensors[name][:9] for name in ("tokens", "votes", "rarity")}}
+    few = {**stage.tensors, **{name: stage.tensors[name][:9] for name in ("tokens", "votes")}}
     with pytest.raises(ValueError, match="more than there are vectors"):
         replace(stage, tensors=few)
 
@@ -147,16 +143,3 @@ def test_a_pair_has_one_place_of_those_there_are(ids: list[int], places: int) ->
     found = pair_places(row[:-1], row[1:], places)
     assert ((found >= 0) & (found < places)).all()
     np.testing.assert_array_equal(pair_places(row[None, :-1], row[None, 1:], places)[0], found)
-
-
-def test_a_hand_computed_doubt(stage: FirstStage) -> None:
-    doubt = np.array([-0.1, 0.2, 0.3], np.float32)
-    made = replace(stage, tensors={**stage.tensors, "doubt": doubt})
-    text = "a lazy dog"
-    [ids] = made.token_ids([text])
-    expected = np.exp(-0.1 + 0.2 * np.log(len(ids)) + 0.3 * made.tensors["rarity"][ids].mean())
-    assert made.read([text]).doubts[0] == pytest.approx(expected, rel=1e-5)
-    assert made.read([""]).doubts[0] == 1
-    for middle, least in ((50, MOST_DOUBT), (-50, 1 / MOST_DOUBT)):
-        extreme = replace(stage, tensors={**stage.tensors, "doubt": np.array([middle, 0, 0], np.float32)})
-        assert extreme.read([text]).doubts[0] == pytest.approx(least)
