@@ -28,19 +28,21 @@ _REPLAY = ("selection/replay.py", "selection/replay_head.py", "selection/hashing
 _PEERS = ("benchmarks/learning_peers.py", "benchmarks/_peer_server.py", "selection/strategies/facility.py")
 
 
-def curves(sets: Sequence[str], names: Sequence[str], seeds: Sequence[int]) -> Iterator[tuple[str, Curve]]:
-    """(set, curve) of every combination, but for peers whose library is not there. One thread."""
+def curves(source: str, wanted: Sequence[tuple[str, int]]) -> Iterator[Curve]:
+    """Of one set, for each (strategy, seed), but for peers whose library is not there. One thread."""
+    data = load(source)
+    kept, parts = _Kept(KEPT / "curves", source, data), dict[int, Split]()
     with peers.serving() as server, threadpool_limits(1):
-        for source in sets:
-            data = load(source)
-            kept = _Kept(KEPT / "curves", source, data)
-            for seed in seeds:
-                part = split(data, seed, SOURCES[source].held_out)
-                for name in names:
-                    curve = kept.get(name, seed) or _made(part, source, name, seed, server)
-                    if curve is not None:
-                        kept.put(curve)
-                        yield source, curve
+        for name, seed in wanted:
+            curve = kept.get(name, seed)
+            if curve is None:
+                if seed not in parts:
+                    parts[seed] = split(data, seed, SOURCES[source].held_out)
+                curve = _made(parts[seed], source, name, seed, server)
+                if curve is None:
+                    continue
+                kept.put(curve)
+            yield curve
 
 
 def _made(part: Split, source: str, name: str, seed: int, server: Server | None) -> Curve | None:

@@ -3,9 +3,9 @@ the rule that won the study the default started from.
 
 scikit-activeml and small-text live in ``.venv-peers`` and are asked over a pipe, arrays through files; modAL lives in
 ours. They know classes, not policies: where policies do not exclude each other they are given, of each item, the two
-answers of the policy that is nearest to 0.5. small-text's prediction entropy ranks as modAL's entropy does and takes a
-hundred times as long, scikit-activeml's margin is small-text's breaking ties, and modAL's two other measures are those
-of small-text: none is asked twice. modAL's ranked batch is ours, which a benchmark and a test hold to its picks.
+answers of the policy that is nearest to 0.5. None is asked twice: small-text's prediction entropy ranks as modAL's
+entropy does (in 2 CPU seconds for 10,000 items), scikit-activeml's margin is small-text's breaking ties, and modAL's
+two other measures are those of small-text. modAL's ranked batch is ours: a benchmark and a test hold it to its picks.
 """
 
 from __future__ import annotations

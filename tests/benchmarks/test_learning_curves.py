@@ -26,16 +26,17 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LabelledSet:
 
 @pytest.mark.usefixtures("made")
 def test_the_default_goes_as_far_as_random_and_absent_peers_are_left_out() -> None:
-    found = {curve.strategy: curve for _set, curve in learning_curves.curves(["made"], STRATEGIES, [0])}
+    found = {curve.strategy: curve for curve in learning_curves.curves("made", [(name, 0) for name in STRATEGIES])}
     assert list(found) == [RANDOM, "auto", DEFAULT_RULE]
     assert {curve.labels[-1] for curve in found.values()} == {200}
 
 
 @pytest.mark.usefixtures("made")
 def test_a_finished_curve_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = [curve for _set, curve in learning_curves.curves(["made"], [RANDOM, "auto"], [0, 1])]
+    wanted = [(name, seed) for seed in (0, 1) for name in (RANDOM, "auto")]
+    first = list(learning_curves.curves("made", wanted))
     monkeypatch.setattr(learning_curves, "replay", None)
-    again = [curve for _set, curve in learning_curves.curves(["made"], [RANDOM, "auto"], [0, 1])]
+    again = list(learning_curves.curves("made", wanted))
     for one, other in zip(first, again, strict=True):
         assert (one.strategy, one.seed, one.full) == (other.strategy, other.seed, other.full)
         assert np.array_equal(one.scores["macro_f1"], other.scores["macro_f1"])
