@@ -50,7 +50,7 @@ def _made(part: Split, source: str, name: str, seed: int, server: Server | None)
         sys.stderr.write(f"{source} {name} {seed}\n")
     known = SOURCES[source]
     course = Course(budget=known.random_labels if name in LONG else known.labels, held_out=known.held_out)
-    if name not in peers.NAMES:
+    if name not in peers.ALL:
         return replay(part, name, seed, course)
     peer = peers.peer(name, part, server)
     return None if peer is None else replay(part, name, seed, course, peer.choose, peer.by_chance)
@@ -92,7 +92,7 @@ class _Kept:
 def _code(name: str) -> str:
     """What made a curve, whatever is said about it: the replay's own modules, and the strategy's."""
     files = [ROOT / file for file in _REPLAY]
-    if name in peers.NAMES:
+    if name in peers.ALL:
         files += [ROOT / file for file in _PEERS]
     elif name != RANDOM:
         folder = ROOT / "selection" / "strategies"

@@ -16,7 +16,7 @@ from scoring.encoder import SentenceEncoder
 def made_vectors(n: int) -> sets.F32:
     rows = np.random.default_rng(0).standard_normal((n, 16)).astype(np.float32)
     rows[1] = rows[0]
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
 def made_tweets(n: int = 1000) -> list[sets.Record]:
@@ -40,7 +40,7 @@ def test_moderation_keeps_what_is_unknown_and_drops_rows_that_say_nothing() -> N
     ]
     data = sets.moderation(records, made_vectors(3))
     assert data.policies == ("hate", "violence")
-    assert np.array_equal(data.answers, [[np.nan, 1], [0, 0]], equal_nan=True)
+    assert np.array_equal(data.answers, np.array([[np.nan, 1], [0, 0]]), equal_nan=True)
     assert not data.exclusive
 
 
