@@ -9,6 +9,7 @@ STUDIO := $(shell grep -i '^label-studio==' .ci/pins-studio.txt)
 READY := .venv/.ready
 STUDIO_READY := .venv-studio/.ready
 MOTO_READY := .venv-moto/.ready
+PEERS_READY := .venv-peers/.ready
 ARGS ?=
 
 .PHONY: help setup demo run test lint format bench pins clean
@@ -37,17 +38,18 @@ lint: $(READY)  ## Check style, types, imports between rooms and the Dockerfile
 format: $(READY)  ## Put the code into the house's format
 	@.venv/bin/ruff check --quiet --fix . && .venv/bin/ruff format --quiet .
 
-bench: $(READY)  ## Measure beside named peers; rows go to build/bench.json (ONLY=name: one of them)
+bench: $(READY) $(PEERS_READY)  ## Measure beside named peers; rows go to build/bench.json (ONLY=name: one of them)
 	@HF_HUB_OFFLINE=1 .venv/bin/python -m benchmarks.run $(ONLY)
 
-pins: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Write the versions that are installed now to .ci/
+pins: $(READY) $(STUDIO_READY) $(MOTO_READY) $(PEERS_READY)  ## Write the versions that are installed now to .ci/
 	@.venv/bin/python -m pip list --format=freeze --exclude-editable | sed 's/+[^ ]*$$//' | sort -f > .ci/pins.txt
 	@.venv-studio/bin/python -m pip list --format=freeze --exclude pip | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-studio.txt
 	@.venv-moto/bin/python -m pip list --format=freeze --exclude pip --exclude setuptools | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-moto.txt
-	@touch $(READY) $(STUDIO_READY) $(MOTO_READY)
+	@.venv-peers/bin/python -m pip list --format=freeze --exclude pip --exclude setuptools | sed 's/+[^ ]*$$//' | sort -f > .ci/pins-peers.txt
+	@touch $(READY) $(STUDIO_READY) $(MOTO_READY) $(PEERS_READY)
 
 clean:  ## Remove the virtualenvs and everything built (data/ stays)
-	@rm -rf .venv .venv-studio .venv-moto build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-studio .venv-moto .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps are newer than what they were installed from, so a second call does nothing.
 $(READY): pyproject.toml .ci/pins.txt
@@ -69,6 +71,13 @@ $(MOTO_READY): .ci/pins-moto.txt
 	@$(call make_venv,.venv-moto)
 	@echo "installing $$(grep -i '^moto==' .ci/pins-moto.txt) into .venv-moto"
 	@.ci/pip-install .venv-moto -c .ci/pins-moto.txt 'moto[s3]' flask flask-cors
+	@touch $@
+
+# What benchmarks/learning.py compares with. Both run without torch, and must not meet our scikit-learn.
+$(PEERS_READY): .ci/pins-peers.txt
+	@$(call make_venv,.venv-peers)
+	@echo "installing $$(grep -i -E '^(small-text|scikit-activeml)==' .ci/pins-peers.txt | paste -sd' ') into .venv-peers"
+	@.ci/pip-install .venv-peers -c .ci/pins-peers.txt small-text scikit-activeml
 	@touch $@
 
 # The pip that comes with Python may be too old to report its progress.

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score
 from selection.errors import BadPlan, BadPool
 from selection.hashing import F64, key, uniforms
 from selection.replay_head import ReplayHead, matched_thresholds, priors
-from selection.strategies.base import Candidates, Labelled, Rows
+from selection.strategies.base import Candidates, Choose, Labelled, Rows
 from selection.strategies.registry import find
 from selection.types import F32, Bool
 
@@ -120,14 +120,20 @@ def macro_f1(said: F64, answers: F32) -> float:
     return float(np.mean(2 * (mine * truth).sum(axis=0) / np.maximum(mine.sum(axis=0) + truth.sum(axis=0), 1e-12)))
 
 
-def replay(part: Split, strategy: str, seed: int, course: Course) -> Curve:
-    """One curve. Raises BadPlan for an unknown strategy, or a course that the pool is too small for."""
+def replay(
+    part: Split, strategy: str, seed: int, course: Course, choose: Choose | None = None, by_chance: float | None = None
+) -> Curve:
+    """One curve. ``choose``: a rule that is not registered, ``strategy`` being what the curve calls it; ``by_chance``:
+    the share of each batch that goes to chance, None: ``RANDOM_SHARE``. Raises BadPlan for an unknown strategy, or a
+    course that the pool is too small for."""
     if not 0 < course.start <= min(course.budget, len(part.pool)) or course.batch < 1:
         raise BadPlan(
             f"start, batch, budget: {course.start}, {course.batch} and {course.budget} labels do not fit together, or "
             f"not in a pool of {len(part.pool)}"
         )
-    run = _Run(part, strategy, seed, course)
+    if choose is None and strategy != RANDOM:
+        choose = find(strategy)
+    run = _Run(part, choose, RANDOM_SHARE.get(strategy, 0.0) if by_chance is None else by_chance, seed, course)
     while run.judge() < min(course.budget, len(part.pool)):
         run.ask()
     scores = {metric: np.array([score[metric] for score in run.scores]) for metric in METRICS}
@@ -138,9 +144,9 @@ def replay(part: Split, strategy: str, seed: int, course: Course) -> Curve:
 class _Run:
     """Everything here counts in rows of the pool."""
 
-    def __init__(self, part: Split, strategy: str, seed: int, course: Course) -> None:
-        self._part, self._seed, self._course, self._strategy = part, seed, course, strategy
-        self._choose = None if strategy == RANDOM else find(strategy)
+    def __init__(self, part: Split, choose: Choose | None, by_chance: float, seed: int, course: Course) -> None:
+        self._part, self._seed, self._course = part, seed, course
+        self._choose, self._chance = choose, by_chance
         self._embeddings = np.ascontiguousarray(part.data.embeddings[part.pool])
         self._answers = part.data.answers[part.pool]
         self._numbers = uniforms(part.pool.astype(np.uint64), seed, "replay")
@@ -163,7 +169,7 @@ class _Run:
         free = np.ones(len(self._embeddings), dtype=bool)
         free[self.labelled] = False
         n = min(self._course.batch, self._course.budget - len(self.labelled), int(free.sum()))
-        by_chance = n if self._choose is None else round(n * RANDOM_SHARE.get(self._strategy, 0.0))
+        by_chance = n if self._choose is None else round(n * self._chance)
         rows = np.flatnonzero(free)
         drawn = rows[np.argsort(self._numbers[rows], kind="stable")[:by_chance]]
         free[drawn] = False

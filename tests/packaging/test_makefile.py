@@ -66,6 +66,8 @@ def test_the_pins_are_exact_and_cover_what_is_asked_for() -> None:
     assert names <= set(pins("pins.txt"))
     assert pins("pins-studio.txt")["label-studio"] == "1.23.2"
     assert "moto" in pins("pins-moto.txt")
+    assert {"small-text", "scikit-activeml"} <= set(pins("pins-peers.txt"))
+    assert "torch" not in pins("pins-peers.txt")
     assert pins("pins-studio.txt")["label-studio-sdk"] == pins("pins.txt")["label-studio-sdk"]
 
 
