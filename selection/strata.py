@@ -75,7 +75,7 @@ def neyman(units: Labels, deviations: F64, n: int, floor: int = 0) -> Labels:
     if not int(least.sum()) <= n <= int(units.sum()):
         raise BadSample(f"n: {n} picks do not fit {len(units)} strata of {units.sum()} units, {floor} each at least")
     weights = units * deviations if (units * deviations).sum() > 0 else units.astype(np.float64)
-    weights = np.maximum(weights, weights.max() * 1e-12)  # so that any stratum can take what the others cannot
+    weights = np.maximum(weights / weights.max(), 1e-12)  # so that any stratum can take what the others cannot
     low, high = 0.0, float((units / weights).max())
     while low < (middle := (low + high) / 2) < high:
         enough = np.clip(middle * weights, least, units).sum() >= n

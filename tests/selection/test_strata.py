@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selection.chance import draw
@@ -124,6 +124,7 @@ def test_neymans_allocation_of_the_textbook() -> None:
 
 
 @settings(deadline=None, max_examples=200)
+@example(strata=[(1, 5e-324)], part=0.0, floor=0)
 @given(
     strata=st.lists(st.tuples(st.integers(1, 50), st.floats(0, 5)), min_size=1, max_size=12),
     part=st.floats(0, 1),
