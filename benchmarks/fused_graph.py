@@ -6,17 +6,13 @@ exporter's, or from fused attention in torch, it finds the norms and the GELU an
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
-from scoring.onnx_export import Inputs
+from scoring.onnx_export import Inputs, quiet
 
 OPSET = 17
 EAGER = "eager"
@@ -37,7 +33,7 @@ def fuse(model: PreTrainedModel, example: Inputs, path: Path) -> None:
     """Write the fused graph from ``example``'s inputs to the last hidden states. Raises ValueError when a layer was not
     fused, since the row would not be what it says."""
     plain = path.with_suffix(".plain.onnx")
-    with _quiet():
+    with quiet():
         _export(model, example, plain)
         config = model.config
         optimizer = import_module("onnxruntime.transformers.optimizer")  # it imports much that nothing else needs
@@ -72,16 +68,3 @@ def _export(model: PreTrainedModel, example: Inputs, path: Path) -> None:
         )
     finally:
         model.set_attn_implementation(before)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The older exporter warns that it is old, and of every branch that it traces."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from selection.strategies.registry import entry
 
 CHUNK = 512  # texts embedded between two steps of the progress bar
 LEAST_ITEMS = 200
-Progress = Callable[[str, int, int], object]  # what is being done, steps done, of how many
+Progress = Callable[[int, int], object]  # steps done, of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def embed(texts: LabelledTexts, encoder: Encoder, cosine: float | None, progress
             failure = found.failures[0]
             raise InvalidInput(f"text {int(failure.item_id) + 1} cannot be embedded: {failure.reason}")
         rows.append(found.vectors.astype(np.float32))
-        progress("embed", min(start + CHUNK, len(texts.texts)), len(texts.texts))
+        progress(min(start + CHUNK, len(texts.texts)), len(texts.texts))
     vectors = np.concatenate(rows)
     groups = near_duplicate_groups(vectors.astype(np.float16), cosine)
     return LabelledSet(texts.policies, vectors, texts.answers, groups, groups, texts.exclusive)
@@ -94,7 +95,7 @@ def simulate(
                 curve = replay(part, name, seed, course)
                 kept.put(curve)
             curves.append(curve)
-            progress("curves", seed * len(names) + place + 1, seeds * len(names))
+            progress(seed * len(names) + place + 1, seeds * len(names))
     return curves
 
 
@@ -132,8 +133,10 @@ def _short(value: object) -> str:
 
 
 def _fingerprint(data: LabelledSet, course: Course) -> str:
-    digest = hashlib.sha256(json.dumps([*data.policies, asdict(course)]).encode())
-    for array in (data.embeddings, data.answers, data.groups):
+    """Of the data, the course and this release: a strategy of another one may choose otherwise."""
+    told = [*data.policies, data.exclusive, asdict(course), version("goldfold")]
+    digest = hashlib.sha256(json.dumps(told).encode())
+    for array in (data.embeddings, data.answers, data.groups, data.blocks):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
 

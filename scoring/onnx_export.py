@@ -64,7 +64,7 @@ def export(model: PreTrainedModel, example: Inputs, path: Path) -> None:
         raise ModelNotFound("a model cannot be exported without onnxscript; run `pip install 'goldfold[int8]'`")
     network = _States(model, list(example)).eval()
     dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with _quiet(), _whole(path) as draft:
+    with quiet(), _whole(path) as draft:
         try:
             program = torch.onnx.export(
                 network,
@@ -87,7 +87,7 @@ def quantize(source: Path, path: Path) -> None:
     """Int8 weights (per channel, with a bit to spare against overflow on older CPUs); activations are quantized as
     they come. About half as fast again, and not the same vectors: see docs/performance.md. The file's bytes depend on
     the model and the versions of the packages only: what exporters note of their own source is left out."""
-    with _quiet(), _whole(path) as draft:
+    with quiet(), _whole(path) as draft:
         quantize_dynamic(
             source,
             draft,
@@ -155,7 +155,7 @@ def _whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Exporters warn about packages that are not needed here, and about their own deprecations."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import expit
@@ -43,8 +44,8 @@ class LabelledSet:
 
     def __post_init__(self) -> None:
         n, k = len(self.embeddings), len(self.policies)
-        if self.answers.shape != (n, k) or self.groups.shape != (n,):
-            raise BadPool(f"answers: expected {(n, k)} and groups ({n},), found {self.answers.shape}")
+        if self.answers.shape != (n, k) or not self.groups.shape == self.blocks.shape == (n,):
+            raise BadPool(f"answers: expected {(n, k)}, groups and blocks ({n},), found {self.answers.shape}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Curve:
     rarest: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Split:
     """One seed's pool and test, the same for every strategy."""
 
@@ -78,7 +79,7 @@ class Split:
     test: Rows
     rarest: int
 
-    @property
+    @cached_property
     def full(self) -> dict[str, float]:
         """The scores of a head that was given every label of the pool."""
         head = ReplayHead(len(self.data.policies))

@@ -50,9 +50,9 @@ def simulate_command(
     names = [name.strip() for name in strategies.split(",") if name.strip()]
     with goldfold(context) as app:
         with bar("embed", quiet=as_json) as tick:
-            pool = embed(texts, app.encoder, app.settings.duplicate_cosine, lambda _what, *steps: tick(*steps))
+            pool = embed(texts, app.encoder, app.settings.duplicate_cosine, tick)
         with bar("replay", quiet=as_json) as tick:
-            curves = simulate(pool, names, seeds, course, folder, lambda _what, *steps: tick(*steps))
+            curves = simulate(pool, names, seeds, course, folder, tick)
     found = compare(curves)
     files = write_report(curves, folder, f"{said}; {seeds} seeds, batches of {batch}, {held_out:.0%} held out to judge")
     if as_json:
