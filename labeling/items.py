@@ -26,8 +26,9 @@ COLUMNS = (
     "views",
     "created_at",
     "policies",
+    "author",
 )
-MAX_WORD_CHARS = 512  # external_id, market and surface are keys and labels, not content
+MAX_WORD_CHARS = 512  # external_id, market, surface and author are keys and labels, not content
 MAX_MEDIA_CHARS = 2048
 MAX_DATA_CHARS = 4_000_000  # a data: URI is kept in the lake: a picture of up to 3 MB
 MODALITIES = ("text", "image", "video")
@@ -282,4 +283,5 @@ _CHECKS: dict[str, Callable[[object, _Limits], object]] = {
     "views": _views,
     "created_at": _created_at,
     "policies": _policies,
+    "author": _word,
 }

@@ -102,7 +102,8 @@ class Item:
     video's ``media`` says where it is (a path below the media folder, a data: URI, a URL), and ``text`` is its caption
     or transcript, if any. ``content_hash`` is the SHA-256 (hex) of the UTF-8 text; of an image or a video that of its
     modality, media and text, since the media is read when it is scored and not before. ``policies`` names the policies
-    it may be judged under; empty means all of them.
+    it may be judged under; empty means all of them. ``author`` is the caller's own key for who wrote it, empty where
+    unknown; nothing but selection reads it.
     """
 
     item_id: str
@@ -117,6 +118,7 @@ class Item:
     created_at: datetime | None = None
     policies: tuple[str, ...] = ()
     media: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)

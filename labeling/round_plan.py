@@ -16,11 +16,12 @@ from labeling.round_costs import costs_of
 from labeling.round_labels import train_rows
 from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds
 from selection.checks import check_plan
-from selection.errors import BudgetTooLarge, EmptyFrame
+from selection.errors import BadPlan, BudgetTooLarge, EmptyFrame
 from selection.strategies.registry import LABELS, entry
 from selection.types import Lane, Plan, Pool, Quota
 
 TEXT = "text"  # the modality that rounds ask about
+WORDS = ("language", "market")  # what a quota may bound by, of what items say of themselves
 
 
 class Frames(Protocol):
@@ -40,9 +41,9 @@ class Frames(Protocol):
 class RoundRequest:
     """What a person asks for. ``lanes`` maps lane name -> share (adding up to 1); ``policies`` empty means all.
 
-    ``budget`` counts picks, each of which ``overlap`` people answer. ``per`` and ``max_minutes``: as ``Plan`` has them;
-    ``costs``: constants of ``labeling.round_costs.Costs`` that are not the default. ``retune``: share the budget out by
-    what the lanes brought before (``labeling.lane_advice``), starting from ``lanes``."""
+    ``budget`` counts picks, each of which ``overlap`` people answer. ``per``, ``max_minutes`` and ``per_author``: as
+    ``Plan`` has them; ``costs``: constants of ``labeling.round_costs.Costs`` that are not the default. ``retune``:
+    share the budget out by what the lanes brought before (``labeling.lane_advice``), starting from ``lanes``."""
 
     round_id: str
     budget: int
@@ -58,6 +59,7 @@ class RoundRequest:
     max_minutes: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     retune: bool = False
+    per_author: int | None = None
 
 
 def check_request(request: RoundRequest, policies: Policies) -> None:
@@ -66,9 +68,9 @@ def check_request(request: RoundRequest, policies: Policies) -> None:
 
 
 def check_frame(stores: Frames, lake: Lake, policies: Policies, request: RoundRequest) -> None:
-    """Raises NothingToDo (also for a strategy that needs labels before there is one), EmptyFrame or BudgetTooLarge for
-    what the items cannot give, near-duplicates left aside: before anything is written. A round that is there already
-    has its frame, and is not asked again."""
+    """Raises NothingToDo (also for a strategy that needs labels before there is one), EmptyFrame, BudgetTooLarge or
+    BadPlan for what the items cannot give, near-duplicates left aside: before anything is written. A round that is
+    there already has its frame, and is not asked again."""
     plan = plan_of(request, policies)
     with suppress(NotFound):
         stores.rounds.get(request.round_id)
@@ -76,6 +78,7 @@ def check_frame(stores: Frames, lake: Lake, policies: Policies, request: RoundRe
     if not stores.items.count() or not lake.snapshot():
         raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
     _check_needs(stores, plan)
+    _check_words(lake, request)
     chosen, judged, pairs = frozenset(floats(plan["thresholds"])), stores.rounds.judged(), 0
     texts = 0
     for batch in lake.scan(["policies", "modality"]):
@@ -105,6 +108,21 @@ def _check_needs(stores: Frames, plan: Mapping[str, object]) -> None:
             f"strategy: {strategy!r} learns from labels, and none of these policies has gold in the partition train "
             "yet: open this round with another strategy, such as threshold"
         )
+
+
+def _check_words(lake: Lake, request: RoundRequest) -> None:
+    """Raises BadPlan for a language or market that no text has, and for ``per_author`` where none names its author."""
+    wanted = {(quota.key, quota.value) for quota in request.quotas if quota.key in WORDS}
+    authors = request.per_author is not None
+    for batch in lake.scan(["modality", "author", *WORDS]) if wanted or authors else ():
+        batch = batch.filter(pc.equal(batch["modality"], TEXT))
+        wanted -= {(key, word) for key in WORDS for word in pc.unique(batch[key]).to_pylist()}
+        authors = authors and not pc.any(pc.not_equal(batch["author"], "")).as_py()
+    if wanted:
+        key, word = min(wanted)
+        raise BadPlan(f"quotas: {key} {word!r}: no text has that {key}: drop the quota, or ingest such texts first")
+    if authors:
+        raise BadPlan("per_author: no text names its author: bring it in with the items, or leave per_author out")
 
 
 def _check(request: RoundRequest, policies: Policies) -> None:
@@ -145,12 +163,13 @@ def _prices(request: RoundRequest) -> dict[str, object]:
     costs_of(request.costs)
     costs = {name: float(value) for name, value in sorted(request.costs.items())}
     asked = {"per": request.per, "max_minutes": request.max_minutes, "costs": costs, "retune": request.retune}
+    asked["per_author"] = request.per_author
     return {name: value for name, value in asked.items() if value not in ("pick", None, {}, False)}
 
 
 def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
-    """A pool to hold a plan against before its items are known; every language and market of a quota may still come,
-    and disagreement."""
+    """A pool to hold a plan against before its items are known; every language and market of a quota may be there, and
+    disagreement."""
     nothing = np.zeros((0, len(policies)), np.float32)
 
     def named(key: str) -> tuple[str, ...]:
@@ -166,6 +185,7 @@ def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
         disagreement=nothing,
         markets=named("market"),
         modalities=(TEXT,),
+        authors=("anyone",),
         minutes=np.zeros(0, np.float32),
         exposure=np.zeros(0, np.float32),
     )
@@ -187,6 +207,7 @@ def selection_plan(plan: Mapping[str, object], seed: int) -> Plan:
         duplicate_cosine=None if cosine is None else float(str(cosine)),
         per=str(plan.get("per", "pick")),
         max_minutes=float(str(plan["max_minutes"])) if "max_minutes" in plan else None,
+        per_author=int(str(plan["per_author"])) if "per_author" in plan else None,
     )
 
 

@@ -260,7 +260,7 @@ def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) 
         known = ", ".join(sheet.policies)
         raise InvalidInput(f"policies: {', '.join(unscored)}: the scorer does not judge it (it judges: {known})")
     columns = [sheet.policies.index(p) for p in chosen]
-    table = lake.take(sheet.ids, ["language", "market", "modality", "policies"])
+    table = lake.take(sheet.ids, ["language", "market", "modality", "policies", "author"])
     eligible = np.ones((len(sheet.ids), len(chosen)), np.bool_)
     for row, only in enumerate(table["policies"].to_pylist()):
         if only:
@@ -279,6 +279,7 @@ def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) 
         languages=tuple(table["language"].to_pylist()),
         markets=tuple(table["market"].to_pylist()),
         modalities=tuple(table["modality"].to_pylist()),
+        authors=tuple(author or "" for author in table["author"].to_pylist()),
         disagreement=None if sheet.disagreement is None else np.ascontiguousarray(sheet.disagreement[:, columns]),
     )
 

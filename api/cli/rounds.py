@@ -48,6 +48,9 @@ def round_command(
     per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
     max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
     cost: CostFlag = None,
+    per_author: Annotated[
+        int | None, typer.Option("--per-author", help="The most picks of the uncertain lane by one author.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -76,6 +79,7 @@ def round_command(
             "per": None if per == "pick" else per,
             "max_minutes": max_minutes,
             "costs": _numbers(cost, "--cost decision_minutes=0.5"),
+            "per_author": per_author,
         },
     )
     if dry_run:

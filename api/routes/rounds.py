@@ -65,6 +65,7 @@ class RoundIn(BaseModel):
     )
     max_minutes: float | None = Field(None, gt=0, description="The most minutes the round may cost all its people.")
     costs: dict[str, float] | None = Field(None, description="Constants of the estimate, such as decision_minutes.")
+    per_author: int | None = Field(None, ge=1, description="The most picks of the lane uncertain by one author.")
 
     def request(self) -> dict[str, Any]:
         return {**self.model_dump(), "round_id": self.round_id or new_id("round")}

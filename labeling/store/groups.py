@@ -29,6 +29,7 @@ ITEM_SCHEMA = pa.schema(
         pa.field("created_at", pa.timestamp("us", tz="UTC")),
         pa.field("policies", pa.list_(pa.string())),
         pa.field("media", pa.string()),
+        pa.field("author", pa.string()),
     ]
 )
 

@@ -44,11 +44,12 @@ def test_a_full_row_keeps_every_field() -> None:
         language="PT-br",
         market="BR",
         surface="chat",
+        author="acc-7",
         views="12",
         created_at="2026-01-31T12:00:00+03:00",
         policies="violence; spam;violence",
     )
-    assert (item.language, item.market, item.surface, item.views) == ("pt-BR", "BR", "chat", 12)
+    assert (item.language, item.market, item.surface, item.author, item.views) == ("pt-BR", "BR", "chat", "acc-7", 12)
     assert item.created_at == datetime(2026, 1, 31, 9, tzinfo=UTC)
     assert item.policies == ("violence", "spam")
 

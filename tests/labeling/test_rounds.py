@@ -124,11 +124,11 @@ def test_a_bad_request_is_refused_at_the_door_and_takes_no_id(
     assert shop.ledger.rounds.all() == []
 
 
-def test_a_language_of_a_quota_may_still_come(shop: Shop) -> None:
+def test_a_language_of_a_quota_that_no_text_has_is_refused_before_anything_is_written(shop: Shop) -> None:
     shop.stocked(8)
-    shop.open(shop.request(budget=4, quotas=(Quota("language", "pt", at_least=1),)))
-    with pytest.raises(BadPlan, match="the pool has no such language"):
-        shop.select()
+    with pytest.raises(BadPlan, match="quotas: language 'pt': no text has that language"):
+        shop.open(shop.request(budget=4, quotas=(Quota("language", "pt", at_least=1),)))
+    assert shop.ledger.rounds.all() == []
 
 
 def test_a_market_has_a_quota_and_one_that_no_item_names_is_refused(shop: Shop) -> None:
@@ -137,11 +137,24 @@ def test_a_market_has_a_quota_and_one_that_no_item_names_is_refused(shop: Shop) 
     shop.open(shop.request(budget=6, lanes={"uncertain": 1.0}, quotas=(Quota("market", "br", at_least=4),)))
     assert shop.select().frame["markets"] == {"br": 12, "de": 12}
     assert sum(pick.item_id < "it-00012" for pick in picked(shop)) >= 4
-    shop.open(shop.request("r2", budget=4, quotas=(Quota("market", "us", at_least=1),)))
-    with pytest.raises(BadPlan, match="market 'us': the pool has no such market"):
-        shop.select("r2")
+    absent = shop.request("r2", budget=4, quotas=(Quota("market", "us", at_least=1), Quota("market", "br", at_least=1)))
+    with pytest.raises(BadPlan, match="quotas: market 'us': no text has that market"):
+        shop.open(absent)
     with pytest.raises(BadPlan, match="modality 'image': the pool has no such modality"):
         shop.open(shop.request("r3", budget=4, quotas=(Quota("modality", "image", at_least=1),)))
+
+
+def test_no_author_has_more_picks_than_asked_for(shop: Shop) -> None:
+    request = shop.request(budget=4, lanes={"uncertain": 1.0}, per_author=1)
+    shop.ingest(items(range(12)))
+    with pytest.raises(BadPlan, match="per_author: no text names its author"):
+        shop.open(request)
+    shop.ingest([*items(range(12, 30), author="flooder"), *items(range(30, 34), author="other")])
+    shop.score()
+    shop.open(request)
+    shop.select()
+    assert len(picked(shop)) == 4
+    assert sum(12 <= int(pick.item_id.removeprefix("it-")) < 30 for pick in picked(shop)) <= 1
 
 
 # --- preview ---
