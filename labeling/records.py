@@ -69,9 +69,11 @@ class RoundState(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """``blind``: two people answer apart; ``adjudication``: a lead decides between their answers."""
+    """``blind``: two people answer apart; ``adjudication``: a lead decides between their answers; ``assisted``: it was
+    answered beside a suggestion, so its answers never certify gold."""
 
     BLIND = "blind"
+    ASSISTED = "assisted"
     ADJUDICATION = "adjudication"
 
 
