@@ -36,6 +36,32 @@ The lane `uncertain` chooses by one of these: `goldfold round --strategy NAME`, 
 | --- | --- | --- | --- | --- |
 """
 
+RELABEL = """
+## Relabel or new?
+
+The lane `relabel` (`--lane relabel=0.1` beside `uncertain`) sets the most of a round that may go to second looks at
+doubtful labels. Without it, as by default, no round looks twice.
+
+- **One scale.** What one more answer is worth follows ActiveLab (Goh and Mueller 2023): 1 for a new pair at the
+  boundary, less for one that the model is sure of; for a label it is larger the less its answers and the model agree
+  with it. Weighted by severity. `selection.relabel` has the formula, and where it departs from the source.
+- **Only what is worth more.** `uncertain` chooses for both lanes; of its last picks, as many as `relabel` may have are
+  given up where a second look is worth more. The round's notes and `frame.second_looks` say how many and at what worth,
+  each pick's reason what the model and the answers say. No pi, like the picks that they replace.
+- **The model has not learnt the label.** It is judged by heads on the embeddings, fitted on the other labels, groups of
+  near-duplicates apart; by the scorer where a policy has fewer than 10 labels of either kind.
+- **People** are weighed by how often they agree with each other. Until 20 labels have two answers, everybody counts
+  alike and an answer is taken to be right in 85 % of the cases; the notes say so.
+- **Only gold of `train`**, given under the same policy version. The other partitions judge models: were their labels
+  looked at again where a model doubts them, only errors in the model's disfavour would be mended, and its figures would
+  rise by themselves. A wrong label there is found by people who look at picks by chance, not by this lane.
+- **Who looks.** A blind task like any other. The free Label Studio keeps nobody from a task, so it asks one person more
+  than have answered before; who answered before, or decided as a lead, does not count. One new answer settles it: if it
+  agrees, the label stays with more votes (a `provisional` one becomes `golden`); if not, a lead decides between all
+  answers, and the label becomes what the lead says, in the next golden version. The item keeps the lane and the `pi` by
+  which it came. `goldfold rounds --yield` counts labels confirmed and changed.
+"""
+
 MEASURED = """
 ## Measured
 
@@ -120,7 +146,7 @@ def row(name: str) -> str:
 
 def page() -> str:
     """The whole of docs/selection.md."""
-    return HEAD + "\n".join(row(name) for name in STRATEGIES) + "\n" + MEASURED
+    return HEAD + "\n".join(row(name) for name in STRATEGIES) + "\n" + RELABEL + MEASURED
 
 
 if __name__ == "__main__":
