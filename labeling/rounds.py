@@ -113,8 +113,7 @@ def select_round(
     selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
-    people = _people(stores, round_.plan, [(pick.lane, pick.item_id, pick.policy_id) for pick in picks])
-    tasks = _tasks(lake, policies, picks, people)
+    tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
     counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
     frame = {**round_.frame, **selection.frame, **counts}
     stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, selection.notes)
@@ -273,12 +272,12 @@ def _looks(
     return second_looks(stores, lake, scorer, question)
 
 
-def _people(stores: Stores, plan: Mapping[str, object], picks: Sequence[tuple[str, str, str]]) -> list[int]:
-    """How many people are asked about each pick (lane, item, policy)."""
-    again = {(item_id, policy_id) for lane, item_id, policy_id in picks if lane == RELABEL}
+def _people(stores: Stores, plan: Mapping[str, object], picks: Sequence[Pick]) -> list[int]:
+    """How many people see each pick; for a second look, as many as make sure that a new one is among them."""
+    again = {(pick.item_id, pick.policy) for pick in picks if pick.lane == RELABEL}
     before = earlier(stores, again) if again else {}
     overlap = int(str(plan["overlap"]))
-    return [before[item, policy].overlap if lane == RELABEL else overlap for lane, item, policy in picks]
+    return [before[p.item_id, p.policy].enough if p.lane == RELABEL else overlap for p in picks]
 
 
 def _estimate(
@@ -287,7 +286,7 @@ def _estimate(
     """What the picks cost those who answer them, all people of each together."""
     places = {item_id: row for row, item_id in enumerate(pool.ids)}
     rows = [places[pick.item_id] for pick in picks]
-    people = np.array(_people(stores, plan, [(p.lane, p.item_id, p.policy) for p in picks]), np.float32)
+    people = np.array(_people(stores, plan, picks), np.float32)
     minutes = people * minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), 1)
     exposure = people * exposure_of(pool.probabilities[rows], _weights(plan, pool), 1)
     return estimate([pick.lane for pick in picks], minutes, exposure)
@@ -327,7 +326,7 @@ def _pick_row(round_id: str, pick: Pick) -> PickRow:
     return PickRow(round_id, pick.item_id, pick.policy, pick.lane, pick.pi, pick.probability, pick.group, pick.reasons)
 
 
-def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], people: Sequence[int]) -> list[Task]:
+def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: int) -> list[Task]:
     ids = sorted({pick.item_id for pick in picks})
     table = lake.take(ids, ["text", "content_hash"])
     content = dict(
@@ -344,7 +343,7 @@ def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], people: Seq
             policy_version=policies[pick.policy_id].version,
             text=content[pick.item_id][0],
             content_hash=content[pick.item_id][1],
-            overlap=overlap,
+            overlap=1 if pick.lane == RELABEL else overlap,
             state=TaskState.QUEUED,
             project_id=None,
             studio_task_id=None,
@@ -353,5 +352,5 @@ def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], people: Seq
             created_at=now,
             updated_at=now,
         )
-        for pick, overlap in zip(picks, people, strict=True)
+        for pick in picks
     ]

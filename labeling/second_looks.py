@@ -4,23 +4,24 @@ Only gold of the partition ``train`` is looked at again. Whether a look is worth
 the label: labels that judge a model must not be chosen by that, or only those against it would ever be corrected, and
 its figures would rise by themselves.
 
-Nobody is kept from opening an item twice: the free Label Studio shows a project's tasks to all its members. So a second
-look is asked of one person more than have answered before, so that one who has not is surely among them; who answered
-before, or decided as a lead, does not count; and the first answers that do decide.
+Nobody is kept from opening an item twice: the free Label Studio shows a project's tasks to all its members, and closes
+a task for good once as many have answered as were asked for. So one person is asked; who answered before, or decided as
+a lead, does not count; and where it was such a person, the question is sent once more, to one person more than have
+judged the item, so that a new one is surely among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 
-from labeling.adjudication import Refusal, labellers
+from labeling.adjudication import Refusal, derived, labellers
 from labeling.consensus import Agreed, Decision, Disputed, Waiting, author, difference, one_each, plain, votes
-from labeling.records import Adjudication, Annotation, GoldenItem, How, Outcome, TaskKind, TaskState
+from labeling.records import Adjudication, Annotation, GoldenItem, How, Outcome, Task, TaskKind, TaskState
 from labeling.round_labels import train_rows
 from labeling.scorebook import F32, LakeScorer, read_sheet
 from labeling.store.interfaces import Annotations, Golden, Lake, Tasks
@@ -30,7 +31,8 @@ from selection.out_of_fold import out_of_fold
 from selection.relabel import UNKNOWN, SecondLooks
 from selection.strategies.pointwise import adjusted
 
-AGAIN = "answered this item before, so a second look at it does not count; somebody else must look"
+AGAIN = "judged this item before, so a second look at it does not count; somebody else must look"
+WITHDRAWN = "only people who had judged the item before have answered; it was sent once more"
 Pair = tuple[str, str]  # item id, policy id
 _OPEN = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT, TaskState.QUARANTINED)
 
@@ -67,8 +69,8 @@ class Earlier:
         return frozenset(final.adjudicator for final in self.finals if final.adjudicator)
 
     @property
-    def overlap(self) -> int:
-        """How many people must be asked so that one of them has not answered before."""
+    def enough(self) -> int:
+        """How many people must be asked so that one of them has not judged the item before."""
         return 1 + len({author(answer) for answer in self.answers} | self.leads)
 
 
@@ -112,6 +114,22 @@ def fresh(
         else:
             counted.append(answer)
     return counted, refused
+
+
+def once_more(task: Task, before: Earlier, now: datetime) -> Task:
+    """The same question for as many people as are surely enough. Its id is a hash of the first one's random one: as
+    opaque, and the same if it is made twice."""
+    return replace(
+        task,
+        task_id=derived("second-look", task.task_id),
+        overlap=before.enough,
+        state=TaskState.QUEUED,
+        project_id=None,
+        studio_task_id=None,
+        error="",
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def decide_again(new: Sequence[Annotation], before: Earlier) -> Decision:
@@ -200,7 +218,7 @@ def _looks(
             told.append((place, UNKNOWN, True))  # the lead, who is never held against others: the label is theirs
     votes_ = np.array(told, np.int64).reshape(len(told), 3)
     ids = tuple(row.item_id for row in rows)
-    asked = np.array([before.overlap for before in behind], np.float32)
+    asked = np.array([before.enough for before in behind], np.float32)
     return SecondLooks(
         ids=ids,
         policies=np.array(columns, np.int64),

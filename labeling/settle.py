@@ -13,7 +13,7 @@ from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
 from labeling.records import Adjudication, Annotation, GoldState, PickRow, Task, TaskKind, TaskState
-from labeling.second_looks import Earlier, decide_again, earlier, fresh
+from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, once_more
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.types import RELABEL
 
@@ -146,9 +146,16 @@ class _Settling:
         if before is None:
             return decide(task, answers)
         counted, refused = fresh(self._stores, answers, before)
-        if not counted:
+        if refused and not counted:
             self.report.refusals += refused
+            self._ask_once_more(task, before)
         return decide_again(counted, before)
+
+    def _ask_once_more(self, task: Task, before: Earlier) -> None:
+        """Label Studio has closed a task that one person was asked; one for enough people stays open there."""
+        if task.overlap < before.enough:
+            self._stores.tasks.add([once_more(task, before, _now())])
+            self._stores.tasks.set_state([task.task_id], TaskState.WITHDRAWN, WITHDRAWN)
 
     def _decide(
         self, blind: Task, answers: Sequence[Annotation], votes: Sequence[Annotation], before: Earlier | None

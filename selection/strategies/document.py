@@ -55,11 +55,11 @@ doubtful labels. Without it, as by default, no round looks twice.
 - **Only gold of `train`**, given under the same policy version. The other partitions judge models: were their labels
   looked at again where a model doubts them, only errors in the model's disfavour would be mended, and its figures would
   rise by themselves. A wrong label there is found by people who look at picks by chance, not by this lane.
-- **Who looks.** A blind task like any other. The free Label Studio keeps nobody from a task, so it asks one person more
-  than have answered before; who answered before, or decided as a lead, does not count. One new answer settles it: if it
-  agrees, the label stays with more votes (a `provisional` one becomes `golden`); if not, a lead decides between all
-  answers, and the label becomes what the lead says, in the next golden version. The item keeps the lane and the `pi` by
-  which it came. `goldfold rounds --yield` counts labels confirmed and changed.
+- **Who looks.** One person, at a blind task like any other. The free Label Studio keeps nobody from a task, so who
+  answered before, or decided as a lead, does not count; then the question is sent once more, to one person more than
+  have judged the item. One new answer settles it: if it agrees, the label stays with more votes (a `provisional` one
+  becomes `golden`); if not, a lead decides between all answers, and the next golden version has what the lead says.
+  The item keeps the lane and the `pi` by which it came. `goldfold rounds --yield` counts labels confirmed and changed.
 """
 
 MEASURED = """

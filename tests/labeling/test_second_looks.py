@@ -36,6 +36,11 @@ from selection.relabel import SecondLooks
 from tests.labeling.golden.made import annotation
 from tests.labeling.shop import NO, UNCLEAR, Shop, items, open_shop, policy, yes
 
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
 OPEN = Shares(train=1.0, calibration=0.0, dev=0.0, sealed=0.0)
 LANES = {"random": 0.2, "uncertain": 0.6, "relabel": 0.2}
 HARM = ("harm",)
@@ -111,7 +116,7 @@ def test_a_wrong_label_is_found_contradicted_adjudicated_and_right_in_the_next_v
     tasks = second_round(shop)
     assert {task.item_id for task in tasks} == set(mistaken)  # two places, and these two are the most doubtful
     for task in tasks:
-        assert task.overlap == 3  # ann, bob, and somebody else
+        assert task.overlap == 1
         shop.answer(task, truth(task.item_id), people=["cat"])
     assert shop.settle() == SettleReport(disputed=2, waiting=8)  # the new ones
     assert {item_id: gold(shop, item_id) for item_id in mistaken} == before  # nothing changed so far
@@ -139,7 +144,6 @@ def test_an_agreeing_second_look_keeps_the_label_with_more_votes(shop: Shop) -> 
     assert {row.tier for row in shop.ledger.golden.items()} == {Tier.PROVISIONAL}
     tasks = second_round(shop)
     for task in tasks:
-        assert task.overlap == 2
         shop.answer(task, wrong(truth(task.item_id)), people=["cat"])
     assert shop.settle().golden == 2
     for item_id in mistaken:
@@ -182,20 +186,53 @@ def test_a_second_look_is_useful_where_it_changed_a_label(shop: Shop) -> None:
 # --- who may answer ---
 
 
-def test_nobody_agrees_with_themselves(shop: Shop) -> None:
+def once_more(shop: Shop, task: Task) -> Task:
+    """The task that took the place of a withdrawn one, sent."""
+    shop.deliver()
+    found = shop.ledger.tasks.where(round_id=task.round_id, kind=TaskKind.BLIND, states=(TaskState.SENT,))
+    (new,) = [other for other in found if other.item_id == task.item_id]
+    return new
+
+
+def test_nobody_agrees_with_themselves_and_somebody_else_is_asked(shop: Shop) -> None:
     first_round(shop)
     task = second_round(shop)[0]
-    shop.answer(task, wrong(truth(task.item_id)), truth(task.item_id), people=["Ann", "bob"])
+    mine = wrong(truth(task.item_id))
+    shop.answer(task, mine, people=["Ann"])
     report = shop.settle()
     assert (report.settled, report.disputed) == (0, 0)
-    assert sorted((r.annotator, r.reason) for r in report.refusals) == [
-        ("Ann@example.org", AGAIN),
-        ("bob@example.org", AGAIN),
-    ]
-    shop.answer(task, wrong(truth(task.item_id)), None, wrong(truth(task.item_id)), people=["Ann", "bob", "cat"])
+    assert [(r.annotator, r.reason) for r in report.refusals] == [("Ann@example.org", AGAIN)]
+    withdrawn = shop.ledger.tasks.get(task.task_id)
+    assert (withdrawn.state, "sent once more" in withdrawn.error) == (TaskState.WITHDRAWN, True)
+    new = once_more(shop, task)
+    assert (new.overlap, new.text, new.kind) == (3, task.text, TaskKind.BLIND)  # ann, bob, and somebody else
+    assert task.task_id not in new.task_id
+    shop.answer(new, mine, truth(task.item_id), people=["ann", "bob"])
+    assert [r.reason for r in shop.settle().refusals] == [AGAIN, AGAIN]
+    assert once_more(shop, task) == new  # Label Studio still asks for a third person
+    shop.answer(new, mine, truth(task.item_id), mine, people=["ann", "bob", "cat"])
     report = shop.settle()
     assert (report.settled, report.golden, report.refusals) == (1, 1, [])
-    assert gold(shop, task.item_id).votes == dict.fromkeys(gold(shop, task.item_id).votes, 3)  # ann, bob, cat once each
+    assert list(gold(shop, task.item_id).votes.values()) == [3]  # ann, bob and cat, once each
+    assert (task.item_id, "harm") in shop.ledger.rounds.judged()
+
+
+def test_a_kill_between_asking_anew_and_withdrawing_asks_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_round(shop)
+    task = second_round(shop)[0]
+    shop.answer(task, NO, people=["ann"])
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.ledger.tasks, "set_state", die)
+        with pytest.raises(Killed):
+            shop.settle()
+    shop.settle()
+    new = once_more(shop, task)
+    assert new.overlap == 3
+    assert shop.ledger.tasks.get(task.task_id).state is TaskState.WITHDRAWN
 
 
 def test_who_took_an_answer_back_has_seen_the_item_too(shop: Shop) -> None:
@@ -205,6 +242,11 @@ def test_who_took_an_answer_back_has_seen_the_item_too(shop: Shop) -> None:
     shop.answer(first, None, None, NO, people=["ann", "bob", "dan"])
     shop.answer(task, truth(task.item_id), people=["dan"])
     assert [r.annotator for r in shop.settle().refusals] == ["dan@example.org"]
+
+
+def told_enough(shop: Shop, task: Task) -> int:
+    pair = (task.item_id, task.policy_id)
+    return earlier(shop.ledger, {pair})[pair].enough
 
 
 def test_a_lead_may_decide_again_and_who_answered_a_copy_may_not(shop: Shop) -> None:
@@ -223,7 +265,7 @@ def test_a_lead_may_decide_again_and_who_answered_a_copy_may_not(shop: Shop) -> 
     tasks = second_round(shop)
     assert {gold(shop, task.item_id).how for task in tasks} == {How.ADJUDICATED}
     task = tasks[0]
-    assert task.overlap == 4  # ann, bob and lea have all judged it
+    assert told_enough(shop, task) == 4  # ann, bob and lea have all judged it
     shop.answer(task, truth(task.item_id), people=["cat"])
     assert shop.settle().disputed == 1
     for who in ("ann", "cat"):
@@ -235,16 +277,23 @@ def test_a_lead_may_decide_again_and_who_answered_a_copy_may_not(shop: Shop) -> 
     assert gold(shop, task.item_id).outcome is truth(task.item_id).outcome
 
 
+def other_look(shop: Shop) -> Task:
+    """The second look of round r2 that nobody has answered."""
+    again = {pick.item_id for pick in picked(shop)}
+    (task,) = [t for t in shop.ledger.tasks.where(round_id="r2", states=(TaskState.SENT,)) if t.item_id in again]
+    return task
+
+
 def test_a_lead_does_not_look_again_at_what_they_decided(shop: Shop) -> None:
     test_a_lead_may_decide_again_and_who_answered_a_copy_may_not(shop)
-    task = next(t for t in shop.ledger.tasks.where(round_id="r2", states=(TaskState.SENT,)) if t.overlap == 4)
+    task = other_look(shop)
     shop.answer(task, truth(task.item_id), people=["lea"])
     assert [r.reason for r in shop.settle().refusals] == [AGAIN]
 
 
 def test_a_confirmed_verdict_of_a_lead_stays_one(shop: Shop) -> None:
     test_a_lead_may_decide_again_and_who_answered_a_copy_may_not(shop)
-    task = next(t for t in shop.ledger.tasks.where(round_id="r2", states=(TaskState.SENT,)) if t.overlap == 4)
+    task = other_look(shop)
     before = gold(shop, task.item_id)
     shop.answer(task, Answer(before.outcome, before.rule, before.severity), people=["cat"])
     assert shop.settle().golden == 1
@@ -331,7 +380,8 @@ def test_a_label_that_is_being_looked_at_is_not_offered_twice_and_a_settled_one_
     assert set(mistaken) <= set(looks.ids)
     assert sorted(looks.votes.tolist())[-2:] == [3, 3]
     third = second_round(shop, "r3", budget=5, lanes={"uncertain": 0.2, "relabel": 0.8})
-    assert all(t.overlap == (4 if t.item_id in mistaken else 3) for t in third if t.item_id in looks.ids)
+    assert third
+    assert all(told_enough(shop, task) == (4 if task.item_id in mistaken else 3) for task in third)
 
 
 def test_a_cancelled_second_look_leaves_the_label_and_may_be_asked_for_again(shop: Shop) -> None:
@@ -392,9 +442,6 @@ def test_a_first_round_has_nothing_to_look_at_again_and_says_so(shop: Shop) -> N
 def test_a_killed_selection_takes_the_same_although_more_was_settled(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
     first_round(shop)
     others = shop.send("other", 10, policies=HARM, lanes={"random": 1.0})
     shop.open(shop.request("r2", 6, policies=HARM, lanes=LANES))
@@ -418,9 +465,6 @@ def test_a_killed_selection_takes_the_same_although_more_was_settled(
 
 
 def test_a_kill_between_a_lead_and_the_fold_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(BaseException):
-        pass
-
     first_round(shop)
     task = second_round(shop)[0]
     shop.answer(task, truth(task.item_id), people=["cat"])
@@ -468,5 +512,5 @@ def test_earlier_tells_only_of_the_pairs_asked_for(shop: Shop) -> None:
     pair = (mistaken[0], "harm")
     found = earlier(shop.ledger, {pair, ("nobody", "harm")})
     assert set(found) == {pair}
-    assert (len(found[pair].answers), found[pair].overlap, found[pair].leads) == (2, 3, frozenset())
+    assert (len(found[pair].answers), found[pair].enough, found[pair].leads) == (2, 3, frozenset())
     assert earlier(shop.ledger, {pair}, datetime(2020, 1, 1, tzinfo=UTC)) == {}
