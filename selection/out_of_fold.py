@@ -17,6 +17,7 @@ from selection.types import F16, F32
 
 FOLDS = 5
 LEAST = 10  # labels of either kind that a policy needs
+_DIGITS = 6  # what a fit leaves below depends on the order of its sums
 
 
 def out_of_fold(embeddings: F16 | F32, answers: F32, blocks: Sequence[str], otherwise: F64) -> F64:
@@ -43,4 +44,4 @@ def _column(vectors: F32, answers: F32, folds: Rows) -> F64:
         head.fit(vectors[~inside & known], answers[~inside & known][:, None])
         logits[inside] = head.logits(vectors[inside])
     taus = matched_thresholds(logits[known], np.array([float(answers[known].mean())]))
-    return np.asarray(expit(logits[:, 0] - taus[0]), np.float64)
+    return np.asarray(np.round(expit(logits[:, 0] - taus[0]), _DIGITS), np.float64)

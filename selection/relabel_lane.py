@@ -41,18 +41,24 @@ class _Slot:
 
 
 def exchange(
-    frame: Frame, plan: Plan, choices: Sequence[Choice], looks: SecondLooks | None, most: int, vacant: int
+    frame: Frame,
+    plan: Plan,
+    choices: Sequence[Choice],
+    looks: SecondLooks | None,
+    most: int,
+    *,
+    vacant: int = 0,
+    spent: float = 0.0,
 ) -> Exchange:
     """Give up to ``most`` places to second looks, one a near-duplicate group. ``vacant``: picks that nothing new was
-    left for. Picks that fill a quota's guarantee stay, no quota's ``at_most`` is passed, and where the plan bounds its
-    minutes a second look costs no more of them than what it replaces."""
+    left for; ``spent``: minutes of the lanes of chance. Picks that fill a quota's guarantee stay, and neither a quota's
+    ``at_most`` nor ``max_minutes`` is passed; ``per`` and ``per_author`` are about new items only."""
     if looks is None or not len(looks):
         note = f"lane {RELABEL}: no label may be looked at again yet, so its {most} picks went to uncertain"
         told = {"most": most, "candidates": 0, "taken": 0}
         return Exchange(tuple(choices), (), (note,), {"second_looks": told})
-    run = _Exchange(frame, plan, looks)
-    slots = run.slots(choices, most, vacant if plan.max_minutes is None else 0)
-    taken = run.take(slots, choices)
+    run = _Exchange(frame, plan, looks, choices, spent)
+    taken = run.take(run.slots(most, vacant))
     gone = {id(slot.choice) for _, slot in taken if slot.choice is not None}
     kept = tuple(choice for choice in choices if id(choice) not in gone)
     picks = tuple(run.pick(row, slot) for row, slot in taken)
@@ -60,10 +66,10 @@ def exchange(
 
 
 class _Exchange:
-    """One exchange over a frame."""
+    """One exchange over a frame, and what is picked and spent as it goes on."""
 
-    def __init__(self, frame: Frame, plan: Plan, looks: SecondLooks) -> None:
-        self._frame, self._plan, self._looks = frame, plan, looks
+    def __init__(self, frame: Frame, plan: Plan, looks: SecondLooks, choices: Sequence[Choice], spent: float) -> None:
+        self._frame, self._plan, self._looks, self._choices = frame, plan, looks, choices
         self._found: Voices = voices(looks)
         names = frame.pool.policies
         severities = np.array([plan.severities[name] for name in names], np.float64)
@@ -72,10 +78,13 @@ class _Exchange:
         worth = worth_again(looks, self._found) * self._weights[looks.policies]
         self.worth: F64 = np.round(worth, _DIGITS)
         self._rows = [bisect_left(frame.pool.ids, item_id) for item_id in looks.ids]
+        bounded = [quota for quota in plan.quotas if quota.at_most is not None]
+        self._counts = {quota: sum(self._of_choice(quota, choice) for choice in choices) for quota in bounded}
+        self._spent = spent + sum(self._minutes(choice) for choice in choices)
 
-    def slots(self, choices: Sequence[Choice], most: int, vacant: int) -> list[_Slot]:
+    def slots(self, most: int, vacant: int) -> list[_Slot]:
         """The least worth first."""
-        free = [choice for choice in choices if choice.quota is None]
+        free = [choice for choice in self._choices if choice.quota is None]
         empty = [_Slot(0.0, None)] * min(vacant, most)
         marginal = free[len(free) - min(most - len(empty), len(free)) :]
         worths = self._worth_new(marginal)
@@ -83,9 +92,9 @@ class _Exchange:
         order = sorted(range(len(marginal)), key=lambda i: (worths[i], ids[i]))
         return empty + [_Slot(float(worths[i]), marginal[i]) for i in order]
 
-    def take(self, slots: Sequence[_Slot], choices: Sequence[Choice]) -> list[tuple[int, _Slot]]:
+    def take(self, slots: Sequence[_Slot]) -> list[tuple[int, _Slot]]:
         """(row of the looks, the place it takes), the most worth first."""
-        looks, counts = self._looks, self._counts(choices)
+        looks = self._looks
         order = sorted(range(len(looks)), key=lambda i: (-self.worth[i], looks.ids[i], int(looks.policies[i])))
         taken: list[tuple[int, _Slot]] = []
         groups: set[int] = set()
@@ -93,7 +102,7 @@ class _Exchange:
             if len(taken) == len(slots) or self.worth[row] <= slots[len(taken)].worth:
                 break
             slot, group = slots[len(taken)], int(looks.groups[row])
-            if group in groups or not self._fits(row, slot, counts):
+            if group in groups or not self._fits(row, slot):
                 continue
             groups.add(group)
             taken.append((row, slot))
@@ -104,7 +113,7 @@ class _Exchange:
         label = "violates" if looks.answers[row] else "allowed"
         instead = "" if slot.choice is None else f", the new pick it replaced {slot.worth:.2f}"
         said = f"{looks.agreeing[row]} of {looks.votes[row]} answers agree with {label}"
-        reason = f"second look: the model says {looks.probabilities[row]:.2f}, {said}; worth {self.worth[row]:.2f}"
+        reason = f"{RELABEL}: the model says {looks.probabilities[row]:.2f}, {said}; worth {self.worth[row]:.2f}"
         return Pick(
             item_id=looks.ids[row],
             policy=pool.policies[column],
@@ -149,9 +158,9 @@ class _Exchange:
         chances = adjusted(self._frame.probability[units], self._taus[columns])
         return np.round(worth_new(chances, self._found) * self._weights[columns], _DIGITS)
 
-    def _counts(self, choices: Sequence[Choice]) -> dict[Quota, int]:
-        bounded = [quota for quota in self._plan.quotas if quota.at_most is not None]
-        return {quota: sum(self._of_choice(quota, choice) for choice in choices) for quota in bounded}
+    def _minutes(self, choice: Choice | None) -> float:
+        minutes = self._frame.pool.minutes
+        return 0.0 if minutes is None or choice is None else float(minutes[self._frame.row[choice.unit]])
 
     def _of_choice(self, quota: Quota, choice: Choice | None) -> bool:
         if choice is None:
@@ -165,20 +174,20 @@ class _Exchange:
         words = pool.words(quota.key)
         return words is not None and words[row] == quota.value
 
-    def _fits(self, row: int, slot: _Slot, counts: dict[Quota, int]) -> bool:
-        looks, minutes = self._looks, self._frame.pool.minutes
-        if self._plan.max_minutes is not None and looks.minutes is not None and minutes is not None:
-            spared = 0.0 if slot.choice is None else float(minutes[self._frame.row[slot.choice.unit]])
-            if looks.minutes[row] > spared:
-                return False
-        column = int(looks.policies[row])
+    def _fits(self, row: int, slot: _Slot) -> bool:
+        """Do the bounds let it in? If so, it is counted."""
+        column, minutes = int(self._looks.policies[row]), self._looks.minutes
         after = {
             quota: count + self._inside(quota, self._rows[row], column) - self._of_choice(quota, slot.choice)
-            for quota, count in counts.items()
+            for quota, count in self._counts.items()
         }
+        spent = self._spent + (0.0 if minutes is None else float(minutes[row])) - self._minutes(slot.choice)
+        bound = self._plan.max_minutes
+        if bound is not None and spent > bound:
+            return False
         if any(quota.at_most is not None and count > quota.at_most for quota, count in after.items()):
             return False
-        counts.update(after)
+        self._counts, self._spent = after, spent
         return True
 
 

@@ -41,7 +41,7 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, looks: Seco
     overlap = sum(sizes.get(lane, 0) for lane in CHANCE) - len(picks)
     if drawn.strata is not None:
         notes += _merged(drawn.strata)
-    minutes_of(frame, plan, drawn.taken)  # the bound holds without a lane 'uncertain' too
+    spent = minutes_of(frame, plan, drawn.taken)  # the bound holds without a lane 'uncertain' too
     told: dict[str, object] = {}
     uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
     if uncertain is not None:
@@ -51,7 +51,7 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, looks: Seco
         lane.choose(wanted)
         choices, notes = lane.choices, [*notes, *lane.notes]
         if again:
-            found = exchange(frame, plan, choices, looks, again, wanted - len(choices))
+            found = exchange(frame, plan, choices, looks, again, vacant=wanted - len(choices), spent=spent)
             choices, told = list(found.kept), found.told
             picks, notes = [*picks, *found.picks], [*notes, *found.notes]
         picks += [_purposive_pick(frame, plan, uncertain.strategy, choice) for choice in choices]

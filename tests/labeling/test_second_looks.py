@@ -411,7 +411,7 @@ def test_the_other_lanes_never_pick_a_judged_pair(shop: Shop) -> None:
     assert len(others) == 8
     assert not {(p.item_id, p.policy_id) for p in others} & judged
     assert {(p.item_id, p.policy_id) for p in picked(shop)} <= judged
-    assert all(p.pi is None and p.reasons[0].startswith("second look: ") for p in picked(shop))
+    assert all(p.pi is None and p.reasons[0].startswith("relabel: the model says ") for p in picked(shop))
 
 
 def test_a_dry_run_shows_how_many_and_what_they_are_worth_and_cost(shop: Shop) -> None:

@@ -11,11 +11,16 @@ from selection.relabel import SecondLooks, voices, worth_again, worth_new
 from selection.select import select
 from selection.strategies.pointwise import adjusted
 from selection.types import Lane, Pick, Plan, Pool, Quota, Selection
+from tests.contracts.strategy import StrategyContract
 from tests.selection.made import made_plan, made_pool, shuffled
 
 LANES = (Lane("random", 0.1), Lane("uncertain", 0.7, "margin"), Lane("relabel", 0.2))
 BUDGET = 40
 MOST = 8
+
+
+class TestRelabelWithoutLabels(StrategyContract):
+    lanes = LANES
 
 
 def again(pool: Pool, count: int = 12, contradicted: float = 0.02, answers: int = 1) -> SecondLooks:
@@ -56,9 +61,7 @@ def test_doubtful_labels_take_the_whole_share_and_say_why() -> None:
     assert len(selection.picks) == BUDGET
     assert [pick.item_id for pick in found] == list(pool.ids[:MOST])
     assert all(pick.pi is None for pick in found)
-    assert (
-        found[0].reasons[0].startswith("second look: the model says 0.02, 1 of 1 answers agree with violates; worth ")
-    )
+    assert found[0].reasons[0].startswith("relabel: the model says 0.02, 1 of 1 answers agree with violates; worth ")
     assert "the new pick it replaced" in found[0].reasons[0]
     assert found[0].probability == pytest.approx(float(pool.probabilities[0, 1]))
     told = selection.frame["second_looks"]
@@ -123,6 +126,13 @@ def test_the_order_of_pool_and_labels_means_nothing() -> None:
     assert run(other, shuffled(pool, 4)) == run(looks, pool)
 
 
+def test_every_reason_names_the_lane_and_the_probability_is_the_scorers() -> None:
+    pool = pool_of()
+    for pick in seconds(run(again(pool), pool)):
+        row, column = pool.ids.index(pick.item_id), pool.policies.index(pick.policy)
+        assert (pick.reasons[0].split(":")[0], pick.probability) == (pick.lane, pool.probabilities[row, column])
+
+
 def test_one_second_look_a_group_of_near_duplicates() -> None:
     looks = replace(again(pool_of()), groups=np.arange(12) // 4)
     assert len(seconds(run(looks))) == 3
@@ -140,6 +150,7 @@ def test_a_bound_on_minutes_holds() -> None:
     pool = replace(pool_of(), minutes=np.ones(300, np.float32))
     dear = replace(again(pool), minutes=np.full(12, 1.5, np.float32))
     assert not seconds(run(dear, pool, max_minutes=40.0))
+    assert len(seconds(run(dear, pool, max_minutes=42.0))) == 4  # half a minute more each
     assert len(seconds(run(dear, pool, max_minutes=None))) == MOST
     fair = replace(dear, minutes=np.full(12, 1.0, np.float32))
     assert len(seconds(run(fair, pool, max_minutes=40.0))) == MOST
