@@ -99,30 +99,32 @@ def independent(copies: Sequence[Sequence[Annotation]]) -> tuple[Annotation, ...
     return tuple(kept.values())
 
 
-def fresh(
-    stores: Answers, annotations: Sequence[Annotation], before: Earlier
-) -> tuple[list[Annotation], list[Refusal]]:
-    """The answers to a second look that count, and why the others do not. Who answered before and took it back has
-    seen the item too."""
-    people = {person for final in before.finals for person in labellers(stores.annotations.events(final.task_id))}
-    people |= before.leads
+def judges(stores: Answers, before: Earlier) -> frozenset[str]:
+    """Everybody who has judged the item: who answered, even where they took it back, and who decided."""
+    events = (event for final in before.finals for event in stores.annotations.events(final.task_id))
+    return labellers(events) | before.leads
+
+
+def fresh(annotations: Sequence[Annotation], known: Collection[str]) -> tuple[list[Annotation], list[Refusal]]:
+    """The answers to a second look that count, and why the others do not: those of people who are ``known`` to have
+    judged the item."""
     counted, refused = [], []
     for answer in one_each(annotations):
         names = {name.strip().casefold() for name in (answer.annotator, answer.updated_by) if name}
-        if names & people:
-            refused.append(Refusal(answer.annotator, AGAIN))
-        else:
+        if names.isdisjoint(known):
             counted.append(answer)
+        else:
+            refused.append(Refusal(answer.annotator, AGAIN))
     return counted, refused
 
 
-def once_more(task: Task, before: Earlier, now: datetime) -> Task:
-    """The same question for as many people as are surely enough. Its id is a hash of the first one's random one: as
+def once_more(task: Task, people: int, now: datetime) -> Task:
+    """The same question for as many ``people`` as are surely enough. Its id is a hash of the first one's random one: as
     opaque, and the same if it is made twice."""
     return replace(
         task,
         task_id=derived("second-look", task.task_id),
-        overlap=before.enough,
+        overlap=people,
         state=TaskState.QUEUED,
         project_id=None,
         studio_task_id=None,

@@ -13,7 +13,7 @@ from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
 from labeling.records import Adjudication, Annotation, GoldState, PickRow, Task, TaskKind, TaskState
-from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, once_more
+from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, judges, once_more
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.types import RELABEL
 
@@ -145,16 +145,17 @@ class _Settling:
     def _decision(self, task: Task, answers: Sequence[Annotation], before: Earlier | None) -> Decision:
         if before is None:
             return decide(task, answers)
-        counted, refused = fresh(self._stores, answers, before)
+        known = judges(self._stores, before)
+        counted, refused = fresh(answers, known)
         if refused and not counted:
             self.report.refusals += refused
-            self._ask_once_more(task, before)
+            self._ask_once_more(task, 1 + len(known))
         return decide_again(counted, before)
 
-    def _ask_once_more(self, task: Task, before: Earlier) -> None:
+    def _ask_once_more(self, task: Task, people: int) -> None:
         """Label Studio has closed a task that one person was asked; one for enough people stays open there."""
-        if task.overlap < before.enough:
-            self._stores.tasks.add([once_more(task, before, _now())])
+        if task.overlap < people:
+            self._stores.tasks.add([once_more(task, people, _now())])
             self._stores.tasks.set_state([task.task_id], TaskState.WITHDRAWN, WITHDRAWN)
 
     def _decide(
@@ -163,7 +164,7 @@ class _Settling:
         """A lead may decide a second time, but whoever answered either copy may not."""
         events = self._stores.annotations.events(blind.task_id)
         if before is not None:
-            votes = [*before.answers, *fresh(self._stores, votes, before)[0]]
+            votes = [*before.answers, *fresh(votes, judges(self._stores, before))[0]]
             for final in before.finals:
                 events = [*events, *self._stores.annotations.events(final.task_id)]
         settlement = settle(blind, answers, votes, events, _now(), self._leads)

@@ -57,7 +57,8 @@ doubtful labels. Without it, as by default, no round looks twice.
   rise by themselves. A wrong label there is found by people who look at picks by chance, not by this lane.
 - **Who looks.** One person, at a blind task like any other. The free Label Studio keeps nobody from a task, so who
   answered before, or decided as a lead, does not count; then the question is sent once more, to one person more than
-  have judged the item. One new answer settles it: if it agrees, the label stays with more votes (a `provisional` one
+  have judged the item. In a team where everybody judges everything such a task waits for somebody new: leave the lane
+  out. One new answer settles it: if it agrees, the label stays with more votes (a `provisional` one
   becomes `golden`); if not, a lead decides between all answers, and the next golden version has what the lead says.
   The item keeps the lane and the `pi` by which it came. `goldfold rounds --yield` counts labels confirmed and changed.
 """

@@ -242,6 +242,7 @@ def test_who_took_an_answer_back_has_seen_the_item_too(shop: Shop) -> None:
     shop.answer(first, None, None, NO, people=["ann", "bob", "dan"])
     shop.answer(task, truth(task.item_id), people=["dan"])
     assert [r.annotator for r in shop.settle().refusals] == ["dan@example.org"]
+    assert once_more(shop, task).overlap == 4  # ann, bob and dan may all come by once more
 
 
 def told_enough(shop: Shop, task: Task) -> int:
