@@ -1,10 +1,10 @@
 """A round over 100,000, 1,000,000 and, when asked, 10,000,000 items whose embeddings lie in a file: how time and
 memory grow, and what of the exact top the shortlist holds.
 
-``GOLDFOLD_BENCH_SCALE=10000000 make bench ONLY=scale`` adds the ten million: 7.7 GB of disk and some minutes to make
-them. Vectors are made: unit rows without clusters, which cost what clustered ones cost. Ids, probabilities and words
-are in memory, as the lake gives them; of the embeddings a round reads the rows of its shortlist. The page cache holds
-them after they were written, so the disk's own speed is not measured. A size runs in a process of its own.
+``GOLDFOLD_BENCH_SCALE=10000000 make bench ONLY=scale`` adds the ten million: 7.7 GB of disk and some minutes more.
+Vectors are made: 100,000 unit rows without clusters, and the same with their columns rolled. Ids, probabilities and
+words are in memory, as the lake gives them; of the embeddings a round reads the rows of its shortlist. The page cache
+holds them after they were written, so the disk's own speed is not measured. A size runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from selection.uncertainty import logit
 DIMENSIONS, POLICIES, PICKS = 384, 4, 1_000
 SIZES = {"100k": 100_000, "1m": 1_000_000}
 LARGEST = "10m", 10_000_000
+MADE = 100_000  # rows that are drawn
 VARIABLE = "GOLDFOLD_BENCH_SCALE"
 _KINDS = ("auto", "memory", "recall", "with_risk")
 
@@ -85,9 +86,11 @@ def made_pool(items: int, path: Path) -> Pool:
     """``items`` of which none are near-duplicates, as the lake's index told; their embeddings in a file."""
     rng = np.random.default_rng(0)
     vectors = np.memmap(path, np.float16, "w+", shape=(items, DIMENSIONS))
-    for start in range(0, items, 50_000):
-        block = rng.standard_normal((min(50_000, items - start), DIMENSIONS), dtype=np.float32)
-        vectors[start : start + len(block)] = block / np.linalg.norm(block, axis=1, keepdims=True)
+    block = rng.standard_normal((MADE, DIMENSIONS), dtype=np.float32)
+    block /= np.linalg.norm(block, axis=1, keepdims=True)
+    for turn, start in enumerate(range(0, items, MADE)):
+        part = vectors[start : start + MADE]
+        part[:] = np.roll(block, turn, axis=1)[: len(part)]
     vectors.flush()
     return Pool(
         ids=tuple(f"item-{row:08d}" for row in rng.permutation(items).tolist()),

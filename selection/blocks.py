@@ -122,8 +122,9 @@ def blocks_of(pool: Pool, hashes: U64, rows: int = BLOCK_ROWS) -> Iterator[Block
 
 def _shared(groups: I64) -> I64:
     """(n,) the groups from 0 up, -1 where an item is alone."""
-    _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.where(sizes[places] > 1, places, -1)
+    if groups.min(initial=0) < 0 or groups.max(initial=0) > 4 * len(groups):
+        groups = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return np.where(np.bincount(groups)[groups] > 1, groups, -1)
 
 
 @dataclass(slots=True)

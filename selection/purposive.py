@@ -140,6 +140,7 @@ class UncertainLane:
             labelled=self._labelled,
             members=None if frame.pool.members is None else frame.pool.members[:, rows],
             disagreement=None if frame.disagreement is None else self._by_policy(frame.disagreement),
+            near=frame.pool.near,
         )
 
     def _rows(self) -> Rows:

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from selection.blocks import blocks_of
+from selection.blocks import BLOCK_ROWS, blocks_of
 from selection.chance import Draw, draw, split_budget
 from selection.checks import check_ids, check_labelled, check_plan, check_pool, check_shapes
 from selection.frame import Frame, build_frame, frame_of
-from selection.hashing import item_hashes
+from selection.hashing import U64, item_hashes
 from selection.purposive import Choice, UncertainLane, minutes_of
 from selection.sift import Sifted, can_sift, sift
 from selection.strata import FLOOR, Strata
@@ -55,12 +55,24 @@ def select_sifted(sifted: Sifted, embeddings: F16 | F32, plan: Plan, labelled: L
 def _sifted(pool: Pool, plan: Plan, labelled: Labelled | None) -> Selection:
     check_shapes(pool)
     hashes = item_hashes(pool.ids)
-    if len(np.unique(hashes)) < len(hashes):
+    ordered = np.sort(hashes)
+    if "" in pool.ids or (ordered[1:] == ordered[:-1]).any():
         check_ids(pool.ids)
+    del ordered
     sifted = sift(lambda: blocks_of(pool, hashes), plan, pool.policies)
-    places = np.flatnonzero(np.isin(hashes, item_hashes(sifted.pool.ids)))
-    rows = {pool.ids[place]: place for place in places.tolist()}
-    return select_sifted(sifted, pool.embeddings[[rows[item_id] for item_id in sifted.pool.ids]], plan, labelled)
+    rows = _rows_of(sifted.pool.ids, pool.ids, hashes)
+    return select_sifted(sifted, pool.embeddings[rows], plan, labelled)
+
+
+def _rows_of(wanted: tuple[str, ...], ids: tuple[str, ...], hashes: U64) -> list[int]:
+    """Where the wanted ones are among ``ids``."""
+    short = np.sort(item_hashes(wanted))
+    rows: dict[str, int] = {}
+    for start in range(0, len(ids), BLOCK_ROWS):
+        part = hashes[start : start + BLOCK_ROWS]
+        places = np.minimum(np.searchsorted(short, part), len(short) - 1)
+        rows.update((ids[row], row) for row in (start + np.flatnonzero(short[places] == part)).tolist())
+    return [rows[item_id] for item_id in wanted]
 
 
 def _picked(frame: Frame, plan: Plan, labelled: Labelled | None, whole: Whole | None = None) -> Selection:
