@@ -1,7 +1,7 @@
 """A round over 100,000, 1,000,000 and, when asked, 10,000,000 items whose embeddings lie in a file: how time and
 memory grow, and what of the exact top the shortlist holds.
 
-``GOLDFOLD_BENCH_SCALE=10000000 make bench ONLY=scale`` adds the ten million: 7.7 GB of disk and some minutes more.
+``BENCH_SCALE=10000000 make bench ONLY=scale`` adds the ten million: 7.7 GB of disk and some minutes more.
 Vectors are made: 100,000 unit rows without clusters, and the same with their columns rolled. Ids, probabilities and
 words are in memory, as the lake gives them; of the embeddings a round reads the rows of its shortlist. The page cache
 holds them after they were written, so the disk's own speed is not measured. A size runs in a process of its own.
@@ -34,7 +34,7 @@ DIMENSIONS, POLICIES, PICKS = 384, 4, 1_000
 SIZES = {"100k": 100_000, "1m": 1_000_000}
 LARGEST = "10m", 10_000_000
 MADE = 100_000  # rows that are drawn
-VARIABLE = "GOLDFOLD_BENCH_SCALE"
+VARIABLE = "BENCH_SCALE"
 _KINDS = ("auto", "memory", "recall", "with_risk")
 
 

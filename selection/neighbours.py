@@ -51,7 +51,7 @@ class Neighbours:
         if not len(hashes):
             raise BadPool("embeddings: an index needs at least one")
         d = vectors.shape[1]
-        lists = max(1, min(int(4 * math.sqrt(len(hashes))), len(hashes) // 40, _LISTS))
+        lists = max(1, min(int(math.sqrt(len(hashes))), len(hashes) // 40, _LISTS))
         sample = np.argsort(uniforms(hashes, "neighbours"), kind="stable")[: max(_SAMPLE * lists, _LEAST)]
         coarse = faiss.IndexFlatIP(d)
         index: Any

@@ -35,7 +35,7 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, *, sift_abo
     ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
     """
     known = pool.groups is not None or plan.duplicate_cosine is None
-    if len(pool.ids) > sift_above and known and plan.lanes and can_sift(plan):
+    if len(pool.ids) > sift_above and known and can_sift(plan):
         return _sifted(pool, plan, labelled)
     check_pool(pool)
     check_plan(plan, pool)

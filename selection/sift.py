@@ -61,18 +61,20 @@ class Sift:
     """Stage one of a plan over items under ``policies``. Ids must come once: the blocks of a lake's key do."""
 
     def __init__(self, plan: Plan, policies: tuple[str, ...]) -> None:
-        """Raises BadPlan for a plan that must see the whole frame."""
+        """Raises BadPlan for a plan that must see the whole frame, and as ``check_plan`` does, but of quotas: whether
+        the frame has their words is known in the end."""
+        self._tally = Tally(policies=np.zeros(len(policies), np.int64))
         if not can_sift(plan):
             raise BadPlan(
                 "lanes: only random, risk and uncertain by 'auto', without costs and bounds per author, are picked "
                 "from a stream: give the whole pool to select"
             )
+        check_plan(replace(plan, quotas=()), self._tally.pool(policies))
         self._plan, self._policies = plan, policies
         self._sizes = split_budget(plan)
         self._risk = self._sizes.get("risk", 0)
         self._purposive = any(lane.name == "uncertain" for lane in plan.lanes)
         self._taus = logit(np.array([plan.thresholds[policy] for policy in policies], np.float64))
-        self._tally = Tally(policies=np.zeros(len(policies), np.int64))
         self._mass = Mass(self._risk, BUCKETS if self._risk else 1)
         self._units, self._alone = 0, 0
         self._cells: dict[bytes, I64] = {}  # (1 + k,): items, and those at or above each threshold
@@ -98,7 +100,9 @@ class Sift:
             self._add_alone(alone)
 
     def merge(self, other: Sift) -> None:
-        """Take in what another machine sifted of other items under the same plan."""
+        """Take in what another machine sifted of other items. Raises BadPlan where it did so under another plan."""
+        if (self._plan, self._policies) != (other._plan, other._policies):
+            raise BadPlan("merge: the parts of a frame were sifted under different plans or policies: sift one anew")
         self._tally.merge(other._tally)
         self._mass.merge(other._mass)
         self._units, self._alone = self._units + other._units, self._alone + other._alone

@@ -156,7 +156,7 @@ STRATEGIES: dict[str, Entry] = {
     SEALS: Entry(
         "selection.strategies.rare:seals",
         "SEALS (Coleman et al. 2022), around violations",
-        "O(k N d + N log N), 50 violations a policy",
+        "O(k N d + N log N), 50 violations a policy; above 500,000 items by a kept index, approximate",
         ("labels",),
     ),
     "anchors": Entry(

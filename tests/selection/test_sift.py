@@ -92,7 +92,7 @@ def in_parts(blocks: Sequence[Block], of: Sequence[int], plan: Plan, policies: t
     return first.done(catches[0])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     lanes=st.sampled_from(LANES),
     quotas=st.sampled_from(QUOTAS),
@@ -121,7 +121,7 @@ def test_the_same_picks_as_of_the_whole_pool(
         assert streamed(shuffled(pool, seed), plan, rows, labelled) == select(pool, plan, labelled)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 10_000), rows=st.integers(20, 200), quotas=st.sampled_from(QUOTAS), data=st.data())
 def test_any_parts_in_any_order_give_the_same_shortlist(
     seed: int, rows: int, quotas: tuple[Quota, ...], data: st.DataObject
@@ -252,3 +252,28 @@ def test_hashes_that_nobody_gave_are_made() -> None:
     bare = [replace(block, hashes=None) for block in blocks_of(pool, item_hashes(pool.ids), 50)]
     sifted = sift(lambda: bare, plan, pool.policies)
     assert select_sifted(sifted, vectors_of(pool, sifted), plan) == select(pool, plan)
+
+
+def test_parts_of_different_plans_do_not_merge() -> None:
+    one, other = (Sift(made_plan(MIX, budget), ("hate", "threats", "spam")) for budget in (10, 11))
+    with pytest.raises(BadPlan, match="different plans"):
+        one.merge(other)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"budget": 0}, "budget"), ({"thresholds": {}}, "thresholds"), ({"severities": {"hate": 1.0}}, "severities")],
+)
+def test_a_plan_that_is_wrong_is_refused_as_of_a_small_pool(change: dict[str, object], field: str) -> None:
+    pool, plan = pool_of(60, 5, 0.3), replace(made_plan(MIX, 5), **change)  # type: ignore[arg-type]
+    with pytest.raises(BadPlan, match=field) as whole:
+        select(pool, plan)
+    with pytest.raises(BadPlan) as parts:
+        select(pool, plan, sift_above=10)
+    assert str(parts.value) == str(whole.value)
+
+
+def test_a_quota_that_names_no_item_is_refused_as_of_a_small_pool() -> None:
+    pool, plan = pool_of(60, 5, 0.3), made_plan(MIX, 5, quotas=(Quota("language", "xx", 1),))
+    with pytest.raises(BadPlan, match="no such language"):
+        select(pool, plan, sift_above=10)
