@@ -15,6 +15,7 @@ from selection.strategies.base import Candidates, Chosen, Rows, top
 from selection.strategies.facility import facility_location
 from selection.types import F16, F32
 from selection.uncertainty import logit
+from selection.whole import Others
 
 A_PICK = 20  # candidates a pick that facility location chooses from; 10, and fewer in small pools, gained nothing
 RARE = 0.12  # share at or above its threshold up to which a policy is rare; above, the signal gained nothing
@@ -93,9 +94,12 @@ class _Batch:
 def _shares(candidates: Candidates, n: int) -> list[tuple[int, int]]:
     """(policy column, picks) of the rare policies, the rarest first, by the inverse root of how rare each is: the share
     of candidates at or above its threshold. Where none is rare, the rarest."""
-    shares = (candidates.probabilities >= candidates.thresholds).mean(axis=0)
+    others = candidates.others or Others.of([], len(candidates.thresholds))
+    everyone = len(candidates) + others.count
+    above = np.count_nonzero(candidates.probabilities >= candidates.thresholds, axis=0) + others.above
+    shares = above / max(everyone, 1)
     order = np.argsort(shares, kind="stable")
     rare = [int(policy) for policy in order if shares[policy] <= RARE] or [int(order[0])]
-    weights = 1 / np.sqrt(np.maximum(shares[rare], 1 / max(len(candidates), 1)))
+    weights = 1 / np.sqrt(np.maximum(shares[rare], 1 / max(everyone, 1)))
     ends = np.rint(np.cumsum(weights) / weights.sum() * n).astype(int)
     return list(zip(rare, np.diff(ends, prepend=0).tolist(), strict=True))
