@@ -2,7 +2,7 @@
 
 A part of the near-duplicate groups is held out as the test; of the rest, chance labels the first items, and then a
 strategy asks for batch after batch while a head is fitted on all that was labelled so far. Scores: macro-F1 at
-prior-matched thresholds (priors estimated from the labels that chance brought) and the rarest policy's AUPRC.
+prior-matched thresholds (priors estimated, see ``Priors``) and the rarest policy's AUPRC.
 """
 
 from __future__ import annotations
