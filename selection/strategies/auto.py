@@ -17,7 +17,8 @@ from selection.types import F16, F32
 from selection.uncertainty import logit
 from selection.whole import Others
 
-A_PICK = 20  # candidates a pick that facility location chooses from; 10, and fewer in small pools, gained nothing
+A_PICK = (5, 20)  # candidates a pick that facility location chooses from, at least and at most
+NEAR = 25  # one candidate in so many is near a boundary: more of a small pool are hardly nearer than chance
 RARE = 0.12  # share at or above its threshold up to which a policy is rare; above, the signal gained nothing
 DEPLOYED = 0.5  # share of the picks near a deployed boundary that goes to all policies alike
 TYPICAL = 0.5  # share of the picks for what is typical, while labels are few
@@ -77,7 +78,8 @@ class _Batch:
 
     def _near(self, distances: F64, wanted: int, policies: Rows, why: str) -> None:
         rows = np.flatnonzero(self._left & np.isfinite(distances))
-        nearest = top(-np.round(distances[rows], 9), self._all.ties[rows], A_PICK * wanted)
+        size = min(A_PICK[1] * wanted, max(A_PICK[0] * wanted, len(self._left) // NEAR))
+        nearest = top(-np.round(distances[rows], 9), self._all.ties[rows], size)
         self._represent(rows[nearest], wanted, policies, why, None)
 
     def _represent(self, rows: Rows, wanted: int, policies: Rows, why: str, already: F16 | F32 | None) -> None:
