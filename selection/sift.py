@@ -196,7 +196,7 @@ class Sift:
 
     def _purposive_lists(self, block: Block, ties: F64) -> Iterator[tuple[Key, int, I64, F64, F64]]:
         budget, cells = self._plan.budget, self._by_cell(block)
-        nearest = (A_PICK + 1) * budget
+        nearest = (A_PICK[1] + 1) * budget
         for cell, rows in cells:
             yield (cell, "typical", 0), TYPICAL_OF + budget, rows, ties[rows], ties[rows]
         for column, tau in enumerate(self._taus.tolist()):

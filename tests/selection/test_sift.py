@@ -57,7 +57,7 @@ def labelled_of(pool: Pool, n: int) -> Labelled | None:
 def small_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few candidates that a pool of some hundred items is cut: of ``auto`` and of the sieve alike."""
     for name in ("selection.strategies.auto", "selection.sift"):
-        monkeypatch.setattr(f"{name}.A_PICK", 2)
+        monkeypatch.setattr(f"{name}.A_PICK", (1, 2))
         monkeypatch.setattr(f"{name}.TYPICAL_OF", 12)
     monkeypatch.setattr(module, "_PENDING_ROWS", 40)
     monkeypatch.setattr(module, "BUCKETS", 64)
