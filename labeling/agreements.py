@@ -22,7 +22,7 @@ from labeling.store.interfaces import Lake
 
 ALL = ""
 LEVELS = (0, 1, 2, 3, 4)  # S0 to S4
-MOST_VOTES = 10_000  # that an aggregator is chosen by: crowd-kit's MACE takes about a second for 3,000
+MOST_VOTES = 10_000  # that an aggregator is chosen by: crowd-kit's take seconds for as many
 
 
 @dataclass(frozen=True, slots=True)

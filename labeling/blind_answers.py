@@ -1,8 +1,8 @@
 """What people said of blind tasks, one row an answer: what every figure about people and their agreement reads.
 
 Only blind tasks count: who saw a score, or other answers, says something else. One answer a person and task, the newest
-(``labeling.consensus.one_each``). Answers to items of the partitions sealed and anchor are withheld, so that no figure
-gives them away; they are counted.
+(``labeling.consensus.one_each``); none to a task in quarantine, whose content may not be what was sent. Answers to
+items of the partitions sealed and anchor are withheld, so that no figure gives them away; they are counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 
 from labeling.consensus import author, one_each, plain
 from labeling.errors import UnknownItem
-from labeling.records import Answer, How, Task, TaskKind
+from labeling.records import Answer, How, Task, TaskKind, TaskState
 from labeling.store.interfaces import Annotations, Golden, Lake, Rounds, Tasks
 from labeling.yields import TOLD
 
@@ -68,7 +68,7 @@ class BlindAnswers:
 
 def blind_answers(stores: Stores, lake: Lake) -> BlindAnswers:
     """Everything that was answered blind."""
-    tasks = stores.tasks.where(kind=TaskKind.BLIND)
+    tasks = [task for task in stores.tasks.where(kind=TaskKind.BLIND) if task.state is not TaskState.QUARANTINED]
     golden = {(row.item_id, row.policy_id): row for row in stores.golden.items()}
     picks = {(p.round_id, p.item_id, p.policy_id): p for p in stores.rounds.picks()}
     languages = _languages(lake, sorted({task.item_id for task in tasks}))

@@ -24,6 +24,7 @@ Bools = npt.NDArray[np.bool_]
 FOLDS = 5
 LEVEL = 0.05
 MAJORITY = "majority"
+NOTHING = proportion(0, 0)
 FREE = frozenset({MAJORITY, "mace"})  # gold plays no part in these: they are asked once
 
 
@@ -52,6 +53,8 @@ def choose_aggregator(
     says of every aggregator that it agrees with the majority. ``groups``: item to near-duplicate group (default: each
     item its own). ``candidates`` hold ``majority``."""
     known = {item: gold[item] for item in votes.item_names if item in gold}
+    if not known:
+        return Choice(MAJORITY, "there is no held-out gold to choose by: majority", dict.fromkeys(candidates, NOTHING))
     right = {
         name: _plainly_right(votes, known, aggregate) if name in FREE else _right(votes, known, groups or {}, aggregate)
         for name, aggregate in candidates.items()

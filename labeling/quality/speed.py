@@ -34,9 +34,9 @@ class Speed:
 def paces(lead_times_s: Sequence[float], lengths: Sequence[int]) -> F64:
     """(n, 2): log lead time minus its bucket's median, and the same in spreads of the bucket. ``lead_times_s`` above 0,
     ``lengths`` in characters. Raises ValueError for a lead time that is not above 0."""
-    logs = np.log(np.asarray(lead_times_s, dtype=np.float64), where=np.asarray(lead_times_s) > 0)
-    if len(logs) and not min(lead_times_s) > 0:
+    if any(not seconds > 0 for seconds in lead_times_s):
         raise ValueError("lead_times_s: a lead time is not above 0")
+    logs = np.log(np.asarray(lead_times_s, dtype=np.float64))
     told = np.empty((len(logs), 2))
     for rows in _buckets(lengths):
         middle = np.median(logs[rows])

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from labeling.blind_answers import blind_answers
 from labeling.errors import NotFound, NothingToDo
 from labeling.golden.partition import Shares
 from labeling.people import page_of, people
 from labeling.records import TaskKind
-from tests.labeling.shop import NO, UNCLEAR, Shop, items, yes
+from tests.labeling.shop import NO, Shop, items, yes
 
 OPEN = Shares(train=1.0, calibration=0.0, dev=0.0, sealed=0.0)
 
@@ -68,41 +67,17 @@ def test_only_blind_answers_count(staffed: Shop) -> None:
     assert "lead@example.org" not in {page.person for page in people(staffed.ledger, staffed.lake).pages}
 
 
-def test_sealed_and_anchor_answers_are_withheld(shop: Shop) -> None:
-    shop.shares = Shares(train=0.5, calibration=0.0, dev=0.0, sealed=0.5)
-    shop.stocked(40)
-    for task in shop.send("r1", 40, lanes={"random": 1.0}):
-        shop.answer(task, NO, NO)
-    shop.settle()
-    sealed = len(shop.ledger.golden.items(partition="sealed"))
-    told = blind_answers(shop.ledger, shop.lake)
-    assert 0 < told.withheld == 2 * sealed
-    assert len(told.answers) == 80 - told.withheld
-    found = people(shop.ledger, shop.lake)
-    assert (found.withheld, found.pages[0].answers) == (told.withheld, 40 - sealed)
-
-
-def test_what_is_read_of_each_answer(shop: Shop) -> None:
-    shop.shares = OPEN
-    shop.stocked(20)
-    tasks = shop.send("r1", 4, lanes={"random": 1.0})
-    shop.answer(tasks[0], yes(), NO)
-    shop.answer(tasks[1], UNCLEAR, None)
-    shop.settle()
-    shop.deliver()
-    shop.answer(shop.ledger.tasks.where(kind=TaskKind.ADJUDICATION)[0], NO, people=("lead",))
-    shop.settle()
-    told = blind_answers(shop.ledger, shop.lake)
-    assert len(told.answers) == 3
-    row = next(r for r in told.answers if r.task_id == tasks[0].task_id)
-    assert (row.person, row.language, row.length, row.lead_time_s) == ("ann@example.org", "en", len(tasks[0].text), 3.0)
-    assert told.decided == {tasks[0].task_id: "allowed"}
-    pick = {p.item_id: p for p in shop.ledger.rounds.picks("r1")}[tasks[0].item_id]
-    assert told.model[tasks[0].task_id] == pick.probability
-    shop.lake.delete([tasks[1].item_id])
-    assert len(blind_answers(shop.ledger, shop.lake).answers) == 3
-
-
 def test_nobody_has_answered(shop: Shop) -> None:
     with pytest.raises(NothingToDo, match="nobody has answered a blind task"):
         people(shop.ledger, shop.lake)
+
+
+def test_figures_without_an_end_are_json_all_the_same(shop: Shop) -> None:
+    shop.shares = OPEN
+    shop.stocked(10)
+    for task in shop.send("r1", 4, lanes={"random": 1.0}):
+        shop.answer(task, NO, NO)
+    page = people(shop.ledger, shop.lake).pages[0]
+    assert page.speed.ratio.verdict == "insufficient"
+    for points in (True, False):
+        assert "Infinity" not in json.dumps(page.as_dict(points=points))

@@ -67,7 +67,9 @@ def test_too_little_gold_leaves_the_majority_without_a_figure() -> None:
     choice = choose_aggregator(made.votes, made.gold(12), candidates=QUICK)
     assert (choice.chosen, choice.accuracy["pooled"].value) == ("majority", None)
     assert "too few" in choice.reason
-    assert choose_aggregator(made.votes, {}, candidates=QUICK).chosen == "majority"
+    nothing = choose_aggregator(made.votes, {}, candidates=QUICK)
+    assert (nothing.chosen, nothing.accuracy["pooled"].n) == ("majority", 0)
+    assert "no held-out gold" in nothing.reason
 
 
 def test_an_item_is_judged_without_its_own_gold_and_that_of_its_near_duplicates() -> None:
