@@ -21,7 +21,7 @@ from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
-from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
+from labeling.round_costs import costs_of, estimate, exposure_of, looks_of, minutes_of
 from labeling.round_labels import known_labels, member_opinions
 from labeling.round_plan import TEXT, RoundRequest, check_frame, floats, plan_of, selection_plan
 from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
@@ -232,7 +232,8 @@ def _priced(lake: Lake, plan: Mapping[str, object], pool: Pool) -> Pool:
     """With what its items cost, where the plan asks for it: reading every text takes time."""
     overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
     if plan.get("per") == "exposure":
-        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap))
+        looks = looks_of(lake, pool.ids, costs_of(floats(plan.get("costs", {}))))
+        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap, looks))
     if plan.get("per") == "minute" or "max_minutes" in plan:
         costs = costs_of(floats(plan.get("costs", {})))
         pool = replace(pool, minutes=minutes_of(lake, pool.ids, costs, overlap))
@@ -249,8 +250,9 @@ def _estimate(lake: Lake, plan: Mapping[str, object], pool: Pool, picks: Sequenc
     overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
     places = {item_id: row for row, item_id in enumerate(pool.ids)}
     rows = [places[pick.item_id] for pick in picks]
-    minutes = minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), overlap)
-    return estimate([pick.lane for pick in picks], minutes, exposure_of(pool.probabilities[rows], weights, overlap))
+    ids, costs = [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {})))
+    exposure = exposure_of(pool.probabilities[rows], weights, overlap, looks_of(lake, ids, costs))
+    return estimate([pick.lane for pick in picks], minutes_of(lake, ids, costs, overlap), exposure)
 
 
 def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:

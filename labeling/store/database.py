@@ -57,6 +57,25 @@ class Database:
         with self._plain_errors(), self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def alter(self) -> Iterator[sa.Connection]:
+        """As ``write``, for changes of the tables themselves: SQLite changes one by copying it and dropping the old one,
+        which foreign keys would forbid, so they are off until the end and checked before it."""
+        with self._plain_errors(), self._writer.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            if not isinstance(raw, sqlite3.Connection):
+                with connection.begin():
+                    yield connection
+                return
+            raw.execute("PRAGMA foreign_keys = OFF")  # SQLite does not hear it within a transaction
+            try:
+                with connection.begin():
+                    yield connection
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        raise StoreError(f"the ledger {self.where}: rows name others that are not there; restore a backup")
+            finally:
+                raw.execute("PRAGMA foreign_keys = ON")
+
     def close(self) -> None:
         self.engine.dispose()
 
