@@ -2,17 +2,17 @@
 
 The rule, all of it:
 
-- A question goes to as many people as its overlap says, to nobody twice, and to nobody who ever met the item, or one of
-  its near-duplicates, under the same policy: not even as a question that was cancelled, or as an injection.
-- Only to people who are active, not paused, read the item's language (``pt`` covers ``pt-BR``; an item of language ``und``
-  is read by all) and have not opted out of the policy.
+- A question goes to as many people as its overlap says, to nobody twice, and to nobody who ever met the item, or one
+  of its near-duplicates, under the same policy: not even as a question that was cancelled, or as an injection.
+- Only to people who are active, not paused, read the item's language (``pt`` covers ``pt-BR``; an item of language
+  ``und`` is read by all) and have not opted out of the policy.
 - Exposure: what somebody has answered today, what lies unanswered before them and what they are given now stays within
   their daily units. The last tenth (``reserve``) is kept for mild items, below ``mild_units``: who has used up the rest
   gets those or none.
 - No more than ``severe_in_row`` severe items (``severe_units`` or more) in a row on one desk (a person and policy),
   counting what was seen there today.
 - Among those who may, the one with the fewest open tasks; a hash of seed, question and person decides between equals.
-- Questions that wait for a third answer come first; the others in the order of a hash, so that severe and mild ones mix.
+- Questions that wait for a third answer come first; the others in the order of a hash, so that severe and mild mix.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class AssignRules:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A blind task that ``wanted`` more people are to answer. ``answered``: it waits for one after a first decision could
-    not be made. ``units``: what one look is expected to cost. ``names``: the item and its near-duplicate groups."""
+    """A blind task that ``wanted`` more people are to answer. ``answered``: it waits for one more, since the first
+    answers left doubt. ``units``: what one look is expected to cost. ``names``: the item, its near-duplicate groups."""
 
     task_id: str
     policy_id: str

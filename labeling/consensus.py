@@ -80,8 +80,8 @@ Decision = Waiting | Agreed | Disputed | Doubtful
 def decide(
     task: Task, annotations: Sequence[Annotation], widening: Widening | None = None, probability: float | None = None
 ) -> Decision:
-    """Apply the module's rule to the live answers of one blind task, whatever the order they come in. Doubtful only with
-    ``widening``; ``probability``: the model's when the item was picked, None where it is not known."""
+    """Apply the module's rule to the live answers of one blind task, whatever the order they come in. Doubtful only
+    with ``widening``; ``probability``: the model's when the item was picked, None where it is not known."""
     answers = one_each(annotations)
     deciders = [plain(a.answer) for a in answers[: task.overlap]]
     if len(deciders) < max(task.overlap, 1):
@@ -111,13 +111,10 @@ def _doubt(answers: Sequence[Answer], probability: float | None, sure: float) ->
     if len({(a.outcome, a.rule) for a in answers}) > 1:
         return _difference(answers)
     outcome = answers[0].outcome
-    likely = probability if outcome is Outcome.ALLOWED else None
-    unlikely = probability if outcome is Outcome.VIOLATES else None
-    if likely is not None and likely >= sure:
-        return f"all say {outcome}, and a model was sure of the opposite"
-    if unlikely is not None and unlikely <= 1 - sure:
-        return f"all say {outcome}, and a model was sure of the opposite"
-    return ""
+    if probability is None:
+        return ""
+    against = {Outcome.ALLOWED: probability, Outcome.VIOLATES: 1 - probability}.get(outcome, 0.0)
+    return f"all say {outcome}, and a model was sure of the opposite" if against >= sure else ""
 
 
 def author(annotation: Annotation | AnnotationEvent) -> str:

@@ -1,7 +1,7 @@
 """Hand out what lies open: copies of the open questions, and now and then an injection, to the people of the roster.
 
-A blind task is then the question: it is not sent itself, its copies are, each to its person's desk. One transaction of the
-ledger sees the floor and writes the hand-out, so whoever is killed, and whenever, nobody is asked twice.
+A blind task is then the question: it is not sent itself, its copies are, each to its person's desk. One transaction of
+the ledger sees the floor and writes the hand-out, so whoever is killed, and whenever, nobody is asked twice.
 """
 
 from __future__ import annotations

@@ -349,8 +349,8 @@ class Model:
 class StudioProject:
     """A Label Studio project Goldfold made: one per (policy version, kind, assignee).
 
-    ``assignee``: whose desk it is, by e-mail address; "": everybody's. ``desk``: that person's number, which the project
-    shows instead of the address; 0 where it is everybody's.
+    ``assignee``: whose desk it is, by e-mail address; "": everybody's. ``desk``: that person's number, which the
+    project shows instead of the address; 0 where it is everybody's.
     """
 
     project_id: int
@@ -372,8 +372,8 @@ class Person:
     ``email``: their account in Label Studio, casefolded. ``desk``: their number, 1 and up; never given again.
     ``languages``: what they read, as items name them (``pt`` covers ``pt-BR``); empty: anything. ``opt_outs``: policies
     they are not asked about. ``daily_exposure``: units a day, ``severe_in_row``: severe items in a row; None: as the
-    settings say. Who is not ``active`` has left: what they did not answer goes to others. Who is ``paused`` gets nothing
-    new until a lead resumes them; ``reviewed_at`` is when one last did.
+    settings say. Who is not ``active`` has left: what they did not answer goes to others. Who is ``paused`` gets
+    nothing new until a lead resumes them; ``reviewed_at`` is when one last did.
     """
 
     email: str

@@ -5,9 +5,10 @@ Minutes of one look: ``decision_minutes``, and for a text its length over ``char
 decision takes beside reading, and a look at a picture or a video, is assumed, not measured: set them from your own lead
 times.
 
-Exposure of one look: the largest ``severity weight x probability`` over the policies, times the modality's factor, times
-the look's minutes over ``reference_minutes``. 1 unit is one person who sees, for the reference time, one text sure to
-violate a policy of severity S0; an S4 weighs 16. The factors are assumed too: a picture cannot be skimmed as words can.
+Exposure of one look: the largest ``severity weight x probability`` over the policies, times the modality's factor,
+times the look's minutes over ``reference_minutes``. 1 unit is one person who sees, for the reference time, one text
+sure to violate a policy of severity S0; an S4 weighs 16. The factors are assumed too: a picture is not skimmed as words
+are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Adaptive overlap: whether one more person may be asked, and that they are.
 
-The rule of when to ask is ``labeling.consensus``'s. Two bounds stand against it: a budget (``share`` of a round's questions
-may get one more answer, rounded down but 1 at least), and people. With a roster somebody must be left who may be asked;
-without one Goldfold cannot know who is there.
+The rule of when to ask is ``labeling.consensus``'s. Two bounds stand against it: a budget (``share`` of a round's
+questions may get one more answer, rounded down but 1 at least), and people. With a roster somebody must be left who may
+be asked; without one Goldfold cannot know who is there.
 """
 
 from __future__ import annotations
@@ -70,4 +70,3 @@ class RoundBudget:
             return str(self._lake.take([task.item_id], ["language"])["language"][0].as_py())
         except UnknownItem:
             return ""  # settling says what is wrong with it
-

@@ -59,22 +59,17 @@ class Database:
 
     @contextmanager
     def alter(self) -> Iterator[sa.Connection]:
-        """As ``write``, for changes of the tables themselves: SQLite changes one by copying it and dropping the old one,
-        which foreign keys would forbid, so they are off until the end and checked before it."""
+        """As ``write``, for changes of the tables themselves: SQLite changes one by copying it and dropping the old
+        one, which foreign keys would forbid, so they are off until the end and checked before it."""
         with self._plain_errors(), self._writer.connect() as connection:
-            raw = connection.connection.dbapi_connection
-            if not isinstance(raw, sqlite3.Connection):
-                with connection.begin():
-                    yield connection
-                return
-            raw.execute("PRAGMA foreign_keys = OFF")  # SQLite does not hear it within a transaction
-            try:
-                with connection.begin():
+            if self.is_sqlite:
+                with _without_foreign_keys(connection), connection.begin():
                     yield connection
                     if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-                        raise StoreError(f"the ledger {self.where}: rows name others that are not there; restore a backup")
-            finally:
-                raw.execute("PRAGMA foreign_keys = ON")
+                        raise StoreError(f"the ledger {self.where}: rows name others that are gone; restore a backup")
+            else:
+                with connection.begin():
+                    yield connection
 
     def close(self) -> None:
         self.engine.dispose()
@@ -121,6 +116,18 @@ _ADVICE = {
     "connection failed": "PostgreSQL does not answer or refuses the login; check that it runs, and the URL",
     "connection timeout": "PostgreSQL does not answer; check that it runs, and the URL",
 }
+
+
+@contextmanager
+def _without_foreign_keys(connection: sa.Connection) -> Iterator[None]:
+    """SQLite does not hear this within a transaction, so it goes past SQLAlchemy, which would begin one."""
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
 
 
 def now(connection: sa.Connection) -> datetime:

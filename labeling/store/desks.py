@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -82,7 +82,7 @@ def _release(connection: sa.Connection) -> int:
     idle = [TaskState.QUEUED.value, TaskState.SENT.value]  # what is on its way is looked at when it is there
     query = sa.select(tasks.c.task_id, tasks.c.assignee).where(tasks.c.kind.in_(_HANDED), tasks.c.state.in_(idle))
     rows = connection.execute(for_update(connection, query.where(sa.or_(gone, skipped)).order_by(tasks.c.task_id)))
-    assignees = {task_id: assignee for task_id, assignee in rows}
+    assignees = {str(row.task_id): str(row.assignee) for row in rows}
     left = set(connection.execute(sa.select(people.c.email).where(~people.c.active)).scalars())
     seen: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in assignees}
     for row in select_in(connection, sa.select(events), events.c.task_id, list(assignees)):
@@ -234,7 +234,9 @@ def _touched(connection: sa.Connection, task_ids: Iterable[str]) -> set[tuple[st
 def _seen_since(connection: sa.Connection, since: datetime) -> dict[tuple[str, str], float]:
     """Units by (task, person) of what people answered or skipped since then."""
     query = sa.select(events.c.task_id, events.c.annotator, events.c.updated_by, tasks.c.exposure).distinct()
-    query = query.join(tasks, tasks.c.task_id == events.c.task_id).where(events.c.studio_updated_at >= since, _is_work())
+    query = query.join(tasks, tasks.c.task_id == events.c.task_id).where(
+        events.c.studio_updated_at >= since, _is_work()
+    )
     return {(row["task_id"], _author(row)): float(row["exposure"]) for row in connection.execute(query).mappings()}
 
 
@@ -254,6 +256,8 @@ def _write(connection: sa.Connection, handout: Handout) -> None:
         values = {"state": TaskState.SENT.value, "error": "", "updated_at": at}
         queued = tasks.c.state == TaskState.QUEUED.value
         connection.execute(sa.update(tasks).where(among(connection, tasks.c.task_id, part), queued).values(values))
-    if units := [{"id": task_id, "units": handout.exposure[task_id]} for task_id in asked if task_id in handout.exposure]:
+    if units := [
+        {"id": task_id, "units": handout.exposure[task_id]} for task_id in asked if task_id in handout.exposure
+    ]:
         mine = sa.update(tasks).where(tasks.c.task_id == sa.bindparam("id"))
         connection.execute(mine.values(exposure=sa.bindparam("units")), units)

@@ -35,7 +35,7 @@ class SqlProjects:
             return [load(StudioProject, row) for row in connection.execute(query).mappings()]
 
     def add(self, project: StudioProject) -> None:
-        """A project already there is a no-op; another one for the same policy version, kind and assignee is a Conflict."""
+        """A project already there is a no-op; another for the same policy version, kind and assignee is a Conflict."""
         with self._database.write() as connection:
             if insert_missing(connection, projects, [dump(project)], projects.c.project_id):
                 return

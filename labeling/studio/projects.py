@@ -1,7 +1,7 @@
 """One Label Studio project per policy version, kind and desk: made once, found again, and checked before each use.
 
-A desk is one person's project of blind work. It goes by that person's number, so that neither title nor description names
-anybody; but every member of a free Label Studio can open every project, and sees who answered there.
+A desk is one person's project of blind work. It goes by that person's number, so that neither title nor description
+names anybody; but every member of a free Label Studio can open every project, and sees who answered there.
 
 Any member of a free Label Studio may edit or delete a project, so nothing recorded about it is taken on trust.
 """

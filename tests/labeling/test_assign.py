@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -144,7 +145,11 @@ def test_the_rules_hold(
     for desk in desks:
         mine = [p for p in plan.placements if p.email == desk.person.email]
         assert bool(mine) <= (desk.person.active and not desk.person.paused)
-        met, rows, used = set(desk.met), {policy: list(row) for policy, row in desk.rows.items()}, desk.spent + desk.waiting
+        met, rows, used = (
+            set(desk.met),
+            {policy: list(row) for policy, row in desk.rows.items()},
+            desk.spent + desk.waiting,
+        )
         cap = rules.daily_exposure if desk.person.daily_exposure is None else desk.person.daily_exposure
         limit = rules.severe_in_row if desk.person.severe_in_row is None else desk.person.severe_in_row
         assert [p.position for p in mine] == list(range(desk.last_position + 1, desk.last_position + 1 + len(mine)))
@@ -174,7 +179,7 @@ def test_the_order_in_which_anything_comes_does_not_matter(
 ) -> None:
     first = plan_assignment(questions, desks, rules, 3, anchors)
     for each in (questions, desks, anchors):
-        order.shuffle(each)  # type: ignore[arg-type]
+        order.shuffle(each)
     assert plan_assignment(questions, desks, rules, 3, anchors) == first
 
 
@@ -205,7 +210,7 @@ def test_who_has_more_before_them_gets_less() -> None:
         ([Desk(person(), rows={"hate": (5.0, 5.0, 5.0)})], {"units": 5.0}, ROW),
     ],
 )
-def test_what_finds_nobody_says_why(desks: list[Desk], changes: dict[str, object], reason: str) -> None:
+def test_what_finds_nobody_says_why(desks: list[Desk], changes: dict[str, Any], reason: str) -> None:
     plan = plan_assignment([question(wanted=1, **changes)], desks, AssignRules())
     assert plan.placements == ()
     ((told, count),) = plan.unplaced.items()

@@ -149,10 +149,12 @@ def test_rows_that_name_nothing_are_found_when_tables_change(tmp_path: Path, fai
     upgrade(database)
     with contextlib.ExitStack() as stack:
         if fails:
-            stack.enter_context(pytest.raises(StoreError, match="rows name others that are not there"))
+            stack.enter_context(pytest.raises(StoreError, match="rows name others that are gone"))
         with database.alter() as connection:
             if fails:
-                connection.exec_driver_sql("INSERT INTO golden_versions VALUES ('1', 'gone', 'm', 'p', '{}', '2026-01-01')")
+                connection.exec_driver_sql(
+                    "INSERT INTO golden_versions VALUES ('1', 'gone', 'm', 'p', '{}', '2026-01-01')"
+                )
     with database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
         assert connection.exec_driver_sql("SELECT count(*) FROM golden_versions").scalar_one() == 0
