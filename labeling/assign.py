@@ -27,6 +27,7 @@ from labeling.records import Person
 
 UNKNOWN_LANGUAGES = ("", "und")
 SLACK = 1e-9  # sums of units are not exact
+LENGTH_SLACK, LENGTH_SLACK_CHARS = 0.25, 20  # how far an injection's length may lie from other work's
 NOBODY = "nobody on the roster may be given work: add people, or resume those who are paused"
 ROW = "too many severe items in a row on every desk that is left: they wait for milder ones between, or for tomorrow"
 
@@ -237,15 +238,18 @@ class _Planning:
         )
 
     def _inject(self, pile: _Pile, question: Question, *, before: bool = False) -> None:
-        """One anchor as long as a question of this policy drawn at random, so that length tells nothing. ``before`` the
-        question, which must still fit then."""
+        """One anchor about as long as a question of this policy drawn at random, so that length tells nothing; none
+        where there is no such anchor. ``before`` the question, which must still fit then."""
         room = pile.cap * (1 - self.rules.reserve) - question.units if before else pile.cap
+        if question.policy_id in pile.desk.resting:
+            return
         lengths = self.lengths[question.policy_id]
         like = lengths[int(toss(self.seed, "like", question.task_id, pile.email) * len(lengths))]
         left = [
             anchor
             for anchor in self.golden[question.policy_id, question.policy_version]
-            if anchor.item_id not in pile.items
+            if abs(anchor.chars - like) <= max(LENGTH_SLACK_CHARS, LENGTH_SLACK * like)
+            and anchor.item_id not in pile.items
             and not anchor.names & question.names
             and not self._has_met(pile, anchor.policy_id, anchor.names)
             and able(pile.desk.person, anchor.policy_id, anchor.language)

@@ -33,6 +33,7 @@ class Desk:
     ``rows``: by policy, the exposure of each task on that desk in order, those that are open or were seen today.
     ``met``: (policy, item) and (policy, near-duplicate group) of what they were ever asked or answered, of those that
     matter now. ``items``: the items among them, and those they were asked as injections, whatever the policy.
+    ``resting``: policies under which they get no injections now.
     """
 
     person: Person
@@ -43,6 +44,7 @@ class Desk:
     rows: dict[str, tuple[float, ...]] = field(default_factory=dict)
     met: frozenset[tuple[str, str]] = frozenset()
     items: frozenset[str] = frozenset()
+    resting: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

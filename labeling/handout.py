@@ -7,7 +7,7 @@ the ledger sees the floor and writes the hand-out, so whoever is killed, and whe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from labeling.assign import Anchor, AssignRules, Placement, Question, plan_assignment
 from labeling.errors import UnknownItem
-from labeling.floor import GOLD_GROUP, Floor, Handout, OpenQuestion
+from labeling.floor import GOLD_GROUP, Desk, Floor, Handout, OpenQuestion
 from labeling.policies import Policies
 from labeling.records import GoldenItem, Outcome, Task, TaskKind, TaskState
 from labeling.round_costs import Costs
@@ -65,15 +65,22 @@ def hand_out(
     now: datetime,
     zone: str = "UTC",
     seed: int = 0,
+    resting: Collection[tuple[str, str]] = (),
 ) -> HandoutReport:
-    """Give every open question the people it lacks, as far as the rules of ``labeling.assign`` allow."""
+    """Give every open question the people it lacks, as far as the rules of ``labeling.assign`` allow. ``resting``:
+    (person, policy) pairs that get no injections now."""
 
     def plan(floor: Floor) -> Handout:
-        return _Plan(floor, lake, policies, costs).made(rules, seed, now)
+        desks = tuple(replace(desk, resting=_rests(desk, resting)) for desk in floor.desks)
+        return _Plan(replace(floor, desks=desks), lake, policies, costs).made(rules, seed, now)
 
     done = stores.desks.assign(plan, day_start(now, zone), anchors=rules.injection_rate > 0)
     injections = sum(task.kind is TaskKind.INJECTION for task in done.tasks)
     return HandoutReport(len(done.tasks) - injections, injections, done.released, dict(done.unplaced))
+
+
+def _rests(desk: Desk, resting: Collection[tuple[str, str]]) -> frozenset[str]:
+    return frozenset(policy_id for email, policy_id in resting if email == desk.person.email)
 
 
 class _Plan:

@@ -6,27 +6,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import structlog
 
 from api.composition import Goldfold
+from api.jobs.desks import more_people
 from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
-from configs.settings import Settings
-from labeling.assign import AssignRules
-from labeling.consensus import Widening
 from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
-from labeling.handout import hand_out as hand_out_
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
-from labeling.round_costs import Costs
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
@@ -38,7 +33,6 @@ from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import PushReport, push_tasks
 from labeling.studio.webhooks import ensure_webhook
 from labeling.training import train as train_
-from labeling.widening import RoundBudget
 from scoring.metering import bill
 from selection.errors import SelectionError
 
@@ -127,18 +121,6 @@ def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
     """Record the plan."""
     round_ = open_round_(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request))
     return {"round_id": round_.round_id}
-
-
-def hand_out(goldfold: Goldfold) -> Json:
-    """Give the open questions to the people of the roster; nothing where there is none. ``problems`` say what found
-    nobody."""
-    ledger, given = goldfold.ledger, goldfold.settings
-    if not has_roster(ledger.people):
-        return {"copies": 0, "injections": 0, "released": 0, "problems": []}
-    rules = assign_rules(given)
-    report = hand_out_(ledger, goldfold.lake, goldfold.policies, rules, Costs(), datetime.now(UTC), given.exposure_zone)
-    told = {key: value for key, value in asdict(report).items() if key != "unplaced"}
-    return {**told, "problems": [f"{n} copies found nobody: {reason}" for reason, n in report.unplaced.items()]}
 
 
 def groups(goldfold: Goldfold, round_id: str) -> list[Json]:
@@ -260,11 +242,8 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
 
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
-    ledger, given = goldfold.ledger, goldfold.settings
-    more = None
-    if given.adaptive_overlap == "always" or (given.adaptive_overlap == "roster" and has_roster(ledger.people)):
-        more = RoundBudget(ledger, goldfold.lake, Widening(given.max_overlap, given.model_sure), given.extra_share)
-    report = settle_all(ledger, goldfold.lake, goldfold.groups, given.leads, more)
+    ledger, more = goldfold.ledger, more_people(goldfold)
+    report = settle_all(ledger, goldfold.lake, goldfold.groups, goldfold.settings.leads, more)
     told = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
@@ -341,17 +320,6 @@ def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
         where = goldfold.settings.policies_dir
         raise NotFound(f"policy {policy_id!r}, which has tasks, is not in {where} any more: restore its file")
     return goldfold.policies[policy_id]
-
-
-def assign_rules(given: Settings) -> AssignRules:
-    """The settings' bounds on what people are given."""
-    return AssignRules(
-        daily_exposure=given.daily_exposure,
-        severe_in_row=given.severe_in_row,
-        severe_units=given.severe_units,
-        mild_units=given.mild_units,
-        injection_rate=given.injection_rate,
-    )
 
 
 def _key(task: Task) -> Key:

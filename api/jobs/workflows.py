@@ -15,7 +15,7 @@ import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
-from api.jobs import steps
+from api.jobs import desks, steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
@@ -103,7 +103,12 @@ def step_select(round_id: str) -> Json:
 
 @DBOS.step()
 def step_hand_out() -> Json:
-    return _run(steps.hand_out)
+    return _run(desks.hand_out)
+
+
+@DBOS.step()
+def step_injections() -> Json:
+    return _run(desks.injections)
 
 
 @DBOS.step()
@@ -266,6 +271,7 @@ def sync(request: Json) -> Json:
     settled = step_settle()
     if settled["waiting"]:
         step_widen()
+    step_injections()
     handed = step_hand_out()
     groups = step_unpushed()
     sent = _send([group for group in groups if not group["problem"]])

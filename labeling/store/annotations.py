@@ -76,17 +76,19 @@ class SqlAnnotations:
     def _seen(self, task_ids: Sequence[str]) -> tuple[dict[str, list[AnnotationEvent]], dict[str, str]]:
         """The events of each task asked for, its copies' among them; and whose each task is."""
         found: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in task_ids}
-        place, assignees = {task_id: task_id for task_id in found}, dict[str, str]()
+        places, assignees = {task_id: {task_id} for task_id in found}, dict[str, str]()
         columns = sa.select(tasks.c.task_id, tasks.c.parent_task_id, tasks.c.assignee)
         with self._database.read() as connection:
             for row in select_in(connection, columns, tasks.c.task_id, list(found)):
                 assignees[row["task_id"]] = row["assignee"]
             about = columns.where(_copies(), tasks.c.state.not_in([state.value for state in _OUT]))
             for row in select_in(connection, about, tasks.c.parent_task_id, list(found)):
-                place[row["task_id"]] = row["parent_task_id"]
+                places.setdefault(row["task_id"], set()).add(row["parent_task_id"])
                 assignees[row["task_id"]] = row["assignee"]
-            for row in select_in(connection, sa.select(events), events.c.task_id, list(place)):
-                found[place[row["task_id"]]].append(load(AnnotationEvent, row))
+            for row in select_in(connection, sa.select(events), events.c.task_id, list(places)):
+                event = load(AnnotationEvent, row)
+                for place in places[event.task_id]:
+                    found[place].append(event)
         return found, assignees
 
     def count(self) -> int:
