@@ -79,6 +79,9 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
         for row in found
     ]
     table("Roster", columns, shown)
+    for row in found:
+        if row["paused_reason"]:
+            out.print(f"{row['email']} is paused: {row['paused_reason']}")
 
 
 @app.command("change")
@@ -158,8 +161,7 @@ def _fields(
 def _state(row: dict[str, Any]) -> str:
     if not row["active"]:
         return "left"
-    reason = f" ({row['paused_reason']})" if row["paused_reason"] else ""
-    return f"paused{reason}" if row["paused"] else "active"
+    return "paused" if row["paused"] else "active"
 
 
 def _tell(person: Person, said: str, as_json: bool) -> None:

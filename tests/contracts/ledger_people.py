@@ -122,7 +122,10 @@ class PeopleContract(LedgerFixtures):
             start = found.desks[0].last_position
             return handed(*(copy(n, start + 1 + n) for n in range(3) if not found.desks[0].last_position))
 
-        together(lambda _: ledger.desks.assign(plan, T0) and None)
+        def hand_out(_: int) -> None:
+            ledger.desks.assign(plan, T0)
+
+        together(hand_out)
         assert len(ledger.tasks.where(kind=TaskKind.COPY)) == 3
 
     def test_what_nobody_will_answer_is_taken_back(self, ledger: Ledger) -> None:
