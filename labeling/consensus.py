@@ -93,7 +93,7 @@ def decide(
         doubt = _doubt(deciders, probability if not task.extra else None, widening.sure)
         if doubt:
             return Doubtful(doubt)
-    reason = _difference(majority or deciders)
+    reason = difference(majority or deciders)
     if reason:
         return Disputed(reason, tally, people, answers)
     how = How.UNANIMOUS if len(tally) == 1 else How.CONSENSUS
@@ -109,7 +109,7 @@ def _majority(answers: Sequence[Answer]) -> list[Answer]:
 def _doubt(answers: Sequence[Answer], probability: float | None, sure: float) -> str:
     """Why one more person should be asked, "" when nobody need be."""
     if len({(a.outcome, a.rule) for a in answers}) > 1:
-        return _difference(answers)
+        return difference(answers)
     outcome = answers[0].outcome
     if probability is None:
         return ""
@@ -151,7 +151,8 @@ def plain(answer: Answer) -> Answer:
     return replace(answer, rule=None, severity=None)
 
 
-def _difference(answers: Sequence[Answer]) -> str:
+def difference(answers: Sequence[Answer]) -> str:
+    """In what answers disagree, of which none may have a rule or a severity without violating; "" where they agree."""
     outcomes = sorted({str(a.outcome) for a in answers})
     if len(outcomes) > 1:
         return f"outcomes differ: {', '.join(outcomes)}"

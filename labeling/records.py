@@ -69,13 +69,15 @@ class RoundState(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """``blind``: a question that people answer apart; ``adjudication``: a lead decides between their answers.
+    """``blind``: a question that people answer apart; ``adjudication``: a lead decides between their answers;
+    ``assisted``: it was answered beside a suggestion, so its answers never certify gold.
 
     ``copy``: a blind question as one person of the roster gets it; ``injection``: an item whose answer is known, which
     one person gets as if it were a copy.
     """
 
     BLIND = "blind"
+    ASSISTED = "assisted"
     ADJUDICATION = "adjudication"
     COPY = "copy"
     INJECTION = "injection"
@@ -83,7 +85,7 @@ class TaskKind(StrEnum):
     @property
     def form(self) -> TaskKind:
         """The kind of the project, and so of the form, that a task of this kind lies in."""
-        return TaskKind.ADJUDICATION if self is TaskKind.ADJUDICATION else TaskKind.BLIND
+        return TaskKind.BLIND if self in (TaskKind.COPY, TaskKind.INJECTION) else self
 
 
 class TaskState(StrEnum):

@@ -30,6 +30,7 @@ class Commands(LazyGroup):
     entries = {  # noqa: RUF012 - constant
         "serve": Entry("api.cli.system:serve_command", "Run the service: REST, jobs, and the sweep of Label Studio."),
         "ingest": Entry("api.cli.content:ingest_command", "Take content in."),
+        "import": Entry("api.cli.importing:import_command", "Take items and answers over from another tool."),
         "score": Entry("api.cli.content:score_command", "Score every item that has no score under the current model."),
         "cascade": Entry("api.cli.cascade:app", "The cascade before the scorer: fit it, and see what it loses."),
         "show": Entry("api.cli.content:show_command", "Show an item and its scores."),

@@ -76,7 +76,7 @@ def injectable(connection: sa.Connection) -> list[GoldenItem]:
 
 
 def _release(connection: sa.Connection) -> int:
-    """Take back what its person will not answer: they have left, or they skipped it."""
+    """Take back what its person will not answer: they have left, they skipped it, or its question was withdrawn."""
     skipped = sa.exists().where(events.c.task_id == tasks.c.task_id, events.c.kind == EventKind.SKIPPED.value)
     gone = tasks.c.assignee.in_(sa.select(people.c.email).where(~people.c.active))
     idle = [TaskState.QUEUED.value, TaskState.SENT.value]  # what is on its way is looked at when it is there
@@ -91,7 +91,17 @@ def _release(connection: sa.Connection) -> int:
     leavers = {t for t, who in assignees.items() if who in left and not live(seen[t], assignees)}
     move(connection, sorted(leavers), TaskState.WITHDRAWN, {"error": "its person has left"})
     move(connection, sorted(skippers - leavers), TaskState.WITHDRAWN, {"error": "its person skipped it"})
-    return len(leavers | skippers)
+    orphans = _orphans(connection, idle)
+    move(connection, orphans, TaskState.WITHDRAWN, {"error": "its question was withdrawn"})
+    return len(leavers | skippers) + len(orphans)
+
+
+def _orphans(connection: sa.Connection, states: Sequence[str]) -> list[str]:
+    root = tasks.alias("root")
+    query = sa.select(tasks.c.task_id).join(root, root.c.task_id == tasks.c.parent_task_id)
+    query = query.where(tasks.c.kind == TaskKind.COPY.value, tasks.c.state.in_(states))
+    query = query.where(root.c.state == TaskState.WITHDRAWN.value).order_by(tasks.c.task_id)
+    return list(connection.execute(query).scalars())
 
 
 def _is_skipped(seen: Sequence[AnnotationEvent], who: str) -> bool:
@@ -111,17 +121,21 @@ def _floor(connection: sa.Connection, since: datetime, *, anchors: bool) -> Floo
 
 
 def _questions(connection: sa.Connection) -> list[OpenQuestion]:
-    """The blind tasks of rounds under way that lack copies, locked; those that went to a shared project do not."""
+    """The blind tasks of rounds under way that lack copies, locked. Not those that were sent without copies: to a
+    shared project, or by another tool whose answers were taken over."""
     copies = sa.select(tasks.c.parent_task_id, sa.func.count().label("have"))
     copies = copies.where(tasks.c.kind == TaskKind.COPY.value, tasks.c.state.not_in(_OUT))
     about = copies.group_by(tasks.c.parent_task_id).subquery()
     have = sa.func.coalesce(about.c.have, 0)
+    child = tasks.alias("child")
+    copied = sa.exists().where(child.c.parent_task_id == tasks.c.task_id, child.c.kind == TaskKind.COPY.value)
     query = (
         sa.select(tasks, have.label("have"))
         .join(rounds, rounds.c.round_id == tasks.c.round_id)
         .outerjoin(about, about.c.parent_task_id == tasks.c.task_id)
         .where(tasks.c.kind == TaskKind.BLIND.value, tasks.c.project_id.is_(None), rounds.c.state.in_(_UNDER_WAY))
-        .where(tasks.c.state.in_([TaskState.QUEUED.value, TaskState.SENT.value]), tasks.c.overlap > have)
+        .where(sa.or_(tasks.c.state == TaskState.QUEUED.value, sa.and_(tasks.c.state == TaskState.SENT.value, copied)))
+        .where(tasks.c.overlap > have)
         .order_by(tasks.c.task_id)
     )
     if connection.dialect.name == "postgresql":

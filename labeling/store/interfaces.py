@@ -156,7 +156,7 @@ class Rounds(Protocol):
     def set_state(self, round_id: str, state: RoundState, note: str = "") -> None: ...
     def picks(self, round_id: str | None = None) -> list[PickRow]: ...
     def judged(self) -> set[tuple[str, str]]:
-        """(item_id, policy_id) pairs that any round has picked already (withdrawn tasks excepted)."""
+        """(item_id, policy_id) pairs that have a blind task which is not withdrawn: no round picks them again."""
 
 
 class Tasks(Protocol):

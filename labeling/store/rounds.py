@@ -95,14 +95,11 @@ class SqlRounds:
             return [load(PickRow, row) for row in connection.execute(query).mappings()]
 
     def judged(self) -> set[tuple[str, str]]:
-        withdrawn = sa.exists().where(
-            tasks.c.round_id == picks.c.round_id,
-            tasks.c.item_id == picks.c.item_id,
-            tasks.c.policy_id == picks.c.policy_id,
-            tasks.c.kind == TaskKind.BLIND.value,
-            tasks.c.state == TaskState.WITHDRAWN.value,
+        query = (
+            sa.select(tasks.c.item_id, tasks.c.policy_id)
+            .distinct()
+            .where(tasks.c.kind == TaskKind.BLIND.value, tasks.c.state != TaskState.WITHDRAWN.value)
         )
-        query = sa.select(picks.c.item_id, picks.c.policy_id).where(~withdrawn).distinct()
         with self._database.read() as connection:
             return {(item_id, policy_id) for item_id, policy_id in connection.execute(query)}
 

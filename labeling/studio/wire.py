@@ -27,7 +27,8 @@ class StudioAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class StudioTask:
-    """One task as stored there. ``annotations`` and ``drafts`` are filled only where the caller asked for them."""
+    """One task as stored there. ``annotations``, ``drafts`` and ``predictions`` (how many) are filled only where the
+    caller asked for them."""
 
     studio_task_id: int
     project_id: int
@@ -36,6 +37,7 @@ class StudioTask:
     updated_at: datetime | None
     annotations: tuple[StudioAnnotation, ...] = ()
     drafts: int = 0
+    predictions: int = 0
 
     @property
     def task_id(self) -> str:
@@ -81,6 +83,7 @@ def read_task(raw: object) -> StudioTask:
         updated_at=_time(row["updated_at"]) if row.get("updated_at") else None,
         annotations=tuple(_annotation(mapping(item)) for item in sequence(row.get("annotations"))),
         drafts=len(sequence(row.get("drafts"))),
+        predictions=len(sequence(row.get("predictions"))),
     )
 
 

@@ -146,6 +146,16 @@ class PeopleContract(LedgerFixtures):
         assert {q.task.task_id: q.have for q in floor(ledger).questions}["task-000000"] == 1
         assert [desk.person.email for desk in floor(ledger).desks] == [BOB]
 
+    def test_a_withdrawn_question_takes_its_copies_back_and_one_sent_elsewhere_gets_none(self, ledger: Ledger) -> None:
+        at_work(ledger, ANN)
+        ledger.desks.assign(lambda _: handed(copy(0, 1)), T0)
+        ledger.tasks.set_state(["task-000000"], TaskState.WITHDRAWN)
+        imported = task(9, item_id="item-000001", state=TaskState.SENT)  # answered in another tool
+        ledger.tasks.add([imported])
+        assert ledger.desks.assign(lambda _: Handout(), T0).released == 1
+        assert ledger.tasks.get("copy-1").state is TaskState.WITHDRAWN
+        assert [q.task.task_id for q in floor(ledger).questions] == ["task-000001", "task-000002"]
+
     def test_a_question_is_answered_by_its_copies(self, ledger: Ledger) -> None:
         at_work(ledger, ANN, BOB)
         ledger.desks.assign(lambda _: handed(copy(0, 1), copy(0, 2, BOB), copy(1, 3)), T0)
