@@ -193,7 +193,8 @@ class _Desks:
 
     def _open(self, today: set[str]) -> None:
         """What lies unanswered on each desk, and the order of that and of what was seen today."""
-        handed = sa.select(tasks).where(tasks.c.kind.in_(_HANDED))
+        names = ("task_id", "assignee", "policy_id", "position", "exposure")
+        handed = sa.select(*(tasks.c[name] for name in names)).where(tasks.c.kind.in_(_HANDED))
         rows = list(self._connection.execute(handed.where(tasks.c.state.in_(_OPEN))).mappings())
         known = {row["task_id"] for row in rows}
         rows += select_in(self._connection, handed, tasks.c.task_id, sorted(today - known))

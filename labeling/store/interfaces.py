@@ -170,9 +170,10 @@ class Tasks(Protocol):
         kind: TaskKind | None = None,
         project_id: int | None = None,
         assignee: str | None = None,
+        without: TaskKind | None = None,
         limit: int | None = None,
     ) -> list[Task]:
-        """Sorted by task_id."""
+        """Sorted by task_id; ``without`` those of a kind."""
 
     def add(self, tasks: Sequence[Task]) -> None:
         """Insert tasks whose id, and (parent_task_id, kind, assignee) when it has a parent, are not there yet."""
