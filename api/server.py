@@ -17,7 +17,20 @@ from starlette.middleware import Middleware
 from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
-from api.routes import golden, items, jobs, models, people, rounds, score, tasks, webhooks, yields
+from api.routes import (
+    golden,
+    injections,
+    items,
+    jobs,
+    models,
+    people,
+    roster,
+    rounds,
+    score,
+    tasks,
+    webhooks,
+    yields,
+)
 from api.routes.health import Check
 from api.service import Service
 
@@ -28,6 +41,8 @@ ROUTERS = (
     yields.router,
     tasks.router,
     people.router,
+    roster.router,
+    injections.router,
     golden.router,
     models.router,
     jobs.router,
