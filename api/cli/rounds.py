@@ -163,6 +163,8 @@ def sync_command(
         f"{result['events']} new events; {result['settled']} tasks settled ({result['golden']} golden), "
         f"{result['disputed']} disputed, {result['waiting']} waiting, {result['sent']} sent"
     )
+    if result["stopped"]:
+        err.print(f"{result['stopped']} items were stopped for legal reasons: goldfold stops")
     for problem in result["problems"]:
         err.print(f"Problem: {problem}")
     for reason, count in result["refused"].items():

@@ -24,6 +24,7 @@ from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
 from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
 from labeling.settle import settle_all
+from labeling.stops import clear_studio, purge
 from labeling.store.interfaces import ITEMS
 from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
@@ -224,6 +225,17 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     if problem:
         log.warning("pull_problem", project=project_id, problem=problem)
     return {"project_id": project_id, **asdict(report), "problem": problem}
+
+
+def stops(goldfold: Goldfold) -> Json:
+    """What a legal stop leaves to be done in the lake (``stopped`` items) and in Label Studio (``removed`` tasks)."""
+    ledger = goldfold.ledger
+    stopped = purge(ledger.stops, goldfold.lake)
+    waits = bool(ledger.stops.removals())
+    removed = clear_studio(goldfold.studio, ledger.stops, ledger.tasks) if waits else 0
+    if stopped or removed:
+        log.warning("legal_stop", items=stopped, removed_from_label_studio=removed)
+    return {"stopped": stopped, "removed": removed}
 
 
 def settle(goldfold: Goldfold) -> Json:

@@ -37,6 +37,7 @@ class ItemsOut(BaseModel):
     added: int
     already_there: int
     repeated: int
+    stopped: int = Field(description="Left out: the item, or its content, was stopped for legal reasons.")
 
 
 class ItemOut(BaseModel):
@@ -69,7 +70,13 @@ def add_items(goldfold: TheGoldfold, batch: Annotated[ItemsIn, Body(examples=[EX
         max_text_chars=goldfold.settings.max_text_chars,
         policies=goldfold.policies.keys(),
     )
-    return ItemsOut(read=report.read, added=report.added, already_there=report.already_there, repeated=report.repeated)
+    return ItemsOut(
+        read=report.read,
+        added=report.added,
+        already_there=report.already_there,
+        repeated=report.repeated,
+        stopped=report.stopped,
+    )
 
 
 @router.get("/{external_id}", dependencies=[Depends(require(Role.ENGINEER))])

@@ -21,11 +21,13 @@ from labeling.records import (
     GoldenItem,
     GoldenVersion,
     Item,
+    LegalStop,
     Model,
     ModelState,
     Partition,
     PickRow,
     RegisteredItem,
+    Removal,
     Round,
     RoundState,
     StudioProject,
@@ -132,6 +134,30 @@ class ItemRegistry(Protocol):
         """The highest lake version any registered item names (0: none)."""
 
     def count(self) -> int: ...
+
+    def stopped(self, external_ids: Sequence[str], content_hashes: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Those of each that belong to content stopped for legal reasons, which never becomes an item."""
+
+
+class Stops(Protocol):
+    """Items that somebody stopped for legal reasons. ``Annotations.append`` makes the stops; here they are followed."""
+
+    def all(self, *, lifted: bool = True) -> list[LegalStop]:
+        """Every stub, or those only that were not ``lifted``."""
+
+    def unpurged(self) -> list[str]:
+        """Stopped items whose content the lake may still hold, sorted."""
+
+    def mark_purged(self, item_ids: Sequence[str]) -> None: ...
+    def lift(self, external_id: str, actor: str, reason: str) -> list[LegalStop]:
+        """Undo the stop of an item and of its copies, with an audit event each; they may be brought in anew. Raises
+        InvalidInput without a reason, NotFound when it is not stopped, Conflict before its content is removed."""
+
+    def removals(self) -> list[Removal]:
+        """Tasks that must not stay in Label Studio, by project."""
+
+    def removed(self, removals: Sequence[Removal]) -> None:
+        """Those are gone there for good; one that was asked for anew meanwhile stays."""
 
 
 class Rounds(Protocol):
@@ -286,6 +312,7 @@ class Ledger(Protocol):
     """All of it, for the composition root; everyone else asks for the part they need."""
 
     items: ItemRegistry
+    stops: Stops
     rounds: Rounds
     tasks: Tasks
     annotations: Annotations

@@ -17,6 +17,7 @@ from labeling.store.interfaces import (
     Models,
     Projects,
     Rounds,
+    Stops,
     Tasks,
 )
 from labeling.store.items import SqlItems
@@ -25,6 +26,7 @@ from labeling.store.models import SqlModels
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
+from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
 
 
@@ -32,6 +34,7 @@ class SqlLedger:
     """``Ledger`` on one database. Safe for threads; close it once."""
 
     items: ItemRegistry
+    stops: Stops
     rounds: Rounds
     tasks: Tasks
     annotations: Annotations
@@ -45,6 +48,7 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.items = SqlItems(database)
+        self.stops = SqlStops(database)
         self.rounds = SqlRounds(database)
         self.tasks = SqlTasks(database)
         self.annotations = SqlAnnotations(database)

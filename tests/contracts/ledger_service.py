@@ -20,6 +20,7 @@ from tests.contracts.ledger import (
     together,
 )
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
+from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, version
 
 
@@ -135,6 +136,7 @@ class AccessContract(LedgerFixtures):
 
 class LedgerContract(
     ItemsContract,
+    StopsContract,
     RoundsContract,
     TasksContract,
     AnnotationsContract,
