@@ -34,7 +34,7 @@ TEST_PREFIX = "GOLDFOLD_TEST_"  # the test suite's own variables; not settings
 DEFAULT_FILE = Path("goldfold.yaml")
 PACKAGED_POLICIES = Path(__file__).parent / "policies"
 
-LaneName = Literal["random", "risk", "stratified", "uncertain"]
+LaneName = Literal["random", "risk", "stratified", "uncertain", "relabel"]
 PartitionName = Literal["train", "calibration", "dev", "sealed", "anchor"]
 Share = Annotated[float, Field(ge=0, le=1)]
 

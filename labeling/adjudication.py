@@ -48,7 +48,7 @@ def adjudication_task(blind: Task, disputed: Disputed, now: datetime) -> Task:
 
     Its id is a hash of the blind task's random one: as opaque, and the same if it is made twice.
     """
-    task_id = _derived("adjudication-task", blind.task_id)
+    task_id = derived("adjudication-task", blind.task_id)
     return replace(
         blind,
         task_id=task_id,
@@ -72,7 +72,7 @@ def prompt(task_id: str, answers: Sequence[Annotation]) -> str:
     glance; addresses of the authors are struck from the rationales, however they are written. A rationale is quoted
     line by line, or its writer could add an answer that nobody gave.
     """
-    shuffled = sorted(answers, key=lambda a: _derived("prompt-order", task_id, author(a)))
+    shuffled = sorted(answers, key=lambda a: derived("prompt-order", task_id, author(a)))
     names = sorted({name for a in answers for name in (a.annotator, a.updated_by) if name}, key=len, reverse=True)
     return "\n\n".join(f"Answer {_letter(i)}: {_told(a.answer, names)}" for i, a in enumerate(shuffled))
 
@@ -141,7 +141,7 @@ def _final(
     now: datetime,
 ) -> Adjudication:
     return Adjudication(
-        adjudication_id=_derived("adjudication", task.task_id),
+        adjudication_id=derived("adjudication", task.task_id),
         task_id=task.task_id,
         round_id=task.round_id,
         item_id=task.item_id,
@@ -180,5 +180,6 @@ def _person(name: str) -> str:
     return name.strip().casefold()
 
 
-def _derived(*parts: str) -> str:
+def derived(*parts: str) -> str:
+    """An id made of others: as opaque as they are, and the same every time."""
     return hashlib.sha256("\0".join(("goldfold", *parts)).encode()).hexdigest()[:32]

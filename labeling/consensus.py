@@ -65,7 +65,7 @@ def decide(task: Task, annotations: Sequence[Annotation]) -> Decision:
         return Waiting(have=len(deciders), need=max(task.overlap, 1))
     tally = votes(answers)
     people = tuple(author(a) for a in answers)
-    reason = _difference(deciders)
+    reason = difference(deciders)
     if reason:
         return Disputed(reason, tally, people, answers)
     how = How.UNANIMOUS if len(tally) == 1 else How.CONSENSUS
@@ -106,7 +106,8 @@ def plain(answer: Answer) -> Answer:
     return replace(answer, rule=None, severity=None)
 
 
-def _difference(answers: Sequence[Answer]) -> str:
+def difference(answers: Sequence[Answer]) -> str:
+    """In what answers disagree, of which none may have a rule or a severity without violating; "" where they agree."""
     outcomes = sorted({str(a.outcome) for a in answers})
     if len(outcomes) > 1:
         return f"outcomes differ: {', '.join(outcomes)}"

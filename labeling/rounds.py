@@ -1,7 +1,8 @@
 """A round: plan -> frame -> picks -> tasks -> Label Studio. Each function is one durable step, safe to run again.
 
 The frame is frozen by the lake version of the plan: items that arrive later wait for the next round, so a round that
-was killed picks the same items when it goes on. A pair (item, policy) that any round has picked is not picked again.
+was killed picks the same items when it goes on. A pair (item, policy) that any round has picked is not picked again,
+except by the lane ``relabel``, for a second look at its label.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
 from labeling.round_labels import known_labels, member_opinions
 from labeling.round_plan import TEXT, RoundRequest, check_frame, floats, plan_of, selection_plan
 from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
-from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds, Tasks
+from labeling.second_looks import Question, earlier, second_looks
+from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
+from selection.relabel import SecondLooks
 from selection.select import select
 from selection.strategies.registry import COMMITTEE, entry
-from selection.types import Pick, Pool, Selection
+from selection.types import RELABEL, Pick, Pool, Selection
 
 _SELECTED = (RoundState.SELECTED, RoundState.OPEN, RoundState.CLOSED)
 
@@ -44,6 +47,9 @@ class Stores(Protocol):
 
     @property
     def tasks(self) -> Tasks: ...
+
+    @property
+    def annotations(self) -> Annotations: ...
 
     @property
     def golden(self) -> Golden: ...
@@ -155,16 +161,20 @@ def close_round(stores: Stores, round_id: str) -> bool:
 
 
 def _check_versions(round_: Round, policies: Policies) -> None:
-    planned = round_.plan["policies"]
-    if not isinstance(planned, Mapping):
-        raise TypeError("a plan names its policies with their versions")
-    for policy_id, version in planned.items():
+    for policy_id, version in _versions(round_.plan).items():
         now = policies[policy_id].version if policy_id in policies else "gone"
         if now != version:
             raise Conflict(
                 f"round {round_.round_id!r} was planned under {policy_id} {version}, which is {now} now: "
                 "restore that policy file, or cancel the round and open a new one"
             )
+
+
+def _versions(plan: Mapping[str, object]) -> dict[str, str]:
+    planned = plan["policies"]
+    if not isinstance(planned, Mapping):
+        raise TypeError("a plan names its policies with their versions")
+    return {str(policy_id): str(version) for policy_id, version in planned.items()}
 
 
 def _advice(stores: Stores, plan: Mapping[str, object]) -> dict[str, object]:
@@ -208,7 +218,8 @@ def _select(
         pool = replace(pool, members=member_opinions(scorer, sheet, pool.policies))
     pool = _priced(lake, plan, pool)
     known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1], until)
-    selection = select(pool, selection_plan(plan, seed), known.labelled)
+    looks = _looks(stores, lake, scorer, plan, pool, until)
+    selection = select(pool, selection_plan(plan, seed), known.labelled, looks)
     notes = [*selection.notes, *(grouped.notes if grouped is not None else ())]
     if known.left_out:
         notes.append(
@@ -224,7 +235,7 @@ def _select(
         )
     if sheet.waiting:
         notes.append(f"{sheet.waiting} items wait for a score and take no part yet")
-    told = {"labelled": known.items, "estimate": _estimate(lake, plan, pool, selection.picks)}
+    told = {"labelled": known.items, "estimate": _estimate(stores, lake, plan, pool, selection.picks)}
     return replace(selection, notes=tuple(notes), frame={**selection.frame, **told})
 
 
@@ -244,13 +255,41 @@ def _weights(plan: Mapping[str, object], pool: Pool) -> list[float]:
     return [severities[policy] for policy in pool.policies]
 
 
-def _estimate(lake: Lake, plan: Mapping[str, object], pool: Pool, picks: Sequence[Pick]) -> dict[str, object]:
-    """What the picks cost those who answer them, all ``overlap`` people together."""
-    overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
+def _looks(
+    stores: Stores, lake: Lake, scorer: LakeScorer, plan: Mapping[str, object], pool: Pool, until: datetime | None
+) -> SecondLooks | None:
+    """The labels that the lane ``relabel`` may have looked at again; None where the plan has no such lane."""
+    if RELABEL not in floats(plan["lanes"]):
+        return None
+    costs = costs_of(floats(plan.get("costs", {})))
+    question = Question(
+        versions=_versions(plan),
+        thresholds=floats(plan["thresholds"]),
+        items=frozenset(pool.ids),
+        until=until,
+        minutes=None if pool.minutes is None else lambda ids: minutes_of(lake, ids, costs, 1),
+    )
+    return second_looks(stores, lake, scorer, question)
+
+
+def _people(stores: Stores, plan: Mapping[str, object], picks: Sequence[Pick]) -> list[int]:
+    """How many people see each pick; for a second look, as many as make sure that a new one is among them."""
+    again = {(pick.item_id, pick.policy) for pick in picks if pick.lane == RELABEL}
+    before = earlier(stores, again) if again else {}
+    overlap = int(str(plan["overlap"]))
+    return [before[p.item_id, p.policy].enough if p.lane == RELABEL else overlap for p in picks]
+
+
+def _estimate(
+    stores: Stores, lake: Lake, plan: Mapping[str, object], pool: Pool, picks: Sequence[Pick]
+) -> dict[str, object]:
+    """What the picks cost those who answer them, all people of each together."""
     places = {item_id: row for row, item_id in enumerate(pool.ids)}
     rows = [places[pick.item_id] for pick in picks]
-    minutes = minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), overlap)
-    return estimate([pick.lane for pick in picks], minutes, exposure_of(pool.probabilities[rows], weights, overlap))
+    people = np.array(_people(stores, plan, picks), np.float32)
+    minutes = people * minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), 1)
+    exposure = people * exposure_of(pool.probabilities[rows], _weights(plan, pool), 1)
+    return estimate([pick.lane for pick in picks], minutes, exposure)
 
 
 def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:
@@ -305,7 +344,7 @@ def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: in
             policy_version=policies[pick.policy_id].version,
             text=content[pick.item_id][0],
             content_hash=content[pick.item_id][1],
-            overlap=overlap,
+            overlap=1 if pick.lane == RELABEL else overlap,
             state=TaskState.QUEUED,
             project_id=None,
             studio_task_id=None,

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from labeling.adjudication import Refusal, adjudication_task, agreement, settle
-from labeling.consensus import Agreed, Disputed, decide
+from labeling.consensus import Agreed, Decision, Disputed, decide
 from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
 from labeling.records import Adjudication, Annotation, GoldState, PickRow, Task, TaskKind, TaskState
+from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, judges, once_more
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
+from selection.types import RELABEL
 
 CHUNK = 500
 Groupings = Callable[[], Groups]  # the golden set's near-duplicate groups, read when the first item is folded
@@ -102,10 +104,11 @@ class _Settling:
     def blind(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what the annotators agree on; ask a lead where they do not."""
         questions: list[Task] = []
+        before = self._before(tasks)
         for task in tasks:
-            decision = decide(task, answers.get(task.task_id, []))
+            decision = self._decision(task, answers.get(task.task_id, []), before.get(task.task_id))
             if isinstance(decision, Agreed):
-                self._fold(task, agreement(task, decision, _now()))
+                self._fold(task, agreement(task, decision, _now()), before.get(task.task_id))
             elif isinstance(decision, Disputed):
                 questions.append(adjudication_task(task, decision, _now()))
             else:
@@ -119,26 +122,62 @@ class _Settling:
         """Fold what a lead decided, if that lead may."""
         parents = self._stores.tasks.find([_parent(task) for task in tasks])
         votes = self._stores.annotations.current([p for t in tasks if answers.get(t.task_id) for p in [_parent(t)]])
+        before = self._before([parents[task_id] for task_id in votes])
         for task in tasks:
             blind = parents[_parent(task)]
             if blind.state in (TaskState.SETTLED, TaskState.WITHDRAWN):
                 self._stores.tasks.set_state([task.task_id], blind.state)  # nothing is left to decide
             elif answers.get(task.task_id):
-                self._decide(blind, answers[task.task_id], votes[blind.task_id])
+                self._decide(blind, answers[task.task_id], votes[blind.task_id], before.get(blind.task_id))
             else:
                 self.report.waiting += 1
 
-    def _decide(self, blind: Task, answers: Sequence[Annotation], votes: Sequence[Annotation]) -> None:
+    def _before(self, tasks: Sequence[Task]) -> dict[str, Earlier]:
+        """By task id, what was known before: of those tasks that are second looks."""
+        again = {task.task_id: (task.item_id, task.policy_id) for task in tasks if self._lane(task) == RELABEL}
+        found = earlier(self._stores, set(again.values())) if again else {}
+        return {task_id: found[pair] for task_id, pair in again.items() if pair in found}
+
+    def _lane(self, task: Task) -> str:
+        pick = self._round_picks(task.round_id).get((task.item_id, task.policy_id))
+        return pick.lane if pick else ""
+
+    def _decision(self, task: Task, answers: Sequence[Annotation], before: Earlier | None) -> Decision:
+        if before is None:
+            return decide(task, answers)
+        known = judges(self._stores, before)
+        counted, refused = fresh(answers, known)
+        if refused and not counted:
+            self.report.refusals += refused
+            self._ask_once_more(task, 1 + len(known))
+        return decide_again(counted, before)
+
+    def _ask_once_more(self, task: Task, people: int) -> None:
+        """Label Studio has closed a task that one person was asked; one for enough people stays open there."""
+        if task.overlap < people:
+            self._stores.tasks.add([once_more(task, people, _now())])
+            self._stores.tasks.set_state([task.task_id], TaskState.WITHDRAWN, WITHDRAWN)
+
+    def _decide(
+        self, blind: Task, answers: Sequence[Annotation], votes: Sequence[Annotation], before: Earlier | None
+    ) -> None:
+        """A lead may decide a second time, but whoever answered either copy may not."""
         events = self._stores.annotations.events(blind.task_id)
+        if before is not None:
+            votes = [*before.answers, *fresh(votes, judges(self._stores, before))[0]]
+            for final in before.finals:
+                events = [*events, *self._stores.annotations.events(final.task_id)]
         settlement = settle(blind, answers, votes, events, _now(), self._leads)
         self.report.refusals.extend(settlement.refusals)
         if settlement.adjudication is None:
             self.report.waiting += 1
         else:
-            self._fold(blind, settlement.adjudication)
+            self._fold(blind, settlement.adjudication, before)
 
-    def _fold(self, task: Task, adjudication: Adjudication) -> None:
-        pick = self._round_picks(task.round_id).get((task.item_id, task.policy_id))
+    def _fold(self, task: Task, adjudication: Adjudication, before: Earlier | None) -> None:
+        """A second look changes an item's label, not the lane and the probability by which the item came."""
+        came = task.round_id if before is None else before.finals[0].round_id
+        pick = self._round_picks(came).get((task.item_id, task.policy_id))
         self._groups = self._groups or self._read_groups()
         try:
             written = fold(self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now())

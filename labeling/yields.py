@@ -11,12 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from labeling.consensus import vote_key
 from labeling.errors import NothingToDo
 from labeling.quality.forecast import Forecast, Point, Z, forecast
 from labeling.quality.intervals import Figure, proportion
 from labeling.quality.lift import Lift, label_lift
-from labeling.records import GoldState, Outcome, Partition, Round, RoundState
+from labeling.records import Adjudication, GoldenItem, GoldState, Outcome, Partition, Round, RoundState
 from labeling.store.interfaces import Golden, Models, Rounds
+from selection.types import RELABEL
 
 TOLD = (Partition.TRAIN, Partition.CALIBRATION, Partition.DEV)  # whose answers a figure may count
 ALL = ""  # the policy of a row that counts every policy
@@ -44,9 +46,10 @@ class Stores(Answers, Protocol):
 class LaneYield:
     """One lane under one policy (``ALL``: all of them), over one round or several. ``picks`` were made; of these
     ``settled`` have a final answer that may be counted and ``withheld`` one that may not. ``violating`` and ``changed``
-    (the answer is not what the model would have decided at its threshold) are shares of those with a yes or a no,
-    ``gold`` of all settled. ``lift`` is None for the random arm itself. All of them speak for the picks, not for
-    traffic."""
+    (the answer is not what the model would have decided) are shares of those with a yes or a no, ``gold`` of all
+    settled. ``lift`` is None for the random arm itself and for second looks. ``flipped``: of the settled second looks,
+    the share that changed the label (outcome or rule; the others confirmed it); None for other lanes. All of them speak
+    for the picks, not for traffic."""
 
     lane: str
     policy: str
@@ -57,6 +60,7 @@ class LaneYield:
     changed: Figure
     gold: Figure
     lift: Lift | None
+    flipped: Figure | None = None
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -101,7 +105,9 @@ def closed_rounds(rounds: Rounds) -> list[Round]:
 def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Partition]) -> Tally:
     """Counts by lane and policy, and by lane over all policies; answers outside ``partitions`` are ``withheld``."""
     golden = {(row.item_id, row.policy_id): row for row in stores.golden.items()}
-    final = {(a.round_id, a.item_id, a.policy_id): a for a in stores.golden.adjudications()}
+    finals = stores.golden.adjudications()
+    final = {(a.round_id, a.item_id, a.policy_id): a for a in finals}
+    before = _before(finals)
     counts: Tally = {}
     for round_ in rounds:
         thresholds = round_.plan["thresholds"]
@@ -114,18 +120,33 @@ def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Parti
             if answer is not None and (row is None or row.partition not in partitions):
                 told["withheld"] = 1
             elif answer is not None and row is not None:
-                mine = row.adjudication_id == answer.adjudication_id and row.state is GoldState.ACTIVE
                 flagged = pick.probability >= float(thresholds[pick.policy_id])
-                told.update(_of_answer(answer.answer.outcome, flagged=flagged, gold=mine))
+                told.update(_of_answer(answer, row, flagged=flagged))
+                if pick.lane == RELABEL:
+                    told = _second_look(told, answer, before.get(answer.adjudication_id))
             for policy in (pick.policy_id, ALL):
                 counts.setdefault((pick.lane, policy), Counter()).update(told)
     return counts
 
 
-def _of_answer(outcome: Outcome, *, flagged: bool, gold: bool) -> dict[str, int]:
+def _before(finals: Sequence[Adjudication]) -> dict[str, Adjudication]:
+    """By adjudication id, the answer that stood before, of ``finals`` oldest first."""
+    found: dict[str, Adjudication] = {}
+    last: dict[tuple[str, str], Adjudication] = {}
+    for final in finals:
+        pair = (final.item_id, final.policy_id)
+        if pair in last:
+            found[final.adjudication_id] = last[pair]
+        last[pair] = final
+    return found
+
+
+def _of_answer(final: Adjudication, row: GoldenItem, *, flagged: bool) -> dict[str, int]:
+    outcome = final.answer.outcome
     decided = outcome is not Outcome.CONTEXT_MISSING
     violates = outcome is Outcome.VIOLATES
     changed = decided and flagged is not violates
+    gold = _stands(final, row)
     return {
         "settled": 1,
         "decided": int(decided),
@@ -134,6 +155,21 @@ def _of_answer(outcome: Outcome, *, flagged: bool, gold: bool) -> dict[str, int]
         "gold": int(gold),
         "useful": int(gold and (changed or violates)),
     }
+
+
+def _second_look(told: Counter[str], final: Adjudication, before: Adjudication | None) -> Counter[str]:
+    """Its counts: a second look is useful where it changed the label, since what it confirms was gold before."""
+    flipped = int(before is not None and vote_key(before.answer) != vote_key(final.answer))
+    return Counter({**told, "flipped": flipped, "useful": flipped * told["gold"]})
+
+
+def _stands(final: Adjudication, row: GoldenItem) -> bool:
+    """Is what was decided gold now: by itself, or confirmed by a second look since?"""
+    same = row.adjudication_id == final.adjudication_id or (row.outcome, row.rule) == (
+        final.answer.outcome,
+        final.answer.rule,
+    )
+    return same and row.state is GoldState.ACTIVE
 
 
 def _row(key: tuple[str, str], counts: Tally, cost_per_label: float | None) -> LaneYield:
@@ -149,7 +185,8 @@ def _row(key: tuple[str, str], counts: Tally, cost_per_label: float | None) -> L
         violating=proportion(mine["violating"], mine["decided"]),
         changed=proportion(mine["changed"], mine["decided"]),
         gold=proportion(mine["gold"], mine["settled"]),
-        lift=None if lane == RANDOM else label_lift(*beside, cost_per_label),
+        lift=None if lane in (RANDOM, RELABEL) else label_lift(*beside, cost_per_label),
+        flipped=proportion(mine["flipped"], mine["settled"]) if lane == RELABEL else None,
     )
 
 

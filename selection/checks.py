@@ -13,7 +13,7 @@ import numpy.typing as npt
 from selection.errors import BadPlan, BadPool
 from selection.strategies.base import Labelled
 from selection.strategies.registry import DISAGREEMENT, STRATEGIES
-from selection.types import LANES, PER, QUOTA_FIELDS, Lane, Plan, Pool, Quota
+from selection.types import LANES, PER, QUOTA_FIELDS, RELABEL, Lane, Plan, Pool, Quota
 
 T = TypeVar("T")
 
@@ -173,6 +173,9 @@ def _lanes(lanes: tuple[Lane, ...]) -> None:
             raise BadPlan(f"lanes: {lane.name}: strategy {lane.strategy!r} is unknown (known: {known})")
         if lane.name != "uncertain" and lane.strategy != "threshold":
             raise BadPlan(f"lanes: {lane.name}: strategy belongs to the lane 'uncertain' only")
+    names = {lane.name for lane in lanes}
+    if RELABEL in names and "uncertain" not in names:
+        raise BadPlan("lanes: relabel: what it does not use goes to the lane 'uncertain': give that one a share too")
     total = math.fsum(lane.share for lane in lanes)
     if not math.isclose(total, 1.0, abs_tol=1e-6):
         raise BadPlan(f"lanes: shares add up to {total:g}; they must add up to 1")

@@ -15,14 +15,17 @@ from selection.chance import Draw, draw
 from selection.checks import check_labelled, check_plan, check_pool
 from selection.frame import Frame, build_frame
 from selection.purposive import Choice, UncertainLane, minutes_of
+from selection.relabel import SecondLooks
+from selection.relabel_lane import exchange
 from selection.strata import FLOOR, Strata
 from selection.strategies.base import Labelled
-from selection.types import CHANCE, LANES, Pick, Plan, Pool, Selection
+from selection.types import CHANCE, LANES, RELABEL, Pick, Plan, Pool, Selection
 
 
-def select(pool: Pool, plan: Plan, labelled: Labelled | None = None) -> Selection:
+def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, looks: SecondLooks | None = None) -> Selection:
     """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once. ``labelled``: what people have settled,
-    in an order that does not change from run to run; only the lane ``uncertain`` looks at it.
+    in an order that does not change from run to run; only the lane ``uncertain`` looks at it. ``looks``: labels that
+    the lane ``relabel`` may have looked at again.
 
     Raises BadPool, BadPlan, EmptyFrame or BudgetTooLarge. What could not be done as planned (a quota, a lane that
     ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
@@ -38,13 +41,20 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None) -> Selectio
     overlap = sum(sizes.get(lane, 0) for lane in CHANCE) - len(picks)
     if drawn.strata is not None:
         notes += _merged(drawn.strata)
-    minutes_of(frame, plan, drawn.taken)  # the bound holds without a lane 'uncertain' too
+    spent = minutes_of(frame, plan, drawn.taken)  # the bound holds without a lane 'uncertain' too
+    told: dict[str, object] = {}
     uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
     if uncertain is not None:
         lane = UncertainLane(frame, plan, uncertain.strategy, drawn.taken, labelled)
-        lane.choose(sizes["uncertain"] + overlap)
-        picks += [_purposive_pick(frame, plan, uncertain.strategy, choice) for choice in lane.choices]
-        notes += lane.notes
+        again = sizes.get(RELABEL, 0)
+        wanted = sizes["uncertain"] + overlap + again
+        lane.choose(wanted)
+        choices, notes = lane.choices, [*notes, *lane.notes]
+        if again:
+            found = exchange(frame, plan, choices, looks, again, vacant=wanted - len(choices), spent=spent)
+            choices, told = list(found.kept), found.told
+            picks, notes = [*picks, *found.picks], [*notes, *found.notes]
+        picks += [_purposive_pick(frame, plan, uncertain.strategy, choice) for choice in choices]
     else:
         if overlap:
             named = " and ".join(lane for lane in CHANCE if sizes.get(lane))
@@ -53,7 +63,7 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None) -> Selectio
             notes.append("quotas: the plan has no lane 'uncertain', so there are no purposive picks for them to bound")
     by_lane = sorted(picks, key=lambda pick: (pick.lane, pick.policy, pick.item_id))
     counts = frame.counts() if drawn.strata is None else {**frame.counts(), "strata": _told(frame, drawn.strata)}
-    return Selection(picks=tuple(by_lane), notes=_counted(notes), frame=counts)
+    return Selection(picks=tuple(by_lane), notes=_counted(notes), frame={**counts, **told})
 
 
 def split_budget(plan: Plan) -> dict[str, int]:

@@ -14,7 +14,8 @@ Bool = npt.NDArray[np.bool_]
 CHANCE = ("random", "risk", "stratified")  # lanes whose picks have a known probability
 PER = ("pick", "minute", "exposure")
 QUOTA_FIELDS = ("language", "market", "modality")
-LANES = (*CHANCE, "uncertain")
+RELABEL = "relabel"  # the lane of second looks
+LANES = (*CHANCE, "uncertain", RELABEL)
 
 
 @dataclass(frozen=True, slots=True)

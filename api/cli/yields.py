@@ -37,6 +37,9 @@ def notes(told: Yields) -> Iterator[str]:
     withheld = sum(lane.withheld for lane in told.lanes if not lane.policy)
     if withheld:
         yield f"{withheld} answers of the partitions sealed and anchor are withheld"
+    again = next((lane.flipped for lane in told.lanes if not lane.policy and lane.flipped is not None), None)
+    if again is not None:
+        yield f"Second looks: {again.n - again.events} confirmed a label, {again.events} changed it"
     ahead = told.forecast
     yield f"Forecast: {ahead.verdict}: {ahead.reason}" + (f" (n = {ahead.n} models)" if ahead.n else "")
 

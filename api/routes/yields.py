@@ -29,7 +29,8 @@ class LaneOut(BaseModel):
     violating: dict[str, Any]
     changed: dict[str, Any] = Field(description="The answer is not what the model would have decided.")
     gold: dict[str, Any]
-    lift: dict[str, Any] | None = Field(description="Beside the random arm; null for that itself.")
+    lift: dict[str, Any] | None = Field(description="Beside the random arm; null for that itself, and for relabel.")
+    flipped: dict[str, Any] | None = Field(description="Of relabel: the share of second looks that changed the label.")
 
 
 class YieldOut(BaseModel):

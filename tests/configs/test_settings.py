@@ -111,7 +111,10 @@ def test_a_mapping_that_is_no_json_names_the_field(monkeypatch: pytest.MonkeyPat
     ("flags", "says"),
     [
         ({"lanes": {"random": 0.5}}, "lanes: shares must add up to 1; they add up to 0.5"),
-        ({"lanes": {"randon": 1.0}}, "lanes.randon: Input should be 'random', 'risk', 'stratified' or 'uncertain'"),
+        (
+            {"lanes": {"randon": 1.0}},
+            "lanes.randon: Input should be 'random', 'risk', 'stratified', 'uncertain' or 'relabel'",
+        ),
         ({"partitions": {"train": 2.0}}, "partitions.train"),
         ({"port": 0}, "port"),
         ({"risk_floor": 0}, "risk_floor"),

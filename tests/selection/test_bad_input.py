@@ -21,7 +21,9 @@ def lane(request: pytest.FixtureRequest) -> Lane:
 
 
 def plan_of(lane: Lane, budget: int = 20, **changes: Any) -> Plan:
-    return dataclasses.replace(made_plan((lane,), budget=budget), **changes)
+    """That lane alone; ``relabel``, which gives back to ``uncertain`` what it does not use, beside that one."""
+    lanes = (Lane("uncertain", 0.5), Lane("relabel", 0.5)) if lane.name == "relabel" else (lane,)
+    return dataclasses.replace(made_plan(lanes, budget=budget), **changes)
 
 
 def no_items() -> Pool:
@@ -53,7 +55,7 @@ def test_a_budget_of_the_whole_pool(lane: Lane) -> None:
     pool = made_pool(40, copies=0)
     everything = int(pool.eligible.sum())
     selection = select(pool, plan_of(lane, everything, duplicate_cosine=None))
-    if lane.name == "uncertain":  # one policy an item
+    if lane.name in ("uncertain", "relabel"):  # one policy an item
         assert selection.notes[0].startswith(f"lane uncertain is short by {everything - len(selection.picks)}: ")
     else:
         assert len(selection.picks) == everything
@@ -86,7 +88,7 @@ def test_fewer_distinct_vectors_than_picks(lane: Lane, distinct: int) -> None:
         vectors[:] = pool.embeddings[np.arange(90) % distinct]
     selection = select(dataclasses.replace(pool, embeddings=vectors), plan_of(lane, 30, duplicate_cosine=None))
     assert len(selection.picks) == 30
-    if lane.name == "uncertain":
+    if lane.name in ("uncertain", "relabel"):
         assert any(note.startswith("diversity: only ") for note in selection.notes)
 
 

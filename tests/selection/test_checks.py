@@ -62,7 +62,10 @@ def test_a_bad_pool_names_field_row_and_item(fields: dict[str, Any], message: st
         ({"lanes": (Lane("random", 1.5), Lane("risk", -0.5))}, "random: share must be above 0 and at most 1"),
         ({"lanes": (Lane("random", float("nan")),)}, "random: share must be above 0"),
         ({"lanes": (Lane("random", 0.5), Lane("random", 0.5))}, "'random' is there more than once"),
-        ({"lanes": (Lane("lucky", 1.0),)}, r"'lucky' is unknown \(known: random, risk, stratified, uncertain\)"),
+        (
+            {"lanes": (Lane("lucky", 1.0),)},
+            r"'lucky' is unknown \(known: random, risk, stratified, uncertain, relabel\)",
+        ),
         ({"lanes": (Lane("uncertain", 1.0, "magic"),)}, "strategy 'magic' is unknown"),
         ({"lanes": (Lane("risk", 1.0, "modal_margin"),)}, "strategy belongs to the lane 'uncertain' only"),
         ({"thresholds": {"hate": 0.5}}, "thresholds: missing for threats, spam"),

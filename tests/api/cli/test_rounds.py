@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from api.jobs import steps
+from labeling.records import GoldenItem
 from tests.api.cli.conftest import Terminal
-from tests.api.site import HARM, score_all, select, stock
+from tests.api.site import HARM, gild, score_all, select, stock
 
 ROUND = [
     "round",
@@ -37,6 +38,28 @@ def test_a_dry_run_shows_the_picks_and_writes_nothing(stocked: Terminal) -> None
     assert shown["selection"]["frame"]["estimate"]["minutes"] > 0
     assert "Estimated cost for all who answer" in stocked(*ROUND, "--dry-run").out
     assert stocked("rounds", "--json").json == []
+
+
+def test_a_dry_run_with_the_lane_of_second_looks(stocked: Terminal) -> None:
+    lanes = ("--lane", "random=0.4", "--lane", "uncertain=0.4", "--lane", "relabel=0.2")
+    asked = ("round", "--budget", "5", "--policy", HARM, *lanes, "--dry-run")
+    assert "Note: lane relabel: no label may be looked at again yet, so its 1 picks went to uncertain" in " ".join(
+        stocked(*asked).out.split()
+    )
+    with stocked.opened() as site:
+        select(site)
+        gild(site)
+    told = stocked(*asked, "--json").json["selection"]
+    assert told["frame"]["second_looks"]["candidates"] == sum(
+        row.partition == "train" and row.state == "active" for row in golden_items(stocked)
+    )
+    alone = stocked("round", "--budget", "5", "--lane", "random=0.9", "--lane", "relabel=0.1", "--dry-run")
+    assert (alone.code, "lanes: relabel: what it does not use" in alone.err) == (1, True)
+
+
+def golden_items(stocked: Terminal) -> list[GoldenItem]:
+    with stocked.opened() as site:
+        return site.ledger.golden.items()
 
 
 def test_a_dry_run_within_minutes(stocked: Terminal) -> None:

@@ -29,6 +29,16 @@ def test_each_figure_has_its_interval_and_too_few_have_no_value() -> None:
     ]
 
 
+def test_second_looks_are_counted() -> None:
+    share = proportion(4, 20)
+    again = LaneYield("relabel", "", 22, 20, 0, share, share, share, None, proportion(3, 20))
+    (row,) = rows(Yields(("r1",), (again,), forecast([], 500)))
+    assert dict(zip(COLUMNS, row, strict=True))["lift"] == "-"
+    assert next(iter(notes(Yields(("r1",), (again,), forecast([], 500))))) == (
+        "Second looks: 17 confirmed a label, 3 changed it"
+    )
+
+
 def test_an_end_that_cannot_be_given_is_a_question_mark() -> None:
     (row,) = rows(Yields(("r1",), (lane("uncertain", 40, 100, (0, 50)),), forecast([], 500)))
     assert str(dict(zip(COLUMNS, row, strict=True))["lift"]).endswith(", ?]")

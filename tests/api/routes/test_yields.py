@@ -12,6 +12,7 @@ def test_a_round_tells_what_its_lanes_brought(site: Site) -> None:
     assert (told["rounds"], told["cost_per_label"], told["forecast"]["more"]) == (["week-1"], 0.5, 300)
     lanes = {(row["lane"], row["policy"]): row for row in told["lanes"]}
     assert lanes["random", ""]["lift"] is None
+    assert lanes["random", ""]["flipped"] is None
     assert lanes["uncertain", ""]["lift"]["verdict"] == "insufficient"
     assert lanes["uncertain", ""]["picks"] > 0
     assert_problem(site.ask("GET", "/v1/yield"), 409, "no round is closed yet")
