@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
-from api.routes import golden, items, jobs, models, rounds, score, stops, tasks, webhooks, yields
+from api.routes import golden, items, jobs, leads, models, rounds, score, stops, tasks, webhooks, yields
 from api.routes.health import Check
 from api.service import Service
 
@@ -28,6 +28,7 @@ ROUTERS = (
     yields.router,
     tasks.router,
     stops.router,
+    leads.router,
     golden.router,
     models.router,
     jobs.router,

@@ -93,11 +93,18 @@ class RoundState(StrEnum):
 
 class TaskKind(StrEnum):
     """``blind``: two people answer apart; ``adjudication``: a lead decides between their answers; ``assisted``: it was
-    answered beside a suggestion, so its answers never certify gold."""
+    answered beside a suggestion, so its answers never certify gold; ``review``: another lead decides an adjudication
+    again, blind, in the same project."""
 
     BLIND = "blind"
     ASSISTED = "assisted"
     ADJUDICATION = "adjudication"
+    REVIEW = "review"
+
+    @property
+    def form(self) -> TaskKind:
+        """The kind of the project, and so of the form, that a task of this kind lies in."""
+        return TaskKind.ADJUDICATION if self is TaskKind.REVIEW else self
 
 
 class TaskState(StrEnum):

@@ -39,6 +39,7 @@ class Commands(LazyGroup):
         "cancel": Entry("api.cli.cancel:cancel_command", "End a round early; its open tasks are withdrawn."),
         "sync": Entry("api.cli.rounds:sync_command", "Pull answers from Label Studio and settle what is decided."),
         "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
+        "leads": Entry("api.cli.leads:leads_command", "Say how far leads agree, and why annotators differed."),
         "stops": Entry("api.cli.stops:stops_command", "Show, or lift, the legal stops."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "train": Entry("api.cli.models:train_command", "Fit a head on a golden version and judge it."),

@@ -18,12 +18,13 @@ from api.requests import typed_round
 from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
+from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
 from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
-from labeling.settle import settle_all
+from labeling.settle import Desk, settle_all
 from labeling.stops import clear_studio, purge
 from labeling.store.interfaces import ITEMS
 from labeling.studio.projects import ensure_project
@@ -240,7 +241,9 @@ def stops(goldfold: Goldfold) -> Json:
 
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
-    report = settle_all(goldfold.ledger, goldfold.lake, goldfold.groups, leads=goldfold.settings.leads)
+    ledger, settings = goldfold.ledger, goldfold.settings
+    desk = Desk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
+    report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, desk=desk)
     told = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
@@ -249,8 +252,9 @@ def unpushed(goldfold: Goldfold) -> list[Json]:
     """Groups (round, policy, kind) of rounds under way that have tasks to send. Tasks of a policy version that is not
     here any more wait for its file; their group carries the ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
-    tasks = [t for t in goldfold.ledger.tasks.where(states=UNSENT) if t.round_id in under_way]
-    groups = {(t.round_id, t.policy_id, str(t.kind)) for t in tasks if _is_current(goldfold, t)}
+    unsent = goldfold.ledger.tasks.where(states=UNSENT)
+    tasks = [t for t in unsent if t.round_id in under_way or t.kind is TaskKind.REVIEW]
+    groups = {(t.round_id, t.policy_id, str(t.kind.form)) for t in tasks if _is_current(goldfold, t)}
     waiting = Counter(f"{t.policy_id} {t.policy_version}" for t in tasks if not _is_current(goldfold, t))
     problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
     return [{"round_id": r, "policy_id": p, "kind": k, "problem": ""} for r, p, k in sorted(groups)] + problems
@@ -307,7 +311,7 @@ def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
 
 
 def _waiting(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> list[Task]:
-    tasks = goldfold.ledger.tasks.where(round_id=round_id, states=UNSENT, kind=TaskKind(kind))
+    tasks = [t for t in goldfold.ledger.tasks.where(round_id=round_id, states=UNSENT) if t.kind.form == kind]
     return [task for task in tasks if task.policy_id == policy_id and _is_current(goldfold, task)]
 
 

@@ -233,6 +233,10 @@ class Golden(Protocol):
         """Append the adjudication, upsert the golden item (one row per item and policy), settle its tasks and
         write the audit event, in one transaction. False when that adjudication was already folded."""
 
+    def confirm(self, adjudication: Adjudication) -> bool:
+        """Append a second lead's adjudication that says what the first had said, and settle its task; the golden item
+        stays as it is. False when it was appended before."""
+
     def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int:
         """Near-duplicate groups merge: every row of them, and of ``into``, belongs to ``into`` and its partition from
         now on. One transaction with the events of the rows that changed; how many did. Published versions stay."""

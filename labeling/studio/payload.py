@@ -20,7 +20,7 @@ def clean(text: str) -> str:
 def task_data(task: Task) -> dict[str, object]:
     """``data`` of the task, which every member of the server can read."""
     data: dict[str, object] = {"text": clean(task.text), "task_id": task.task_id}
-    if task.kind is TaskKind.ADJUDICATION:
+    if task.kind.form is TaskKind.ADJUDICATION:
         data["answers"] = clean(task.prompt)
         data["precedents"] = clean(task.precedents or NO_PRECEDENT)
     return data

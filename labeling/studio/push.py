@@ -98,7 +98,7 @@ def push_tasks(
 
 def _check_tasks(project: StudioProject, tasks: Sequence[Task]) -> None:
     for task in tasks:
-        if (task.policy_id, task.policy_version, task.kind) != (
+        if (task.policy_id, task.policy_version, task.kind.form) != (
             project.policy_id,
             project.policy_version,
             project.kind,
