@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
-from api.routes import golden, items, jobs, leads, models, rounds, score, stops, tasks, webhooks, yields
+from api.routes import golden, items, jobs, leads, media, models, rounds, score, stops, tasks, webhooks, yields
 from api.routes.health import Check
 from api.service import Service
 
@@ -33,7 +33,7 @@ ROUTERS = (
     models.router,
     jobs.router,
 )
-OPEN_ROUTERS = (webhooks.router,)  # has a secret of its own
+OPEN_ROUTERS = (webhooks.router, media.router)  # have a secret of their own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
 BACKLOG = 2048

@@ -184,6 +184,13 @@ class Settings(BaseSettings):
     )
     media_max_bytes: int = Field(default=33_554_432, ge=1, description="Largest image, or fetched video, that is read.")
     media_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that fetching one image or video may take.")
+    media_link_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="What links to images are signed with, 32 characters or more; empty: none are given.",
+    )
+    media_link_minutes: int = Field(
+        default=15, ge=1, le=1440, description="Minutes for which a link to an image opens it."
+    )
     device: Annotated[str, AfterValidator(_device)] = Field(
         default="auto",
         description="Where models run: cpu, cuda (every GPU), cuda:0 (one of them), or auto (GPUs if any).",

@@ -7,7 +7,7 @@ itself is not shown, since a lead decides by what is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import faiss
@@ -90,7 +90,7 @@ def usable(gold: Iterable[GoldenItem]) -> list[GoldenItem]:
 
 
 def _build(gold: Sequence[GoldenItem], vectors: Vectors) -> tuple[list[GoldenItem], faiss.Index | None]:
-    found: Mapping[str, np.ndarray] = vectors([item.item_id for item in gold])
+    found = vectors([item.item_id for item in gold])
     there = [item for item in gold if item.item_id in found]
     if not there:
         return [], None

@@ -54,6 +54,10 @@ class ItemOut(BaseModel):
     disagreement: dict[str, dict[str, float]] = Field(
         description="scorer version -> policy -> how far a committee's members differ: BALD in nats, up to 0.693"
     )
+    image: str | None = Field(
+        description="Signed link to the image, for `media_link_minutes`; null where there is none."
+    )
+    image_blurred: str | None = Field(description="The same, blurred beyond recognition.")
     notes: dict[str, str] = Field(
         description="embedding version -> what its scores do not say, such as that only parts of a long text were read"
     )

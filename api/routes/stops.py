@@ -42,7 +42,9 @@ class StopOut(BaseModel):
 class LiftIn(BaseModel):
     """Why the flag was wrong."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "a drawing, cleared by counsel"}}
+    )
 
     reason: str = Field(min_length=1, max_length=2000)
 

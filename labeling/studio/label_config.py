@@ -60,6 +60,7 @@ WORD_JOINER = "\u2060"  # invisible; after "$" it keeps a policy's "$5" from bei
 KEY_LINES = (
     "Outcome: 1 violates, 2 allowed, 3 context missing, 0 stop: legal.",
     "Rule: the letter beside it. Severity: 5 to 9 for S0 to S4.",
+    "Reason: Tab leads there, Shift+Enter ends it.",
     "Submit: Ctrl+Enter. Skip: Ctrl+Space. On a Mac, Cmd instead of Ctrl.",
 )
 STOP_LINE = (
