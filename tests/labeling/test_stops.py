@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import StudioGone
+from labeling.golden.export import export
+from labeling.golden.publish import verify
 from labeling.ingest import IngestReport, ingest
-from labeling.records import Answer, Item, Outcome, Removal, Task, TaskState
+from labeling.records import Answer, Item, Outcome, Partition, Removal, Task, TaskState
 from labeling.round_plan import check_frame
 from labeling.stops import clear_studio, purge
 from labeling.store.interfaces import ITEMS
 from labeling.studio.wire import StudioTask
+from labeling.training import evaluate_model
+from tests.labeling.school import fit, republish
 from tests.labeling.shop import NO, Shop, items, yes
 
 STOP = Answer(Outcome.LEGAL_STOP)
@@ -195,3 +199,21 @@ def test_a_project_that_is_gone_took_its_tasks_along(shop: Shop, monkeypatch: py
     task = flag(shop)
     old = datetime.now(UTC) - timedelta(days=1)
     assert clear(shop, Studio(), [Removal(task.task_id, 404, old)], monkeypatch) == []
+
+
+def test_a_version_published_before_a_stop_still_trains_judges_and_exports_without_the_item(school: Shop) -> None:
+    members = school.ledger.golden.members("1.0.0")
+    for partition in (Partition.TRAIN, Partition.DEV):
+        row = next(row for row in members if row.partition is partition)
+        (task,) = [task for task in school.ledger.tasks.where() if task.item_id == row.item_id]
+        school.answer(task, STOP)
+    assert purge(school.ledger.stops, school.lake) == 2
+    fit(school)
+    judged = evaluate_model(school.ledger, school.lake, school.policies, "m1").as_dict()
+    dev = sum(row.partition is Partition.DEV for row in members)
+    assert judged["policies"]["fraud"]["n"] == dev - 1  # type: ignore[index, call-overload]
+    exported = export(school.ledger.golden, "1.0.0", school.folder / "out", form="jsonl")
+    train = sum(row.partition is Partition.TRAIN for row in members)
+    assert exported.rows == train - 1
+    assert verify(school.ledger.golden, "1.0.0") == len(members)
+    assert len(school.ledger.golden.members(republish(school))) == len(members) - 2

@@ -7,10 +7,12 @@ the server's API for that very task reads the answer there. What the labelling s
 
 from __future__ import annotations
 
+import csv
 import json
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import httpx
@@ -43,6 +45,7 @@ TASKS = (
     "/api/projects/{project}/export?exportType=JSON_MIN&download_all_tasks=true",
     "/api/projects/{project}/export?exportType=CSV&download_all_tasks=true",
 )
+CSV_COLUMNS = {"annotation_id", "annotator", "created_at", "id", "lead_time", "task_id", "text", "updated_at"}
 EMPTY = (
     "/api/tasks/{task}/annotations/",
     "/api/tasks/{task}/drafts",
@@ -144,7 +147,13 @@ def test_a_task_holds_its_content_and_an_opaque_id_wherever_it_is_shown(
     expected = {"text": TEXT, "task_id": sent[1].task_id}
     for path, answer in read(annotator, sent, TASKS).items():
         if "CSV" in path:
-            assert answer.text.splitlines()[0] == '"id","task_id","text"'
+            (cells,) = csv.DictReader(StringIO(answer.text))
+            assert cells.keys() == CSV_COLUMNS
+            assert (cells["text"], cells["task_id"], cells["annotation_id"], cells["annotator"]) == (
+                *expected.values(),
+                "",
+                "",
+            )
             continue
         body = answer.json()
         (row,) = body["tasks"] if "tasks" in body else body if isinstance(body, list) else [body]
