@@ -10,9 +10,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ARGUMENTS = (
@@ -81,4 +83,6 @@ def keep_screen(page: Page, name: str) -> None:
     """A picture for the docs, where one is asked for."""
     folder = os.environ.get("GOLDFOLD_TEST_SCREENS")
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
+        page.wait_for_timeout(500)  # panels slide
+        picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        picture.quantize(64).save(Path(folder) / f"{name}.png", optimize=True)
