@@ -17,7 +17,23 @@ from starlette.middleware import Middleware
 from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
-from api.routes import golden, items, jobs, leads, media, models, rounds, score, stops, tasks, webhooks, yields
+from api.routes import (
+    golden,
+    injections,
+    items,
+    jobs,
+    leads,
+    media,
+    models,
+    people,
+    roster,
+    rounds,
+    score,
+    stops,
+    tasks,
+    webhooks,
+    yields,
+)
 from api.routes.health import Check
 from api.service import Service
 
@@ -29,6 +45,9 @@ ROUTERS = (
     tasks.router,
     stops.router,
     leads.router,
+    people.router,
+    roster.router,
+    injections.router,
     golden.router,
     models.router,
     jobs.router,

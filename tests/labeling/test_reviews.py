@@ -7,10 +7,10 @@ import pytest
 from labeling.records import Answer, Cause, GoldState, How, Outcome, Task, TaskKind, TaskState, Verdict
 from labeling.reviews import is_reviewed, lead_agreement
 from labeling.rounds import close_round
-from labeling.settle import Desk, SettleReport
+from labeling.settle import LeadDesk, SettleReport
 from tests.labeling.shop import NO, Shop, yes
 
-ALWAYS = Desk(review_share=1.0)
+ALWAYS = LeadDesk(review_share=1.0)
 LEAD = {"rationale": "by its words", "verdict": Verdict.SINGLE, "cause": Cause.A_WRONG}
 
 
@@ -18,7 +18,7 @@ def led(answer: Answer, **changes: object) -> Answer:
     return replace(answer, **{**LEAD, **changes})  # type: ignore[arg-type]
 
 
-def decided(shop: Shop, first: Answer, desk: Desk = ALWAYS) -> tuple[Task, Task]:
+def decided(shop: Shop, first: Answer, desk: LeadDesk = ALWAYS) -> tuple[Task, Task]:
     """A disputed blind task that the lead lea has decided, and the review task of it, sent."""
     (task,) = shop.stocked(6).send("r1", 1)
     shop.answer(task, NO, yes())

@@ -211,7 +211,7 @@ def test_a_version_published_before_a_stop_still_trains_judges_and_exports_witho
     fit(school)
     judged = evaluate_model(school.ledger, school.lake, school.policies, "m1").as_dict()
     dev = sum(row.partition is Partition.DEV for row in members)
-    assert judged["policies"]["fraud"]["n"] == dev - 1  # type: ignore[index, call-overload]
+    assert judged["policies"]["fraud"]["n"] == dev - 1  # type: ignore[index]
     exported = export(school.ledger.golden, "1.0.0", school.folder / "out", form="jsonl")
     train = sum(row.partition is Partition.TRAIN for row in members)
     assert exported.rows == train - 1

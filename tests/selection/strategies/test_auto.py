@@ -36,6 +36,18 @@ def test_picks_lie_near_the_boundary_they_are_for() -> None:
     assert chosen.utilities[near] == pytest.approx(np.exp(-away[chosen.rows[near], chosen.policies[near]]))
 
 
+@pytest.mark.parametrize(("pool", "near"), [(400, 50), (3000, 120), (8000, 200)])
+def test_near_is_near_in_a_small_pool_too(pool: int, near: int) -> None:
+    """Five candidates a pick at least, one in 25 of the pool, and 20 a pick at most."""
+    candidates = made_candidates(pool, labelled=TYPICAL_UNTIL, policies=2)
+    chosen = auto(candidates, 20, 0)
+    away = np.abs(logit(candidates.probabilities.astype(float)) - logit(candidates.thresholds)).min(axis=1)
+    rows = chosen.rows[[why == "boundary" for (why,) in chosen.reasons]]
+    assert len(rows) == 10
+    ranks = np.argsort(np.argsort(away, kind="stable"))[rows]
+    assert near / 2 < ranks.max() < near
+
+
 @pytest.mark.parametrize(("labelled", "typical"), [(0, 20), (TYPICAL_UNTIL - 1, 20), (TYPICAL_UNTIL, 0)])
 def test_a_cold_start_begins_with_what_is_typical(labelled: int, typical: int) -> None:
     chosen = auto(made_candidates(500, labelled=labelled), 40, 0)
