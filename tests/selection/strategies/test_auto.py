@@ -61,3 +61,17 @@ def test_what_labels_stand_for_already_is_not_typical_any_more() -> None:
     chosen = auto(candidates, 20, 0)
     typical = [row for row, (why,) in zip(chosen.rows, chosen.reasons, strict=True) if why == "typical"]
     assert sum(row < 300 for row in typical) <= 1
+
+
+def test_any_scorers_opinion_warms_the_first_round() -> None:
+    """Without a label: a scorer that knows the harm brings far more of it than one that knows nothing."""
+    found = {}
+    for knows in (True, False):
+        candidates = made_candidates(4000, labelled=0, policies=1)
+        harm = np.random.default_rng(3).random(4000) < 0.02
+        luck = np.random.default_rng(4).normal(size=4000)
+        logits = luck + (4.0 * harm if knows else 0.0) - 4.0
+        candidates.probabilities[:, 0] = 1 / (1 + np.exp(-logits))
+        candidates.thresholds[0] = np.quantile(candidates.probabilities, 0.98)
+        found[knows] = int(harm[auto(candidates, 100, 0).rows].sum())
+    assert found[True] > 3 * max(found[False], 1)
