@@ -96,6 +96,12 @@ def _shown(text: str) -> dict[str, Any]:
     return {"shown": text}
 
 
+def _hard_to_guess(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value() and len(secret.get_secret_value()) < 32:
+        raise ValueError("expected 32 characters or more, such as those of: openssl rand -hex 32")
+    return secret
+
+
 class Settings(BaseSettings):
     """Every setting. Units are in the names: ``_s`` seconds, ``_ms``, ``_bytes``, ``_tokens``, ``_chars``."""
 
@@ -193,7 +199,7 @@ class Settings(BaseSettings):
     )
     media_max_bytes: int = Field(default=33_554_432, ge=1, description="Largest image, or fetched video, that is read.")
     media_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that fetching one image or video may take.")
-    media_link_secret: SecretStr = Field(
+    media_link_secret: Annotated[SecretStr, AfterValidator(_hard_to_guess)] = Field(
         default=SecretStr(""),
         description="What links to images are signed with, 32 characters or more; empty: none are given.",
     )
