@@ -21,12 +21,14 @@ from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
+from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
 from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
-from labeling.settle import settle_all
+from labeling.settle import LeadDesk, settle_all
+from labeling.stops import clear_studio, purge
 from labeling.store.interfaces import ITEMS
 from labeling.studio.projects import Owner, ensure_project
 from labeling.studio.pull import PullReport, pull_project
@@ -240,10 +242,23 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     return {"project_id": project_id, **asdict(report), "problem": problem}
 
 
+def stops(goldfold: Goldfold) -> Json:
+    """What a legal stop leaves to be done in the lake (``stopped`` items) and in Label Studio (``removed`` tasks)."""
+    ledger = goldfold.ledger
+    stopped = purge(ledger.stops, goldfold.lake)
+    waits = bool(ledger.stops.removals())
+    removed = clear_studio(goldfold.studio, ledger.stops, ledger.tasks) if waits else 0
+    if stopped or removed:
+        log.warning("legal_stop", items=stopped, removed_from_label_studio=removed)
+    return {"stopped": stopped, "removed": removed}
+
+
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
-    ledger, more = goldfold.ledger, more_people(goldfold)
-    report = settle_all(ledger, goldfold.lake, goldfold.groups, goldfold.settings.leads, more)
+    ledger, settings = goldfold.ledger, goldfold.settings
+    desk = LeadDesk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
+    more = more_people(goldfold)
+    report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk)
     told = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
@@ -265,8 +280,9 @@ def unpushed(goldfold: Goldfold) -> list[Json]:
     """Groups (round, policy, kind, assignee) of rounds under way that have tasks to send. Tasks of a policy version
     that is not here any more wait for its file; their group carries the ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
-    keys = {_key(task) for task in _unsent(goldfold) if task.round_id in under_way}
-    tasks = [t for t in goldfold.ledger.tasks.where(states=UNSENT) if t.round_id in under_way]
+    keys = {_key(t) for t in _unsent(goldfold) if t.round_id in under_way or t.kind is TaskKind.REVIEW}
+    unsent = goldfold.ledger.tasks.where(states=UNSENT)
+    tasks = [t for t in unsent if t.round_id in under_way or t.kind is TaskKind.REVIEW]
     waiting = Counter(f"{t.policy_id} {t.policy_version}" for t in tasks if not _is_current(goldfold, t))
     problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
     return [_group(key) for key in sorted(keys)] + problems

@@ -85,7 +85,8 @@ class SqlTasks:
             move(connection, task_ids, TaskState.SENDING, {"project_id": project_id}, refuse=other_project)
 
     def mark_sent(self, studio_ids: Mapping[str, int]) -> None:
-        """A task settled meanwhile (its answers came before the reply to the POST) stays settled, with its id."""
+        """A task settled meanwhile (its answers came before the reply to the POST), or withdrawn, stays so, with its
+        id."""
 
         def other_id(task: sa.RowMapping) -> str | None:
             there = task["studio_task_id"]
@@ -95,8 +96,8 @@ class SqlTasks:
 
         with self._database.write() as connection:
             before = _lock(connection, list(studio_ids))
-            settled = {TaskState.SETTLED.value}
-            ids = [task_id for task_id in studio_ids if before[task_id]["state"] not in settled]
+            ends = {TaskState.SETTLED.value, TaskState.WITHDRAWN.value}
+            ids = [task_id for task_id in studio_ids if before[task_id]["state"] not in ends]
             move(connection, ids, TaskState.SENT, {}, refuse=other_id)
             _check(before, [task_id for task_id in studio_ids if task_id not in set(ids)], other_id)
             if studio_ids:

@@ -122,6 +122,7 @@ class _Pull:
         self._stores = stores
         self._project_id = project.project_id
         self._policy = policy
+        self._kind = project.kind
         self._full = full
         self._people = client.people()
 
@@ -187,7 +188,7 @@ class _Pull:
         if fault and task.state in AWAITED:
             self._stores.tasks.set_state([task.task_id], TaskState.QUARANTINED, fault)
             self.report.quarantined += 1
-        return read_events(task.task_id, there, history, self._policy, self._people, fault)
+        return read_events(task.task_id, there, history, self._policy, self._people, fault, self._kind)
 
     def _restore_overlap(self, task: Task, there: Sequence[StudioTask]) -> None:
         """Somebody changed the project's number there, which rewrites every task's."""
