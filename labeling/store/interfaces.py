@@ -171,6 +171,9 @@ class Tasks(Protocol):
     ) -> list[Task]:
         """Sorted by task_id."""
 
+    def ids(self, *, states: Sequence[TaskState], project_id: int) -> list[str]:
+        """The ids alone of a project's tasks in these states, sorted: a project may hold more tasks than memory."""
+
     def add(self, tasks: Sequence[Task]) -> None:
         """Insert tasks whose id, and (parent_task_id, kind) when it has a parent, are not there yet."""
 
@@ -191,6 +194,9 @@ class Annotations(Protocol):
         """Append events not seen before (by identity); return how many were new."""
 
     def events(self, task_id: str) -> list[AnnotationEvent]: ...
+    def history(self, task_ids: Sequence[str]) -> dict[str, list[AnnotationEvent]]:
+        """The events of many tasks, as they were seen; every task asked for has a key."""
+
     def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
         """Live answers per task: the newest event of each annotation that is created or updated,
         and only the newest annotation of each annotator; sorted by annotation id. Every task asked for has a key."""

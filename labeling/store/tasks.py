@@ -65,6 +65,12 @@ class SqlTasks:
         with self._database.read() as connection:
             return [load(Task, row) for row in connection.execute(query).mappings()]
 
+    def ids(self, *, states: Sequence[TaskState], project_id: int) -> list[str]:
+        query = sa.select(tasks.c.task_id).where(tasks.c.project_id == project_id).order_by(tasks.c.task_id)
+        with self._database.read() as connection:
+            mine = query.where(tasks.c.state.in_([state.value for state in states]))
+            return list(connection.execute(mine).scalars())
+
     def add(self, tasks_: Sequence[Task]) -> None:
         with self._database.write() as connection:
             insert_tasks(connection, tasks_)
