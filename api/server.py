@@ -17,7 +17,19 @@ from starlette.middleware import Middleware
 from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
-from api.routes import golden, items, jobs, models, rounds, score, tasks, webhooks, yields
+from api.routes import (
+    golden,
+    injections,
+    items,
+    jobs,
+    models,
+    roster,
+    rounds,
+    score,
+    tasks,
+    webhooks,
+    yields,
+)
 from api.routes.health import Check
 from api.service import Service
 
@@ -27,6 +39,8 @@ ROUTERS = (
     rounds.router,
     yields.router,
     tasks.router,
+    roster.router,
+    injections.router,
     golden.router,
     models.router,
     jobs.router,

@@ -12,6 +12,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -79,6 +80,14 @@ HttpUrl = Annotated[str, AfterValidator(_http)]
 def _device(name: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise ValueError("expected auto, cpu, cuda, or one GPU such as cuda:0")
+    return name
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("expected a time zone such as UTC or Europe/Lisbon") from error
     return name
 
 
@@ -239,6 +248,41 @@ class Settings(BaseSettings):
         default=0.95, gt=0, le=1, description="Cosine from which two items count as near-duplicates; none: never."
     )
     overlap: int = Field(default=2, ge=1, le=10, description="People who answer each blind task.")
+    adaptive_overlap: Literal["roster", "always", "never"] = Field(
+        default="roster",
+        description="Where one more person is asked when the first answers differ, or contradict a model that was "
+        "sure: where a roster says that there is one, always, or never.",
+    )
+    max_overlap: int = Field(default=3, ge=1, le=10, description="The most people that adaptive overlap asks.")
+    model_sure: float = Field(
+        default=0.9, gt=0.5, le=1, description="Probability from which a model counts as sure, for adaptive overlap."
+    )
+    extra_share: float = Field(
+        default=0.25, ge=0, le=1, description="Share of a round's questions that adaptive overlap may ask once more."
+    )
+    daily_exposure: float = Field(
+        default=240.0, gt=0, description="Units of exposure a day for people whose row on the roster says nothing else."
+    )
+    severe_in_row: int = Field(default=3, ge=0, description="Severe items in a row on one desk, at most.")
+    severe_units: float = Field(default=4.0, gt=0, description="Units of exposure from which an item counts as severe.")
+    mild_units: float = Field(
+        default=1.0, ge=0, description="Units below which an item is mild: the last tenth of a day is kept for these."
+    )
+    exposure_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="Time zone in which a day of exposure begins, such as Europe/Lisbon."
+    )
+    injection_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="Injections for each copy handed out; 0: none. Tell people of them.",
+    )
+    injection_rest_days: float = Field(
+        default=7.0, ge=0, description="Days without injections after a verdict on a person and policy."
+    )
+    injection_pause: bool = Field(
+        default=False, description="Whether a person whom injections flag gets nothing new until a lead has looked."
+    )
     leads: list[str] = Field(
         default=[],
         description="E-mail addresses of those who may adjudicate; empty: anybody who did not label the item.",

@@ -48,12 +48,13 @@ def adjudication_task(blind: Task, disputed: Disputed, now: datetime) -> Task:
 
     Its id is a hash of the blind task's random one: as opaque, and the same if it is made twice.
     """
-    task_id = derived("adjudication-task", blind.task_id)
+    task_id = adjudication_id(blind)
     return replace(
         blind,
         task_id=task_id,
         kind=TaskKind.ADJUDICATION,
         overlap=1,
+        extra=0,
         state=TaskState.QUEUED,
         project_id=None,
         studio_task_id=None,
@@ -63,6 +64,11 @@ def adjudication_task(blind: Task, disputed: Disputed, now: datetime) -> Task:
         updated_at=now,
         prompt=prompt(task_id, disputed.answers),
     )
+
+
+def adjudication_id(blind: Task) -> str:
+    """The id of the task that lets a lead decide ``blind``."""
+    return derived("adjudication-task", blind.task_id)
 
 
 def prompt(task_id: str, answers: Sequence[Annotation]) -> str:

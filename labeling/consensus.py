@@ -8,6 +8,11 @@ The rule, all of it:
   not change). Fewer: wait.
 - They agree when outcome *and* rule are equal, and their severities lie less than two levels apart. Otherwise a lead
   decides.
+- Adaptive overlap, where it is on (``Widening``): when the first answers differ in outcome or rule, or when all of them
+  contradict a model that was sure (probability at least ``sure``, or at most 1 - ``sure``), one more person is asked
+  before anything is decided, up to ``max_overlap``. Then the answer (outcome and rule) of more than half of them
+  settles it as ``consensus``; where there is none, a lead decides. Severities alone do not call for one more person: a
+  lead weighs those. Whether there is a budget and a person left is for the caller to know (labeling.widening).
 - Label Studio does not enforce the overlap: answers beyond it stay in the votes (the soft label) but overturn
   nothing. ``unanimous`` means everybody said the same, ``consensus`` that somebody beyond the overlap did not.
 - The agreed severity is the upper median of those given: between two levels the graver one, because understating
@@ -21,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from labeling.records import Annotation, Answer, How, Outcome, Task
+from labeling.records import Annotation, AnnotationEvent, Answer, How, Outcome, Task
 
 SEVERITY_GAP = 2  # levels apart at which two severities are a disagreement
 
@@ -54,25 +59,65 @@ class Disputed:
     answers: tuple[Annotation, ...]
 
 
-Decision = Waiting | Agreed | Disputed
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """One more person should be asked before anybody decides; ``reason`` says why."""
+
+    reason: str
 
 
-def decide(task: Task, annotations: Sequence[Annotation]) -> Decision:
-    """Apply the module's rule to the live answers of one blind task, whatever the order they come in."""
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """Adaptive overlap: up to ``max_overlap`` people; a model is ``sure`` from that probability on, in (0.5, 1]."""
+
+    max_overlap: int = 3
+    sure: float = 0.9
+
+
+Decision = Waiting | Agreed | Disputed | Doubtful
+
+
+def decide(
+    task: Task, annotations: Sequence[Annotation], widening: Widening | None = None, probability: float | None = None
+) -> Decision:
+    """Apply the module's rule to the live answers of one blind task, whatever the order they come in. Doubtful only
+    with ``widening``; ``probability``: the model's when the item was picked, None where it is not known."""
     answers = one_each(annotations)
     deciders = [plain(a.answer) for a in answers[: task.overlap]]
     if len(deciders) < max(task.overlap, 1):
         return Waiting(have=len(deciders), need=max(task.overlap, 1))
     tally = votes(answers)
     people = tuple(author(a) for a in answers)
-    reason = difference(deciders)
+    majority = _majority(deciders) if task.extra else []
+    if widening is not None and task.overlap < widening.max_overlap and not majority:
+        doubt = _doubt(deciders, probability if not task.extra else None, widening.sure)
+        if doubt:
+            return Doubtful(doubt)
+    reason = difference(majority or deciders)
     if reason:
         return Disputed(reason, tally, people, answers)
     how = How.UNANIMOUS if len(tally) == 1 else How.CONSENSUS
-    return Agreed(_merged(deciders), how, tally, people)
+    return Agreed(_merged(majority or deciders), how, tally, people)
 
 
-def author(annotation: Annotation) -> str:
+def _majority(answers: Sequence[Answer]) -> list[Answer]:
+    """The answers of more than half that are equal in outcome and rule; none when there is no such half."""
+    key, count = Counter((a.outcome, a.rule) for a in answers).most_common(1)[0]
+    return [a for a in answers if (a.outcome, a.rule) == key] if 2 * count > len(answers) else []
+
+
+def _doubt(answers: Sequence[Answer], probability: float | None, sure: float) -> str:
+    """Why one more person should be asked, "" when nobody need be."""
+    if len({(a.outcome, a.rule) for a in answers}) > 1:
+        return difference(answers)
+    outcome = answers[0].outcome
+    if probability is None:
+        return ""
+    against = {Outcome.ALLOWED: probability, Outcome.VIOLATES: 1 - probability}.get(outcome, 0.0)
+    return f"all say {outcome}, and a model was sure of the opposite" if against >= sure else ""
+
+
+def author(annotation: Annotation | AnnotationEvent) -> str:
     """Who really wrote an answer; e-mail addresses are compared without case."""
     return (annotation.updated_by or annotation.annotator).strip().casefold()
 

@@ -69,12 +69,23 @@ class RoundState(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """``blind``: two people answer apart; ``adjudication``: a lead decides between their answers; ``assisted``: it was
-    answered beside a suggestion, so its answers never certify gold."""
+    """``blind``: a question that people answer apart; ``adjudication``: a lead decides between their answers;
+    ``assisted``: it was answered beside a suggestion, so its answers never certify gold.
+
+    ``copy``: a blind question as one person of the roster gets it; ``injection``: an item whose answer is known, which
+    one person gets as if it were a copy.
+    """
 
     BLIND = "blind"
     ASSISTED = "assisted"
     ADJUDICATION = "adjudication"
+    COPY = "copy"
+    INJECTION = "injection"
+
+    @property
+    def form(self) -> TaskKind:
+        """The kind of the project, and so of the form, that a task of this kind lies in."""
+        return TaskKind.BLIND if self in (TaskKind.COPY, TaskKind.INJECTION) else self
 
 
 class TaskState(StrEnum):
@@ -170,7 +181,12 @@ class PickRow:
 class Task:
     """A pick as a person sees it in Label Studio. ``task_id`` is opaque and random: it is all a blind task shows
     beside ``text``. ``content_hash`` guards against edits on the other side. ``parent_task_id`` is set on an
-    adjudication task: the blind task it decides."""
+    adjudication task (the blind task it decides) and on a copy (the blind task it asks).
+
+    A blind task with copies is never sent itself: it is ``sent`` while its copies are about. ``assignee`` is the e-mail
+    address of the one person who may answer a copy or an injection, casefolded; "": anybody may. ``position``: a desk's
+    tasks are sent in its order. ``exposure``: units that one look is expected to cost (``labeling.round_costs``).
+    ``extra``: how many of ``overlap`` were added because the first answers left doubt."""
 
     task_id: str
     kind: TaskKind
@@ -189,6 +205,10 @@ class Task:
     created_at: datetime
     updated_at: datetime
     prompt: str = ""  # adjudication only: the anonymised answers, as the lead reads them
+    assignee: str = ""
+    position: int = 0
+    exposure: float = 0.0
+    extra: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +349,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class StudioProject:
-    """A Label Studio project Goldfold made: one per (policy version, kind, lane)."""
+    """A Label Studio project Goldfold made: one per (policy version, kind, assignee).
+
+    ``assignee``: whose desk it is, by e-mail address; "": everybody's. ``desk``: that person's number, which the
+    project shows instead of the address; 0 where it is everybody's.
+    """
 
     project_id: int
     base_url: str
@@ -338,6 +362,33 @@ class StudioProject:
     kind: TaskKind
     config_sha256: str
     watermark: datetime | None
+    created_at: datetime
+    assignee: str = ""
+    desk: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on the roster, to whom Goldfold hands out blind work.
+
+    ``email``: their account in Label Studio, casefolded. ``desk``: their number, 1 and up; never given again.
+    ``languages``: what they read, as items name them (``pt`` covers ``pt-BR``); empty: anything. ``opt_outs``: policies
+    they are not asked about. ``daily_exposure``: units a day, ``severe_in_row``: severe items in a row; None: as the
+    settings say. Who is not ``active`` has left: what they did not answer goes to others. Who is ``paused`` gets
+    nothing new until a lead resumes them; ``reviewed_at`` is when one last did.
+    """
+
+    email: str
+    name: str
+    desk: int
+    active: bool
+    languages: tuple[str, ...]
+    opt_outs: tuple[str, ...]
+    daily_exposure: float | None
+    severe_in_row: int | None
+    paused: bool
+    paused_reason: str
+    reviewed_at: datetime | None
     created_at: datetime
 
 

@@ -22,7 +22,7 @@ from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
-from labeling.round_costs import costs_of, estimate, exposure_of, minutes_of
+from labeling.round_costs import costs_of, estimate, exposure_of, looks_of, minutes_of
 from labeling.round_labels import known_labels, member_opinions
 from labeling.round_plan import TEXT, RoundRequest, check_frame, floats, plan_of, selection_plan
 from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
@@ -243,7 +243,8 @@ def _priced(lake: Lake, plan: Mapping[str, object], pool: Pool) -> Pool:
     """With what its items cost, where the plan asks for it: reading every text takes time."""
     overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
     if plan.get("per") == "exposure":
-        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap))
+        looks = looks_of(lake, pool.ids, costs_of(floats(plan.get("costs", {}))))
+        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap, looks))
     if plan.get("per") == "minute" or "max_minutes" in plan:
         costs = costs_of(floats(plan.get("costs", {})))
         pool = replace(pool, minutes=minutes_of(lake, pool.ids, costs, overlap))
@@ -287,9 +288,10 @@ def _estimate(
     places = {item_id: row for row, item_id in enumerate(pool.ids)}
     rows = [places[pick.item_id] for pick in picks]
     people = np.array(_people(stores, plan, picks), np.float32)
-    minutes = people * minutes_of(lake, [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {}))), 1)
-    exposure = people * exposure_of(pool.probabilities[rows], _weights(plan, pool), 1)
-    return estimate([pick.lane for pick in picks], minutes, exposure)
+    ids, costs = [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {})))
+    looks = looks_of(lake, ids, costs)
+    exposure = people * exposure_of(pool.probabilities[rows], _weights(plan, pool), 1, looks)
+    return estimate([pick.lane for pick in picks], people * minutes_of(lake, ids, costs, 1), exposure)
 
 
 def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:

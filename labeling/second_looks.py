@@ -125,6 +125,7 @@ def once_more(task: Task, people: int, now: datetime) -> Task:
         task,
         task_id=derived("second-look", task.task_id),
         overlap=people,
+        extra=0,
         state=TaskState.QUEUED,
         project_id=None,
         studio_task_id=None,

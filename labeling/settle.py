@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from labeling.adjudication import Refusal, adjudication_task, agreement, settle
-from labeling.consensus import Agreed, Decision, Disputed, decide
+from labeling.adjudication import Refusal, adjudication_id, adjudication_task, agreement, settle
+from labeling.consensus import Agreed, Decision, Disputed, Doubtful, Widening, author, decide
 from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
@@ -20,6 +20,16 @@ from selection.types import RELABEL
 CHUNK = 500
 Groupings = Callable[[], Groups]  # the golden set's near-duplicate groups, read when the first item is folded
 Answers = Mapping[str, Sequence[Annotation]]  # by task id
+
+
+class MorePeople(Protocol):
+    """Adaptive overlap, as ``labeling.widening`` has it."""
+
+    @property
+    def rules(self) -> Widening: ...
+
+    def ask(self, task: Task) -> bool:
+        """Have one more person asked about a blind task; False when there is no budget or nobody left."""
 
 
 class Stores(Protocol):
@@ -52,25 +62,30 @@ class Problem:
 @dataclass(slots=True)
 class SettleReport:
     """What one run did: tasks ``settled`` (of which ``golden`` became gold), ``disputed`` ones newly sent to a lead,
-    tasks still ``waiting`` for people, answers that do not count, and tasks that could not be settled."""
+    ``widened`` ones about which one more person is asked now, tasks still ``waiting`` for people (those among them),
+    answers that do not count, and tasks that could not be settled."""
 
     settled: int = 0
     golden: int = 0
     disputed: int = 0
+    widened: int = 0
     waiting: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
-def settle_all(stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str] = ()) -> SettleReport:
+def settle_all(
+    stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str] = (), more: MorePeople | None = None
+) -> SettleReport:
     """Go through every task that was sent and is not settled. Safe to run again at any point.
 
     ``leads``: the e-mail addresses of those whose adjudications count; empty: anybody's who did not label the copy.
+    ``more``: whether and when one more person is asked; None: never.
 
     A task that breaks a rule (its item was erased, its text does not match its hash, its blind copy is quarantined)
     becomes a problem of the report; StoreError ends the run.
     """
-    run = _Settling(stores, lake, groups, leads)
+    run = _Settling(stores, lake, groups, leads, more)
     for kind, step in ((TaskKind.BLIND, run.blind), (TaskKind.ADJUDICATION, run.adjudication)):
         open_tasks = stores.tasks.where(states=(TaskState.SENT,), kind=kind)
         for start in range(0, len(open_tasks), CHUNK):
@@ -83,8 +98,11 @@ def settle_all(stores: Stores, lake: Lake, groups: Groupings, leads: Collection[
 class _Settling:
     """One run: the report it fills, and what it has read once."""
 
-    def __init__(self, stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str]) -> None:
+    def __init__(
+        self, stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str], more: MorePeople | None
+    ) -> None:
         self._leads = leads
+        self._more = more
         self._stores = stores
         self._lake = lake
         self._read_groups = groups
@@ -100,6 +118,9 @@ class _Settling:
             task = f"task {event.task_id} of {policies[event.task_id]}"
             reason = f"gave {task} what is no answer: {event.detail}; correct it in Label Studio"
             self.report.refusals.append(Refusal(event.annotator, reason))
+        for event in self._stores.annotations.strangers(list(policies)):
+            reason = f"answered task {event.task_id}, which lies on another person's desk; it counts from them alone"
+            self.report.refusals.append(Refusal(author(event), reason))
 
     def blind(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what the annotators agree on; ask a lead where they do not."""
@@ -113,10 +134,28 @@ class _Settling:
                 questions.append(adjudication_task(task, decision, _now()))
             else:
                 self.report.waiting += 1
+                self.report.widened += isinstance(decision, Doubtful)
         asked = self._stores.tasks.find([question.task_id for question in questions])
         new = [question for question in questions if question.task_id not in asked]
         self._stores.tasks.add(new)
         self.report.disputed += len(new)
+
+    def _first(self, task: Task, answers: Sequence[Annotation]) -> Decision:
+        """With one more person asked where that is called for and possible."""
+        if self._more is None or task.overlap >= self._more.rules.max_overlap:
+            return decide(task, answers)
+        pick = self._round_picks(task.round_id).get((task.item_id, task.policy_id))
+        decision = decide(task, answers, self._more.rules, pick.probability if pick else None)
+        if not isinstance(decision, Doubtful):
+            return decision
+        if self._is_asked(task) or not self._more.ask(task):
+            return decide(task, answers)
+        return decision
+
+    def _is_asked(self, task: Task) -> bool:
+        """Whether a lead was asked already, before there was a budget or a person for one more."""
+        question = adjudication_id(task)
+        return question in self._stores.tasks.find([question])
 
     def adjudication(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what a lead decided, if that lead may."""
@@ -144,7 +183,7 @@ class _Settling:
 
     def _decision(self, task: Task, answers: Sequence[Annotation], before: Earlier | None) -> Decision:
         if before is None:
-            return decide(task, answers)
+            return self._first(task, answers)
         known = judges(self._stores, before)
         counted, refused = fresh(answers, known)
         if refused and not counted:

@@ -99,6 +99,8 @@ def _tell(result: dict[str, Any]) -> None:
     out.print(f"Round {result['round_id']} is {result['state']}: {result['picks']} picks, tasks {result['tasks']}")
     for note in result["notes"]:
         out.print(f"Note: {note}")
+    for problem in result.get("problems", ()):
+        err.print(f"Problem: {problem}")
     if result.get("bill"):  # an older version's job has none
         out.print(f"Scoring took {Bill(**result['bill']).line()}")
 
@@ -163,7 +165,8 @@ def sync_command(
         return
     out.print(
         f"{result['events']} new events; {result['settled']} tasks settled ({result['golden']} golden), "
-        f"{result['disputed']} disputed, {result['waiting']} waiting, {result['sent']} sent"
+        f"{result['disputed']} disputed, {result['waiting']} waiting, {result['widened']} asked once more, "
+        f"{result['sent']} sent"
     )
     for problem in result["problems"]:
         err.print(f"Problem: {problem}")

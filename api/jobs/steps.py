@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import structlog
 
 from api.composition import Goldfold
+from api.jobs.desks import more_people
 from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
 from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
+from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
@@ -25,7 +28,7 @@ from labeling.score_run import ScoreRun
 from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
 from labeling.settle import settle_all
 from labeling.store.interfaces import ITEMS
-from labeling.studio.projects import ensure_project
+from labeling.studio.projects import Owner, ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import PushReport, push_tasks
 from labeling.studio.webhooks import ensure_webhook
@@ -36,6 +39,7 @@ from selection.errors import SelectionError
 log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
+Key = tuple[str, str, str, str]  # round, policy, kind of the form, assignee
 WEBHOOK = "/v1/webhooks/label-studio"
 MAX_SCORE_CHUNK = 8192
 # Items committed at once, least and most; a crash costs two chunks at most.
@@ -119,6 +123,11 @@ def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
     return {"round_id": round_.round_id}
 
 
+def groups(goldfold: Goldfold, round_id: str) -> list[Json]:
+    """What of a round is to be sent: (policy, kind, assignee)."""
+    return [_group(key) for key in sorted({_key(task) for task in _unsent(goldfold) if task.round_id == round_id})]
+
+
 def select(goldfold: Goldfold, round_id: str) -> Json:
     """Pick and commit; ``policies`` have tasks in this round."""
     scorer = goldfold.scorer()
@@ -132,16 +141,18 @@ def select(goldfold: Goldfold, round_id: str) -> Json:
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
 
 
-def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> int:
-    """Make sure the Label Studio project of a policy is there, with its webhook when one is configured."""
-    overlap = int(str(goldfold.ledger.rounds.get(round_id).plan["overlap"]))
+def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "") -> int:
+    """Make sure the Label Studio project of a policy, or of a person's desk, is there, with its webhook when one is
+    configured."""
+    overlap = int(str(goldfold.ledger.rounds.get(round_id).plan["overlap"])) if kind == TaskKind.BLIND else None
+    desk = goldfold.ledger.people.get(assignee).desk if assignee else 0
     found = ensure_project(
         goldfold.studio,
         goldfold.ledger.projects,
         _policy(goldfold, policy_id),
         TaskKind(kind),
-        overlap=overlap if kind == TaskKind.BLIND else None,
-        owner=goldfold.settings.studio_owner,
+        overlap=1 if assignee else overlap,
+        owner=Owner(goldfold.settings.studio_owner, desk, assignee),
     )
     secret = goldfold.settings.studio_webhook_secret.get_secret_value()
     if secret:
@@ -151,19 +162,20 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> int
     return found.project_id
 
 
-def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, *, holder: str) -> Json:
-    """Send one chunk of a round's tasks; ``left`` still wait."""
-    waiting = _waiting(goldfold, round_id, policy_id, kind)
+def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "", *, holder: str) -> Json:
+    """Send one chunk of a round's tasks, of one desk's in their order; ``left`` still wait."""
+    key = (round_id, policy_id, kind, assignee)
+    waiting = _waiting(goldfold, key)
     chunk = waiting[:PUSH_CHUNK]
     if not chunk:
         return {"sent": 0, "left": 0, "quarantined": 0}
     try:
-        report = _push(goldfold, policy_id, kind, chunk, holder)
+        report = _push(goldfold, key, chunk, holder)
     except StudioGone as error:  # deleted since it was made sure of; what had been sent to it is queued again
         log.warning("project_is_gone", policy=policy_id, error=str(error))
-        project(goldfold, round_id, policy_id, kind)
-        report = _push(goldfold, policy_id, kind, chunk, holder)
-        waiting = [*_waiting(goldfold, round_id, policy_id, kind), *chunk]
+        project(goldfold, round_id, policy_id, kind, assignee)
+        report = _push(goldfold, key, chunk, holder)
+        waiting = [*_waiting(goldfold, key), *chunk]
     return {
         "sent": report.sent + report.found,
         "quarantined": len(report.quarantined),
@@ -171,9 +183,10 @@ def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, *, holder
     }
 
 
-def _push(goldfold: Goldfold, policy_id: str, kind: str, tasks: Sequence[Task], holder: str) -> PushReport:
+def _push(goldfold: Goldfold, key: Key, tasks: Sequence[Task], holder: str) -> PushReport:
+    _, policy_id, kind, assignee = key
     ledger, version = goldfold.ledger, _policy(goldfold, policy_id).version
-    found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind))
+    found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind), assignee)
     if found is None:
         raise LookupError(f"the project of {policy_id} {version} is not in the ledger")
     return push_tasks(goldfold.studio, ledger.tasks, ledger.projects, found, tasks, holder=holder)
@@ -217,7 +230,8 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
         report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
     except StudioGone as error:
         goldfold.ledger.projects.forget(found.base_url, project_id)
-        which = f"project {project_id} ({found.policy_id} {found.policy_version}, {found.kind})"
+        where = f"desk {found.desk}" if found.desk else found.kind
+        which = f"project {project_id} ({found.policy_id} {found.policy_version}, {where})"
         problem = f"{which} was deleted in Label Studio: its open tasks are sent again to a new one ({error})"
     except (StudioRefused, NotFound) as error:
         problem = str(error)
@@ -228,20 +242,34 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
 
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
-    report = settle_all(goldfold.ledger, goldfold.lake, goldfold.groups, leads=goldfold.settings.leads)
+    ledger, more = goldfold.ledger, more_people(goldfold)
+    report = settle_all(ledger, goldfold.lake, goldfold.groups, goldfold.settings.leads, more)
     told = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
 
+def widen(goldfold: Goldfold) -> int:
+    """Let Label Studio ask for the answers that adaptive overlap added to tasks of shared projects; how many still wait
+    for one. Idempotent, so that whoever was killed between the ledger and the server does it again."""
+    sent = goldfold.ledger.tasks.where(states=(TaskState.SENT,), kind=TaskKind.BLIND)
+    wider = {t.task_id: (t.studio_task_id, t.overlap) for t in sent if t.extra and t.studio_task_id is not None}
+    answers = goldfold.ledger.annotations.current(list(wider))
+    waiting = [place for task_id, place in wider.items() if len(answers[task_id]) < place[1]]
+    for studio_task_id, overlap in waiting:
+        with suppress(StudioGone):  # deleted by hand: the next full sweep sends it again
+            goldfold.studio.set_overlap(studio_task_id, overlap)
+    return len(waiting)
+
+
 def unpushed(goldfold: Goldfold) -> list[Json]:
-    """Groups (round, policy, kind) of rounds under way that have tasks to send. Tasks of a policy version that is not
-    here any more wait for its file; their group carries the ``problem`` instead of a kind."""
+    """Groups (round, policy, kind, assignee) of rounds under way that have tasks to send. Tasks of a policy version
+    that is not here any more wait for its file; their group carries the ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
+    keys = {_key(task) for task in _unsent(goldfold) if task.round_id in under_way}
     tasks = [t for t in goldfold.ledger.tasks.where(states=UNSENT) if t.round_id in under_way]
-    groups = {(t.round_id, t.policy_id, str(t.kind)) for t in tasks if _is_current(goldfold, t)}
     waiting = Counter(f"{t.policy_id} {t.policy_version}" for t in tasks if not _is_current(goldfold, t))
     problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
-    return [{"round_id": r, "policy_id": p, "kind": k, "problem": ""} for r, p, k in sorted(groups)] + problems
+    return [_group(key) for key in sorted(keys)] + problems
 
 
 def close(goldfold: Goldfold) -> list[str]:
@@ -294,9 +322,25 @@ def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
     return goldfold.policies[policy_id]
 
 
-def _waiting(goldfold: Goldfold, round_id: str, policy_id: str, kind: str) -> list[Task]:
-    tasks = goldfold.ledger.tasks.where(round_id=round_id, states=UNSENT, kind=TaskKind(kind))
-    return [task for task in tasks if task.policy_id == policy_id and _is_current(goldfold, task)]
+def _key(task: Task) -> Key:
+    return (task.round_id, task.policy_id, str(task.kind.form), task.assignee)
+
+
+def _group(key: Key) -> Json:
+    return dict(zip(("round_id", "policy_id", "kind", "assignee"), key, strict=True)) | {"problem": ""}
+
+
+def _waiting(goldfold: Goldfold, key: Key) -> list[Task]:
+    """Those of a group, in the order of their desk; the order of others is that of their random ids."""
+    tasks = [task for task in _unsent(goldfold, key[0], key[3]) if _key(task) == key]
+    return sorted(tasks, key=lambda task: (task.position, task.task_id))
+
+
+def _unsent(goldfold: Goldfold, round_id: str | None = None, assignee: str | None = None) -> list[Task]:
+    """What may go to Label Studio now: with a roster, a blind task waits for its copies."""
+    tasks = goldfold.ledger.tasks.where(states=UNSENT, round_id=round_id, assignee=assignee)
+    asks = not has_roster(goldfold.ledger.people)
+    return [t for t in tasks if _is_current(goldfold, t) and (asks or t.kind is not TaskKind.BLIND)]
 
 
 def _is_current(goldfold: Goldfold, task: Task) -> bool:

@@ -15,7 +15,7 @@ import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
-from api.jobs import steps
+from api.jobs import desks, steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
@@ -102,13 +102,33 @@ def step_select(round_id: str) -> Json:
 
 
 @DBOS.step()
-def step_project(round_id: str, policy_id: str, kind: str) -> int:
-    return _run_patiently(steps.project, round_id, policy_id, kind)
+def step_hand_out() -> Json:
+    return _run(desks.hand_out)
 
 
 @DBOS.step()
-def step_push(round_id: str, policy_id: str, kind: str) -> Json:
-    return _run_patiently(steps.push, round_id, policy_id, kind, holder=DBOS.executor_id)
+def step_injections() -> Json:
+    return _run(desks.injections)
+
+
+@DBOS.step()
+def step_groups(round_id: str) -> list[Json]:
+    return _run(steps.groups, round_id)
+
+
+@DBOS.step()
+def step_project(round_id: str, policy_id: str, kind: str, assignee: str = "") -> int:
+    return _run_patiently(steps.project, round_id, policy_id, kind, assignee)
+
+
+@DBOS.step()
+def step_push(round_id: str, policy_id: str, kind: str, assignee: str = "") -> Json:
+    return _run_patiently(steps.push, round_id, policy_id, kind, assignee, holder=DBOS.executor_id)
+
+
+@DBOS.step()
+def step_widen() -> int:
+    return _run_patiently(steps.widen)
 
 
 @DBOS.step()
@@ -206,29 +226,39 @@ def _score_all(most: int | None = None, modality: str = "text") -> Json:
 @DBOS.workflow()
 @_watched
 def round_(request: Json) -> Json:
-    """Plan, score what is missing, pick, and push the tasks to Label Studio."""
+    """Plan, score what is missing, pick, hand out, and push the tasks to Label Studio."""
     opened = step_open(request)
     round_id: str = opened["round_id"]
     scored = _score_all()
     _say("select", 0, 1)
     selected = step_select(round_id)
-    policies: list[str] = selected["policies"]
+    handed = step_hand_out()
+    _send(step_groups(round_id), handed["copies"] + handed["injections"] or selected["tasks"])
+    bill = {key: scored[key] for key in ("scored", "failed", "bill")}
+    return {**step_opened(round_id), **bill, "problems": handed["problems"]}
+
+
+def _send(groups: list[Json], total: int | None = None) -> int:
+    """Send what each group holds; how many tasks went."""
     sent = 0
-    for policy_id in policies:
-        step_project(round_id, policy_id, "blind")
+    for group in groups:
+        key = (group["round_id"], group["policy_id"], group["kind"], group["assignee"])
+        step_project(*key)
         while True:
-            pushed = step_push(round_id, policy_id, "blind")
+            pushed = step_push(*key)
             sent += pushed["sent"]
-            _say("push", sent, selected["tasks"])
+            if total is not None:
+                _say("push", sent, total)
             if not pushed["left"]:
                 break
-    return {**step_opened(round_id), **{key: scored[key] for key in ("scored", "failed", "bill")}}
+    return sent
 
 
 @DBOS.workflow()
 @_watched
 def sync(request: Json) -> Json:
-    """Pull answers, settle what is decided, and send what is disputed (or went missing) to Label Studio."""
+    """Pull answers, settle what is decided, hand out what is open, and send it to Label Studio with what is disputed or
+    went missing."""
     projects = step_projects()
     events = 0
     reports = []
@@ -239,20 +269,15 @@ def sync(request: Json) -> Json:
         reports.append(report)
     _say("settle", 0, 1)
     settled = step_settle()
-    sent = 0
+    if settled["waiting"]:
+        step_widen()
+    step_injections()
+    handed = step_hand_out()
     groups = step_unpushed()
-    for group in groups:
-        if group["problem"]:
-            continue
-        step_project(group["round_id"], group["policy_id"], group["kind"])
-        while True:
-            pushed = step_push(group["round_id"], group["policy_id"], group["kind"])
-            sent += pushed["sent"]
-            if not pushed["left"]:
-                break
+    sent = _send([group for group in groups if not group["problem"]])
     problems = [found["problem"] for found in (*reports, *groups) if found["problem"]]
     problems += [f"task {one['task_id']}: {one['reason']}" for one in settled["problems"]]
-    done = {**settled, "events": events, "sent": sent, "problems": problems}
+    done = {**settled, "events": events, "sent": sent, "problems": [*problems, *handed["problems"]]}
     return {**done, "closed": step_close(), "projects": reports}
 
 

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from api.auth import Role, require
+from api.composition import Goldfold
 from api.problems import documented
 from api.routes.state import TheGoldfold
+from labeling.errors import NotFound
 from labeling.records import Annotation, Task, TaskKind, TaskState
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=documented(404))
@@ -25,6 +27,7 @@ class TaskOut(BaseModel):
     item_id: str
     policy_id: str
     policy_version: str
+    parent_task_id: str | None
     state: TaskState
     studio_url: str | None
     error: str
@@ -40,6 +43,7 @@ class TaskOut(BaseModel):
             item_id=task.item_id,
             policy_id=task.policy_id,
             policy_version=task.policy_version,
+            parent_task_id=task.parent_task_id,
             state=task.state,
             studio_url=f"{studio_url}/projects/{task.project_id}/data?task={task.studio_task_id}" if sent else None,
             error=task.error,
@@ -80,19 +84,28 @@ def list_tasks(
     kind: TaskKind | None = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
 ) -> list[TaskOut]:
-    """Tasks of a round, in a state, of a kind; ``kind=adjudication&state=sent`` is what waits for a lead."""
-    found = goldfold.ledger.tasks.where(round_id=round_id, states=(state,) if state else (), kind=kind, limit=limit)
-    return [TaskOut.of(task, goldfold.settings.studio_url) for task in found]
+    """Tasks of a round, in a state, of a kind; ``kind=adjudication&state=sent`` is what waits for a lead. Injections
+    are not among them."""
+    found = goldfold.ledger.tasks.where(round_id=round_id, states=(state,) if state else (), kind=kind)
+    shown = [task for task in found if task.kind is not TaskKind.INJECTION][:limit]
+    return [TaskOut.of(task, goldfold.settings.studio_url) for task in shown]
 
 
 @router.get("/{task_id}", dependencies=[Depends(require(Role.ENGINEER))])
 def get_task(goldfold: TheGoldfold, task_id: str) -> TaskOut:
-    """One task."""
-    return TaskOut.of(goldfold.ledger.tasks.get(task_id), goldfold.settings.studio_url)
+    """One task. An injection is told as if it were not there."""
+    return TaskOut.of(_told(goldfold, task_id), goldfold.settings.studio_url)
 
 
 @router.get("/{task_id}/annotations", dependencies=[Depends(require(Role.LEAD))])
 def get_annotations(goldfold: TheGoldfold, task_id: str) -> list[AnnotationOut]:
     """The live answers to a task. Leads only: an annotator's answer is not for other annotators."""
-    goldfold.ledger.tasks.get(task_id)
+    _told(goldfold, task_id)
     return [AnnotationOut.of(a) for a in goldfold.ledger.annotations.current([task_id]).get(task_id, [])]
+
+
+def _told(goldfold: Goldfold, task_id: str) -> Task:
+    task = goldfold.ledger.tasks.get(task_id)
+    if task.kind is TaskKind.INJECTION:
+        raise NotFound(f"no task has the id {task_id!r}")
+    return task

@@ -1,14 +1,19 @@
-"""What people answered, as events that are only ever appended."""
+"""What people answered, as events that are only ever appended.
+
+A blind task that went to people as copies is answered by theirs: asked about the task, this tells what was said to its
+copies. An answer to a copy counts when the one it was made for gave it.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from labeling.consensus import author
 from labeling.errors import NotFound
-from labeling.records import Annotation, AnnotationEvent, EventKind
+from labeling.records import Annotation, AnnotationEvent, EventKind, TaskKind, TaskState
 from labeling.store.database import Database, now
 from labeling.store.rows import dump, insert_missing, load, name_some, select_in
 from labeling.store.tables import annotation_events as events
@@ -17,6 +22,8 @@ from labeling.store.tables import tasks
 LIVE = (EventKind.CREATED, EventKind.UPDATED)
 # Of two events with one time the later in this order counts: what ends an annotation wins.
 _ORDER = (EventKind.CREATED, EventKind.UPDATED, EventKind.SKIPPED, EventKind.INVALID, EventKind.DELETED)
+_OUT = (TaskState.WITHDRAWN, TaskState.QUARANTINED)  # a copy in these states answers for nobody
+Assignees = Mapping[str, str]
 
 
 class SqlAnnotations:
@@ -35,7 +42,9 @@ class SqlAnnotations:
 
     def events(self, task_id: str) -> list[AnnotationEvent]:
         """In the order in which they were seen."""
-        query = sa.select(events).where(events.c.task_id == task_id).order_by(events.c.seq)
+        copies = sa.select(tasks.c.task_id).where(_copies(), tasks.c.parent_task_id == task_id)
+        own = sa.or_(events.c.task_id == task_id, events.c.task_id.in_(copies))
+        query = sa.select(events).where(own).order_by(events.c.seq)
         with self._database.read() as connection:
             return [load(AnnotationEvent, row) for row in connection.execute(query).mappings()]
 
@@ -49,49 +58,83 @@ class SqlAnnotations:
 
     def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
         """Every task asked for has its list, maybe empty. The order in which events arrived plays no part."""
-        return {task_id: live(seen) for task_id, seen in self._seen(task_ids).items()}
+        found, assignees = self._seen(task_ids)
+        return {task_id: live(seen, assignees) for task_id, seen in found.items()}
 
     def invalid(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
+        found, assignees = self._seen(task_ids)
         return [
             event
-            for _, seen in sorted(self._seen(task_ids).items())
+            for _, seen in sorted(found.items())
             for _, event in sorted(newest(seen).items())
-            if event.kind is EventKind.INVALID and event.annotator not in {a.annotator for a in live(seen)}
+            if event.kind is EventKind.INVALID
+            and counts(event, assignees)
+            and event.annotator not in {a.annotator for a in live(seen, assignees)}
         ]
 
-    def _seen(self, task_ids: Sequence[str]) -> dict[str, list[AnnotationEvent]]:
+    def strangers(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
+        found, assignees = self._seen(task_ids)
+        return [
+            event
+            for _, seen in sorted(found.items())
+            for _, event in sorted(newest(seen).items())
+            if event.kind in LIVE and not counts(event, assignees)
+        ]
+
+    def _seen(self, task_ids: Sequence[str]) -> tuple[dict[str, list[AnnotationEvent]], dict[str, str]]:
+        """The events of each task asked for, its copies' among them; and whose each task is."""
         found: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in task_ids}
+        places, assignees = {task_id: {task_id} for task_id in found}, dict[str, str]()
+        columns = sa.select(tasks.c.task_id, tasks.c.parent_task_id, tasks.c.assignee)
         with self._database.read() as connection:
-            for row in select_in(connection, sa.select(events), events.c.task_id, task_ids):
-                found[row["task_id"]].append(load(AnnotationEvent, row))
-        return found
+            for row in select_in(connection, columns, tasks.c.task_id, list(found)):
+                assignees[row["task_id"]] = row["assignee"]
+            about = columns.where(_copies(), tasks.c.state.not_in([state.value for state in _OUT]))
+            for row in select_in(connection, about, tasks.c.parent_task_id, list(found)):
+                places.setdefault(row["task_id"], set()).add(row["parent_task_id"])
+                assignees[row["task_id"]] = row["assignee"]
+            for row in select_in(connection, sa.select(events), events.c.task_id, list(places)):
+                event = load(AnnotationEvent, row)
+                for place in places[event.task_id]:
+                    found[place].append(event)
+        return found, assignees
 
     def count(self) -> int:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one()
 
 
-def newest(seen: Iterable[AnnotationEvent]) -> dict[int, AnnotationEvent]:
-    """The last event of each annotation, by annotation id."""
+def newest(seen: Iterable[AnnotationEvent]) -> dict[tuple[int, str], AnnotationEvent]:
+    """The last event of each annotation, by annotation id and task: a server that was set up anew counts from 1."""
     ordered = sorted(seen, key=lambda event: (event.studio_updated_at, _ORDER.index(event.kind)))
-    return {event.studio_annotation_id: event for event in ordered}
+    return {(event.studio_annotation_id, event.task_id): event for event in ordered}
 
 
-def live(seen: Iterable[AnnotationEvent]) -> list[Annotation]:
-    """The answers that stand after these events of one task, sorted by annotation id."""
+def counts(event: AnnotationEvent, assignees: Assignees) -> bool:
+    """Whether the one whom a task was made for gave the answer; a task for anybody takes everybody's."""
+    assignee = assignees.get(event.task_id, "")
+    return not assignee or author(event) == assignee
+
+
+def live(seen: Iterable[AnnotationEvent], assignees: Assignees | None = None) -> list[Annotation]:
+    """The answers that stand after these events of one task and its copies, sorted by annotation id."""
     by_annotator: dict[str, list[AnnotationEvent]] = defaultdict(list)
     for event in newest(seen).values():
-        if event.kind in LIVE and event.answer is not None:
+        if event.kind in LIVE and event.answer is not None and counts(event, assignees or {}):
             by_annotator[event.annotator].append(event)
     last = [
         max(own, key=lambda event: (event.studio_updated_at, event.studio_annotation_id))
         for own in by_annotator.values()
     ]
-    return [_annotation(event) for event in sorted(last, key=lambda event: event.studio_annotation_id)]
+    return [_annotation(event) for event in sorted(last, key=lambda event: (event.studio_annotation_id, event.task_id))]
 
 
 def _annotation(event: AnnotationEvent) -> Annotation:
     return load(Annotation, dump(event))
+
+
+def _copies() -> sa.ColumnElement[bool]:
+    return tasks.c.kind == TaskKind.COPY.value
 
 
 def _identity(event: AnnotationEvent) -> tuple[object, ...]:

@@ -57,6 +57,20 @@ class Database:
         with self._plain_errors(), self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def alter(self) -> Iterator[sa.Connection]:
+        """As ``write``, for changes of the tables themselves: SQLite changes one by copying it and dropping the old
+        one, which foreign keys would forbid, so they are off until the end and checked before it."""
+        with self._plain_errors(), self._writer.connect() as connection:
+            if self.is_sqlite:
+                with _without_foreign_keys(connection), connection.begin():
+                    yield connection
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        raise StoreError(f"the ledger {self.where}: rows name others that are gone; restore a backup")
+            else:
+                with connection.begin():
+                    yield connection
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -102,6 +116,18 @@ _ADVICE = {
     "connection failed": "PostgreSQL does not answer or refuses the login; check that it runs, and the URL",
     "connection timeout": "PostgreSQL does not answer; check that it runs, and the URL",
 }
+
+
+@contextmanager
+def _without_foreign_keys(connection: sa.Connection) -> Iterator[None]:
+    """SQLite does not hear this within a transaction, so it goes past SQLAlchemy, which would begin one."""
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
 
 
 def now(connection: sa.Connection) -> datetime:

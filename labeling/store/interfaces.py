@@ -7,12 +7,13 @@ All writes are idempotent under the stated identity and run in one transaction e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
+from labeling.floor import Floor, Handout
 from labeling.records import (
     Adjudication,
     Annotation,
@@ -24,6 +25,7 @@ from labeling.records import (
     Model,
     ModelState,
     Partition,
+    Person,
     PickRow,
     RegisteredItem,
     Round,
@@ -167,6 +169,7 @@ class Tasks(Protocol):
         states: Sequence[TaskState] = (),
         kind: TaskKind | None = None,
         project_id: int | None = None,
+        assignee: str | None = None,
         limit: int | None = None,
     ) -> list[Task]:
         """Sorted by task_id."""
@@ -175,7 +178,7 @@ class Tasks(Protocol):
         """The ids alone of a project's tasks in these states, sorted: a project may hold more tasks than memory."""
 
     def add(self, tasks: Sequence[Task]) -> None:
-        """Insert tasks whose id, and (parent_task_id, kind) when it has a parent, are not there yet."""
+        """Insert tasks whose id, and (parent_task_id, kind, assignee) when it has a parent, are not there yet."""
 
     def mark_sending(self, task_ids: Sequence[str], project_id: int) -> None: ...
     def mark_sent(self, studio_ids: Mapping[str, int]) -> None:
@@ -185,11 +188,19 @@ class Tasks(Protocol):
         """Back to ``queued``, its Label Studio ids forgotten (the task vanished there)."""
 
     def set_state(self, task_ids: Sequence[str], state: TaskState, error: str = "") -> None: ...
+    def children(self, task_ids: Sequence[str], kind: TaskKind) -> list[Task]:
+        """Tasks of a kind whose parent is among these, sorted by task_id."""
+
+    def widen(self, task_ids: Sequence[str]) -> None:
+        """Ask one more person about each of these blind tasks that is ``sent``; others stay as they are."""
+
     def counts(self, round_id: str | None = None) -> dict[str, int]:
-        """Tasks per state."""
+        """Tasks per state. Injections are not counted: a round does not wait for them, and nobody need see them."""
 
 
 class Annotations(Protocol):
+    """Asked about a blind task, each of these tells what was said to its copies as well."""
+
     def append(self, events: Sequence[AnnotationEvent]) -> int:
         """Append events not seen before (by identity); return how many were new."""
 
@@ -203,7 +214,11 @@ class Annotations(Protocol):
 
     def invalid(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
         """Annotations that stand and are no answer, by people who gave that task none that is: the newest event of
-        each, sorted by (task_id, annotation id)."""
+        each, sorted by (task asked for, annotation id)."""
+
+    def strangers(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
+        """Answers that do not count because the task, or the copy of it, was made for somebody else: the newest event
+        of each, sorted likewise."""
 
     def count(self) -> int: ...
 
@@ -249,7 +264,9 @@ class Models(Protocol):
 
 
 class Projects(Protocol):
-    def find(self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind) -> StudioProject | None: ...
+    def find(
+        self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str = ""
+    ) -> StudioProject | None: ...
     def all(self) -> list[StudioProject]: ...
     def add(self, project: StudioProject) -> None: ...
     def set_watermark(self, base_url: str, project_id: int, watermark: datetime) -> None: ...
@@ -260,6 +277,34 @@ class Projects(Protocol):
         """Take or renew the one-writer lease of a project; False while somebody else holds it."""
 
     def release(self, base_url: str, project_id: int, holder: str) -> None: ...
+
+
+class People(Protocol):
+    """The roster."""
+
+    def add(self, person: Person, actor: str) -> Person:
+        """Insert with the next desk number and the audit event; Conflict when that address is there."""
+
+    def get(self, email: str) -> Person:
+        """Raises NotFound."""
+
+    def all(self) -> list[Person]:
+        """Everybody who ever was on it, by desk number."""
+
+    def change(self, email: str, changes: Mapping[str, object], actor: str, action: str = "roster.change") -> Person:
+        """Each field given replaces that field, with the audit event."""
+
+
+class Desks(Protocol):
+    """Who is asked what. One hand-out at a time, over all processes."""
+
+    def assign(self, plan: Callable[[Floor], Handout], since: datetime, *, anchors: bool = False) -> Handout:
+        """Take back the copies that nobody will answer, show ``plan`` the floor, and write what it says: one
+        transaction. Questions that got a copy become ``sent``. ``since``: when today began. With ``anchors`` the floor
+        has the golden items that may be injected."""
+
+    def units_since(self, since: datetime) -> dict[str, float]:
+        """Units of exposure by person (e-mail) of what they have answered or skipped since then, whatever the task."""
 
 
 class Keys(Protocol):
@@ -298,6 +343,8 @@ class Ledger(Protocol):
     golden: Golden
     models: Models
     projects: Projects
+    people: People
+    desks: Desks
     keys: Keys
     executors: Executors
     audit: Audit

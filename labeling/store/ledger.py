@@ -5,16 +5,19 @@ from __future__ import annotations
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
 from labeling.store.database import Database
+from labeling.store.desks import SqlDesks
 from labeling.store.executors import SqlExecutors
 from labeling.store.golden import SqlGolden
 from labeling.store.interfaces import (
     Annotations,
     Audit,
+    Desks,
     Executors,
     Golden,
     ItemRegistry,
     Keys,
     Models,
+    People,
     Projects,
     Rounds,
     Tasks,
@@ -22,6 +25,7 @@ from labeling.store.interfaces import (
 from labeling.store.items import SqlItems
 from labeling.store.keys import SqlKeys
 from labeling.store.models import SqlModels
+from labeling.store.people import SqlPeople
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
@@ -38,6 +42,8 @@ class SqlLedger:
     golden: Golden
     models: Models
     projects: Projects
+    people: People
+    desks: Desks
     keys: Keys
     executors: Executors
     audit: Audit
@@ -51,6 +57,8 @@ class SqlLedger:
         self.golden = SqlGolden(database)
         self.models = SqlModels(database)
         self.projects = SqlProjects(database)
+        self.people = SqlPeople(database)
+        self.desks = SqlDesks(database)
         self.keys = SqlKeys(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)

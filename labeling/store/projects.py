@@ -22,9 +22,11 @@ class SqlProjects:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind) -> StudioProject | None:
+    def find(
+        self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str = ""
+    ) -> StudioProject | None:
         with self._database.read() as connection:
-            return _find(connection, base_url, policy_id, policy_version, kind)
+            return _find(connection, base_url, policy_id, policy_version, kind, assignee)
 
     def all(self) -> list[StudioProject]:
         """Sorted by (address, project id)."""
@@ -33,11 +35,11 @@ class SqlProjects:
             return [load(StudioProject, row) for row in connection.execute(query).mappings()]
 
     def add(self, project: StudioProject) -> None:
-        """A project already there is a no-op; another one for the same policy version and kind is a Conflict."""
+        """A project already there is a no-op; another for the same policy version, kind and assignee is a Conflict."""
         with self._database.write() as connection:
             if insert_missing(connection, projects, [dump(project)], projects.c.project_id):
                 return
-            same = (project.base_url, project.policy_id, project.policy_version, project.kind)
+            same = (project.base_url, project.policy_id, project.policy_version, project.kind, project.assignee)
             there = _find(connection, *same)
             if there is None or there.project_id != project.project_id:
                 raise Conflict(
@@ -82,13 +84,14 @@ class SqlProjects:
 
 
 def _find(
-    connection: sa.Connection, base_url: str, policy_id: str, policy_version: str, kind: TaskKind
+    connection: sa.Connection, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str
 ) -> StudioProject | None:
     query = sa.select(projects).where(
         projects.c.base_url == base_url,
         projects.c.policy_id == policy_id,
         projects.c.policy_version == policy_version,
         projects.c.kind == kind.value,
+        projects.c.assignee == assignee,
     )
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else load(StudioProject, row)

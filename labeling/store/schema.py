@@ -27,7 +27,7 @@ def upgrade(database: Database) -> None:
     with database.read() as connection:
         if _revision(connection) == head:
             return
-    with database.write() as connection:
+    with database.alter() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         revision = _revision(connection)

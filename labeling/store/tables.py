@@ -61,12 +61,12 @@ def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
     return sa.Column(name, UtcTime, nullable=nullable)
 
 
-def _number(name: str, *, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=nullable)
+def _number(name: str, *, nullable: bool = False, **options: Any) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=nullable, **options)
 
 
-def _real(name: str, *, nullable: bool = False) -> sa.Column[float]:
-    return sa.Column(name, sa.Double, nullable=nullable)
+def _real(name: str, *, nullable: bool = False, **options: Any) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, nullable=nullable, **options)
 
 
 def _sequence() -> sa.Column[int]:
@@ -134,9 +134,41 @@ tasks = sa.Table(
     _time("created_at"),
     _time("updated_at"),
     _text("prompt"),
-    sa.UniqueConstraint("parent_task_id", "kind"),
+    _text("assignee", server_default=""),
+    _number("position", server_default="0"),
+    _real("exposure", server_default="0"),
+    _number("extra", server_default="0"),
+    sa.UniqueConstraint("parent_task_id", "kind", "assignee"),
     sa.Index("ix_tasks_item_id_policy_id", "item_id", "policy_id"),
     sa.Index("ix_tasks_project_id", "project_id"),
+    sa.Index("ix_tasks_assignee_state", "assignee", "state"),
+    # Nobody meets an injected item twice, whatever races.
+    sa.Index(
+        "uq_tasks_injection",
+        "item_id",
+        "assignee",
+        unique=True,
+        sqlite_where=sa.text("kind = 'injection'"),
+        postgresql_where=sa.text("kind = 'injection'"),
+    ),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    _text("email", primary_key=True),
+    _text("name"),
+    _number("desk"),
+    sa.Column("active", sa.Boolean, nullable=False),
+    _json("languages"),
+    _json("opt_outs"),
+    _real("daily_exposure", nullable=True),
+    _number("severe_in_row", nullable=True),
+    sa.Column("paused", sa.Boolean, nullable=False),
+    _text("paused_reason"),
+    _time("reviewed_at", nullable=True),
+    _time("created_at"),
+    sa.UniqueConstraint("desk"),
 )
 
 annotation_events = sa.Table(
@@ -154,6 +186,7 @@ annotation_events = sa.Table(
     _text("detail"),
     _time("seen_at"),
     sa.UniqueConstraint("task_id", "studio_annotation_id", "kind", "studio_updated_at"),
+    sa.Index("ix_annotation_events_studio_updated_at", "studio_updated_at"),
 )
 
 adjudications = sa.Table(
@@ -275,7 +308,9 @@ projects = sa.Table(
     _time("created_at"),
     _text("lease_holder", nullable=True),
     _time("lease_until", nullable=True),
-    sa.UniqueConstraint("base_url", "policy_id", "policy_version", "kind"),
+    _text("assignee", server_default=""),
+    _number("desk", server_default="0"),
+    sa.UniqueConstraint("base_url", "policy_id", "policy_version", "kind", "assignee"),
 )
 
 api_keys = sa.Table(

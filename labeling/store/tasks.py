@@ -51,6 +51,7 @@ class SqlTasks:
         states: Sequence[TaskState] = (),
         kind: TaskKind | None = None,
         project_id: int | None = None,
+        assignee: str | None = None,
         limit: int | None = None,
     ) -> list[Task]:
         query = sa.select(tasks).order_by(tasks.c.task_id).limit(limit)
@@ -62,6 +63,8 @@ class SqlTasks:
             query = query.where(tasks.c.kind == kind.value)
         if project_id is not None:
             query = query.where(tasks.c.project_id == project_id)
+        if assignee is not None:
+            query = query.where(tasks.c.assignee == assignee)
         with self._database.read() as connection:
             return [load(Task, row) for row in connection.execute(query).mappings()]
 
@@ -113,9 +116,24 @@ class SqlTasks:
         with self._database.write() as connection:
             move(connection, task_ids, state, {"error": error})
 
+    def children(self, task_ids: Sequence[str], kind: TaskKind) -> list[Task]:
+        query = sa.select(tasks).where(tasks.c.kind == kind.value)
+        with self._database.read() as connection:
+            rows = select_in(connection, query, tasks.c.parent_task_id, task_ids)
+            return sorted((load(Task, row) for row in rows), key=lambda task: task.task_id)
+
+    def widen(self, task_ids: Sequence[str]) -> None:
+        sent = (tasks.c.kind == TaskKind.BLIND.value, tasks.c.state == TaskState.SENT.value)
+        with self._database.write() as connection:
+            values = {"overlap": tasks.c.overlap + 1, "extra": tasks.c.extra + 1, "updated_at": now(connection)}
+            for part in chunks(sorted(set(task_ids))):
+                mine = among(connection, tasks.c.task_id, part)
+                connection.execute(sa.update(tasks).where(mine, *sent).values(values))
+
     def counts(self, round_id: str | None = None) -> dict[str, int]:
         """States without a task are left out."""
         query = sa.select(tasks.c.state, sa.func.count().label("tasks")).group_by(tasks.c.state).order_by(tasks.c.state)
+        query = query.where(tasks.c.kind != TaskKind.INJECTION.value)
         if round_id is not None:
             query = query.where(tasks.c.round_id == round_id)
         with self._database.read() as connection:

@@ -1,10 +1,14 @@
-"""One Label Studio project per policy version and kind: made once, found again, and checked before each use.
+"""One Label Studio project per policy version, kind and desk: made once, found again, and checked before each use.
+
+A desk is one person's project of blind work. It goes by that person's number, so that neither title nor description
+names anybody; but every member of a free Label Studio can open every project, and sees who answered there.
 
 Any member of a free Label Studio may edit or delete a project, so nothing recorded about it is taken on trust.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -19,7 +23,7 @@ from labeling.studio.wire import ProjectState
 OVERLAP = {TaskKind.BLIND: 2, TaskKind.ASSISTED: 1, TaskKind.ADJUDICATION: 1}  # a task may ask for another number
 TITLE_CHARS = 50
 SETTINGS: dict[str, object] = {
-    "sampling": "Sequential sampling",  # we push by random task id: the order tells nobody the lane or the score
+    "sampling": "Sequential sampling",  # we push by position, then by random task id: no order tells the lane or score
     "skip_queue": "REQUEUE_FOR_OTHERS",
     "show_skip_button": True,
     "enable_empty_annotation": False,
@@ -33,10 +37,21 @@ SETTINGS: dict[str, object] = {
 class Projects(Protocol):
     """The part of the ledger's projects that this needs."""
 
-    def find(self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind) -> StudioProject | None: ...
+    def find(
+        self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str = ""
+    ) -> StudioProject | None: ...
     def all(self) -> list[StudioProject]: ...
     def add(self, project: StudioProject) -> None: ...
     def forget(self, base_url: str, project_id: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose project it is: of which installation (``name``), and of which desk (0 and "": everybody's)."""
+
+    name: str = "goldfold"
+    desk: int = 0
+    assignee: str = ""
 
 
 def ensure_project(
@@ -46,17 +61,18 @@ def ensure_project(
     kind: TaskKind,
     *,
     overlap: int | None = None,
-    owner: str = "goldfold",
+    owner: str | Owner = "goldfold",
     repair: bool = False,
 ) -> StudioProject:
-    """The project for a policy version and kind, made when it is not there.
+    """The project for a policy version and kind, and of a desk where ``owner`` names one, made when it is not there.
 
     ``overlap``: how many people a new project asks by default; it is never changed later, because Label Studio would
     rewrite the number of every task in it (each task carries its own, see ``push``). ``owner`` names this installation,
     so that two that share a server keep apart. A form that somebody edited is StudioRefused, or put back when
     ``repair`` is set. A deleted project is forgotten (its unsettled tasks are queued again) and made anew.
     """
-    known = projects.find(client.base_url, policy.id, policy.version, kind)
+    owner = Owner(owner) if isinstance(owner, str) else owner
+    known = projects.find(client.base_url, policy.id, policy.version, kind, owner.assignee)
     if known is not None:
         try:
             state = _state(client, known, policy if repair else None)
@@ -76,6 +92,8 @@ def ensure_project(
         config_sha256=config_sha256(state.label_config),
         watermark=None,
         created_at=datetime.now(UTC),
+        assignee=owner.assignee,
+        desk=owner.desk,
     )
     _forget_namesake(projects, made)
     projects.add(made)
@@ -98,7 +116,7 @@ def _state(client: StudioClient, project: StudioProject, repair_from: Policy | N
     state = client.project(project.project_id)
     if config_sha256(state.label_config) == project.config_sha256:
         return state
-    if marker(project.policy_id, project.policy_version, project.kind) not in state.description:
+    if marker(project.policy_id, project.policy_version, project.kind, project.desk) not in state.description:
         raise StudioGone(f"project {project.project_id} of {client.base_url} is not Goldfold's any more")
     config = label_config(repair_from, project.kind) if repair_from else ""
     if config_sha256(config) != project.config_sha256:
@@ -110,15 +128,15 @@ def _state(client: StudioClient, project: StudioProject, repair_from: Policy | N
     return client.project(project.project_id)
 
 
-def marker(policy_id: str, policy_version: str, kind: TaskKind) -> str:
+def marker(policy_id: str, policy_version: str, kind: TaskKind, desk: int = 0) -> str:
     """What the description of our project starts with: how it is found when the ledger does not know it."""
-    return f"goldfold:{policy_id}@{policy_version}:{kind.value}:"
+    return f"goldfold:{policy_id}@{policy_version}:{kind.value}:" + (f"desk-{desk}:" if desk else "")
 
 
-def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: str) -> ProjectState | None:
+def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner) -> ProjectState | None:
     """Our project that the ledger does not know: made just before a crash, or before the server's address changed."""
     config = label_config(policy, kind)
-    description = marker(policy.id, policy.version, kind) + owner
+    description = marker(policy.id, policy.version, kind, owner.desk) + owner.name
     for row in client.projects():
         if row.description == description:
             state = client.project(row.project_id)
@@ -127,11 +145,11 @@ def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: str) -> 
     return None
 
 
-def _create(client: StudioClient, policy: Policy, kind: TaskKind, owner: str, overlap: int) -> ProjectState:
+def _create(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner, overlap: int) -> ProjectState:
     settings = {**SETTINGS, "maximum_annotations": overlap}
-    tail = f" {policy.version} {kind.value}"
+    tail = f" {policy.version} desk {owner.desk}" if owner.desk else f" {policy.version} {kind.value}"
     title = (policy.title[: max(3, TITLE_CHARS - len(tail))] + tail)[:TITLE_CHARS]
-    description = marker(policy.id, policy.version, kind) + owner
+    description = marker(policy.id, policy.version, kind, owner.desk) + owner.name
     try:
         made = client.create_project(title, description, label_config(policy, kind), settings)
     except (AnswerLost, ServerFailed):

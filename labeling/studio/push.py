@@ -102,10 +102,11 @@ def push_tasks(
 
 def _check_tasks(project: StudioProject, tasks: Sequence[Task]) -> None:
     for task in tasks:
-        if (task.policy_id, task.policy_version, task.kind) != (
+        if (task.policy_id, task.policy_version, task.kind.form, task.assignee) != (
             project.policy_id,
             project.policy_version,
             project.kind,
+            project.assignee,
         ):
             raise InvalidInput(
                 f"task {task.task_id}: {task.policy_id} {task.policy_version} {task.kind} does not belong in project "

@@ -20,6 +20,7 @@ from tests.contracts.ledger import (
     together,
 )
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
+from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, version
 
 
@@ -142,6 +143,7 @@ class LedgerContract(
     ModelsContract,
     ProjectsContract,
     AccessContract,
+    PeopleContract,
 ):
     """All of it. Subclass with a fixture ``opener``."""
 

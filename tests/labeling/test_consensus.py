@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.consensus import Agreed, Disputed, Waiting, author, decide, vote_key
+from labeling.consensus import Agreed, Disputed, Doubtful, Waiting, Widening, author, decide, vote_key
 from labeling.records import Annotation, Answer, How, Outcome
 from tests.labeling.golden.made import NO, UNCLEAR, YES, annotation, blind_task
 
@@ -139,4 +139,62 @@ def test_every_person_has_one_vote(rows: list[Annotation], overlap: int) -> None
     if isinstance(decision, Waiting):
         assert decision.have == len(people) < overlap
     else:
+        assert not isinstance(decision, Doubtful)  # nobody asked for more people
         assert sum(decision.votes.values()) == len(people) == len(decision.annotators)
+
+
+# --- adaptive overlap ---
+
+OTHER = replace(YES, rule="other_rule")
+MORE = Widening(max_overlap=3, sure=0.9)
+WIDER = replace(TASK, overlap=3, extra=1)
+
+
+def said(*answers: Answer) -> list[Annotation]:
+    return [annotation(name, answer, n) for n, (name, answer) in enumerate(zip("abcd", answers, strict=False), start=1)]
+
+
+@pytest.mark.parametrize("pair", [(YES, NO), (YES, OTHER), (NO, UNCLEAR)])
+def test_a_difference_in_outcome_or_rule_asks_one_more(pair: tuple[Answer, Answer]) -> None:
+    assert isinstance(decide(TASK, said(*pair)), Disputed)
+    doubt = decide(TASK, said(*pair), MORE)
+    assert isinstance(doubt, Doubtful)
+    assert "differ" in doubt.reason
+    assert isinstance(decide(TASK, said(*pair), Widening(max_overlap=2)), Disputed)
+    assert decide(WIDER, said(*pair), MORE) == Waiting(have=2, need=3)
+
+
+def test_severities_alone_go_to_a_lead() -> None:
+    assert isinstance(decide(TASK, said(replace(YES, severity=0), replace(YES, severity=4)), MORE), Disputed)
+
+
+@pytest.mark.parametrize(
+    ("answer", "probability", "asks"),
+    [(NO, 0.9, True), (NO, 0.89, False), (NO, 0.05, False), (YES, 0.1, True), (YES, 0.11, False), (YES, 0.99, False),
+     (UNCLEAR, 0.99, False), (NO, None, False)],
+)  # fmt: skip
+def test_two_who_contradict_a_sure_model_ask_one_more(answer: Answer, probability: float | None, asks: bool) -> None:
+    decision = decide(TASK, said(answer, answer), MORE, probability)
+    assert isinstance(decision, Doubtful if asks else Agreed)
+    settled = decide(WIDER, said(answer, answer, answer), MORE, probability)
+    assert isinstance(settled, Agreed)
+    assert settled.how is How.UNANIMOUS
+
+
+@pytest.mark.parametrize("order", [(YES, NO, YES), (NO, YES, YES), (YES, YES, NO)])
+def test_most_of_three_settle_it_as_consensus(order: tuple[Answer, ...]) -> None:
+    decision = decide(WIDER, said(*order), MORE)
+    assert isinstance(decision, Agreed)
+    assert (decision.how, decision.answer.outcome, decision.answer.rule) == (How.CONSENSUS, Outcome.VIOLATES, YES.rule)
+    assert sum(decision.votes.values()) == 3
+
+
+def test_three_answers_or_a_majority_apart_in_severity_go_to_a_lead() -> None:
+    assert isinstance(decide(WIDER, said(YES, NO, OTHER), MORE), Disputed)
+    assert isinstance(decide(WIDER, said(YES, NO, OTHER), Widening(max_overlap=4)), Doubtful)
+    apart = (replace(YES, severity=0), NO, replace(YES, severity=4))
+    assert isinstance(decide(WIDER, said(*apart), MORE), Disputed)
+
+
+def test_an_overlap_of_three_that_was_asked_for_is_no_majority_vote() -> None:
+    assert isinstance(decide(replace(TASK, overlap=3), said(YES, NO, YES)), Disputed)

@@ -29,7 +29,16 @@ def test_constants_are_checked_by_name() -> None:
 
 def test_exposure_is_the_gravest_likely_harm_for_everybody_who_looks() -> None:
     probabilities = np.array([[0.5, 0.1], [0.0, 1.0]], np.float32)
-    assert exposure_of(probabilities, [1.0, 16.0], 2).tolist() == pytest.approx([3.2, 32.0])
+    looks = np.array([1.0, 0.5], np.float32)
+    assert exposure_of(probabilities, [1.0, 16.0], 2, looks).tolist() == pytest.approx([3.2, 16.0])
+
+
+def test_a_look_weighs_by_its_time_and_its_modality() -> None:
+    costs = Costs(decision_minutes=0.5, chars_per_minute=1000, image_exposure=3.0)
+    assert costs.look("", "text") == pytest.approx(1.0)
+    assert costs.look("x" * 1000, "text") == pytest.approx(3.0)
+    assert costs.look("", "image") == pytest.approx(3.0 * 0.6 / 0.5)
+    assert Costs(reference_minutes=1.0).look("x" * 900, "text") == pytest.approx(1.0)
 
 
 def test_an_estimate_adds_up() -> None:
