@@ -13,7 +13,9 @@ from labeling.store.rows import dump, insert_missing, load
 from labeling.store.tables import projects, tasks
 from labeling.store.tasks import move
 
-_UNSETTLED = [TaskState.SENDING.value, TaskState.SENT.value, TaskState.QUARANTINED.value]
+_UNSETTLED = [state.value for state in (TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED, TaskState.QUARANTINED)]
+
+_HANDED = [TaskKind.COPY.value, TaskKind.INJECTION.value]  # in quarantine, somebody else has been asked instead
 
 
 class SqlProjects:
@@ -60,6 +62,16 @@ class SqlProjects:
                 return
             query = sa.select(tasks.c.task_id).where(tasks.c.project_id == project_id, tasks.c.state.in_(_UNSETTLED))
             move(connection, list(connection.execute(query).scalars()), TaskState.QUEUED, {})
+
+    def forget_all(self) -> int:
+        """As ``forget`` for every project of every address, all or none; how many tasks are queued again."""
+        on_screens = sa.select(tasks.c.task_id).where(tasks.c.project_id.is_not(None), tasks.c.state.in_(_UNSETTLED))
+        handed_on = sa.and_(tasks.c.kind.in_(_HANDED), tasks.c.state == TaskState.QUARANTINED.value)
+        with self._database.write() as connection:
+            lost = list(connection.execute(on_screens.where(~handed_on).order_by(tasks.c.task_id)).scalars())
+            move(connection, lost, TaskState.QUEUED, {})
+            connection.execute(sa.delete(projects))
+            return len(lost)
 
     def lease(self, base_url: str, project_id: int, holder: str, seconds: float) -> bool:
         with self._database.write() as connection:

@@ -228,7 +228,7 @@ class _Pull:
     def _restore_overlap(self, task: Task, there: Sequence[StudioTask], now: Sequence[AnnotationEvent]) -> None:
         """Somebody changed the project's number there, which rewrites every task's; or somebody answered who had done
         so on an earlier screen, and closed the task to those who have not."""
-        asks = wanted(task.overlap, there, now)
+        asks = wanted(task, there, now)
         for each in there:
             if each.studio_task_id != task.studio_task_id:
                 continue
