@@ -41,6 +41,7 @@ class Commands(LazyGroup):
         "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
         "roster": Entry("api.cli.roster:app", "The people who answer blind work."),
         "injections": Entry("api.cli.injections:injections_command", "Say what injections found."),
+        "studio": Entry("api.cli.studio:app", "Label Studio: rebuild it when lost, repair edits."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "train": Entry("api.cli.models:train_command", "Fit a head on a golden version and judge it."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),

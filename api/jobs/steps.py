@@ -18,7 +18,7 @@ from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
 from labeling.consensus import author
-from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
+from labeling.errors import FormEdited, NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
@@ -29,6 +29,7 @@ from labeling.score_run import ScoreRun
 from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
 from labeling.settle import settle_all
 from labeling.store.interfaces import ITEMS
+from labeling.studio.findings import Finding, Found
 from labeling.studio.projects import Owner, ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import PushReport, push_tasks
@@ -149,7 +150,7 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assign
     found = ensure_project(
         goldfold.studio,
         goldfold.ledger.projects,
-        _policy(goldfold, policy_id),
+        policy_of(goldfold, policy_id),
         TaskKind(kind),
         overlap=1 if assignee else overlap,
         owner=Owner(goldfold.settings.studio_owner, desk, assignee),
@@ -189,7 +190,7 @@ def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee:
 
 def _push(goldfold: Goldfold, key: Key, tasks: Sequence[Task], answered: Mapping[str, int], holder: str) -> PushReport:
     _, policy_id, kind, assignee = key
-    ledger, version = goldfold.ledger, _policy(goldfold, policy_id).version
+    ledger, version = goldfold.ledger, policy_of(goldfold, policy_id).version
     found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind), assignee)
     if found is None:
         raise LookupError(f"the project of {policy_id} {version} is not in the ledger")
@@ -228,28 +229,39 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     or whose policy's file is gone, is left alone until that is undone. Each is a ``problem`` of the report, and no
     reason to skip the others.
     """
-    found = _project(goldfold, project_id)
-    report, problem = PullReport(), ""
+    found = project_of(goldfold, project_id)
+    report, problem, amiss = PullReport(), "", None
     try:
-        report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
+        report = pull_project(goldfold.studio, goldfold.ledger, found, policy_of(goldfold, found.policy_id), full=full)
     except StudioGone as error:
+        amiss = Finding(Found.PROJECT_DELETED, project_id, detail=str(error))
         goldfold.ledger.projects.forget(found.base_url, project_id)
         where = f"desk {found.desk}" if found.desk else found.kind
         which = f"project {project_id} ({found.policy_id} {found.policy_version}, {where})"
         problem = f"{which} was deleted in Label Studio: its open tasks are sent again to a new one ({error})"
+    except FormEdited as error:
+        problem = str(error)
+        amiss = Finding(Found.FORM_EDITED, project_id, detail=problem)
     except (StudioRefused, NotFound) as error:
         problem = str(error)
     if problem:
         log.warning("pull_problem", project=project_id, problem=problem)
-    return {"project_id": project_id, **asdict(report), "problem": problem}
+    return {"project_id": project_id, **told(report, amiss), "problem": problem}
+
+
+def told(report: PullReport, amiss: Finding | None = None) -> Json:
+    """A pull's report, its findings as the rows of ``goldfold sync --report``."""
+    findings = [*report.findings, *([amiss] if amiss else [])]
+    counts = {**report.found, **({str(amiss.found): 1} if amiss else {})}
+    return {**asdict(report), "found": counts, "findings": [finding.row() for finding in findings]}
 
 
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
     ledger, more = goldfold.ledger, more_people(goldfold)
     report = settle_all(ledger, goldfold.lake, goldfold.groups, goldfold.settings.leads, more)
-    told = {key: value for key, value in asdict(report).items() if key != "refusals"}
-    return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
+    counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
+    return {**counts, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
 
 def widen(goldfold: Goldfold) -> int:
@@ -313,7 +325,7 @@ def compact(goldfold: Goldfold) -> int:
     return goldfold.lake.snapshot()
 
 
-def _project(goldfold: Goldfold, project_id: int) -> StudioProject:
+def project_of(goldfold: Goldfold, project_id: int) -> StudioProject:
     base_url = goldfold.studio.base_url
     for found in goldfold.ledger.projects.all():
         if (found.base_url, found.project_id) == (base_url, project_id):
@@ -321,7 +333,7 @@ def _project(goldfold: Goldfold, project_id: int) -> StudioProject:
     raise LookupError(f"project {project_id} of {base_url} is not in the ledger")
 
 
-def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
+def policy_of(goldfold: Goldfold, policy_id: str) -> Policy:
     if policy_id not in goldfold.policies:
         where = goldfold.settings.policies_dir
         raise NotFound(f"policy {policy_id!r}, which has tasks, is not in {where} any more: restore its file")

@@ -280,6 +280,9 @@ class Projects(Protocol):
     def forget(self, base_url: str, project_id: int) -> None:
         """Drop a project that was deleted in Label Studio; its unsettled tasks go back to ``queued``."""
 
+    def on_screens(self) -> list[Unsent]:
+        """By group, the tasks that ``forget_all`` would queue again."""
+
     def forget_all(self) -> int:
         """Drop every project, of every address: all screens are lost. How many tasks are queued again; copies in
         quarantine stay there, because others have theirs."""

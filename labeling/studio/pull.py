@@ -95,9 +95,7 @@ def pull_project(
     """Bring a project's answers into the ledger. Raises StudioGone when the project was deleted, and StudioRefused
     when its form was edited: answers to another form are not answers to this policy. ``policy`` may be a newer version
     than the project's: answers are then held against the rules that people were shown."""
-    state = check_project(client, project)
-    rules = policy if policy.version == project.policy_version else read_form(state.label_config)
-    pull = _Pull(client, stores, project, rules, full=full)
+    pull = _Pull(client, stores, project, rules_of(client, project, policy), full=full)
     started = client.clock()
     since = None if full or project.watermark is None else project.watermark - OVERLAP
     if project.watermark is not None and started < project.watermark:  # what it changes now would look old
@@ -109,6 +107,12 @@ def pull_project(
     pull.requeue([task_id for task_id in awaited if task_id not in pull.seen])
     stores.projects.set_watermark(project.base_url, project.project_id, started)
     return pull.told()
+
+
+def rules_of(client: StudioClient, project: StudioProject, policy: Policy) -> Rules:
+    """The rules that the people of a project are shown, which is as Goldfold made it. Raises as ``pull_project``."""
+    state = check_project(client, project)
+    return policy if policy.version == project.policy_version else read_form(state.label_config)
 
 
 class _Pull:
@@ -150,7 +154,8 @@ class _Pull:
         for task_id, task in ours.items():
             now = [*history[task_id], *new[task_id]]
             self._tell(task, there[task_id], now, new[task_id])
-            if task.state in AWAITED and (self._full or earlier(there[task_id], now)):
+            asks = task.state in AWAITED and not _fault(task, there[task_id])
+            if asks and (self._full or earlier(there[task_id], now)):
                 self._restore_overlap(task, there[task_id], now)
 
     def requeue(self, task_ids: Sequence[str]) -> None:
