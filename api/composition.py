@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
+from labeling.agreements import Agreements, agreements
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
@@ -20,12 +21,14 @@ from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
+from labeling.people import People, people
 from labeling.policies import Policies, read_policies
 from labeling.records import Model
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
+from labeling.suspects import Suspects, keep, suspects
 from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
 from scoring.calibrated import calibrated
 from scoring.calibration import Calibrator
@@ -230,6 +233,21 @@ class Goldfold:
     def drift(self, model_id: str | None = None, since: datetime | None = None) -> dict[str, Any]:
         """How far a model's scores have moved since it was promoted (default: the champion's)."""
         return drift(self.ledger, self.lake, model_id, since).as_dict()
+
+    def people(self) -> People:
+        """How good each person's blind answers are."""
+        return people(self.ledger, self.lake)
+
+    def agreements(self, *, consensus: bool = False) -> Agreements:
+        """How far people agree; ``consensus`` also chooses an aggregator for each policy."""
+        return agreements(self.ledger, self.lake, consensus=consensus)
+
+    def suspects(self, limit: int) -> Suspects:
+        """The ``limit`` most suspect labels of each policy; what was found is kept for the service to tell."""
+        version = self.prototypes.encoder_version
+        found = suspects(self.ledger.golden, self.lake, version, sorted(self.policies), limit=limit)
+        keep(found, self.cache_dir, datetime.now(UTC).isoformat())
+        return found
 
     def promote(self, model_id: str, actor: str) -> Model:
         """Make a model the scorer of the next round, and what the lake holds now the window that drift is told

@@ -3,8 +3,8 @@ strategies. ``python -m benchmarks.learning`` prints the whole table.
 
 Frozen embeddings of the default encoder (bfloat16), a logistic head a policy, 50 labels by chance, batches of 50, and
 ``SEEDS`` splits; near-duplicates never lie on both sides. Everybody has the same splits,
-starts and head, and macro-F1 is taken at thresholds matched to the priors that the labels by chance tell. The default,
-the study's rule and random are replayed to 4,000 labels on the tweets, to see when they get there; areas are compared
+starts and head, and macro-F1 is taken at thresholds matched to the estimated priors. The default and the study's rule
+are replayed to 4,000 labels on the tweets, to see when they get there, and random to the whole pool; areas are compared
 up to 2,000 (1,000 on the small sets). A finished curve is kept under build/, so only what changed is run again.
 """
 

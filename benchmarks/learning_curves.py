@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from benchmarks.learning_sets import KEPT, SOURCES, load
 from selection.replay import METRICS, RANDOM, Course, Curve, LabelledSet, Split, replay, split
 
 AUTO = "auto"
-LONG = (RANDOM, AUTO, peers.DEFAULT_RULE)  # replayed as far as random, to see when they get there
+LONG = (RANDOM, AUTO, peers.DEFAULT_RULE)  # replayed further than areas need, to see when they get there
+STEP = 250  # labels a round of random after that, up to the whole pool
 ROOT = Path(__file__).resolve().parents[1]
 _REPLAY = ("selection/replay.py", "selection/replay_head.py", "selection/hashing.py")
 _PEERS = ("benchmarks/learning_peers.py", "benchmarks/_peer_server.py", "selection/strategies/facility.py")
@@ -49,11 +50,24 @@ def _made(part: Split, source: str, name: str, seed: int, server: Server | None)
     if sys.stderr.isatty():
         sys.stderr.write(f"{source} {name} {seed}\n")
     known = SOURCES[source]
-    course = Course(budget=known.random_labels if name in LONG else known.labels, held_out=known.held_out)
+    course = Course(budget=known.long_labels if name in LONG else known.labels, held_out=known.held_out)
+    if name == RANDOM:
+        return _random(part, seed, course)
     if name not in peers.ALL:
         return replay(part, name, seed, course)
     peer = peers.peer(name, part, server)
     return None if peer is None else replay(part, name, seed, course, peer.choose, peer.by_chance)
+
+
+def _random(part: Split, seed: int, course: Course) -> Curve:
+    """To the whole pool, else a share of random's labels would be no more than a bound where random is slow. Its labels
+    come in one order whatever the rounds."""
+    first = replay(part, RANDOM, seed, course)
+    if course.budget >= len(part.pool):
+        return first
+    rest = replay(part, RANDOM, seed, replace(course, start=course.budget, batch=STEP, budget=len(part.pool)))
+    scores = {metric: np.concatenate([first.scores[metric], rest.scores[metric][1:]]) for metric in METRICS}
+    return replace(first, labels=np.concatenate([first.labels, rest.labels[1:]]), scores=scores)
 
 
 class _Kept:

@@ -34,12 +34,13 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A set: its file, its reading, the share of blocks that judges, and the labels that random and strategies get."""
+    """A set: its file, its reading, the share of blocks that judges, and up to how many labels strategies are replayed:
+    ``long_labels`` to see when they get there, ``labels`` where only areas count. Random goes on to the whole pool."""
 
     file: str
     read: Callable[[list[Record], F32], LabelledSet]
     held_out: float
-    random_labels: int
+    long_labels: int
     labels: int
 
 

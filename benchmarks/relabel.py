@@ -29,7 +29,7 @@ from selection.hashing import F64
 from selection.out_of_fold import out_of_fold
 from selection.relabel import UNKNOWN, SecondLooks
 from selection.replay import LabelledSet, Split, split
-from selection.replay_head import ReplayHead, matched_thresholds, priors
+from selection.replay_head import Priors, ReplayHead, matched_thresholds
 from selection.select import select
 from selection.strategies.base import Labelled
 from selection.types import F32, Lane, Plan, Pool
@@ -102,7 +102,7 @@ class Run:
         self._vectors: F32 = np.ascontiguousarray(data.embeddings[rows])
         self._truth = data.answers[rows, self.column] == 1
         self._errors = np.clip(rng.normal(self.error, 0.05, PEOPLE), 0.02, 0.48)
-        self._by_chance: set[int] = set()
+        self._priors = Priors(np.ones((len(rows), 1), np.bool_))
         self._most = min(ANSWERS, int(0.6 * len(rows) * self.overlap))
         self._head = ReplayHead(1)
         for row in rng.permutation(len(rows))[:ROUND].tolist():
@@ -184,8 +184,8 @@ class Run:
         self.answers += self.overlap
         led = len(set(said.values())) > 1
         self.labels[row] = _Label(self._lead(row) if led else next(iter(said.values())), said, led)
-        if by_chance:
-            self._by_chance.add(row)
+        first = np.array([[self.labels[row].violates]], np.float32)  # what a second look mends later counts as it was
+        self._priors.add(np.array([row]), first, by_chance=by_chance)
 
     def _look(self, row: int) -> None:
         label, truth = self.labels[row], bool(self._truth[row])
@@ -220,8 +220,7 @@ class Run:
         self._head.fit(self._vectors[rows], answers)
         self._logits: F64 = self._head.logits(self._vectors)[:, 0]
         self._chances: F64 = expit(self._logits)
-        chance = np.array([row in self._by_chance for row in rows])
-        share = priors(answers, chance, self._chances[:, None])
+        share = self._priors.shares(self._chances[:, None])
         self._cut = float(matched_thresholds(self._logits[:, None], share)[0])
         self._tau = float(np.clip(expit(self._cut), 1e-4, 1 - 1e-4))
 

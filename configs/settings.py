@@ -263,8 +263,8 @@ class Settings(BaseSettings):
     daily_exposure: float = Field(
         default=240.0, gt=0, description="Units of exposure a day for people whose row on the roster says nothing else."
     )
-    severe_in_row: int = Field(default=3, ge=0, description="Severe items in a row on one desk, at most.")
-    severe_units: float = Field(default=4.0, gt=0, description="Units of exposure from which an item counts as severe.")
+    severe_in_row: int = Field(default=5, ge=0, description="Severe items in a row on one desk, at most.")
+    severe_units: float = Field(default=8.0, gt=0, description="Units of exposure from which an item counts as severe.")
     mild_units: float = Field(
         default=1.0, ge=0, description="Units below which an item is mild: the last tenth of a day is kept for these."
     )

@@ -29,7 +29,10 @@ UNKNOWN_LANGUAGES = ("", "und")
 SLACK = 1e-9  # sums of units are not exact
 LENGTH_SLACK, LENGTH_SLACK_CHARS = 0.25, 20  # how far an injection's length may lie from other work's
 NOBODY = "nobody on the roster may be given work: add people, or resume those who are paused"
-ROW = "too many severe items in a row on every desk that is left: they wait for milder ones between, or for tomorrow"
+ROW = (
+    "too many severe items in a row on every desk that is left: they wait for milder ones between, or for tomorrow; "
+    "widen the round by the lane random, or raise severe_in_row"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class AssignRules:
     ``injection_rate`` in [0, 1): injections for each copy that is handed out."""
 
     daily_exposure: float = 240.0
-    severe_in_row: int = 3
-    severe_units: float = 4.0
+    severe_in_row: int = 5
+    severe_units: float = 8.0
     mild_units: float = 1.0
     reserve: float = 0.1
     injection_rate: float = 0.0

@@ -26,7 +26,7 @@ from selection.types import F16, F32
 
 FILE = "near-duplicates.npz"
 _BATCH_ITEMS = 100_000  # texts read and added at a time
-_DAMAGE = (
+DAMAGE = (
     EOFError,
     KeyError,
     NotImplementedError,
@@ -108,15 +108,16 @@ def _opened(cache_dir: Path | None, closeness: Closeness) -> tuple[NearDuplicate
     if path is None or not path.exists():
         return NearDuplicates(closeness), []
     try:
-        return NearDuplicates.from_arrays(_read(path), closeness), []
+        return NearDuplicates.from_arrays(read_arrays(path), closeness), []
     except BadPool as error:
         why = str(error).removesuffix("; build it anew")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         why = f"near-duplicate index: {path} cannot be read ({error})"
     return NearDuplicates(closeness), [f"{why}; it was built anew"]
 
 
-def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """What ``write_arrays`` wrote. Raises one of ``DAMAGE`` for a file that is not whole."""
     with zipfile.ZipFile(path) as archive:
         broken = archive.testzip()  # before numpy believes what an array's header says
     if broken is not None:
@@ -127,15 +128,20 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def _saved(path: Path, index: NearDuplicates) -> list[str]:
     """Write the index whole or not at all; a disk that takes no more costs the next round time, not this one."""
-    state: dict[str, Any] = dict(index.arrays())
+    try:
+        write_arrays(path, dict(index.arrays()))
+    except OSError as error:
+        return [f"near-duplicate index: {path} cannot be written ({error.strerror}); the next round builds it anew"]
+    return []
+
+
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """A file of plain arrays, whole or not at all. Raises OSError."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **state)
+            np.savez(file, allow_pickle=False, **arrays)
         part.replace(path)
-    except OSError as error:
-        if part.exists():
-            part.unlink()
-        return [f"near-duplicate index: {path} cannot be written ({error.strerror}); the next round builds it anew"]
-    return []
+    finally:
+        part.unlink(missing_ok=True)

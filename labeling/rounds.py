@@ -20,6 +20,7 @@ import numpy as np
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
+from labeling.neighbour_index import INDEX_ABOVE, Indexed, index_neighbours
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.round_costs import costs_of, estimate, exposure_of, looks_of, minutes_of
@@ -30,7 +31,7 @@ from labeling.second_looks import Question, earlier, second_looks
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.relabel import SecondLooks
 from selection.select import select
-from selection.strategies.registry import COMMITTEE, entry
+from selection.strategies.registry import COMMITTEE, SEALS, entry
 from selection.types import RELABEL, Pick, Pool, Selection
 
 _SELECTED = (RoundState.SELECTED, RoundState.OPEN, RoundState.CLOSED)
@@ -87,7 +88,8 @@ def select_round(
     cache_dir: Path | None = None,
 ) -> Round:
     """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before.
-    ``cache_dir``: where near-duplicates are kept for the next round; without it they are found anew each time.
+    ``cache_dir``: where near-duplicates are kept for the next round, and embeddings of a large lake while it runs;
+    without it the former are found anew each time, and the latter held in memory.
 
     Raises NothingToDo when an item of the frame has not met this scorer yet: a frame that is short in silence would
     make every pi a lie. Raises Conflict when the round was cancelled or a policy changed since it was planned.
@@ -102,15 +104,16 @@ def select_round(
         return stores.rounds.get(round_id)
     _check_versions(round_, policies)
     version = int(str(round_.frame["lake_version"]))
-    sheet = read_sheet(lake, scorer, stores.items.ids(version, TEXT))
+    sheet = read_sheet(lake, scorer, stores.items.ids(version, TEXT), cache_dir)
     if sheet.waiting:
         raise NothingToDo(
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
             "run the score job first (goldfold score)"
         )
     grouped = _grouped(lake, round_.plan, sheet, cache_dir, keep=True)
+    indexed = _indexed(scorer, round_.plan, sheet, cache_dir, keep=True)
     plan = _tuned(round_.plan, round_.frame)
-    selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, round_.created_at)
+    selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, indexed, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
@@ -130,10 +133,11 @@ def preview(
 ) -> Preview:
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = plan_of(request, policies)
-    sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT))
+    sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT), cache_dir)
     advice = _advice(stores, plan)
     grouped = _grouped(lake, plan, sheet, cache_dir, keep=False)
-    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet, grouped)
+    indexed = _indexed(scorer, plan, sheet, cache_dir, keep=False)
+    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet, grouped, indexed)
     return Preview(replace(selection, frame={**selection.frame, **advice}), len(sheet.ids))
 
 
@@ -199,6 +203,15 @@ def _grouped(
     return group_near_duplicates(lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep)
 
 
+def _indexed(
+    scorer: LakeScorer, plan: Mapping[str, object], sheet: Sheet, cache_dir: Path | None, *, keep: bool
+) -> Indexed:
+    """The index of the items that have a score, where the strategy looks around labelled ones and there are many."""
+    if plan["strategy"] != SEALS or len(sheet.ids) <= INDEX_ABOVE:
+        return Indexed(None)
+    return index_neighbours(sheet.ids, sheet.embeddings, scorer.embedding_version, cache_dir, keep=keep)
+
+
 def _select(
     stores: Stores,
     lake: Lake,
@@ -207,11 +220,12 @@ def _select(
     seed: int,
     sheet: Sheet,
     grouped: Grouped | None,
+    indexed: Indexed,
     until: datetime | None = None,
 ) -> Selection:
     if not sheet.ids:
         raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
-    pool = _pool(stores, lake, plan, sheet)
+    pool = replace(_pool(stores, lake, plan, sheet), near=indexed.near)
     if grouped is not None:
         pool = replace(pool, groups=grouped.groups)
     if COMMITTEE in entry(str(plan["strategy"])).needs:
@@ -220,7 +234,7 @@ def _select(
     known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1], until)
     looks = _looks(stores, lake, scorer, plan, pool, until)
     selection = select(pool, selection_plan(plan, seed), known.labelled, looks)
-    notes = [*selection.notes, *(grouped.notes if grouped is not None else ())]
+    notes = [*selection.notes, *(grouped.notes if grouped is not None else ()), *indexed.notes]
     if known.left_out:
         notes.append(
             f"{known.left_out} labelled items have no score or no embedding by this scorer yet, so no strategy learns "

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.errors import UnknownItem
+from labeling.spool import SPOOL_ABOVE, spooled
 from labeling.store.interfaces import ITEMS, Gap, Lake
 from scoring.base import Scorer, Scores
 
@@ -193,8 +195,9 @@ def embeddings(lake: Lake, embedding_version: str, item_ids: Sequence[str]) -> F
     return matrix(table["embedding"])
 
 
-def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> Sheet:
-    """Scores and embeddings of the given items under this scorer; those without a score are only counted."""
+def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str], spool_dir: Path | None = None) -> Sheet:
+    """Scores and embeddings of the given items under this scorer; those without a score are only counted.
+    ``spool_dir``: where embeddings of more than ``SPOOL_ABOVE`` items go, in place of memory."""
     there = set(lake.ids(score_group(scorer)))
     ids = tuple(item_id for item_id in item_ids if item_id in there)
     failed, waiting = _without_score(lake, scorer, [item_id for item_id in item_ids if item_id not in there])
@@ -204,7 +207,11 @@ def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> Sheet
     probabilities = _values(lake, scorer, ids, score_group(scorer))
     told = disagreement_group(scorer)
     disagreement = _values(lake, scorer, ids, told) if len(_having(lake, told, ids)) == len(ids) else None
-    return Sheet(ids, scorer.policies, probabilities, _rows(lake, scorer, ids), failed, waiting, disagreement)
+    if spool_dir is not None and len(ids) > SPOOL_ABOVE:
+        rows = spooled(lake.scan(["embedding"], embedding_group(scorer)), ids, spool_dir)
+    else:
+        rows = _rows(lake, scorer, ids)
+    return Sheet(ids, scorer.policies, probabilities, rows, failed, waiting, disagreement)
 
 
 def _values(lake: Lake, scorer: LakeScorer, ids: Sequence[str], group: str) -> F32:

@@ -6,6 +6,7 @@ could have brought has ``pi = 1 - prod(1 - pi_lane)``; only these lanes count, f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -14,9 +15,10 @@ import numpy as np
 
 from selection.frame import Frame
 from selection.hashing import F64, uniform
-from selection.sampling import either, pps_probabilities, simple_random_draw, systematic_draw
+from selection.sampling import I64, Mass, either, on_grid, points_of, simple_random_draw, step_along
 from selection.strata import Strata, stratify
-from selection.types import Bool, Plan
+from selection.types import LANES, Bool, Plan
+from selection.whole import Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,18 @@ class Draw:
         return cast(Bool, np.logical_or.reduce(list(self.lanes.values())))
 
 
-def draw(frame: Frame, plan: Plan, sizes: Mapping[str, int], strata: Strata | None = None) -> Draw:
+def draw(
+    frame: Frame, plan: Plan, sizes: Mapping[str, int], strata: Strata | None = None, whole: Whole | None = None
+) -> Draw:
     """Draw ``sizes[lane]`` units for each of the three lanes, 0 where the plan has no such lane. ``strata``: those that
-    ``stratify`` made of this frame, plan and size; without them they are made here."""
+    ``stratify`` made of this frame, plan and size; without them they are made here. ``whole``: what is known of all
+    units, where the frame holds but those that could be drawn; ``pi`` then refers to all (never with strata)."""
     n = sizes.get("stratified", 0)
     if n and strata is None:
         strata = stratify(frame, plan, n)
     drawn = {
-        "random": _random(frame, plan, sizes.get("random", 0)),
-        "risk": _risk(frame, plan, sizes.get("risk", 0)),
+        "random": _random(frame, plan, sizes.get("random", 0), whole),
+        "risk": _risk(frame, plan, sizes.get("risk", 0), whole),
         "stratified": _stratified(frame, plan, strata if n else None),
     }
     pi: F64 = np.zeros(len(frame))
@@ -51,21 +56,33 @@ def draw(frame: Frame, plan: Plan, sizes: Mapping[str, int], strata: Strata | No
     return Draw({name: taken for name, (taken, _) in drawn.items()}, pi, strata if n else None)
 
 
-def _random(frame: Frame, plan: Plan, n: int) -> tuple[Bool, F64]:
+def _random(frame: Frame, plan: Plan, n: int, whole: Whole | None) -> tuple[Bool, F64]:
     taken = np.zeros(len(frame), dtype=bool)
     if n:
         taken[simple_random_draw(frame.uniforms(plan.seed, "random"), n)] = True
-    return taken, np.full(len(frame), n / len(frame))
+    return taken, np.full(len(frame), n / (len(frame) if whole is None else whole.units))
 
 
-def _risk(frame: Frame, plan: Plan, n: int) -> tuple[Bool, F64]:
+def _risk(frame: Frame, plan: Plan, n: int, whole: Whole | None) -> tuple[Bool, F64]:
     taken = np.zeros(len(frame), dtype=bool)
     if not n:
         return taken, np.zeros(len(frame))
     # The group's mean, not the representative's own: pi must not depend on who represents.
-    pi = pps_probabilities(frame.of_policy(plan.severities) * frame.mean, n, plan.risk_floor)
-    taken[systematic_draw(pi, frame.uniforms(plan.seed, "risk"), uniform(plan.seed, "risk start"))] = True
-    return taken, pi
+    numbers, sizes = frame.uniforms(plan.seed, "risk"), risk_sizes(plan, frame.of_policy(plan.severities), frame.mean)
+    mass = Mass(n) if whole is None else whole.mass
+    if whole is None:
+        mass.add(sizes, numbers)
+    rule = mass.rule(n, plan.risk_floor)
+    taken[sizes >= rule.cut] = True
+    free = mass.free(rule)
+    points = points_of(free, rule.left, uniform(plan.seed, "risk start"))
+    taken[step_along(np.where(taken, 0, sizes + rule.added), numbers, points, free)] = True
+    return taken, rule.of(sizes)
+
+
+def risk_sizes(plan: Plan, severities: F64, means: F64) -> I64:
+    """(u,) what a unit counts in the lane ``risk``: severity times mean probability, on the grid."""
+    return on_grid(severities * means, max(plan.severities.values()), plan.risk_floor)
 
 
 def _stratified(frame: Frame, plan: Plan, strata: Strata | None) -> tuple[Bool, F64]:
@@ -77,3 +94,14 @@ def _stratified(frame: Frame, plan: Plan, strata: Strata | None) -> tuple[Bool, 
     place = np.arange(len(frame)) - np.repeat(np.cumsum(strata.units) - strata.units, strata.units)
     taken[order[place < np.repeat(strata.picks, strata.units)]] = True
     return taken, (strata.picks / strata.units)[strata.of]
+
+
+def split_budget(plan: Plan) -> dict[str, int]:
+    """Picks per lane, adding up to the budget (largest remainders; ties go to the lane first in LANES)."""
+    lanes = sorted(plan.lanes, key=lambda lane: LANES.index(lane.name))
+    exact = {lane.name: plan.budget * lane.share for lane in lanes}
+    sizes = {name: math.floor(value + 1e-9) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: round(sizes[name] - exact[name], 9))
+    for name in by_remainder[: plan.budget - sum(sizes.values())]:
+        sizes[name] += 1
+    return sizes

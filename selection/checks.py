@@ -24,8 +24,33 @@ _CHUNK_ROWS = 8192
 
 def check_pool(pool: Pool) -> None:
     """Raise BadPool naming the field, the row and the item of the first problem found."""
+    check_ids(pool.ids)
+    check_shapes(pool)
     n, k = len(pool.ids), len(pool.policies)
-    _no_repeats("ids", pool.ids)
+    if not all(pool.languages):
+        where = _where(pool, pool.languages.index(""))
+        raise BadPool(f"languages: {where} has no tag (use 'und' where the language is unknown)")
+    _numbers(pool, "probabilities", pool.probabilities, 1.0)
+    if pool.disagreement is not None:
+        _shape("disagreement", pool.disagreement, (n, k), np.floating)
+        _numbers(pool, "disagreement", pool.disagreement, _MOST_BALD)
+    if pool.members is not None:
+        _shape("members", pool.members, (len(pool.members), n, k), np.floating)
+        for member in pool.members:
+            _numbers(pool, "members", member, 1.0)
+    for field, least in (("minutes", 1e-6), ("exposure", 0.0)):
+        _costs(pool, field, least)
+    _lengths(pool)
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """Raise BadPool where an id is empty or comes twice."""
+    _no_repeats("ids", ids)
+
+
+def check_shapes(pool: Pool) -> None:
+    """Raise BadPool naming the field that does not fit the others, without a look at the items."""
+    n, k = len(pool.ids), len(pool.policies)
     _no_repeats("policies", pool.policies)
     if k == 0:
         raise BadPool("policies: a pool needs at least one policy")
@@ -38,24 +63,10 @@ def check_pool(pool: Pool) -> None:
         raise BadPool(f"languages: expected {n} tags, found {len(pool.languages)}")
     if pool.groups is not None:
         _shape("groups", pool.groups, (n,), np.int64)
-    for row, tag in enumerate(pool.languages):
-        if not tag:
-            raise BadPool(f"languages: {_where(pool, row)} has no tag (use 'und' where the language is unknown)")
     for field in ("markets", "modalities", "authors"):
         words = getattr(pool, field)
         if words is not None and len(words) != n:
             raise BadPool(f"{field}: expected {n} words, found {len(words)}")
-    _numbers(pool, "probabilities", pool.probabilities, 1.0)
-    if pool.disagreement is not None:
-        _shape("disagreement", pool.disagreement, (n, k), np.floating)
-        _numbers(pool, "disagreement", pool.disagreement, _MOST_BALD)
-    if pool.members is not None:
-        _shape("members", pool.members, (len(pool.members), n, k), np.floating)
-        for member in pool.members:
-            _numbers(pool, "members", member, 1.0)
-    for field, least in (("minutes", 1e-6), ("exposure", 0.0)):
-        _costs(pool, field, least)
-    _lengths(pool)
 
 
 def check_labelled(labelled: Labelled | None, pool: Pool) -> None:
@@ -112,7 +123,7 @@ def _repeated(values: Iterable[T]) -> T | None:
 
 
 def _no_repeats(field: str, values: Sequence[str]) -> None:
-    twice = _repeated(values)
+    twice = _repeated(values) if len(set(values)) < len(values) else None
     if twice is not None:
         rows = [row for row, value in enumerate(values) if value == twice]
         raise BadPool(f"{field}: {twice!r} is there more than once (rows {rows[0]} and {rows[1]})")

@@ -103,6 +103,23 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
     """
     if not pool.eligible.any():
         raise EmptyFrame(f"none of the pool's {len(pool.ids)} items may be picked under any policy")
+    frame = frame_of(pool, plan)
+    check_budget(plan, len(frame))
+    return frame
+
+
+def check_budget(plan: Plan, units: int) -> None:
+    """Raise BudgetTooLarge when there are fewer units than picks asked for."""
+    if plan.budget > units:
+        raise BudgetTooLarge(
+            f"the budget asks for {plan.budget} picks, but the frame holds {units} "
+            f"(pairs of item and policy, near-duplicates counted once): ask for at most {units}, "
+            "or ingest more items"
+        )
+
+
+def frame_of(pool: Pool, plan: Plan) -> Frame:
+    """As ``build_frame``, of any size: none or fewer units than picks are no error."""
     embeddings, (pool, at) = pool.embeddings, _by_id(pool)
     hashes = item_hashes(pool.ids)
     labels = _groups(pool, embeddings, at, plan)
@@ -115,12 +132,6 @@ def build_frame(pool: Pool, plan: Plan) -> Frame:
     if len(keys) < len(rows):
         row = _representatives(rows, unit, len(keys), uniforms(hashes, plan.seed, "representative"))
     group, policy = np.divmod(keys, len(pool.policies))
-    if plan.budget > len(keys):
-        raise BudgetTooLarge(
-            f"the budget asks for {plan.budget} picks, but the frame holds {len(keys)} "
-            f"(pairs of item and policy, near-duplicates counted once): ask for at most {len(keys)}, "
-            "or ingest more items"
-        )
     return Frame(
         pool=pool,
         embeddings=embeddings,

@@ -15,13 +15,20 @@ import numpy.typing as npt
 U64 = npt.NDArray[np.uint64]
 F64 = npt.NDArray[np.float64]
 
+_BLOCK = 65_536
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # splitmix64 (Steele et al. 2014)
 
 
 def item_hashes(ids: Sequence[str]) -> U64:
     """One 64-bit BLAKE2b hash per id; about 1 us each."""
-    digests = b"".join(hashlib.blake2b(item.encode("utf-8", "surrogatepass"), digest_size=8).digest() for item in ids)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    hashes = np.empty(len(ids), dtype=np.uint64)
+    for start in range(0, len(ids), _BLOCK):  # so that not every digest is an object at once
+        part = ids[start : start + _BLOCK]
+        digests = b"".join(
+            hashlib.blake2b(item.encode("utf-8", "surrogatepass"), digest_size=8).digest() for item in part
+        )
+        hashes[start : start + len(part)] = np.frombuffer(digests, dtype="<u8")
+    return hashes
 
 
 def key(*words: object) -> int:

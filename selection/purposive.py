@@ -6,6 +6,7 @@ a near-duplicate group.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -19,6 +20,7 @@ from selection.strategies.base import Candidates, Chosen, Labelled
 from selection.strategies.needs import check_needs
 from selection.strategies.registry import entry, find
 from selection.types import F32, Bool, Plan, Quota
+from selection.whole import Others, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,17 @@ class Authors:
 
 class UncertainLane:
     """One run of the lane over a frame; ``taken`` (u,) are units that other lanes have already, ``labelled`` what
-    the strategy may learn from (None: nothing yet)."""
+    the strategy may learn from (None: nothing yet), ``whole`` what is known of items that the frame leaves out."""
 
-    def __init__(self, frame: Frame, plan: Plan, strategy: str, taken: Bool, labelled: Labelled | None = None) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        plan: Plan,
+        strategy: str,
+        taken: Bool,
+        labelled: Labelled | None = None,
+        whole: Whole | None = None,
+    ) -> None:
         self._frame, self._plan, self._labelled = frame, plan, labelled
         self._choose = find(strategy)
         groups, self._place = np.unique(frame.group, return_inverse=True)
@@ -87,6 +97,8 @@ class UncertainLane:
         self._counts = dict.fromkeys(plan.quotas, 0)
         self._authors = Authors(frame, self._rows(), plan.per_author)
         self._prices = Prices(frame.pool, plan, self._rows(), minutes_of(frame, plan, taken))
+        self._cells = () if whole is None else whole.cells
+        self._likes = self._places_of([cell.like for cell in self._cells])
         self._turns = 0
         self.choices: list[Choice] = []
         self.notes: list[str] = []
@@ -128,6 +140,7 @@ class UncertainLane:
             labelled=self._labelled,
             members=None if frame.pool.members is None else frame.pool.members[:, rows],
             disagreement=None if frame.disagreement is None else self._by_policy(frame.disagreement),
+            near=frame.pool.near,
         )
 
     def _rows(self) -> Rows:
@@ -159,18 +172,34 @@ class UncertainLane:
             if len(places) == 0:
                 return
             seed = key(self._plan.seed, "uncertain", self._turns) % 2**31
-            candidates = replace(self._all.of(places), open=allowed[places])
+            candidates = replace(self._all.of(places), open=allowed[places], others=self._others(among))
             found = self._choose(candidates, min(self._prices.wanted(n), len(places)), seed)
             self.notes += [note for note in found.notes if note not in self.notes]
             n -= self._take_all(places, self._prices.sorted(candidates, found, places), n, quota)
             self._turns += 1
 
     def _allowed(self, among: Bool) -> Bool:
-        allowed = among & self._open & (self._authors.open & self._prices.affordable())[:, None]
+        return self._within(among & self._open & (self._authors.open & self._prices.affordable())[:, None])
+
+    def _within(self, pairs: Bool) -> Bool:
+        """Those of ``pairs`` that no full quota shuts out."""
         for quota, members in self._classes.items():
             if quota.at_most is not None and self._counts[quota] >= quota.at_most:
-                allowed &= ~members
-        return allowed
+                pairs = pairs & ~members
+        return pairs
+
+    def _others(self, among: Bool) -> Others | None:
+        """Who would be a candidate, had the frame not left them out."""
+        if not self._cells:
+            return None
+        asked = np.flatnonzero(self._within(among & (self._unit >= 0))[self._likes].any(axis=1))
+        return Others.of([self._cells[number] for number in asked.tolist()], self._unit.shape[1])
+
+    def _places_of(self, ids: Sequence[str]) -> Rows:
+        """The places of these items' groups, each the only one of its group."""
+        rows = {item_id: row for row, item_id in enumerate(self._frame.pool.ids)} if ids else {}
+        groups = np.unique(self._frame.group)
+        return np.searchsorted(groups, np.array([rows[item_id] for item_id in ids], np.int64)).astype(np.int64)
 
     def _take_all(self, places: Rows, found: Chosen, n: int, quota: Quota | None) -> int:
         """Take n at most of what was found; how many were taken."""

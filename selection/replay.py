@@ -2,7 +2,7 @@
 
 A part of the near-duplicate groups is held out as the test; of the rest, chance labels the first items, and then a
 strategy asks for batch after batch while a head is fitted on all that was labelled so far. Scores: macro-F1 at
-prior-matched thresholds (priors estimated from the labels that chance brought) and the rarest policy's AUPRC.
+prior-matched thresholds (priors estimated, see ``Priors``) and the rarest policy's AUPRC.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sklearn.metrics import average_precision_score
 
 from selection.errors import BadPlan, BadPool
 from selection.hashing import F64, key, uniforms
-from selection.replay_head import ReplayHead, matched_thresholds, priors
+from selection.replay_head import Priors, ReplayHead, matched_thresholds
 from selection.strategies.base import Candidates, Choose, Labelled, Rows
 from selection.strategies.registry import find
-from selection.types import F32, Bool
+from selection.types import F32
 
 METRICS = ("macro_f1", "rare_auprc")
 RANDOM = "random"
@@ -152,16 +152,16 @@ class _Run:
         self._answers = part.data.answers[part.pool]
         self._numbers = uniforms(part.pool.astype(np.uint64), seed, "replay")
         self._head = ReplayHead(len(part.data.policies))
-        self.labelled: Rows = np.argsort(self._numbers, kind="stable")[: course.start].astype(np.int64)
-        self._by_chance: Bool = np.ones(len(self.labelled), dtype=bool)
+        self._priors = Priors(~np.isnan(self._answers))
+        self.labelled: Rows = np.empty(0, np.int64)
+        self._add(np.argsort(self._numbers, kind="stable")[: course.start], by_chance=True)
         self.counts: list[int] = []
         self.scores: list[dict[str, float]] = []
 
     def judge(self) -> int:
         """Fit on what is labelled, write the scores down, and return the number of labels."""
         self._head.fit(self._embeddings[self.labelled], self._answers[self.labelled])
-        pool = self._head.logits(self._embeddings)
-        self._shares = priors(self._answers[self.labelled], self._by_chance, expit(pool))
+        self._shares = self._priors.shares(expit(self._head.logits(self._embeddings)))
         self.counts.append(len(self.labelled))
         self.scores.append(self._part.judge(self._head, self._shares))
         return len(self.labelled)
@@ -181,8 +181,8 @@ class _Run:
             self._add(rows[found.rows], by_chance=False)
 
     def _add(self, rows: Rows, *, by_chance: bool) -> None:
-        self.labelled = np.concatenate([self.labelled, rows])
-        self._by_chance = np.concatenate([self._by_chance, np.full(len(rows), by_chance)])
+        self.labelled = np.concatenate([self.labelled, rows]).astype(np.int64)
+        self._priors.add(rows, self._answers[rows], by_chance=by_chance)
 
     def _candidates(self, rows: Rows) -> Candidates:
         logits = self._head.logits(self._embeddings)

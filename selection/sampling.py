@@ -1,9 +1,12 @@
 """Draws whose inclusion probabilities are known: simple random and proportional to size.
 
-Both give a fixed number of distinct units, and both are functions of permanent random numbers.
+Both give a fixed number of distinct units, and both are functions of permanent random numbers. Sizes are whole numbers
+on a grid, so that their sums are exact: what is summed in parts, in any order, draws the same units as one sum.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +15,11 @@ from selection.errors import BadSample
 from selection.hashing import F64
 
 Positions = npt.NDArray[np.intp]
+I64 = npt.NDArray[np.int64]
 
+GRID = 2.0**30  # steps of a size from 0 to the largest there can be; 2^32 units of that size still fit in 64 bits
 _CERTAIN = 1.0 - 1e-9  # from here on a unit counts as certain, so that rounding can never draw it twice
+_BITS = 53  # of a random number
 
 
 def simple_random_draw(uniforms: F64, n: int) -> Positions:
@@ -25,29 +31,96 @@ def simple_random_draw(uniforms: F64, n: int) -> Positions:
     return np.argsort(uniforms, kind="stable")
 
 
-def pps_probabilities(sizes: F64, n: int, floor: float) -> F64:
-    """(N,) inclusion probabilities that add up to n, proportional to size above a floor.
+def on_grid(sizes: F64, most: float, floor: float) -> I64:
+    """(N,) whole sizes from 0 to GRID, those of ``sizes`` between 0 and ``most`` times ``1 - floor``."""
+    return np.rint(sizes * ((1.0 - floor) * GRID / most)).astype(np.int64)
 
-    ``q_i = (1-floor) s_i / sum(s) + floor / N`` and ``pi_i = min(1, n q_i)``; what capping frees is shared out among
-    the others in proportion to q until nobody is above 1. Sizes that are all zero mean equal probabilities.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``pi_i = 1`` from size ``cut`` on, else ``left (s_i + added) / weight``: the s_i of ``on_grid``."""
+
+    added: int
+    cut: int
+    left: int
+    weight: int
+
+    def of(self, sizes: I64) -> F64:
+        """(N,) inclusion probabilities."""
+        if self.left == 0:
+            return (sizes >= self.cut).astype(np.float64)
+        return np.where(sizes >= self.cut, 1.0, (sizes + self.added) * (self.left / self.weight))
+
+
+@dataclass(slots=True)
+class Mass:
+    """What a PPS draw of at most ``most`` units must know of all units. It adds up: parts may be summed anywhere, in
+    any order. ``sums`` and ``counts`` (buckets,): sizes and units in equal parts of the random numbers; ``largest`` (2,
+    <= most): the largest sizes and their buckets. What is drawn is the same for any number of buckets: with more of
+    them, fewer units have to be looked at again."""
+
+    most: int
+    buckets: int = 1
+    sums: I64 = field(init=False)
+    counts: I64 = field(init=False)
+    largest: I64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sums, self.counts = np.zeros(self.buckets, np.int64), np.zeros(self.buckets, np.int64)
+        self.largest = np.zeros((2, 0), np.int64)
+
+    def add(self, sizes: I64, uniforms: F64) -> None:
+        """Count units in, by their sizes on the grid and their random numbers."""
+        buckets = bucket_of(uniforms, self.buckets)
+        np.add.at(self.sums, buckets, sizes)
+        np.add.at(self.counts, buckets, 1)
+        self._keep(np.stack([sizes, buckets]))
+
+    def merge(self, other: Mass) -> None:
+        """Count another part in."""
+        self.sums += other.sums
+        self.counts += other.counts
+        self._keep(other.largest)
+
+    def _keep(self, units: I64) -> None:
+        if len(units[0]) > self.most > 0:
+            units = units[:, np.argpartition(-units[0], self.most - 1)[: self.most]]
+        both = np.concatenate([self.largest, units], axis=1)
+        self.largest = both[:, np.lexsort((both[1], -both[0]))[: self.most]]
+
+    def rule(self, n: int, floor: float) -> Rule:
+        """``q_i`` in proportion to ``(1-floor) s_i / sum(s) + floor / N`` and ``pi_i = min(1, n q_i)``; what capping
+        frees is shared out among the others in proportion to q until nobody is above 1. Sizes that are all zero mean
+        equal probabilities. Raises BadSample where there are fewer than n units."""
+        units, total, left = int(self.counts.sum()), int(self.sums.sum()), n
+        _check_size(n, units)
+        added = max(1, round(floor / (1.0 - floor) * total / units)) if total else 1
+        sizes, cut = self.largest[0], int(GRID) + 1
+        weight = total + added * units
+        while left > 0 and len(sizes):
+            capped = int(np.count_nonzero((sizes + added) * (left / weight) >= _CERTAIN))
+            if capped == 0:
+                break
+            cut, left = int(sizes[capped - 1]), left - capped
+            weight -= int((sizes[:capped] + added).sum())
+            sizes = sizes[capped:]
+        return Rule(added, cut, left, weight)
+
+    def free(self, rule: Rule) -> I64:
+        """(buckets,) the weights of the units that are not certain."""
+        sums = self.sums + rule.added * self.counts
+        certain = self.largest[:, self.largest[0] >= rule.cut]
+        np.subtract.at(sums, certain[1], certain[0] + rule.added)
+        return sums
+
+
+def pps_probabilities(sizes: F64, n: int, floor: float) -> F64:
+    """(N,) inclusion probabilities that add up to n, proportional to size above a floor (``Mass.rule``)."""
     _check_size(n, len(sizes))
-    total = float(sizes.sum())
-    equal = np.full(len(sizes), 1.0 / max(len(sizes), 1))
-    q = (1.0 - floor) * (sizes / total) + floor * equal if total > 0 else equal
-    pi = np.ones(len(sizes))
-    free = np.ones(len(sizes), dtype=bool)
-    left = float(n)
-    while left > 0 and free.any():
-        pi[free] = left * q[free] / q[free].sum()
-        capped = free & (pi >= _CERTAIN)
-        if not capped.any():
-            return pi
-        pi[capped] = 1.0
-        free &= ~capped
-        left = float(n - np.count_nonzero(~free))
-    pi[free] = 0.0
-    return pi
+    whole = on_grid(sizes, float(sizes.max(initial=0.0)) or 1.0, floor)
+    mass = Mass(n)
+    mass.add(whole, np.zeros(len(whole)))
+    return mass.rule(n, floor).of(whole) if n else np.zeros(len(whole))
 
 
 def systematic_draw(pi: F64, uniforms: F64, start: float) -> Positions:
@@ -56,17 +129,44 @@ def systematic_draw(pi: F64, uniforms: F64, start: float) -> Positions:
     ``uniforms`` order the list, ``start`` in [0, 1) is where the first step lands. sum(pi) must be whole.
     """
     certain = np.flatnonzero(pi >= _CERTAIN)
-    order = np.argsort(uniforms, kind="stable")
-    order = order[(pi[order] > 0) & (pi[order] < _CERTAIN)]
-    if len(order) == 0:
-        return certain
-    ends = np.cumsum(pi[order])
-    steps = round(float(ends[-1]))
-    if abs(steps - ends[-1]) > 1e-6:
-        raise BadSample(f"pi: adds up to {ends[-1] + len(certain):.6f}; a draw of fixed size needs a whole number")
-    ends *= steps / ends[-1]
-    points = np.minimum(start + np.arange(steps), np.nextafter(float(steps), 0.0))
-    return np.concatenate([certain, order[np.searchsorted(ends, points, side="right")]])
+    free = np.where(pi < _CERTAIN, pi, 0.0)
+    steps = round(float(free.sum()))
+    if abs(steps - float(free.sum())) > 1e-6:
+        raise BadSample(f"pi: adds up to {free.sum() + len(certain):.6f}; a draw of fixed size needs a whole number")
+    weights = np.rint(free * GRID).astype(np.int64)
+    sums = weights.sum(keepdims=True)
+    return np.concatenate([certain, step_along(weights, uniforms, points_of(sums, steps, start), sums)])
+
+
+def points_of(sums: I64, steps: int, start: float) -> I64:
+    """(steps,) where equal steps land on a list whose weights add up to ``sums`` (buckets,)."""
+    total, first = int(sums.sum()), int(start * 2**_BITS)
+    return np.array([((first + (step << _BITS)) * total) // (steps << _BITS) for step in range(steps)], dtype=np.int64)
+
+
+def hit_buckets(points: I64, sums: I64) -> npt.NDArray[np.bool_]:
+    """(buckets,) in which of them a step lands."""
+    hit = np.zeros(len(sums), dtype=bool)
+    hit[np.searchsorted(np.cumsum(sums), points, side="right")] = True
+    return hit
+
+
+def step_along(weights: I64, uniforms: F64, points: I64, sums: I64) -> Positions:
+    """(steps,) the units on which the ``points`` land. ``weights`` and ``uniforms``: of all units, or of all in the
+    ``hit_buckets`` and any others; ``sums`` (buckets,) of the weights of all."""
+    buckets, ends = bucket_of(uniforms, len(sums)), np.cumsum(sums)
+    rows = np.flatnonzero(hit_buckets(points, sums)[buckets] & (weights > 0))
+    rows = rows[np.argsort(uniforms[rows], kind="stable")]
+    mine, widths = buckets[rows], weights[rows]
+    within = np.cumsum(widths)
+    first = np.searchsorted(mine, mine)  # of the same bucket
+    within -= within[first] - widths[first]
+    return rows[np.searchsorted(ends[mine] - sums[mine] + within, points, side="right")]
+
+
+def bucket_of(uniforms: F64, buckets: int) -> I64:
+    """(N,) the number of the equal part that a random number falls in."""
+    return (uniforms * buckets).astype(np.int64)
 
 
 def either(one: F64, other: F64) -> F64:

@@ -5,38 +5,97 @@ The same plan, seed and pool give the same picks, whatever the order of the pool
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
-from selection.chance import Draw, draw
-from selection.checks import check_labelled, check_plan, check_pool
-from selection.frame import Frame, build_frame
+from selection.blocks import BLOCK_ROWS, blocks_of
+from selection.chance import Draw, draw, split_budget
+from selection.checks import check_ids, check_labelled, check_plan, check_pool, check_shapes
+from selection.frame import Frame, build_frame, frame_of
+from selection.hashing import U64, item_hashes
 from selection.purposive import Choice, UncertainLane, minutes_of
 from selection.relabel import SecondLooks
 from selection.relabel_lane import exchange
+from selection.sift import Sifted, can_sift, sift
 from selection.strata import FLOOR, Strata
 from selection.strategies.base import Labelled
-from selection.types import CHANCE, LANES, RELABEL, Pick, Plan, Pool, Selection
+from selection.types import CHANCE, F16, F32, RELABEL, Pick, Plan, Pool, Selection
+from selection.whole import Whole
+
+SIFT_ABOVE = 200_000  # items; below, the whole pool is looked at as quickly
 
 
-def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, looks: SecondLooks | None = None) -> Selection:
+def select(
+    pool: Pool,
+    plan: Plan,
+    labelled: Labelled | None = None,
+    looks: SecondLooks | None = None,
+    *,
+    sift_above: int = SIFT_ABOVE,
+) -> Selection:
     """Pick ``plan.budget`` (item, policy) pairs, near-duplicates counted once. ``labelled``: what people have settled,
     in an order that does not change from run to run; only the lane ``uncertain`` looks at it. ``looks``: labels that
-    the lane ``relabel`` may have looked at again.
+    the lane ``relabel`` may have looked at again. A pool of more than ``sift_above`` items, whose groups are known, is
+    sifted first where the plan allows it: the picks are the same, but of its embeddings only the shortlisted are read,
+    and so checked.
 
     Raises BadPool, BadPlan, EmptyFrame or BudgetTooLarge. What could not be done as planned (a quota, a lane that
     ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
     """
+    known = pool.groups is not None or plan.duplicate_cosine is None
+    if len(pool.ids) > sift_above and known and can_sift(plan):
+        return _sifted(pool, plan, labelled)
     check_pool(pool)
     check_plan(plan, pool)
     check_labelled(labelled, pool)
-    frame = build_frame(pool, plan)
+    return _picked(build_frame(pool, plan), plan, labelled, looks=looks)
+
+
+def select_sifted(sifted: Sifted, embeddings: F16 | F32, plan: Plan, labelled: Labelled | None = None) -> Selection:
+    """The same picks as ``select`` makes of the frame that was sifted under this plan. ``embeddings`` (m, d) of the
+    shortlist, in the order of ``sifted.pool.ids``. Raises BadPool."""
+    pool = replace(sifted.pool, embeddings=embeddings)
+    check_pool(pool)
+    check_labelled(labelled, pool)
+    return _picked(frame_of(pool, plan), plan, labelled, sifted.whole)
+
+
+def _sifted(pool: Pool, plan: Plan, labelled: Labelled | None) -> Selection:
+    check_shapes(pool)
+    hashes = item_hashes(pool.ids)
+    ordered = np.sort(hashes)
+    if "" in pool.ids or (ordered[1:] == ordered[:-1]).any():
+        check_ids(pool.ids)
+    del ordered
+    sifted = sift(lambda: blocks_of(pool, hashes), plan, pool.policies)
+    rows = _rows_of(sifted.pool.ids, pool.ids, hashes)
+    return select_sifted(sifted, pool.embeddings[rows], plan, labelled)
+
+
+def _rows_of(wanted: tuple[str, ...], ids: tuple[str, ...], hashes: U64) -> list[int]:
+    """Where the wanted ones are among ``ids``."""
+    short = np.sort(item_hashes(wanted))
+    rows: dict[str, int] = {}
+    for start in range(0, len(ids), BLOCK_ROWS):
+        part = hashes[start : start + BLOCK_ROWS]
+        places = np.minimum(np.searchsorted(short, part), len(short) - 1)
+        rows.update((ids[row], row) for row in (start + np.flatnonzero(short[places] == part)).tolist())
+    return [rows[item_id] for item_id in wanted]
+
+
+def _picked(
+    frame: Frame,
+    plan: Plan,
+    labelled: Labelled | None,
+    whole: Whole | None = None,
+    looks: SecondLooks | None = None,
+) -> Selection:
+    """The picks of a frame; ``whole``: what is known of the units that it leaves out."""
     sizes = split_budget(plan)
     notes = [f"lane {lane}: its share of {plan.budget} picks is none" for lane, size in sizes.items() if size == 0]
-    drawn = draw(frame, plan, sizes)
+    drawn = draw(frame, plan, sizes, whole=whole)
     picks = _chance_picks(frame, drawn)
     overlap = sum(sizes.get(lane, 0) for lane in CHANCE) - len(picks)
     if drawn.strata is not None:
@@ -45,7 +104,7 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, looks: Seco
     told: dict[str, object] = {}
     uncertain = next((lane for lane in plan.lanes if lane.name == "uncertain"), None)
     if uncertain is not None:
-        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.taken, labelled)
+        lane = UncertainLane(frame, plan, uncertain.strategy, drawn.taken, labelled, whole)
         again = sizes.get(RELABEL, 0)
         wanted = sizes["uncertain"] + overlap + again
         lane.choose(wanted)
@@ -62,19 +121,10 @@ def select(pool: Pool, plan: Plan, labelled: Labelled | None = None, looks: Seco
         if plan.quotas:
             notes.append("quotas: the plan has no lane 'uncertain', so there are no purposive picks for them to bound")
     by_lane = sorted(picks, key=lambda pick: (pick.lane, pick.policy, pick.item_id))
-    counts = frame.counts() if drawn.strata is None else {**frame.counts(), "strata": _told(frame, drawn.strata)}
+    counts = frame.counts() if whole is None else whole.counts
+    if drawn.strata is not None:
+        counts = {**counts, "strata": _told(frame, drawn.strata)}
     return Selection(picks=tuple(by_lane), notes=_counted(notes), frame={**counts, **told})
-
-
-def split_budget(plan: Plan) -> dict[str, int]:
-    """Picks per lane, adding up to the budget (largest remainders; ties go to the lane first in LANES)."""
-    lanes = sorted(plan.lanes, key=lambda lane: LANES.index(lane.name))
-    exact = {lane.name: plan.budget * lane.share for lane in lanes}
-    sizes = {name: math.floor(value + 1e-9) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: round(sizes[name] - exact[name], 9))
-    for name in by_remainder[: plan.budget - sum(sizes.values())]:
-        sizes[name] += 1
-    return sizes
 
 
 def _chance_picks(frame: Frame, drawn: Draw) -> list[Pick]:

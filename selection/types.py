@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 F32 = npt.NDArray[np.float32]
 F16 = npt.NDArray[np.float16]
 Bool = npt.NDArray[np.bool_]
+Near = Callable[[F32, int], npt.NDArray[np.int64]]  # (q, d) unit queries and k to rows of about their k nearest
 
 CHANCE = ("random", "risk", "stratified")  # lanes whose picks have a known probability
 PER = ("pick", "minute", "exposure")
@@ -32,7 +34,8 @@ class Pool:
     field;
     ``minutes`` (n,) above 0 and ``exposure`` (n,) from 0 up: what asking about an item costs people, in their minutes
     and in units of harm seen; None where nobody counts;
-    ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings.
+    ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings;
+    ``near``: an index of the embeddings, for strategies that look around labelled items; None: they look at all.
     """
 
     ids: tuple[str, ...]
@@ -49,6 +52,7 @@ class Pool:
     minutes: F32 | None = None
     exposure: F32 | None = None
     groups: npt.NDArray[np.int64] | None = None
+    near: Near | None = None
 
     def words(self, key: str) -> tuple[str, ...] | None:
         """The items' values of a field that a quota may name, a key of ``QUOTA_FIELDS``."""

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from api.cli.output import bar, out, show_json, table
+from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
 from labeling.golden.export import export
 from labeling.golden.publish import publish, verify
@@ -121,3 +122,22 @@ def export_command(
         show_json(report)
         return
     out.print(f"Exported {report.rows} rows of version {version} ({report.counts}) to {to}")
+
+
+@app.command("errors")
+def errors_command(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many of each policy.")] = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """List settled labels of the partition train that look wrong, most suspect first.
+
+    Example: goldfold golden errors --limit 20
+    """
+    with goldfold(context) as opened:
+        found = opened.suspects(limit)
+        opened.ledger.audit.add("cli", "golden.errors", "train", {"labels": found.labels})
+    if as_json:
+        show_json(found)
+        return
+    show_suspects(found)

@@ -43,6 +43,8 @@ class Commands(LazyGroup):
         "injections": Entry("api.cli.injections:injections_command", "Say what injections found."),
         "studio": Entry("api.cli.studio:app", "Label Studio: rebuild it when lost, repair edits."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
+        "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
+        "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
         "train": Entry("api.cli.models:train_command", "Fit a head on a golden version and judge it."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),

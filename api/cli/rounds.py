@@ -27,6 +27,9 @@ QuotaFlag = Annotated[
         help="Bound on purposive picks of a policy, language, market or modality: --quota language:pt=5..20.",
     ),
 ]
+AuthorFlag = Annotated[
+    int | None, typer.Option("--per-author", help="The most picks of the uncertain lane by one author.")
+]
 CostFlag = Annotated[Repeat, typer.Option("--cost", help="A constant of the estimate: --cost decision_minutes=0.5.")]
 FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
 
@@ -48,9 +51,7 @@ def round_command(
     per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
     max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
     cost: CostFlag = None,
-    per_author: Annotated[
-        int | None, typer.Option("--per-author", help="The most picks of the uncertain lane by one author.")
-    ] = None,
+    per_author: AuthorFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:

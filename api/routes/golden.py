@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, status
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,7 @@ from api.routes.state import TheGoldfold
 from labeling.golden.export import export
 from labeling.golden.publish import publish, shown_outcome, verify
 from labeling.records import GoldenVersion, Partition
+from labeling.suspects import kept
 
 router = APIRouter(prefix="/v1/golden", tags=["golden"], responses=documented(404, 409, 503))
 Bump = Literal["patch", "minor", "major"]
@@ -108,6 +109,12 @@ def get_golden(goldfold: TheGoldfold) -> list[StratumOut]:
         StratumOut(policy=policy, partition=partition, tier=tier, state=state, outcome=outcome, items=n)
         for (policy, partition, tier, state, outcome), n in sorted(counts.items())
     ]
+
+
+@router.get("/errors", dependencies=[Depends(require(Role.LEAD))])
+def list_label_errors(goldfold: TheGoldfold) -> dict[str, Any]:
+    """Settled labels of the partition train that look wrong, as `goldfold golden errors` last found them."""
+    return kept(goldfold.ledger.golden, goldfold.cache_dir)
 
 
 @router.get("/versions", dependencies=[Depends(require(Role.VIEWER))])

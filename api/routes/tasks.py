@@ -86,9 +86,10 @@ def list_tasks(
 ) -> list[TaskOut]:
     """Tasks of a round, in a state, of a kind; ``kind=adjudication&state=sent`` is what waits for a lead. Injections
     are not among them."""
-    found = goldfold.ledger.tasks.where(round_id=round_id, states=(state,) if state else (), kind=kind)
-    shown = [task for task in found if task.kind is not TaskKind.INJECTION][:limit]
-    return [TaskOut.of(task, goldfold.settings.studio_url) for task in shown]
+    states = (state,) if state else ()
+    tasks = goldfold.ledger.tasks
+    found = tasks.where(round_id=round_id, states=states, kind=kind, without=TaskKind.INJECTION, limit=limit)
+    return [TaskOut.of(task, goldfold.settings.studio_url) for task in found]
 
 
 @router.get("/{task_id}", dependencies=[Depends(require(Role.ENGINEER))])

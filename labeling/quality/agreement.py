@@ -2,7 +2,8 @@
 
 Every function takes ``counts`` (n units, q categories): how many people put a unit into a category; people may be
 missing. Observed agreement Po is the mean, over units with two answers or more, of the share of agreeing pairs.
-Krippendorff's alpha (Content Analysis, 2004, ch. 11); Gwet's AC1 (2008); Fleiss' kappa (1971); Cohen's kappa (1960).
+Krippendorff's alpha (Content Analysis, 2004, ch. 11); Gwet's AC1 (2008) and AC2 (Handbook of Inter-Rater Reliability,
+2014, ch. 5); Fleiss' kappa (1971); Cohen's kappa (1960).
 NaN where a measure is undefined, such as no unit with two answers, or a single category.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from labeling.records import Answer, Outcome
 
 F64 = npt.NDArray[np.float64]
 METRICS = ("nominal", "ordinal", "interval")
+WEIGHTS = ("identity", "linear", "quadratic", "ordinal")
 RARE = 0.10  # share of the smaller classes together under which kappa and alpha mislead
 
 
@@ -33,6 +36,24 @@ class Agreement:
     alpha: Figure
     ac1: Figure
     warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        figures = {name: getattr(self, name).as_dict() for name in ("observed", "alpha", "ac1")}
+        return {**figures, "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedAgreement:
+    """Agreement on answers that have an order, such as severities: what is close counts as half agreed."""
+
+    alpha_ordinal: Figure
+    alpha_interval: Figure
+    ac2: Figure
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return {name: getattr(self, name).as_dict() for name in self.__slots__}
 
 
 def by_outcome(answer: Answer) -> str:
@@ -62,10 +83,7 @@ def summary(
     units: Sequence[Sequence[Hashable | None]], groups: Sequence[str] | None = None, *, seed: int = 0
 ) -> Agreement:
     """Po, alpha (nominal) and AC1 with bootstrap intervals by near-duplicate ``groups``, n = units with two answers."""
-    counts, _ = tally(units)
-    paired = counts.sum(axis=1) >= 2
-    counts = counts[paired]
-    kept = [group for group, keep in zip(groups, paired, strict=True) if keep] if groups is not None else None
+    counts, kept = _paired(tally(units)[0], groups)
     shares = counts.sum(axis=0) / max(counts.sum(), 1)
     warnings = []
     if len(counts) and 0 < 1 - shares.max() < RARE:
@@ -77,6 +95,21 @@ def summary(
         alpha=_figure(krippendorff, counts, kept, seed),
         ac1=_figure(gwet_ac1, counts, kept, seed),
         warnings=tuple(warnings),
+    )
+
+
+def ordered_summary(
+    units: Sequence[Sequence[int | None]], levels: Sequence[int], groups: Sequence[str] | None = None, *, seed: int = 0
+) -> OrderedAgreement:
+    """Alpha (ordinal, interval) and AC2 (quadratic weights) of answers that are one of the rising ``levels``, as
+    ``summary`` has its figures."""
+    counts, kept = _paired(tally(units, levels)[0], groups)
+    return OrderedAgreement(
+        alpha_ordinal=_figure(partial(krippendorff, metric="ordinal"), counts, kept, seed, "krippendorff, ordinal"),
+        alpha_interval=_figure(
+            partial(krippendorff, metric="interval", values=levels), counts, kept, seed, "krippendorff, interval"
+        ),
+        ac2=_figure(partial(gwet_ac2, weights="quadratic"), counts, kept, seed, "gwet_ac2, quadratic weights"),
     )
 
 
@@ -108,14 +141,38 @@ def krippendorff(counts: F64, metric: str = "nominal", values: Sequence[float] |
 
 def gwet_ac1(counts: F64) -> float:
     """Gwet's AC1: chance agreement is sum(p (1-p)) / (q-1) over the q categories."""
+    return gwet_ac2(counts, "identity")
+
+
+def gwet_ac2(counts: F64, weights: str = "quadratic") -> float:
+    """Gwet's AC2: answers agree as far as ``weights`` of their categories, which stand in order, say: 1 for equal
+    ones, 0 for the first and the last. Chance agreement is sum(w) sum(p (1-p)) / (q (q-1))."""
     people = counts.sum(axis=1)
     answered = counts[people > 0]
     q = counts.shape[1]
-    if q < 2 or len(answered) == 0:
+    if q < 2 or not (people >= 2).any():
         return math.nan
+    table = agreement_weights(q, weights)
     share = (answered / answered.sum(axis=1, keepdims=True)).mean(axis=0)
-    chance = float((share * (1 - share)).sum() / (q - 1))
-    return (observed(counts) - chance) / (1 - chance)
+    chance = float(table.sum() * (share * (1 - share)).sum() / (q * (q - 1)))
+    used = counts[people >= 2]
+    n = used.sum(axis=1)
+    agreed = float(((used * (used @ table - 1)).sum(axis=1) / (n * (n - 1))).mean())
+    return math.nan if chance == 1 else (agreed - chance) / (1 - chance)
+
+
+def agreement_weights(q: int, weights: str) -> F64:
+    """(q, q), q two or more, one of ``WEIGHTS``. Ordinal: 1 - C(d + 1, 2) / C(q, 2) for categories d apart."""
+    apart = np.abs(np.subtract.outer(np.arange(q), np.arange(q))).astype(np.float64)
+    table = {
+        "identity": (apart == 0) * 1.0,
+        "linear": 1 - apart / (q - 1),
+        "quadratic": 1 - (apart / (q - 1)) ** 2,
+        "ordinal": 1 - apart * (apart + 1) / (q * (q - 1)),
+    }
+    if weights in table:
+        return np.asarray(table[weights], dtype=np.float64)
+    raise ValueError(f"weights: {weights!r} is not one of {', '.join(WEIGHTS)}")
 
 
 def fleiss_kappa(counts: F64) -> float:
@@ -145,14 +202,21 @@ def _distance(metric: str, totals: F64, values: Sequence[float] | None) -> F64:
     raise ValueError(f"metric: {metric!r} is not one of {', '.join(METRICS)}")
 
 
-def _figure(measure: Callable[[F64], float], counts: F64, groups: Sequence[str] | None, seed: int) -> Figure:
-    n = len(counts)
+def _paired(counts: F64, groups: Sequence[str] | None) -> tuple[F64, list[str] | None]:
+    """The units with two answers or more, and their groups."""
+    paired = counts.sum(axis=1) >= 2
+    kept = [group for group, keep in zip(groups, paired, strict=True) if keep] if groups is not None else None
+    return counts[paired], kept
+
+
+def _figure(
+    measure: Callable[[F64], float], counts: F64, groups: Sequence[str] | None, seed: int, method: str = ""
+) -> Figure:
+    n, name = len(counts), method or getattr(measure, "__name__", "")
     value = measure(counts) if n else math.nan
     if math.isnan(value):
-        return Figure(None, -1.0, 1.0, n, 0, measure.__name__, INSUFFICIENT)
+        return Figure(None, -1.0, 1.0, n, 0, name, INSUFFICIENT)
     low, high = interval(lambda rows: measure(counts[rows]), n, groups, seed=seed)
     agreeing = int((counts.max(axis=1) == counts.sum(axis=1)).sum())
     enough = n > FEW and not math.isnan(low)
-    return Figure(
-        value if enough else None, low, high, n, agreeing, measure.__name__, ENOUGH if enough else INSUFFICIENT
-    )
+    return Figure(value if enough else None, low, high, n, agreeing, name, ENOUGH if enough else INSUFFICIENT)

@@ -38,20 +38,25 @@ def interval(
 
 def resamples(n: int, groups: Sequence[str] | None = None, *, seed: int = 0, draws: int = DRAWS) -> Iterator[Rows]:
     """The row numbers of each draw, for a caller with several statistics of the same draws. As ``interval``."""
-    clusters = _clusters(n, groups)
+    order, starts, sizes = _clusters(n, groups)
     generator = np.random.default_rng(seed)
     for _ in range(draws):
-        yield np.concatenate([clusters[c] for c in generator.integers(0, len(clusters), len(clusters))])
+        drawn = generator.integers(0, len(starts), len(starts))
+        lengths = sizes[drawn]
+        ends = np.cumsum(lengths)
+        yield order[np.repeat(starts[drawn] - (ends - lengths), lengths) + np.arange(ends[-1])]
 
 
-def _clusters(n: int, groups: Sequence[str] | None) -> list[Rows]:
+def _clusters(n: int, groups: Sequence[str] | None) -> tuple[Rows, Rows, Rows]:
+    """The row numbers with each cluster's side by side, clusters as they first come; where each starts, and its
+    size."""
     if n == 0:
         raise ValueError("there is nothing to draw from")
     if groups is None:
-        return [np.array([row], dtype=np.int64) for row in range(n)]
+        return np.arange(n), np.arange(n), np.ones(n, dtype=np.int64)
     if len(groups) != n:
         raise ValueError(f"{len(groups)} groups for {n} rows")
-    members: dict[str, list[int]] = {}
-    for row, group in enumerate(groups):
-        members.setdefault(group, []).append(row)
-    return [np.array(rows, dtype=np.int64) for rows in members.values()]
+    numbers: dict[str, int] = {}
+    codes = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+    sizes = np.bincount(codes)
+    return np.argsort(codes, kind="stable"), np.cumsum(sizes) - sizes, sizes

@@ -33,8 +33,9 @@ class Figure:
     verdict: str
 
     def as_dict(self) -> dict[str, object]:
-        """The fields by name, as JSON has them."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The fields by name, as JSON has them: an end that is not there (infinite, or not a number) is None."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return told | {name: told[name] if math.isfinite(told[name]) else None for name in ("low", "high")}
 
 
 def proportion(k: int, n: int, confidence: float = 0.95) -> Figure:

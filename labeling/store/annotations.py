@@ -73,7 +73,7 @@ class SqlAnnotations:
         ]
 
     def strangers(self, task_ids: Sequence[str]) -> list[AnnotationEvent]:
-        found, assignees = self._seen(task_ids)
+        found, assignees = self._seen(task_ids, assigned=True)
         return [
             event
             for _, seen in sorted(found.items())
@@ -81,8 +81,11 @@ class SqlAnnotations:
             if event.kind in LIVE and not counts(event, assignees)
         ]
 
-    def _seen(self, task_ids: Sequence[str]) -> tuple[dict[str, list[AnnotationEvent]], dict[str, str]]:
-        """The events of each task asked for, its copies' among them; and whose each task is."""
+    def _seen(
+        self, task_ids: Sequence[str], *, assigned: bool = False
+    ) -> tuple[dict[str, list[AnnotationEvent]], dict[str, str]]:
+        """The events of each task asked for, its copies' among them; and whose each task is. ``assigned``: only events
+        of tasks that were made for one person."""
         found: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in task_ids}
         places, assignees = {task_id: {task_id} for task_id in found}, dict[str, str]()
         columns = sa.select(tasks.c.task_id, tasks.c.parent_task_id, tasks.c.assignee)
@@ -93,7 +96,8 @@ class SqlAnnotations:
             for row in select_in(connection, about, tasks.c.parent_task_id, list(found)):
                 places.setdefault(row["task_id"], set()).add(row["parent_task_id"])
                 assignees[row["task_id"]] = row["assignee"]
-            for row in select_in(connection, sa.select(events), events.c.task_id, list(places)):
+            wanted = [task_id for task_id in places if assignees.get(task_id) or not assigned]
+            for row in select_in(connection, sa.select(events), events.c.task_id, wanted):
                 event = load(AnnotationEvent, row)
                 for place in places[event.task_id]:
                     found[place].append(event)

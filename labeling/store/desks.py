@@ -87,8 +87,9 @@ def _release(connection: sa.Connection) -> int:
     seen: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in assignees}
     for row in select_in(connection, sa.select(events), events.c.task_id, list(assignees)):
         seen[row["task_id"]].append(load(AnnotationEvent, row))
-    skippers = {t for t, who in assignees.items() if _is_skipped(seen[t], who)}
-    leavers = {t for t, who in assignees.items() if who in left and not live(seen[t], assignees)}
+    unanswered = {t: who for t, who in assignees.items() if not live(seen[t], assignees)}  # an answer stays
+    skippers = {t for t, who in unanswered.items() if _is_skipped(seen[t], who)}
+    leavers = {t for t, who in unanswered.items() if who in left}
     move(connection, sorted(leavers), TaskState.WITHDRAWN, {"error": "its person has left"})
     move(connection, sorted(skippers - leavers), TaskState.WITHDRAWN, {"error": "its person skipped it"})
     orphans = _orphans(connection, idle)
@@ -193,7 +194,8 @@ class _Desks:
 
     def _open(self, today: set[str]) -> None:
         """What lies unanswered on each desk, and the order of that and of what was seen today."""
-        handed = sa.select(tasks).where(tasks.c.kind.in_(_HANDED))
+        names = ("task_id", "assignee", "policy_id", "position", "exposure")
+        handed = sa.select(*(tasks.c[name] for name in names)).where(tasks.c.kind.in_(_HANDED))
         rows = list(self._connection.execute(handed.where(tasks.c.state.in_(_OPEN))).mappings())
         known = {row["task_id"] for row in rows}
         rows += select_in(self._connection, handed, tasks.c.task_id, sorted(today - known))

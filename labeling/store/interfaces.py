@@ -171,9 +171,10 @@ class Tasks(Protocol):
         kind: TaskKind | None = None,
         project_id: int | None = None,
         assignee: str | None = None,
+        without: TaskKind | None = None,
         limit: int | None = None,
     ) -> list[Task]:
-        """Sorted by task_id."""
+        """Sorted by task_id; ``without`` those of a kind."""
 
     def ids(self, *, states: Sequence[TaskState], project_id: int) -> list[str]:
         """The ids alone of a project's tasks in these states, sorted: a project may hold more tasks than memory."""

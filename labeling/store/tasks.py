@@ -53,6 +53,7 @@ class SqlTasks:
         kind: TaskKind | None = None,
         project_id: int | None = None,
         assignee: str | None = None,
+        without: TaskKind | None = None,
         limit: int | None = None,
     ) -> list[Task]:
         query = sa.select(tasks).order_by(tasks.c.task_id).limit(limit)
@@ -64,6 +65,8 @@ class SqlTasks:
             query = query.where(tasks.c.kind == kind.value)
         if project_id is not None:
             query = query.where(tasks.c.project_id == project_id)
+        if without is not None:
+            query = query.where(tasks.c.kind != without.value)
         if assignee is not None:
             query = query.where(tasks.c.assignee == assignee)
         with self._database.read() as connection:

@@ -16,7 +16,8 @@ from selection.strategies.facility import facility_location
 from selection.types import F16, F32
 from selection.uncertainty import logit
 
-A_PICK = 20  # candidates a pick that facility location chooses from; 10, and fewer in small pools, gained nothing
+A_PICK = (5, 20)  # candidates a pick that facility location chooses from, at least and at most
+NEAR = 25  # one candidate in so many is near a boundary: more of a small pool are hardly nearer than chance
 RARE = 0.12  # share at or above its threshold up to which a policy is rare; above, the signal gained nothing
 DEPLOYED = 0.5  # share of the picks near a deployed boundary that goes to all policies alike
 TYPICAL = 0.5  # share of the picks for what is typical, while labels are few
@@ -76,7 +77,8 @@ class _Batch:
 
     def _near(self, distances: F64, wanted: int, policies: Rows, why: str) -> None:
         rows = np.flatnonzero(self._left & np.isfinite(distances))
-        nearest = top(-np.round(distances[rows], 9), self._all.ties[rows], A_PICK * wanted)
+        size = min(A_PICK[1] * wanted, max(A_PICK[0] * wanted, _everyone(self._all) // NEAR))
+        nearest = top(-np.round(distances[rows], 9), self._all.ties[rows], size)
         self._represent(rows[nearest], wanted, policies, why, None)
 
     def _represent(self, rows: Rows, wanted: int, policies: Rows, why: str, already: F16 | F32 | None) -> None:
@@ -93,9 +95,18 @@ class _Batch:
 def _shares(candidates: Candidates, n: int) -> list[tuple[int, int]]:
     """(policy column, picks) of the rare policies, the rarest first, by the inverse root of how rare each is: the share
     of candidates at or above its threshold. Where none is rare, the rarest."""
-    shares = (candidates.probabilities >= candidates.thresholds).mean(axis=0)
+    everyone = _everyone(candidates)
+    above = np.count_nonzero(candidates.probabilities >= candidates.thresholds, axis=0)
+    if candidates.others is not None:
+        above = above + candidates.others.above
+    shares = above / max(everyone, 1)
     order = np.argsort(shares, kind="stable")
     rare = [int(policy) for policy in order if shares[policy] <= RARE] or [int(order[0])]
-    weights = 1 / np.sqrt(np.maximum(shares[rare], 1 / max(len(candidates), 1)))
+    weights = 1 / np.sqrt(np.maximum(shares[rare], 1 / max(everyone, 1)))
     ends = np.rint(np.cumsum(weights) / weights.sum() * n).astype(int)
     return list(zip(rare, np.diff(ends, prepend=0).tolist(), strict=True))
+
+
+def _everyone(candidates: Candidates) -> int:
+    """All items of the pool, with those that the shortlist of a large one leaves out."""
+    return len(candidates) + (0 if candidates.others is None else candidates.others.count)

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.hashing import F64
-from selection.types import F16, F32, Bool
+from selection.types import F16, F32, Bool, Near
+from selection.whole import Others
 
 Rows = npt.NDArray[np.int64]
 
@@ -39,7 +40,9 @@ class Candidates:
     own; ``temperature`` > 0 of ``exp(-|logit p - logit tau| / temperature)``; ``labelled``: None in a cold start;
     ``members`` (c, m, k) float32: the probabilities of each member of a committee, None without one;
     ``disagreement`` (m, k) float32 in [0, ln 2]: how far the members of the scorer that scored them differ (BALD in
-    nats), None where it is no committee."""
+    nats), None where it is no committee; ``others``: candidates that were left out because no rank by value or by
+    chance that the strategy may ask for reaches them, None where all are here; ``near``: rows of
+    ``embeddings`` that are about the k nearest to any of (q, d) queries, None where no index is kept."""
 
     embeddings: F16 | F32
     probabilities: F32
@@ -52,6 +55,8 @@ class Candidates:
     members: F32 | None = None
     disagreement: F32 | None = None
     at: Rows | None = None
+    others: Others | None = None
+    near: Near | None = None
 
     def __len__(self) -> int:
         return len(self.ties)

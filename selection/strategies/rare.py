@@ -18,6 +18,7 @@ from selection.types import F32, Bool
 NEAREST = 100  # neighbours of each violation (SEALS)
 POSITIVES = 50  # violations of a policy that are searched around, spread by k-center where there are more
 ANCHORS = 10  # of a policy
+WIDER = 4  # times the neighbours that are asked of an index, since it is approximate and knows of no quotas
 _BLOCK = 16_384  # rows at a time
 
 
@@ -53,9 +54,14 @@ def positives(candidates: Candidates, most: int) -> list[F32]:
 
 def nearest(candidates: Candidates, queries: F32, k: int) -> Rows:
     """Rows that are among the k of largest cosine to any of (q, d) queries on the grid: exact, and equal ones by
-    ``ties``, so no index is needed that knows neither. O(N q d), streamed."""
+    ``ties``. O(N q d), streamed; with an index, exact among ``WIDER`` k a query that it finds."""
     if not len(queries):
         return np.zeros(0, dtype=np.int64)
+    if candidates.near is not None:
+        found = candidates.near(queries / np.float32(GRID), WIDER * k)
+        at = np.arange(len(candidates), dtype=np.int64) if candidates.at is None else candidates.at
+        rows = np.flatnonzero(np.isin(at, found)).astype(np.int64)
+        return rows[nearest(replace(candidates.of(rows), near=None), queries, k)]
     keys = np.full((len(queries), k), -math.inf)  # whole cosine + tie: all differ
     rows = np.full((len(queries), k), -1, dtype=np.int64)
     for start in range(0, len(candidates), _BLOCK):

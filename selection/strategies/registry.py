@@ -27,6 +27,7 @@ class Entry:
 
 
 DISAGREEMENT, COMMITTEE, LABELS = "disagreement", "committee", "labels"
+SEALS = "seals"
 
 STRATEGIES: dict[str, Entry] = {
     "auto": Entry(
@@ -152,10 +153,10 @@ STRATEGIES: dict[str, Entry] = {
         "O(N k + (M + l) d^2), M <= max(10,000, n)",
         ("labels",),
     ),
-    "seals": Entry(
+    SEALS: Entry(
         "selection.strategies.rare:seals",
         "SEALS (Coleman et al. 2022), around violations",
-        "O(k N d + N log N), 50 violations a policy",
+        "O(k N d + N log N), 50 violations a policy; above 500,000 items by a kept index, approximate",
         ("labels",),
     ),
     "anchors": Entry(

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import learning_curves, learning_peers
 from benchmarks.learning_peers import DEFAULT_RULE
 from benchmarks.learning_sets import SOURCES, Source
-from selection.replay import RANDOM, LabelledSet
+from selection.replay import RANDOM, Course, LabelledSet, replay, split
 from tests.selection.test_replay import made_set
 
 STRATEGIES = (RANDOM, "auto", DEFAULT_RULE, "small_text_breaking_ties")
@@ -25,10 +25,22 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LabelledSet:
 
 
 @pytest.mark.usefixtures("made")
-def test_the_default_goes_as_far_as_random_and_absent_peers_are_left_out() -> None:
+def test_absent_peers_are_left_out() -> None:
     found = {curve.strategy: curve for curve in learning_curves.curves("made", [(name, 0) for name in STRATEGIES])}
     assert list(found) == [RANDOM, "auto", DEFAULT_RULE]
-    assert {curve.labels[-1] for curve in found.values()} == {200}
+    assert found["auto"].labels[-1] == found[DEFAULT_RULE].labels[-1] == 200
+
+
+def test_random_goes_to_the_whole_pool_in_larger_rounds_at_last(
+    made: LabelledSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning_curves, "STEP", 6)
+    random = next(learning_curves.curves("made", [(RANDOM, 0)]))
+    part = split(made, 0, 0.3)
+    assert random.labels.tolist() == [50, 100, 150, 200, 206, len(part.pool)]
+    alone = replay(part, RANDOM, 0, Course(start=206, batch=50, budget=206))
+    assert random.scores["rare_auprc"][4] == pytest.approx(alone.scores["rare_auprc"][0], abs=1e-3)
+    assert random.scores["rare_auprc"][-1] == pytest.approx(random.full["rare_auprc"], abs=1e-3)
 
 
 @pytest.mark.usefixtures("made")

@@ -131,7 +131,13 @@ ANCHORS = st.lists(
     max_size=8,
     unique_by=lambda a: a.item_id,
 )
-RULES = st.builds(AssignRules, daily_exposure=st.just(40.0), injection_rate=st.sampled_from([0.0, 0.3, 0.9]))
+RULES = st.builds(
+    AssignRules,
+    daily_exposure=st.just(40.0),
+    severe_units=st.just(4.0),
+    severe_in_row=st.just(2),
+    injection_rate=st.sampled_from([0.0, 0.3, 0.9]),
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -211,7 +217,8 @@ def test_who_has_more_before_them_gets_less() -> None:
     ],
 )
 def test_what_finds_nobody_says_why(desks: list[Desk], changes: dict[str, Any], reason: str) -> None:
-    plan = plan_assignment([question(wanted=1, **changes)], desks, AssignRules())
+    rules = AssignRules(severe_units=4.0, severe_in_row=3)
+    plan = plan_assignment([question(wanted=1, **changes)], desks, rules)
     assert plan.placements == ()
     ((told, count),) = plan.unplaced.items()
     assert reason in told
@@ -229,7 +236,7 @@ def test_the_last_tenth_of_a_cap_is_for_mild_items() -> None:
 def test_mild_items_lie_between_severe_ones_where_there_are_any() -> None:
     severe = [question(n, units=5.0, wanted=1) for n in range(8)]
     mild = [question(100 + n, units=0.2, wanted=1) for n in range(4)]
-    plan = plan_assignment([*severe, *mild], people("ann"), AssignRules(severe_in_row=2))
+    plan = plan_assignment([*severe, *mild], people("ann"), AssignRules(severe_units=4.0, severe_in_row=2))
     row = "".join("S" if p.units >= 4 else "m" for p in plan.placements)
     assert row.count("S") == 8
     assert "SSS" not in row

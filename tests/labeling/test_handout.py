@@ -276,6 +276,17 @@ def test_what_is_skipped_goes_to_somebody_else(shop: Shop) -> None:
     assert settle(shop) == SettleReport(waiting=1)
 
 
+def test_a_skip_beside_an_answer_takes_nothing_back(shop: Shop) -> None:
+    roots = staffed(shop, "ann", "bob", "cat", budget=1)
+    give(shop)
+    send(shop)
+    first, _ = copies(shop, roots[0])
+    say(shop, first, NO)
+    say(shop, first, None)
+    assert give(shop) == HandoutReport(0, 0, 0, {})
+    assert state(shop, first) is TaskState.SENT
+
+
 def test_who_leaves_keeps_what_they_answered_and_hands_on_the_rest(shop: Shop) -> None:
     roots = staffed(shop, "ann", "bob", "cat", budget=3)
     give(shop)

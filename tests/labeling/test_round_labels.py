@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from labeling import rounds
 from labeling.errors import NothingToDo
 from labeling.golden.partition import Shares
 from labeling.records import Answer, Partition, PickRow
 from labeling.round_labels import known_labels, member_opinions, train_rows
-from labeling.rounds import select_round
+from labeling.rounds import preview, select_round
 from labeling.score_run import ScoreRun
 from labeling.scorebook import read_sheet
 from scoring.ensemble import Ensemble, HeadCommittee
@@ -199,3 +200,26 @@ def test_heads_over_one_encoder_are_a_committee_and_one_head_is_none(shop: Shop)
     assert told.shape == (2, 5, 1)
     one = shop.scorer()
     assert member_opinions(one, read_sheet(shop.lake, one, shop.lake.ids()), ("harm",)) is None
+
+
+def test_a_large_round_around_violations_looks_them_up_in_a_kept_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = labelled_shop(tmp_path / "shop", lambda n: yes() if n % 3 else NO)
+    shop.open(shop.request("second", 6, lanes={"uncertain": 1.0}, strategy="seals"))
+    plain = preview(
+        shop.ledger,
+        shop.lake,
+        shop.policies,
+        shop.scorer(),
+        shop.request("third", 6, lanes={"uncertain": 1.0}, strategy="seals"),
+    )
+    monkeypatch.setattr(rounds, "INDEX_ABOVE", 5)
+    cache = tmp_path / "cache"
+    round_ = select_round(shop.ledger, shop.lake, shop.policies, shop.scorer(), "second", cache)
+    assert [path.name for path in cache.glob("neighbours-*.npz")] == [
+        f"neighbours-{shop.scorer().embedding_version}.npz"
+    ]
+    picked = {(pick.item_id, pick.policy_id) for pick in shop.ledger.rounds.picks(round_.round_id)}
+    assert picked == {(pick.item_id, pick.policy) for pick in plain.selection.picks}
+    shop.ledger.close()

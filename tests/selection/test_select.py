@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from selection.chance import draw
+from selection.chance import draw, split_budget
 from selection.frame import build_frame
-from selection.select import select, split_budget
+from selection.select import select
 from selection.strategies.registry import STRATEGIES
 from selection.types import Lane, Pool, Quota
 from tests.contracts.strategy import StrategyContract

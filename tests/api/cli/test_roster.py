@@ -17,13 +17,13 @@ def test_somebody_is_added_listed_changed_paused_and_resumed(goldfold: Terminal)
     assert (bo["desk"], bo["opt_outs"], bo["daily_exposure"], bo["severe_in_row"]) == (2, ["hate_speech"], 120.0, None)
     rows = goldfold("roster", "list", "--json").json
     assert [(row["email"], row["spent"], row["cap"], row["row_limit"]) for row in rows] == [
-        (ANA, 0.0, 240.0, 3),
-        ("bo@example.org", 0.0, 120.0, 3),
+        (ANA, 0.0, 240.0, 5),
+        ("bo@example.org", 0.0, 120.0, 5),
     ]
     assert rows[0]["languages"] == ["en", "pt"]
     changed = goldfold("roster", "change", "bo@example.org", "--opt-out", "none", "--daily-exposure", "-1",
-                       "--severe-in-row", "5", "--language", "all", "--json").json  # fmt: skip
-    assert (changed["opt_outs"], changed["daily_exposure"], changed["severe_in_row"]) == ([], None, 5)
+                       "--severe-in-row", "7", "--language", "all", "--json").json  # fmt: skip
+    assert (changed["opt_outs"], changed["daily_exposure"], changed["severe_in_row"]) == ([], None, 7)
     assert goldfold("roster", "pause", ANA, "--reason", "on leave").code == 0
     assert f"{ANA} is paused: on leave" in goldfold("roster", "list").out
     resumed = goldfold("roster", "resume", ANA, "--json").json

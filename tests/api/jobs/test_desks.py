@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from api.jobs import desks, steps
 from api.roster import rows
-from labeling.records import TaskKind, TaskState
+from labeling.errors import StudioGone
+from labeling.records import AnnotationEvent, Answer, EventKind, Outcome, RoundState, TaskKind, TaskState
 from labeling.roster import add_person, change_person
-from tests.api.site import NOW, WordGoldfold, score_all, select, settings, stock
+from tests.api.site import HARM, NOW, WordGoldfold, score_all, select, settings, stock
 
 PEOPLE = ("ana@example.org", "bo@example.org")
 
@@ -66,3 +68,53 @@ def test_a_question_waits_for_its_copies_also_while_nobody_is_there(goldfold: Wo
     assert steps.groups(goldfold, "week-1") == []
     change_person(goldfold.ledger.people, goldfold.policies, "test", PEOPLE[0], {"active": False})
     assert {group["assignee"] for group in steps.groups(goldfold, "week-1")} == {""}  # the shared projects are back
+
+
+class Studio:
+    """Label Studio's part in adaptive overlap; a task of number 13 was deleted there."""
+
+    def __init__(self) -> None:
+        self.overlaps: dict[int, int] = {}
+
+    def set_overlap(self, studio_task_id: int, overlap: int) -> None:
+        if studio_task_id == 13:
+            raise StudioGone("task 13 is gone")
+        self.overlaps[studio_task_id] = overlap
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize(("setting", "asks"), [("roster", False), ("never", False), ("always", True)])
+def test_in_shared_projects_one_more_is_asked_when_the_setting_says_so(
+    tmp_path: Path, setting: str, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goldfold = WordGoldfold(settings(tmp_path, adaptive_overlap=setting, extra_share=1.0))
+    stock(goldfold)
+    score_all(goldfold)
+    select(goldfold)
+    ledger = goldfold.ledger
+    ids = [task.task_id for task in ledger.tasks.where(kind=TaskKind.BLIND)]
+    ledger.tasks.mark_sending(ids, 1)
+    ledger.tasks.mark_sent({task_id: 10 + n for n, task_id in enumerate(ids)})
+    ledger.rounds.set_state("week-1", RoundState.OPEN)
+    answer = AnnotationEvent("", 0, EventKind.CREATED, "", "", Answer(Outcome.ALLOWED), 1.0, NOW)
+    violates = Answer(Outcome.VIOLATES, goldfold.policies[HARM].rule_ids[0], 2)
+    for n, task_id in enumerate(ids):
+        mine = [("ana@x.org", Answer(Outcome.ALLOWED)), ("bo@x.org", violates)]
+        ledger.annotations.append(
+            [
+                replace(
+                    answer, task_id=task_id, studio_annotation_id=10 * n + k, annotator=who, updated_by=who, answer=said
+                )
+                for k, (who, said) in enumerate(mine)
+            ]
+        )
+    settled = steps.settle(goldfold)
+    assert (settled["widened"], settled["disputed"]) == ((6, 0) if asks else (0, 6))
+    studio = Studio()
+    monkeypatch.setattr(WordGoldfold, "studio", studio)
+    for _ in range(2):  # a process that died in between does it again
+        assert steps.widen(goldfold) == (6 if asks else 0)
+    assert studio.overlaps == ({10 + n: 3 for n in range(6) if n != 3} if asks else {})
+    goldfold.close()

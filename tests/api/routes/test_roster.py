@@ -25,7 +25,7 @@ def test_a_lead_keeps_the_roster(site: Site) -> None:
     assert (paused["paused"], paused["paused_reason"]) == (True, "on leave")
     assert site.ask("POST", f"{PATH}/{ANA}/resume", Role.LEAD).json()["paused"] is False
     (row,) = site.get(PATH, Role.LEAD)
-    assert (row["spent"], row["cap"], row["row_limit"]) == (0.0, 240.0, 3)
+    assert (row["spent"], row["cap"], row["row_limit"]) == (0.0, 240.0, 5)
     assert_problem(site.ask("PATCH", f"{PATH}/{ANA}", Role.LEAD, json={"languages": ["p t"]}), 422, "languages")
     assert_problem(site.ask("PATCH", f"{PATH}/{ANA}", Role.LEAD, json={}), 422, "nothing to change")
     assert_problem(site.ask("POST", f"{PATH}/nobody/resume", Role.LEAD), 404, "nobody")

@@ -9,13 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.quality.agreement import (
+    agreement_weights,
     by_outcome,
     by_rule,
     cohen_kappa,
     fleiss_kappa,
     gwet_ac1,
+    gwet_ac2,
     krippendorff,
     observed,
+    ordered_summary,
     summary,
     tally,
 )
@@ -117,3 +120,43 @@ def test_measures_are_at_most_one_and_one_means_agreement(units: list[list[str |
         if not math.isnan(value):
             assert value <= 1 + 1e-12
             assert (value == pytest.approx(1)) == (observed(counts) == pytest.approx(1))
+
+
+def test_ac2_weighs_how_far_apart_answers_are() -> None:
+    counts, _names = tally(UNITS)
+    assert gwet_ac2(counts, "identity") == gwet_ac1(counts)
+    for weights in ("linear", "quadratic", "ordinal"):
+        assert gwet_ac1(counts) < gwet_ac2(counts, weights) <= 1
+    near, far = (tally([[0, other]] * 5 + [[4, 4], [0, 0]], range(5))[0] for other in (1, 4))
+    assert gwet_ac2(near) > gwet_ac2(far)
+    assert math.isnan(gwet_ac2(tally([["a"]])[0]))
+
+
+def test_ac2_by_hand() -> None:
+    # two people, three units, categories 0, 1, 2; linear weights: 1, 1/2, 0
+    counts = tally([[0, 0], [0, 1], [2, 2]], range(3))[0]
+    agreed = (1 + 0.5 + 1) / 3
+    share = np.array([1.5, 0.5, 1.0]) / 3
+    chance = (3 + 4 * 0.5) * float((share * (1 - share)).sum()) / (3 * 2)
+    assert gwet_ac2(counts, "linear") == pytest.approx((agreed - chance) / (1 - chance))
+
+
+def test_agreement_weights() -> None:
+    assert np.allclose(agreement_weights(3, "ordinal"), [[1, 2 / 3, 0], [2 / 3, 1, 2 / 3], [0, 2 / 3, 1]])
+    assert agreement_weights(5, "quadratic")[0, 4] == 0
+    with pytest.raises(ValueError, match="weights: 'cubic'"):
+        agreement_weights(3, "cubic")
+
+
+def test_an_ordered_summary_counts_near_severities_as_half_agreed() -> None:
+    units = [[1, 1], [1, 2], [3, 3], [0, 0], [4, 3]] * 6
+    told = ordered_summary(units, range(5), [f"g{i // 2}" for i in range(30)])
+    plain = summary(units)
+    assert told.ac2.value is not None
+    assert plain.ac1.value is not None
+    assert told.ac2.value > plain.ac1.value
+    assert told.ac2.low < told.ac2.value < told.ac2.high
+    assert told.alpha_ordinal.value == pytest.approx(krippendorff(tally(units, range(5))[0], "ordinal"))
+    assert told.alpha_interval.value == pytest.approx(krippendorff(tally(units, range(5))[0], "interval"))
+    assert told.as_dict()["ac2"] == told.ac2.as_dict()
+    assert ordered_summary([[1, None]] * 20, range(5)).ac2.verdict == "insufficient"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from labeling.quality.intervals import (
     ENOUGH,
     INSUFFICIENT,
+    Figure,
     clopper_pearson,
     lower_bound,
     proportion,
@@ -107,3 +110,9 @@ def test_impossible_plans_are_refused(share: float, half_width: float) -> None:
 def test_impossible_confidence_is_refused() -> None:
     with pytest.raises(ValueError, match="confidence"):
         wilson(1, 2, 1.0)
+
+
+def test_an_end_that_is_not_there_is_null_in_json() -> None:
+    told = Figure(None, math.nan, math.inf, 3, 0, "made", INSUFFICIENT).as_dict()
+    assert (told["low"], told["high"]) == (None, None)
+    assert Figure(0.5, 0.0, 1.0, 30, 15, "made", ENOUGH).as_dict()["high"] == 1.0

@@ -5,13 +5,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from labeling.errors import StudioGone, StudioRefused
+from labeling.errors import InvalidInput, StudioGone, StudioRefused
 from labeling.policies import Policy
 from labeling.records import TaskKind, TaskState
 from labeling.store.ledger import SqlLedger
 from labeling.studio.client import StudioClient
 from labeling.studio.label_config import label_config
-from labeling.studio.projects import SETTINGS, check_project, ensure_project, marker
+from labeling.studio.projects import SETTINGS, Owner, check_project, ensure_project, marker
 from labeling.studio.push import push_tasks
 from tests.labeling.studio.build import Wire, make_policy, make_tasks
 
@@ -32,6 +32,30 @@ def test_one_project_per_version_and_kind(client: StudioClient, ledger: SqlLedge
     assert {key: settings[key] for key in SETTINGS} == SETTINGS
     assert settings["maximum_annotations"] == 2
     assert client.project(lead.project_id).settings["maximum_annotations"] == 1
+
+
+def test_each_desk_has_a_project_that_names_nobody(client: StudioClient, ledger: SqlLedger, policy: Policy) -> None:
+    shared = ensure_project(client, ledger.projects, policy, TaskKind.BLIND)
+    owners = [Owner("goldfold", desk, f"person-{desk}@example.org") for desk in (1, 2)]
+    first, second = (
+        ensure_project(client, ledger.projects, policy, TaskKind.BLIND, overlap=1, owner=owner) for owner in owners
+    )
+    assert len({shared.project_id, first.project_id, second.project_id}) == 3
+    assert ensure_project(client, ledger.projects, policy, TaskKind.BLIND, owner=owners[0]) == first
+    for desk, project in enumerate((first, second), start=1):
+        state = check_project(client, project)
+        assert state.title.endswith(f"1.0.0 desk {desk}")
+        assert state.description == f"goldfold:{policy.id}@1.0.0:blind:desk-{desk}:goldfold"
+        assert "example.org" not in state.title + state.description
+        assert state.settings["maximum_annotations"] == 1
+        assert state.label_config == client.project(shared.project_id).label_config
+    ledger.projects.forget(first.base_url, first.project_id)  # a ledger that died before it had written it down
+    assert (
+        ensure_project(client, ledger.projects, policy, TaskKind.BLIND, owner=owners[0]).project_id == first.project_id
+    )
+    (blind,) = make_tasks(ledger, policy, ["one text"])
+    with pytest.raises(InvalidInput, match="does not belong in project"):
+        push_tasks(client, ledger.tasks, ledger.projects, first, [blind], "test")
 
 
 def test_a_crash_before_it_was_recorded_makes_no_second_one(
