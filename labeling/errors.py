@@ -20,6 +20,7 @@ LabelingError
     ├── StudioUnauthorized  the token is wrong, or its kind is turned off
     ├── StudioGone          a project or task was deleted there by hand
     └── StudioRefused       it said no, and says why
+        └── FormEdited      somebody changed a labelling form there
 """
 
 from __future__ import annotations
@@ -116,3 +117,8 @@ class StudioGone(StudioError):
 
 class StudioRefused(StudioError):
     """Label Studio refused a request; the message holds its reason."""
+
+
+class FormEdited(StudioRefused):
+    """A labelling form was edited in Label Studio, so its answers are not read; undo it there, or let Goldfold put its
+    form back (goldfold studio repair)."""

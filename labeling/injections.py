@@ -30,7 +30,8 @@ from labeling.store.interfaces import Annotations, Golden, People, Tasks
 FLAGGED = "flagged"
 GOING_ON = "going on"
 ACTOR = "injections"
-SEEN = (TaskState.SENT, TaskState.SETTLED)
+SHOWN = (TaskState.SENT, TaskState.ANSWERED)
+SEEN = (*SHOWN, TaskState.SETTLED)
 
 
 class Stores(Protocol):
@@ -184,7 +185,7 @@ def second_looked(stores: Stores) -> list[bool]:
 
 def close_answered(stores: Stores) -> int:
     """Injections that were answered are done with; how many are now."""
-    sent = [task.task_id for task in stores.tasks.where(kind=TaskKind.INJECTION, states=(TaskState.SENT,))]
+    sent = [task.task_id for task in stores.tasks.where(kind=TaskKind.INJECTION, states=SHOWN)]
     done = [task_id for task_id, answers in stores.annotations.current(sent).items() if answers]
     stores.tasks.set_state(done, TaskState.SETTLED)
     return len(done)

@@ -115,11 +115,13 @@ class TaskKind(StrEnum):
 
 
 class TaskState(StrEnum):
-    """A task's way to Label Studio and back. ``sending`` is committed before the POST, ``sent`` after it."""
+    """A task's way to Label Studio and back. ``sending`` is committed before the POST, ``sent`` after it; ``answered``
+    has all the answers it asked for and waits for a lead, or for settling."""
 
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
+    ANSWERED = "answered"
     SETTLED = "settled"
     WITHDRAWN = "withdrawn"
     QUARANTINED = "quarantined"
@@ -236,6 +238,18 @@ class Task:
     position: int = 0
     exposure: float = 0.0
     extra: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """How many ``tasks`` of one group are queued, or on their way, to Label Studio."""
+
+    round_id: str
+    policy_id: str
+    policy_version: str
+    kind: TaskKind
+    assignee: str
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from selection.strategies.pointwise import adjusted
 AGAIN = "judged this item before, so a second look at it does not count; somebody else must look"
 WITHDRAWN = "only people who had judged the item before have answered; it was sent once more"
 Pair = tuple[str, str]  # item id, policy id
-_OPEN = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT, TaskState.QUARANTINED)
+_OPEN = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED, TaskState.QUARANTINED)
 
 
 class Answers(Protocol):

@@ -19,6 +19,7 @@ from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, R
 from selection.types import RELABEL
 
 CHUNK = 500
+WAITING = (TaskState.SENT, TaskState.ANSWERED)
 Groupings = Callable[[], Groups]  # the golden set's near-duplicate groups, read when the first item is folded
 Answers = Mapping[str, Sequence[Annotation]]  # by task id
 
@@ -109,7 +110,7 @@ def settle_all(
         (TaskKind.ADJUDICATION, run.adjudication),
         (TaskKind.REVIEW, run.review),
     ):
-        open_tasks = stores.tasks.where(states=(TaskState.SENT,), kind=kind)
+        open_tasks = stores.tasks.where(states=WAITING, kind=kind)
         for start in range(0, len(open_tasks), CHUNK):
             chunk = open_tasks[start : start + CHUNK]
             step(chunk, stores.annotations.current([task.task_id for task in chunk]))
@@ -141,7 +142,7 @@ class _Settling:
 
     def refuse(self, kind: TaskKind) -> None:
         """Say which answers to tasks that still wait are none, until somebody corrects them."""
-        waiting = self._stores.tasks.where(states=(TaskState.SENT,), kind=kind)
+        waiting = self._stores.tasks.where(states=WAITING, kind=kind)
         policies = {task.task_id: task.policy_id for task in waiting}
         for event in self._stores.annotations.invalid(list(policies)):
             task = f"task {event.task_id} of {policies[event.task_id]}"
@@ -154,6 +155,7 @@ class _Settling:
     def blind(self, tasks: Sequence[Task], answers: Answers) -> None:
         """Fold what the annotators agree on; ask a lead where they do not."""
         questions: list[Task] = []
+        answered: list[str] = []
         before = self._before(tasks)
         for task in tasks:
             decision = self._decision(task, answers.get(task.task_id, []), before.get(task.task_id))
@@ -161,9 +163,13 @@ class _Settling:
                 self._fold(task, agreement(task, decision, _now()), before.get(task.task_id))
             elif isinstance(decision, Disputed):
                 questions.append(adjudication_task(task, decision, _now()))
+                answered += [task.task_id] if task.state is TaskState.SENT else []
             else:
+                if task.state is TaskState.ANSWERED:
+                    self._show_again(task)
                 self.report.waiting += 1
                 self.report.widened += isinstance(decision, Doubtful)
+        self._stores.tasks.set_state(answered, TaskState.ANSWERED)
         asked = self._stores.tasks.find([question.task_id for question in questions])
         new = [
             replace(question, precedents=self._desk.precedents(question))
@@ -172,6 +178,12 @@ class _Settling:
         ]
         self._stores.tasks.add(new)
         self.report.disputed += len(new)
+
+    def _show_again(self, task: Task) -> None:
+        """An answer was taken back: the task waits for people again, on its screen or for a new one."""
+        if self._stores.tasks.get(task.task_id).state is TaskState.ANSWERED:
+            shown = task.project_id is not None or self._stores.tasks.children([task.task_id], TaskKind.COPY)
+            self._stores.tasks.set_state([task.task_id], TaskState.SENT if shown else TaskState.QUEUED)
 
     def _first(self, task: Task, answers: Sequence[Annotation]) -> Decision:
         """With one more person asked where that is called for and possible."""

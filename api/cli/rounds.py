@@ -149,6 +149,7 @@ def rounds_command(
 def sync_command(
     context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="Sweep every task, not only what changed.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="List what is amiss there, and what became of it.")] = False,
     job_id: Annotated[str, typer.Option("--id", help="Id of the job.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
@@ -157,6 +158,8 @@ def sync_command(
     Examples:
 
       goldfold sync
+
+      goldfold sync --full --report
 
       goldfold sync --full --json
     """
@@ -171,12 +174,27 @@ def sync_command(
     )
     if result["stopped"]:
         err.print(f"{result['stopped']} items were stopped for legal reasons: goldfold stops")
+    if report:
+        _amiss(result["projects"])
     for problem in result["problems"]:
         err.print(f"Problem: {problem}")
     for reason, count in result["refused"].items():
         err.print(f"{count} answers do not count: whoever gave them {reason}")
     for round_id in result["closed"]:
         out.print(f"Round {round_id} is closed")
+
+
+def _amiss(projects: list[dict[str, Any]]) -> None:
+    rows = [finding for project in projects for finding in project["findings"]]
+    for row in rows:
+        names = [f"project {row['project_id']}", *([f"task {row['task_id']}"] if row["task_id"] else [])]
+        names += [f"(there {row['studio_task_id']})"] if row["studio_task_id"] is not None else []
+        said = [text for text in (row["detail"], row["outcome"]) if text]
+        out.print(f"{row['found']}: {' '.join(names)}: {'; '.join(said)}")
+        if row["cure"]:
+            out.print(f"  cure: {row['cure']}")
+    more = sum(sum(project["found"].values()) for project in projects) - len(rows)
+    out.print(f"And {more} more" if more else f"{len(rows)} things are amiss in Label Studio")
 
 
 def adjudicate_command(

@@ -52,7 +52,7 @@ def _round(goldfold: Goldfold, turn: Turn) -> tuple[object, ...]:
         len(ledger.rounds.picks(turn.round_id)),
         sum(len(answers) for answers in current.values()),
         states[TaskState.SETTLED],
-        states[TaskState.SENT],
+        states[TaskState.SENT] + states[TaskState.ANSWERED],
         turn.golden_version,
         turn.model_id,
         "earlier" if turn.resumed else "now",
@@ -103,7 +103,7 @@ def _models(goldfold: Goldfold) -> tuple[tuple[object, ...], ...]:
 
 def _replayed(goldfold: Goldfold, demo_set: DemoSet) -> tuple[str, ...]:
     several = sum(len(row.scores) >= 2 for row in demo_set.rows)
-    waiting = len(goldfold.ledger.tasks.where(states=(TaskState.SENT,)))
+    waiting = len(goldfold.ledger.tasks.where(states=(TaskState.SENT, TaskState.ANSWERED)))
     return (
         f"Content: {len(demo_set.rows)} AI answers with human harm scores out of the PyRIT package "
         f"({demo_set.repeated} repeated rows left out).",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
@@ -17,12 +17,13 @@ from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
-from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
+from labeling.consensus import author
+from labeling.errors import FormEdited, NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
 from labeling.precedents import Precedents
-from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState
+from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState, Unsent
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
@@ -30,6 +31,7 @@ from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, 
 from labeling.settle import LeadDesk, settle_all
 from labeling.stops import clear_studio, purge
 from labeling.store.interfaces import ITEMS
+from labeling.studio.findings import Finding, Found
 from labeling.studio.projects import Owner, ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import PushReport, push_tasks
@@ -48,7 +50,6 @@ MAX_SCORE_CHUNK = 8192
 SCORE_CHUNKS = {"text": (256, MAX_SCORE_CHUNK), "image": (64, 1024), "video": (4, 16)}
 SCORE_STEP_S = 10.0  # a step ends with the chunk in which it gets as old: what a cancelled job waits for
 COMPACT_CHUNKS = 32  # small fragments that a step may leave before they are merged
-UNSENT = (TaskState.QUEUED, TaskState.SENDING)
 PUSH_CHUNK = 200  # tasks a push step sends at once
 
 
@@ -127,7 +128,7 @@ def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
 
 def groups(goldfold: Goldfold, round_id: str) -> list[Json]:
     """What of a round is to be sent: (policy, kind, assignee)."""
-    return [_group(key) for key in sorted({_key(task) for task in _unsent(goldfold) if task.round_id == round_id})]
+    return [_group(key) for key in sorted({_key(group) for group in _unsent(goldfold, round_id)})]
 
 
 def select(goldfold: Goldfold, round_id: str) -> Json:
@@ -151,7 +152,7 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assign
     found = ensure_project(
         goldfold.studio,
         goldfold.ledger.projects,
-        _policy(goldfold, policy_id),
+        policy_of(goldfold, policy_id),
         TaskKind(kind),
         overlap=1 if assignee else overlap,
         owner=Owner(goldfold.settings.studio_owner, desk, assignee),
@@ -167,31 +168,35 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assign
 def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "", *, holder: str) -> Json:
     """Send one chunk of a round's tasks, of one desk's in their order; ``left`` still wait."""
     key = (round_id, policy_id, kind, assignee)
-    waiting = _waiting(goldfold, key)
-    chunk = waiting[:PUSH_CHUNK]
+    ledger, mine = goldfold.ledger, [group for group in _unsent(goldfold, round_id) if _key(group) == key]
+    chunk = ledger.tasks.next_unsent(mine, PUSH_CHUNK)
+    current = ledger.annotations.current([task.task_id for task in chunk])
+    answered = {task_id: len({author(a) for a in answers}) for task_id, answers in current.items() if answers}
+    done = [t.task_id for t in chunk if t.state is TaskState.QUEUED and answered.get(t.task_id, 0) >= t.overlap]
+    ledger.tasks.set_state(done, TaskState.ANSWERED)  # an earlier screen was lost, its answers were not
+    chunk = [task for task in chunk if task.task_id not in done]
     if not chunk:
-        return {"sent": 0, "left": 0, "quarantined": 0}
+        return {"sent": 0, "left": len(ledger.tasks.next_unsent(mine, 1)), "quarantined": 0}
     try:
-        report = _push(goldfold, key, chunk, holder)
+        report = _push(goldfold, key, chunk, answered, holder)
     except StudioGone as error:  # deleted since it was made sure of; what had been sent to it is queued again
         log.warning("project_is_gone", policy=policy_id, error=str(error))
         project(goldfold, round_id, policy_id, kind, assignee)
-        report = _push(goldfold, key, chunk, holder)
-        waiting = [*_waiting(goldfold, key), *chunk]
+        report = _push(goldfold, key, chunk, answered, holder)
     return {
         "sent": report.sent + report.found,
         "quarantined": len(report.quarantined),
-        "left": len(waiting) - len(chunk),
+        "left": sum(group.tasks for group in _unsent(goldfold, round_id) if _key(group) == key),
     }
 
 
-def _push(goldfold: Goldfold, key: Key, tasks: Sequence[Task], holder: str) -> PushReport:
+def _push(goldfold: Goldfold, key: Key, tasks: Sequence[Task], answered: Mapping[str, int], holder: str) -> PushReport:
     _, policy_id, kind, assignee = key
-    ledger, version = goldfold.ledger, _policy(goldfold, policy_id).version
+    ledger, version = goldfold.ledger, policy_of(goldfold, policy_id).version
     found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind), assignee)
     if found is None:
         raise LookupError(f"the project of {policy_id} {version} is not in the ledger")
-    return push_tasks(goldfold.studio, ledger.tasks, ledger.projects, found, tasks, holder=holder)
+    return push_tasks(goldfold.studio, ledger.tasks, ledger.projects, found, tasks, holder=holder, answered=answered)
 
 
 def opened(goldfold: Goldfold, round_id: str) -> Json:
@@ -226,20 +231,31 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     or whose policy's file is gone, is left alone until that is undone. Each is a ``problem`` of the report, and no
     reason to skip the others.
     """
-    found = _project(goldfold, project_id)
-    report, problem = PullReport(), ""
+    found = project_of(goldfold, project_id)
+    report, problem, amiss = PullReport(), "", None
     try:
-        report = pull_project(goldfold.studio, goldfold.ledger, found, _policy(goldfold, found.policy_id), full=full)
+        report = pull_project(goldfold.studio, goldfold.ledger, found, policy_of(goldfold, found.policy_id), full=full)
     except StudioGone as error:
+        amiss = Finding(Found.PROJECT_DELETED, project_id, detail=str(error))
         goldfold.ledger.projects.forget(found.base_url, project_id)
         where = f"desk {found.desk}" if found.desk else found.kind
         which = f"project {project_id} ({found.policy_id} {found.policy_version}, {where})"
         problem = f"{which} was deleted in Label Studio: its open tasks are sent again to a new one ({error})"
+    except FormEdited as error:
+        problem = str(error)
+        amiss = Finding(Found.FORM_EDITED, project_id, detail=problem)
     except (StudioRefused, NotFound) as error:
         problem = str(error)
     if problem:
         log.warning("pull_problem", project=project_id, problem=problem)
-    return {"project_id": project_id, **asdict(report), "problem": problem}
+    return {"project_id": project_id, **told(report, amiss), "problem": problem}
+
+
+def told(report: PullReport, amiss: Finding | None = None) -> Json:
+    """A pull's report, its findings as the rows of ``goldfold sync --report``."""
+    findings = [*report.findings, *([amiss] if amiss else [])]
+    counts = {**report.found, **({str(amiss.found): 1} if amiss else {})}
+    return {**asdict(report), "found": counts, "findings": [finding.row() for finding in findings]}
 
 
 def stops(goldfold: Goldfold) -> Json:
@@ -259,8 +275,8 @@ def settle(goldfold: Goldfold) -> Json:
     desk = LeadDesk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
     more = more_people(goldfold)
     report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk)
-    told = {key: value for key, value in asdict(report).items() if key != "refusals"}
-    return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
+    counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
+    return {**counts, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
 
 def widen(goldfold: Goldfold) -> int:
@@ -280,10 +296,11 @@ def unpushed(goldfold: Goldfold) -> list[Json]:
     """Groups (round, policy, kind, assignee) of rounds under way that have tasks to send. Tasks of a policy version
     that is not here any more wait for its file; their group carries the ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
-    keys = {_key(t) for t in _unsent(goldfold) if t.round_id in under_way or t.kind is TaskKind.REVIEW}
-    unsent = goldfold.ledger.tasks.where(states=UNSENT)
-    tasks = [t for t in unsent if t.round_id in under_way or t.kind is TaskKind.REVIEW]
-    waiting = Counter(f"{t.policy_id} {t.policy_version}" for t in tasks if not _is_current(goldfold, t))
+    keys = {_key(group) for group in _unsent(goldfold) if _goes(group, under_way)}
+    waiting: Counter[str] = Counter()
+    for group in goldfold.ledger.tasks.unsent():
+        if _goes(group, under_way) and not _is_current(goldfold, group):
+            waiting[f"{group.policy_id} {group.policy_version}"] += group.tasks
     problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
     return [_group(key) for key in sorted(keys)] + problems
 
@@ -323,7 +340,7 @@ def compact(goldfold: Goldfold) -> int:
     return goldfold.lake.snapshot()
 
 
-def _project(goldfold: Goldfold, project_id: int) -> StudioProject:
+def project_of(goldfold: Goldfold, project_id: int) -> StudioProject:
     base_url = goldfold.studio.base_url
     for found in goldfold.ledger.projects.all():
         if (found.base_url, found.project_id) == (base_url, project_id):
@@ -331,34 +348,33 @@ def _project(goldfold: Goldfold, project_id: int) -> StudioProject:
     raise LookupError(f"project {project_id} of {base_url} is not in the ledger")
 
 
-def _policy(goldfold: Goldfold, policy_id: str) -> Policy:
+def policy_of(goldfold: Goldfold, policy_id: str) -> Policy:
     if policy_id not in goldfold.policies:
         where = goldfold.settings.policies_dir
         raise NotFound(f"policy {policy_id!r}, which has tasks, is not in {where} any more: restore its file")
     return goldfold.policies[policy_id]
 
 
-def _key(task: Task) -> Key:
-    return (task.round_id, task.policy_id, str(task.kind.form), task.assignee)
+def _key(group: Unsent) -> Key:
+    return (group.round_id, group.policy_id, str(group.kind.form), group.assignee)
 
 
 def _group(key: Key) -> Json:
     return dict(zip(("round_id", "policy_id", "kind", "assignee"), key, strict=True)) | {"problem": ""}
 
 
-def _waiting(goldfold: Goldfold, key: Key) -> list[Task]:
-    """Those of a group, in the order of their desk; the order of others is that of their random ids."""
-    tasks = [task for task in _unsent(goldfold, key[0], key[3]) if _key(task) == key]
-    return sorted(tasks, key=lambda task: (task.position, task.task_id))
-
-
-def _unsent(goldfold: Goldfold, round_id: str | None = None, assignee: str | None = None) -> list[Task]:
+def _unsent(goldfold: Goldfold, round_id: str | None = None) -> list[Unsent]:
     """What may go to Label Studio now: with a roster, a blind task waits for its copies."""
-    tasks = goldfold.ledger.tasks.where(states=UNSENT, round_id=round_id, assignee=assignee)
     asks = not has_roster(goldfold.ledger.people)
-    return [t for t in tasks if _is_current(goldfold, t) and (asks or t.kind is not TaskKind.BLIND)]
+    found = goldfold.ledger.tasks.unsent(round_id)
+    return [group for group in found if _is_current(goldfold, group) and (asks or group.kind is not TaskKind.BLIND)]
 
 
-def _is_current(goldfold: Goldfold, task: Task) -> bool:
-    policy = goldfold.policies.get(task.policy_id)
-    return policy is not None and policy.version == task.policy_version
+def _goes(group: Unsent, under_way: Collection[str]) -> bool:
+    """A second lead's blind look may come when the round is closed."""
+    return group.round_id in under_way or group.kind is TaskKind.REVIEW
+
+
+def _is_current(goldfold: Goldfold, group: Unsent) -> bool:
+    policy = goldfold.policies.get(group.policy_id)
+    return policy is not None and policy.version == group.policy_version

@@ -15,7 +15,7 @@ import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
-from api.jobs import desks, steps
+from api.jobs import desks, screens, steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
@@ -162,6 +162,16 @@ def step_unpushed() -> list[Json]:
 
 
 @DBOS.step()
+def step_repair(project_id: int) -> Json:
+    return _run_patiently(screens.repair, project_id)
+
+
+@DBOS.step()
+def step_forget_screens(adopt: bool) -> Json:
+    return _run_patiently(screens.forget_screens, adopt=adopt)
+
+
+@DBOS.step()
 def step_close() -> list[str]:
     return _run(steps.close)
 
@@ -290,6 +300,31 @@ def sync(request: Json) -> Json:
 
 @DBOS.workflow()
 @_watched
+def repair(_request: Json) -> Json:
+    """Undo what was edited by hand in Label Studio."""
+    projects = step_projects()
+    reports = []
+    for number, project in enumerate(projects):
+        _say("repair", number, len(projects))
+        reports.append(step_repair(project["project_id"]))
+    forms = sum(report["form"] for report in reports)
+    sums = {key: sum(report[key] for report in reports) for key in ("released", "requeued")}
+    problems = [report["problem"] for report in reports if report["problem"]]
+    return {"forms": forms, **sums, "problems": problems, "projects": reports}
+
+
+@DBOS.workflow()
+@_watched
+def rebuild(request: Json) -> Json:
+    """Make every open project and task anew, on whatever Label Studio the settings name now."""
+    lost = step_forget_screens(bool(request.get("adopt")))
+    groups = step_unpushed()
+    sent = _send([group for group in groups if not group["problem"]], lost["queued"])
+    return {**lost, "sent": sent, "problems": [group["problem"] for group in groups if group["problem"]]}
+
+
+@DBOS.workflow()
+@_watched
 def train(request: Json) -> Json:
     """Fit a candidate on a golden version and judge it on the version's dev partition."""
     _say("train", 0, 2)
@@ -302,5 +337,7 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "score": (score, HEAVY),
     "round": (round_, HEAVY),
     "sync": (sync, SYNC),
+    "repair": (repair, SYNC),
+    "rebuild": (rebuild, SYNC),
     "train": (train, HEAVY),
 }

@@ -55,6 +55,12 @@ class SyncIn(JobIn):
     full: bool = False
 
 
+class RebuildIn(JobIn):
+    """``adopt``: use the projects of this installation that are in Label Studio, instead of refusing."""
+
+    adopt: bool = False
+
+
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
 def list_jobs(jobs: TheJobs, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JobOut]:
     """The newest jobs first."""
@@ -83,3 +89,15 @@ def start_score(jobs: TheJobs, given: ScoreIn) -> JobOut:
 def start_sync(jobs: TheJobs, given: SyncIn) -> JobOut:
     """Pull answers from Label Studio and settle what is decided."""
     return JobOut.of(jobs.submit("sync", given.job_id or new_id("sync"), {"full": given.full}))
+
+
+@router.post("/repair", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
+def start_repair(jobs: TheJobs, given: JobIn) -> JobOut:
+    """Undo what was edited by hand in Label Studio: forms, settings, and the content of tasks."""
+    return JobOut.of(jobs.submit("repair", given.job_id or new_id("repair"), {}))
+
+
+@router.post("/rebuild", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ADMIN))])
+def start_rebuild(jobs: TheJobs, given: RebuildIn) -> JobOut:
+    """Make every open project and task anew on an empty Label Studio; answers are kept."""
+    return JobOut.of(jobs.submit("rebuild", given.job_id or new_id("rebuild"), {"adopt": given.adopt}))

@@ -52,6 +52,14 @@ class SqlAnnotations:
         with self._database.read() as connection:
             return [load(AnnotationEvent, row) for row in connection.execute(query).mappings()]
 
+    def history(self, task_ids: Sequence[str]) -> dict[str, list[AnnotationEvent]]:
+        """The same for many tasks, in one go; every task asked for has a key."""
+        found: dict[str, list[AnnotationEvent]] = {task_id: [] for task_id in task_ids}
+        with self._database.read() as connection:
+            for row in select_in(connection, sa.select(events).order_by(events.c.seq), events.c.task_id, task_ids):
+                found[row["task_id"]].append(load(AnnotationEvent, row))
+        return found
+
     def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
         """Every task asked for has its list, maybe empty. The order in which events arrived plays no part."""
         found, assignees = self._seen(task_ids)

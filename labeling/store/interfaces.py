@@ -36,6 +36,7 @@ from labeling.records import (
     Task,
     TaskKind,
     TaskState,
+    Unsent,
 )
 
 ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
@@ -201,6 +202,15 @@ class Tasks(Protocol):
     ) -> list[Task]:
         """Sorted by task_id; ``without`` those of a kind."""
 
+    def ids(self, *, states: Sequence[TaskState], project_id: int) -> list[str]:
+        """The ids alone of a project's tasks in these states, sorted: a project may hold more tasks than memory."""
+
+    def unsent(self, round_id: str | None = None) -> list[Unsent]:
+        """What is queued, or on its way, by group, sorted."""
+
+    def next_unsent(self, groups: Sequence[Unsent], limit: int) -> list[Task]:
+        """The first of these groups' tasks that are queued or on their way, by (position, task id)."""
+
     def add(self, tasks: Sequence[Task]) -> None:
         """Insert tasks whose id, and (parent_task_id, kind, assignee) when it has a parent, are not there yet."""
 
@@ -229,6 +239,9 @@ class Annotations(Protocol):
         """Append events not seen before (by identity); return how many were new."""
 
     def events(self, task_id: str) -> list[AnnotationEvent]: ...
+    def history(self, task_ids: Sequence[str]) -> dict[str, list[AnnotationEvent]]:
+        """The events of many tasks, as they were seen; every task asked for has a key."""
+
     def current(self, task_ids: Sequence[str]) -> dict[str, list[Annotation]]:
         """Live answers per task: the newest event of each annotation that is created or updated,
         and only the newest annotation of each annotator; sorted by annotation id. Every task asked for has a key."""
@@ -297,6 +310,13 @@ class Projects(Protocol):
     def set_watermark(self, base_url: str, project_id: int, watermark: datetime) -> None: ...
     def forget(self, base_url: str, project_id: int) -> None:
         """Drop a project that was deleted in Label Studio; its unsettled tasks go back to ``queued``."""
+
+    def on_screens(self) -> list[Unsent]:
+        """By group, the tasks that ``forget_all`` would queue again."""
+
+    def forget_all(self) -> int:
+        """Drop every project, of every address: all screens are lost. How many tasks are queued again; copies in
+        quarantine stay there, because others have theirs."""
 
     def lease(self, base_url: str, project_id: int, holder: str, seconds: float) -> bool:
         """Take or renew the one-writer lease of a project; False while somebody else holds it."""

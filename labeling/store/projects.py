@@ -7,13 +7,20 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, NotFound
-from labeling.records import StudioProject, TaskKind, TaskState
+from labeling.records import StudioProject, TaskKind, TaskState, Unsent
 from labeling.store.database import Database, now
 from labeling.store.rows import dump, insert_missing, load
 from labeling.store.tables import projects, tasks
 from labeling.store.tasks import move
 
-_UNSETTLED = [TaskState.SENDING.value, TaskState.SENT.value, TaskState.QUARANTINED.value]
+_UNSETTLED = [state.value for state in (TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED, TaskState.QUARANTINED)]
+
+_HANDED = [TaskKind.COPY.value, TaskKind.INJECTION.value]  # in quarantine, somebody else has been asked instead
+_ON_A_SCREEN = sa.and_(
+    tasks.c.project_id.is_not(None),
+    tasks.c.state.in_(_UNSETTLED),
+    sa.not_(sa.and_(tasks.c.kind.in_(_HANDED), tasks.c.state == TaskState.QUARANTINED.value)),
+)
 
 
 class SqlProjects:
@@ -60,6 +67,21 @@ class SqlProjects:
                 return
             query = sa.select(tasks.c.task_id).where(tasks.c.project_id == project_id, tasks.c.state.in_(_UNSETTLED))
             move(connection, list(connection.execute(query).scalars()), TaskState.QUEUED, {})
+
+    def on_screens(self) -> list[Unsent]:
+        group = (tasks.c.round_id, tasks.c.policy_id, tasks.c.policy_version, tasks.c.kind, tasks.c.assignee)
+        query = sa.select(*group, sa.func.count().label("tasks")).where(_ON_A_SCREEN).group_by(*group).order_by(*group)
+        with self._database.read() as connection:
+            return [load(Unsent, row) for row in connection.execute(query).mappings()]
+
+    def forget_all(self) -> int:
+        """As ``forget`` for every project of every address, all or none; how many tasks are queued again."""
+        query = sa.select(tasks.c.task_id).where(_ON_A_SCREEN).order_by(tasks.c.task_id)
+        with self._database.write() as connection:
+            lost = list(connection.execute(query).scalars())
+            move(connection, lost, TaskState.QUEUED, {})
+            connection.execute(sa.delete(projects))
+            return len(lost)
 
     def lease(self, base_url: str, project_id: int, holder: str, seconds: float) -> bool:
         with self._database.write() as connection:

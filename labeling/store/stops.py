@@ -31,7 +31,7 @@ from labeling.store.tables import (
 )
 from labeling.store.tasks import move
 
-_OPEN = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT, TaskState.QUARANTINED)
+_OPEN = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED, TaskState.QUARANTINED)
 _EMPTY = {"text": "", "prompt": "", "precedents": ""}
 
 
@@ -192,7 +192,7 @@ def _forget_precedent(connection: sa.Connection, item_id: str, at: datetime) -> 
     shown = sa.select(tasks).where(tasks.c.precedents.contains(item_id, autoescape=True))
     rows = connection.execute(shown).mappings().all()
     _remove_from_studio(connection, rows, at)
-    again = [row["task_id"] for row in rows if row["state"] in (TaskState.SENDING, TaskState.SENT)]
+    again = [row["task_id"] for row in rows if row["state"] in (TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED)]
     move(connection, again, TaskState.QUEUED, {})
     for row in rows:
         connection.execute(sa.update(tasks).where(tasks.c.task_id == row["task_id"]).values(precedents=""))

@@ -7,23 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, NotFound, UnknownItem
-from labeling.records import Task, TaskKind, TaskState
+from labeling.records import Task, TaskKind, TaskState, Unsent
 from labeling.store.database import Database, for_update, now
 from labeling.store.items import known_item_ids
 from labeling.store.rows import among, chunks, dump, insert_missing, load, name_some, select_in
 from labeling.store.tables import tasks
 
 # Whence a task may go where; staying is always allowed. Settled and withdrawn are final.
+_ENDS = frozenset({TaskState.SETTLED, TaskState.WITHDRAWN})
 MOVES: dict[TaskState, frozenset[TaskState]] = {
-    TaskState.QUEUED: frozenset({TaskState.SENDING, TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}),
-    TaskState.SENDING: frozenset(
-        {TaskState.QUEUED, TaskState.SENT, TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}
-    ),
-    TaskState.SENT: frozenset({TaskState.QUEUED, TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}),
+    TaskState.QUEUED: _ENDS | {TaskState.SENDING, TaskState.ANSWERED, TaskState.QUARANTINED},
+    TaskState.SENDING: _ENDS | {TaskState.QUEUED, TaskState.SENT, TaskState.QUARANTINED},
+    TaskState.SENT: _ENDS | {TaskState.QUEUED, TaskState.ANSWERED, TaskState.QUARANTINED},
+    TaskState.ANSWERED: _ENDS | {TaskState.QUEUED, TaskState.SENT, TaskState.QUARANTINED},
     TaskState.QUARANTINED: frozenset({TaskState.QUEUED, TaskState.SENT, TaskState.WITHDRAWN}),
     TaskState.SETTLED: frozenset(),
     TaskState.WITHDRAWN: frozenset(),
 }
+_UNSENT = [TaskState.QUEUED.value, TaskState.SENDING.value]
 _FORGOTTEN = {"project_id": None, "studio_task_id": None}
 
 
@@ -71,6 +72,31 @@ class SqlTasks:
         with self._database.read() as connection:
             return [load(Task, row) for row in connection.execute(query).mappings()]
 
+    def ids(self, *, states: Sequence[TaskState], project_id: int) -> list[str]:
+        query = sa.select(tasks.c.task_id).where(tasks.c.project_id == project_id).order_by(tasks.c.task_id)
+        with self._database.read() as connection:
+            mine = query.where(tasks.c.state.in_([state.value for state in states]))
+            return list(connection.execute(mine).scalars())
+
+    def unsent(self, round_id: str | None = None) -> list[Unsent]:
+        group = (tasks.c.round_id, tasks.c.policy_id, tasks.c.policy_version, tasks.c.kind, tasks.c.assignee)
+        query = sa.select(*group, sa.func.count().label("tasks")).where(tasks.c.state.in_(_UNSENT))
+        if round_id is not None:
+            query = query.where(tasks.c.round_id == round_id)
+        with self._database.read() as connection:
+            return [load(Unsent, row) for row in connection.execute(query.group_by(*group).order_by(*group)).mappings()]
+
+    def next_unsent(self, groups: Sequence[Unsent], limit: int) -> list[Task]:
+        same = [
+            sa.and_(*(tasks.c[name] == value for name, value in dump(group).items() if name != "tasks"))
+            for group in groups
+        ]
+        query = sa.select(tasks.c.task_id).where(tasks.c.state.in_(_UNSENT), sa.or_(sa.false(), *same))
+        with self._database.read() as connection:
+            ids = connection.execute(query.order_by(tasks.c.position, tasks.c.task_id).limit(limit)).scalars().all()
+        found = self.find(ids)
+        return [found[task_id] for task_id in ids]
+
     def add(self, tasks_: Sequence[Task]) -> None:
         with self._database.write() as connection:
             insert_tasks(connection, tasks_)
@@ -85,8 +111,7 @@ class SqlTasks:
             move(connection, task_ids, TaskState.SENDING, {"project_id": project_id}, refuse=other_project)
 
     def mark_sent(self, studio_ids: Mapping[str, int]) -> None:
-        """A task settled meanwhile (its answers came before the reply to the POST), or withdrawn, stays so, with its
-        id."""
+        """A task answered, settled or withdrawn meanwhile (before the reply to the POST came) stays so, with its id."""
 
         def other_id(task: sa.RowMapping) -> str | None:
             there = task["studio_task_id"]
@@ -96,8 +121,8 @@ class SqlTasks:
 
         with self._database.write() as connection:
             before = _lock(connection, list(studio_ids))
-            ends = {TaskState.SETTLED.value, TaskState.WITHDRAWN.value}
-            ids = [task_id for task_id in studio_ids if before[task_id]["state"] not in ends]
+            done = {TaskState.ANSWERED.value, TaskState.SETTLED.value, TaskState.WITHDRAWN.value}
+            ids = [task_id for task_id in studio_ids if before[task_id]["state"] not in done]
             move(connection, ids, TaskState.SENT, {}, refuse=other_id)
             _check(before, [task_id for task_id in studio_ids if task_id not in set(ids)], other_id)
             if studio_ids:

@@ -28,7 +28,7 @@ from labeling.studio.wire import (
 LOOKUP_MAX = 100  # a lookup is a GET: more ids would not pass proxies with 8 KB of request line
 PAGE = 100  # listing costs the server 6-8 ms per task
 SINCE_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only one it reads; without the fraction it answers 500
-LIGHT = "id,project,data,overlap,updated_at"
+LIGHT = "id,project,data,overlap,created_at,updated_at"
 
 
 class StudioClient:
@@ -194,6 +194,19 @@ class StudioClient:
     def set_overlap(self, studio_task_id: int, overlap: int) -> None:
         """How many people are asked about one task; the project's number is only the default."""
         self._call.write(lambda: self._sdk.tasks.update(str(studio_task_id), overlap=overlap), f"task {studio_task_id}")
+
+    def set_data(self, studio_task_id: int, data: Mapping[str, object]) -> None:
+        """Put back what a task shows."""
+        self._call.write(lambda: self._sdk.tasks.update(str(studio_task_id), data=dict(data)), f"task {studio_task_id}")
+
+    def reopen(self, studio_task_id: int, overlap: int) -> None:
+        """Ask ``overlap`` people about a task that is closed there. Label Studio counts anew only when an annotation
+        comes or goes, so a skip of this account comes and goes; killed in between, it stays and counts for nothing."""
+        self.set_overlap(studio_task_id, overlap)
+        skip = {"result": [], "was_cancelled": True}
+        answer = self._call.post(f"/api/tasks/{studio_task_id}/annotations/", skip)
+        number = mapping(answer.json()).get("id")
+        self._call.write(lambda: self._sdk.annotations.delete(number), f"annotation {number}")
 
     def delete_task(self, studio_task_id: int) -> None:
         self._call.write(lambda: self._sdk.tasks.delete(str(studio_task_id)), f"task {studio_task_id}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from labeling.records import Task, TaskKind
 
 NO_PRECEDENT = "None that is near."
+EDITED = "was edited in Label Studio"  # how each reason of ``difference`` ends
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, JSON refuses lone surrogates
 
 
@@ -30,5 +31,5 @@ def difference(task: Task, data: Mapping[str, object]) -> str:
     """Which field of a task's data is not what was sent, as a reason; "" when none is."""
     for key, sent in task_data(task).items():
         if data.get(key) != sent:
-            return f"data.{key} is not what was sent: it was edited in Label Studio"
+            return f"data.{key} is not what was sent: it {EDITED}"
     return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from labeling.errors import StudioGone, StudioRefused
+from labeling.errors import FormEdited, StudioGone
 from labeling.policies import Policy
 from labeling.records import StudioProject, TaskKind
 from labeling.studio.client import StudioClient
@@ -125,12 +125,30 @@ def _state(client: StudioClient, project: StudioProject, repair_from: Policy | N
         raise StudioGone(f"project {project.project_id} of {client.base_url} is not Goldfold's any more")
     config = label_config(repair_from, project.kind) if repair_from else ""
     if config_sha256(config) != project.config_sha256:
-        raise StudioRefused(
+        raise FormEdited(
             f"the labelling form of project {project.project_id} ({state.title}) was edited in Label Studio at "
-            f"{client.base_url}: undo the edit there, or let Goldfold put its form back (repair)"
+            f"{client.base_url}: undo the edit there, or let Goldfold put its form back (goldfold studio repair)"
         )
     client.update_project(project.project_id, label_config=config)
     return client.project(project.project_id)
+
+
+def put_back(client: StudioClient, project: StudioProject, policy: Policy) -> bool:
+    """Undo what was changed in the project's form and settings; whether the form was. Raises StudioGone, and
+    StudioRefused when the form came from another version of the policy."""
+    before = client.project(project.project_id).label_config
+    state = _state(client, project, policy)
+    _settle_settings(client, state)
+    return state.label_config != before
+
+
+def ours(client: StudioClient, owner: str) -> list[ProjectState]:
+    """The projects that this installation made there, whether the ledger knows them or not."""
+    return [
+        row
+        for row in client.projects()
+        if row.description.startswith("goldfold:") and row.description.endswith(f":{owner}")
+    ]
 
 
 def marker(policy_id: str, policy_version: str, kind: TaskKind, desk: int = 0) -> str:

@@ -19,6 +19,7 @@ from labeling.studio.payload import task_data
 from labeling.studio.projects import check_project
 from labeling.studio.transport import AnswerLost, ServerFailed
 from labeling.studio.twins import by_task_id, record_numbers, settle_twins
+from labeling.studio.wire import StudioTask
 
 CHUNK = 100
 ATTEMPTS = 3
@@ -64,17 +65,20 @@ def push_tasks(
     holder: str,
     progress: Progress | None = None,
     *,
+    answered: Mapping[str, int] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PushReport:
     """Send tasks that are ``queued`` or ``sending``; others are left alone.
 
+    ``answered``: by task id, how many people's answers the ledger has kept from an earlier screen; so many fewer are
+    asked, one at least.
     ``holder`` names the writer: one per process, and the same again after a restart, so that it may go on at once.
     Raises Conflict while another holder fills the project, StudioGone or StudioRefused when the project is not what
     the ledger says, and StudioUnreachable when the server stays away: tasks not settled stay ``sending``, and the
     next push goes on from there.
     """
     _check_tasks(project, tasks)
-    run = _Push(client, tasks_store, project, sleep)
+    run = _Push(client, tasks_store, project, sleep, answered or {})
 
     def hold() -> None:
         if not projects_store.lease(project.base_url, project.project_id, holder, LEASE_S):
@@ -119,7 +123,12 @@ class _Push:
     """One run: what it has done so far, and what it is unsure about."""
 
     def __init__(
-        self, client: StudioClient, store: Tasks, project: StudioProject, sleep: Callable[[float], None]
+        self,
+        client: StudioClient,
+        store: Tasks,
+        project: StudioProject,
+        sleep: Callable[[float], None],
+        answered: Mapping[str, int],
     ) -> None:
         self.report = PushReport()
         self.overlap = 0
@@ -127,6 +136,7 @@ class _Push:
         self._store = store
         self._project_id = project.project_id
         self._sleep = sleep
+        self._answered = answered
         self._suspects: dict[str, StudioError] = {}
         self._doubtful: dict[str, Task] = {}
 
@@ -194,8 +204,7 @@ class _Push:
         groups = by_task_id(self._client.find_tasks(self._project_id, [task.task_id for task in tasks]))
         kept, removed = settle_twins(self._client, self._project_id, groups)
         for task in tasks:
-            if task.task_id in kept and kept[task.task_id].overlap != task.overlap:
-                self._client.set_overlap(kept[task.task_id].studio_task_id, task.overlap)
+            self._restore_overlap(task, kept.get(task.task_id))
         record_numbers(self._store, self._project_id, kept)
         self.report.found += len(kept) if count else 0
         self.report.removed += removed
@@ -220,8 +229,23 @@ class _Push:
         self._store.mark_sent({task.task_id: number for task, number in zip(tasks, numbers, strict=True)})
         self.report.sent += len(tasks)
         for task, number in zip(tasks, numbers, strict=True):
-            if task.overlap != self.overlap:
-                self._client.set_overlap(number, task.overlap)
+            if self._asks(task) != self.overlap:
+                self._client.set_overlap(number, self._asks(task))
+
+    def _asks(self, task: Task) -> int:
+        return max(1, task.overlap - self._answered.get(task.task_id, 0))
+
+    def _restore_overlap(self, task: Task, there: StudioTask | None) -> None:
+        """A task that was found: what the ledger has of its answers may have been given there, so that they take up
+        places there too; the next pull, which knows who gave them, puts the number right."""
+        if there is None:
+            return
+        asks = self._asks(task)
+        if task.task_id in self._answered:
+            full = self._client.find_tasks(self._project_id, [task.task_id], full=True)
+            asks += sum(each.answers for each in full if each.studio_task_id == there.studio_task_id)
+        if there.overlap != asks:
+            self._client.set_overlap(there.studio_task_id, asks)
 
     def _suspect(self, task: Task, error: StudioError) -> None:
         self._suspects[task.task_id] = error

@@ -23,6 +23,7 @@ class StudioAnnotation:
     result: object
     lead_time_s: float | None
     updated_at: datetime
+    created_at: datetime | None = None  # never changes, unlike everything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class StudioTask:
     annotations: tuple[StudioAnnotation, ...] = ()
     drafts: int = 0
     predictions: int = 0
+    created_at: datetime | None = None
+    closed: bool = False  # nobody is asked any more; Label Studio counts anew only when an annotation comes or goes
+
+    @property
+    def answers(self) -> int:
+        """How many annotations are no skips."""
+        return sum(not annotation.skipped for annotation in self.annotations)
 
     @property
     def task_id(self) -> str:
@@ -84,6 +92,8 @@ def read_task(raw: object) -> StudioTask:
         annotations=tuple(_annotation(mapping(item)) for item in sequence(row.get("annotations"))),
         drafts=len(sequence(row.get("drafts"))),
         predictions=len(sequence(row.get("predictions"))),
+        created_at=_time(row["created_at"]) if row.get("created_at") else None,
+        closed=row.get("is_labeled") is True,
     )
 
 
@@ -97,6 +107,7 @@ def _annotation(row: Json) -> StudioAnnotation:
         result=row.get("result"),
         lead_time_s=max(0.0, float(lead)) if isinstance(lead, int | float) else None,
         updated_at=_time(row.get("updated_at")),
+        created_at=_time(row["created_at"]) if row.get("created_at") else None,
     )
 
 

@@ -294,6 +294,36 @@ class TasksContract(LedgerFixtures):
         with pytest.raises(Conflict):
             ledger.tasks.mark_sent({"task-000000": 101})
 
+    def test_answered_comes_and_goes_and_learns_its_id(self, ledger: Ledger) -> None:
+        select(ledger)
+        tasks, ids = ledger.tasks, ["task-000000", "task-000001"]
+        tasks.mark_sending(ids[:1], project_id=5)
+        with pytest.raises(Conflict, match="is sending"):
+            tasks.set_state(ids[:1], TaskState.ANSWERED)
+        tasks.mark_sent({ids[0]: 100})
+        for state in (TaskState.ANSWERED, TaskState.SENT, TaskState.ANSWERED):
+            tasks.set_state(ids[:1], state)
+        tasks.mark_sent({ids[0]: 100})
+        assert (tasks.get(ids[0]).state, tasks.get(ids[0]).studio_task_id) == (TaskState.ANSWERED, 100)
+        tasks.set_state(ids[1:], TaskState.ANSWERED)  # queued again after its screen was lost, with all its answers
+        assert ledger.tasks.ids(states=[TaskState.ANSWERED], project_id=5) == ids[:1]
+
+    def test_what_is_unsent_is_told_by_group_and_taken_in_order(self, ledger: Ledger) -> None:
+        select(ledger)
+        tasks = ledger.tasks
+        tasks.add([task(20, position=2, item_id="item-000001"), task(21, position=1, item_id="item-000001")])
+        tasks.add([task(22, policy_id="spam", item_id="item-000001")])
+        tasks.set_state(["task-000000"], TaskState.WITHDRAWN)
+        tasks.mark_sending(["task-000001"], project_id=5)
+        mine, other = tasks.unsent("round-1")
+        assert ((mine.policy_id, mine.tasks), (other.policy_id, other.tasks)) == (("hate", 4), ("spam", 1))
+        assert tasks.unsent() == [mine, other]
+        assert tasks.unsent("nobody's") == []
+        taken = [each.task_id for each in tasks.next_unsent([mine], 3)]
+        assert taken == ["task-000001", "task-000002", "task-000021"]
+        assert [each.task_id for each in tasks.next_unsent([mine, other], 9)][-1] == "task-000020"
+        assert tasks.next_unsent([], 3) == []
+
     def test_nothing_to_move_is_fine(self, ledger: Ledger) -> None:
         ledger.tasks.mark_sent({})
         ledger.tasks.mark_sending([], project_id=1)

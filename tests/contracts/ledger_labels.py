@@ -110,6 +110,13 @@ class AnnotationsContract(LedgerFixtures):
         found = ledger.annotations.current(["task-000001", "task-000002"])
         assert found == {"task-000001": [annotation(edited), annotation(second)], "task-000002": []}
 
+    def test_the_history_of_many_is_that_of_each(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.annotations.append([event(7, seconds=2)])
+        ledger.annotations.append([event(8, seconds=1), event(8, task_id="task-000002")])
+        ids = ["task-000000", "task-000001", "task-000002"]
+        assert ledger.annotations.history(ids) == {task_id: ledger.annotations.events(task_id) for task_id in ids}
+
     # One ledger for all examples, each with names of its own; one contract for several classes.
     @settings(
         max_examples=15,

@@ -22,7 +22,9 @@ from tests.contracts.ledger import (
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_stops import StopsContract
-from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, version
+from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
+
+ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
 
 
 class ProjectsContract(LedgerFixtures):
@@ -58,6 +60,25 @@ class ProjectsContract(LedgerFixtures):
         states = [(each.state, each.project_id) for each in ledger.tasks.where()]
         assert states == [(TaskState.SETTLED, 1), (TaskState.QUEUED, None), (TaskState.QUEUED, None)]
         assert ledger.projects.all() == []
+
+    def test_forgetting_every_screen_queues_what_is_open_and_wakes_nothing_that_has_ended(self, ledger: Ledger) -> None:
+        select(ledger)
+        more = [task(10 + n, state=state, project_id=2, item_id="item-000001") for n, state in enumerate(TaskState)]
+        copy = task(30, kind=TaskKind.COPY, state=TaskState.QUARANTINED, project_id=2, item_id="item-000001")
+        elsewhere = task(31, state=TaskState.SENT, item_id="item-000001")  # taken over from another tool
+        ledger.tasks.add([*more, copy, elsewhere])
+        ledger.projects.add(project(2))
+        ledger.projects.add(project(2, base_url="http://other"))
+        lost = {each.task_id for each in more if each.state not in (*ENDS, TaskState.QUEUED)}
+        assert sum(group.tasks for group in ledger.projects.on_screens()) == len(lost)
+        assert ledger.projects.forget_all() == len(lost)
+        assert (ledger.projects.forget_all(), ledger.projects.all(), ledger.projects.on_screens()) == (0, [], [])
+        now = ledger.tasks.find([each.task_id for each in (*more, copy, elsewhere)])
+        for before in (*more, copy, elsewhere):
+            after = now[before.task_id]
+            kept = before.task_id not in lost
+            assert after.state is (before.state if kept else TaskState.QUEUED)
+            assert kept or (after.project_id, after.studio_task_id) == (None, None)
 
     def test_a_lease_has_one_holder(self, ledger: Ledger) -> None:
         projects = ledger.projects

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,19 @@ def test_a_lead_decides_a_dispute_and_the_votes_survive(shop: Shop) -> None:
     assert (final.adjudicator, final.annotators) == ("lea@example.org", ("ann@example.org", "bob@example.org"))
     assert {state(shop, task), state(shop, asked)} == {TaskState.SETTLED}
     assert close_round(shop.ledger, "r1")
+
+
+def test_a_dispute_is_answered_until_it_is_settled_or_an_answer_is_taken_back(shop: Shop) -> None:
+    task = one_task(shop)
+    shop.answer(task, NO, yes())
+    shop.settle()
+    assert state(shop, task) is TaskState.ANSWERED
+    [first, *_] = shop.ledger.annotations.events(task.task_id)
+    later = first.studio_updated_at + timedelta(days=1)
+    gone = replace(first, kind=EventKind.DELETED, answer=None, studio_updated_at=later)
+    shop.ledger.annotations.append([gone])
+    assert shop.settle().waiting == 1
+    assert state(shop, task) is TaskState.SENT
 
 
 def test_a_lead_who_labelled_is_refused_and_another_may_decide(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from labeling.studio.payload import task_data
 from labeling.studio.projects import ensure_project
 from labeling.studio.pull import PullReport, pull_project
 from labeling.studio.push import push_tasks
+from labeling.studio.wire import StudioTask
 from tests.labeling.studio.build import ALLOWED, VIOLATES, make_policy, make_tasks
 
 pytestmark = pytest.mark.studio
@@ -50,6 +51,10 @@ def raw(studio_server: EmbeddedStudio) -> httpx.Client:
     """What any member may do by hand."""
     headers = {"Authorization": f"Token {studio_server.account.token}"}
     return httpx.Client(base_url=studio_server.base_url, headers=headers, trust_env=False)
+
+
+def there(client: StudioClient, project: StudioProject) -> list[StudioTask]:
+    return [task for page in client.pages(project.project_id) for task in page]
 
 
 def kinds(ledger: SqlLedger, task: Task) -> list[str]:
@@ -112,15 +117,44 @@ def test_a_deleted_task_is_queued_again_by_the_full_pull(
     client.delete_task(number(tasks[2]))
     assert pull().requeued == 0  # it just vanished: nothing changed after the last pull
     report = pull(full=True)
-    assert (report.requeued, report.deleted) == (1, 1)
+    assert (report.requeued, report.deleted, report.found) == (1, 0, {"task deleted": 1})
     assert ledger.tasks.get(tasks[2].task_id).state is TaskState.QUEUED
     assert pull(full=True).requeued == 0
-    push_tasks(client, ledger.tasks, ledger.projects, project, tasks, "test")
-    assert ledger.annotations.current([tasks[2].task_id]) == {tasks[2].task_id: []}
-    people(1).annotate(number(ledger.tasks.get(tasks[2].task_id)), build_result(VIOLATES))
+    push_tasks(client, ledger.tasks, ledger.projects, project, tasks, "test", answered={tasks[2].task_id: 1})
+    anew = number(ledger.tasks.get(tasks[2].task_id))
+    assert {task.studio_task_id: task.overlap for task in there(client, project)}[anew] == 1
+    people(1).annotate(anew, build_result(VIOLATES))
+    for full in (False, True):
+        pull(full=full)
+    answers = ledger.annotations.current([tasks[2].task_id])[tasks[2].task_id]
+    assert [each.answer for each in answers] == [ALLOWED, VIOLATES]
+
+
+def test_who_answers_again_on_a_new_screen_takes_up_nobodys_place(
+    client: StudioClient,
+    ledger: SqlLedger,
+    project: StudioProject,
+    tasks: Sequence[Task],
+    pull: Pull,
+    people: Callable[[int], StudioClient],
+    raw: httpx.Client,
+) -> None:
+    people(0).annotate(number(tasks[2]), build_result(ALLOWED))
     pull()
-    [again] = ledger.annotations.current([tasks[2].task_id])[tasks[2].task_id]
-    assert again.answer == VIOLATES
+    client.delete_task(number(tasks[2]))
+    pull(full=True)
+    push_tasks(client, ledger.tasks, ledger.projects, project, tasks, "test", answered={tasks[2].task_id: 1})
+    anew = number(ledger.tasks.get(tasks[2].task_id))
+    people(0).annotate(anew, build_result(VIOLATES))  # the free edition cannot keep them from it
+    assert {task.studio_task_id: task.closed for task in there(client, project)}[anew]
+    assert pull().found == {"closed too early": 1}
+    shown = {task.studio_task_id: task for task in there(client, project)}[anew]
+    assert (shown.overlap, shown.closed, len(shown.annotations)) == (2, False, 1)
+    [mine] = ledger.annotations.current([tasks[2].task_id])[tasks[2].task_id]
+    assert mine.answer == VIOLATES
+    people(1).annotate(anew, build_result(VIOLATES))
+    assert pull(full=True).found == {}
+    assert len(ledger.annotations.current([tasks[2].task_id])[tasks[2].task_id]) == 2
 
 
 def test_edited_content_is_quarantined(
