@@ -181,7 +181,8 @@ class PickRow:
 class Task:
     """A pick as a person sees it in Label Studio. ``task_id`` is opaque and random: it is all a blind task shows
     beside ``text``. ``content_hash`` guards against edits on the other side. ``parent_task_id`` is set on an
-    adjudication task (the blind task it decides) and on a copy (the blind task it asks).
+    adjudication task (the blind task it decides), on a copy (the blind task it asks), and on an assisted task whose
+    pick is also asked blind.
 
     A blind task with copies is never sent itself: it is ``sent`` while its copies are about. ``assignee`` is the e-mail
     address of the one person who may answer a copy or an injection, casefolded; "": anybody may. ``position``: a desk's
@@ -204,7 +205,7 @@ class Task:
     error: str
     created_at: datetime
     updated_at: datetime
-    prompt: str = ""  # adjudication only: the anonymised answers, as the lead reads them
+    prompt: str = ""  # adjudication: the anonymised answers, as the lead reads them; assisted: the suggestion, as JSON
     assignee: str = ""
     position: int = 0
     exposure: float = 0.0
@@ -225,6 +226,16 @@ class Answer:
     rationale: str = ""
 
 
+class Origin(StrEnum):
+    """What an answer made of the suggestion beside it: ``taken`` over, ``changed``, or made ``anew`` (also where there
+    was none). ``unknown``: whoever sent it did not say, as over the API. Label Studio's word for it, not a proof."""
+
+    UNKNOWN = ""
+    TAKEN = "taken"
+    CHANGED = "changed"
+    ANEW = "anew"
+
+
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """One person's current answer to a task (the newest event of that Label Studio annotation).
@@ -239,6 +250,7 @@ class Annotation:
     answer: Answer
     lead_time_s: float | None
     studio_updated_at: datetime
+    origin: Origin = Origin.UNKNOWN
 
 
 class EventKind(StrEnum):
@@ -267,6 +279,7 @@ class AnnotationEvent:
     lead_time_s: float | None
     studio_updated_at: datetime
     detail: str = ""
+    origin: Origin = Origin.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

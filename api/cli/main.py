@@ -41,6 +41,7 @@ class Commands(LazyGroup):
         "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
         "roster": Entry("api.cli.roster:app", "The people who answer blind work."),
         "injections": Entry("api.cli.injections:injections_command", "Say what injections found."),
+        "anchoring": Entry("api.cli.anchoring:anchoring_command", "Say how far suggestions pull answers."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),

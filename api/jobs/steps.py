@@ -17,6 +17,8 @@ from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
+from labeling.anchoring import close_answered
+from labeling.assisted import held
 from labeling.errors import NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
@@ -243,6 +245,7 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
     ledger, more = goldfold.ledger, more_people(goldfold)
+    close_answered(ledger)  # nothing is folded from what was answered beside a suggestion
     report = settle_all(ledger, goldfold.lake, goldfold.groups, goldfold.settings.leads, more)
     told = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**told, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
@@ -337,10 +340,13 @@ def _waiting(goldfold: Goldfold, key: Key) -> list[Task]:
 
 
 def _unsent(goldfold: Goldfold, round_id: str | None = None, assignee: str | None = None) -> list[Task]:
-    """What may go to Label Studio now: with a roster, a blind task waits for its copies."""
+    """What may go to Label Studio now: with a roster, a blind task waits for its copies; an assisted task waits for the
+    end of its blind one."""
     tasks = goldfold.ledger.tasks.where(states=UNSENT, round_id=round_id, assignee=assignee)
     asks = not has_roster(goldfold.ledger.people)
-    return [t for t in tasks if _is_current(goldfold, t) and (asks or t.kind is not TaskKind.BLIND)]
+    wait = held(goldfold.ledger.tasks, tasks)
+    ready = [t for t in tasks if t.task_id not in wait and (asks or t.kind is not TaskKind.BLIND)]
+    return [t for t in ready if _is_current(goldfold, t)]
 
 
 def _is_current(goldfold: Goldfold, task: Task) -> bool:

@@ -14,7 +14,8 @@ Json = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class StudioAnnotation:
     """One answer as stored there. ``completed_by`` is a claim (any member can set it); ``updated_by`` is the caller.
-    ``lead_time_s`` is None when unknown; ``result`` is whatever the form sent, unchecked."""
+    ``lead_time_s`` is None when unknown; ``result`` is whatever the form sent, unchecked. ``suggested``: whether it
+    began as a suggestion."""
 
     annotation_id: int
     completed_by: int | None
@@ -23,6 +24,7 @@ class StudioAnnotation:
     result: object
     lead_time_s: float | None
     updated_at: datetime
+    suggested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def _annotation(row: Json) -> StudioAnnotation:
         result=row.get("result"),
         lead_time_s=max(0.0, float(lead)) if isinstance(lead, int | float) else None,
         updated_at=_time(row.get("updated_at")),
+        suggested=row.get("parent_prediction") is not None,
     )
 
 
