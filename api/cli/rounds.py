@@ -68,8 +68,6 @@ def round_command(
       goldfold round --id week-47 --policy hate_speech --lane random=0.2 --lane uncertain=0.8
 
       goldfold round --budget 300 --lane random=0.1 --lane uncertain=0.8 --lane relabel=0.1 --dry-run
-
-      goldfold round --budget 500 --dry-run --json
     """
     settings = given(context).settings()
     request = round_request(
