@@ -13,6 +13,7 @@ from labeling.assisted import Suggestion, check_shares, draw, held, suggest, sug
 from labeling.errors import InvalidInput
 from labeling.records import Outcome, RoundState, Task, TaskKind, TaskState
 from labeling.rounds import close_round, preview
+from labeling.second_looks import earlier, judges
 from selection.types import RELABEL
 from tests.labeling.shop import NO, Shop, yes
 
@@ -143,3 +144,19 @@ def test_a_suggestion_survives_its_way_through_a_task(shop: Shop) -> None:
     told = suggested(assisted[0])
     assert isinstance(told, Suggestion)
     assert told.as_prompt() == assisted[0].prompt
+
+
+def test_who_answered_beside_a_suggestion_gives_no_second_look(shop: Shop) -> None:
+    _, assisted = opened(shop)
+    twin = next(task for task in assisted if task.parent_task_id)
+    root = shop.ledger.tasks.get(str(twin.parent_task_id))
+    shop.answer(root, NO, NO)
+    assert shop.settle().golden == 1
+    assert shop.ledger.tasks.get(twin.task_id).state is not TaskState.SETTLED  # it is asked after the blind one
+    pair = (root.item_id, root.policy_id)
+    before = earlier(shop.ledger, [pair])[pair]
+    assert (before.enough, before.beside) == (3, frozenset())
+    shop.answer(twin, yes(), people=("dan",))
+    after = earlier(shop.ledger, [pair])[pair]
+    assert (after.enough, after.beside) == (4, frozenset({"dan@example.org"}))
+    assert judges(shop.ledger, after) == {f"{who}@example.org" for who in ("ann", "bob", "dan")}
