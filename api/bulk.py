@@ -38,7 +38,14 @@ from scoring.head import Head
 # Both engines report their use to their makers by default. Whoever wants that sets the variable otherwise.
 TELEMETRY_OFF = {"RAY_USAGE_STATS_ENABLED": "0", "DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1"}
 QUIET = {"DAFT_PROGRESS_BAR": "0"}
-NOT_FOR_WORKERS = {"ledger_url", "jobs_url", "studio_token", "studio_webhook_secret"}
+NOT_FOR_WORKERS = {
+    "ledger_url",
+    "jobs_url",
+    "studio_token",
+    "studio_webhook_secret",
+    "ml_backend_user",
+    "ml_backend_password",
+}
 PATHS = ("data_dir", "lake_uri", "policies_dir", "encoder")
 
 

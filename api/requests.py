@@ -45,6 +45,8 @@ def round_request(settings: Settings, given: Mapping[str, Any]) -> Json:
     request = {**defaults, **{key: value for key, value in given.items() if value is not None}}
     if request["lanes"] == AUTO:
         request |= {"lanes": dict(settings.lanes), "retune": True}
+    if request.get("assisted"):
+        request = {"assisted_blind_share": settings.assisted_blind_share, **request}
     request["lanes"] = {name: share for name, share in request["lanes"].items() if share != 0}
     return request
 

@@ -18,12 +18,14 @@ from api.app import create_app
 from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
+    anchoring,
     golden,
     injections,
     items,
     jobs,
     leads,
     media,
+    ml,
     models,
     people,
     roster,
@@ -48,11 +50,12 @@ ROUTERS = (
     people.router,
     roster.router,
     injections.router,
+    anchoring.router,
     golden.router,
     models.router,
     jobs.router,
 )
-OPEN_ROUTERS = (webhooks.router, media.router)  # have a secret of their own
+OPEN_ROUTERS = (webhooks.router, media.router, ml.router)  # have secrets of their own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
 BACKLOG = 2048

@@ -164,6 +164,14 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Shared secret of the webhook; empty: it is closed and the sweep does it all.",
     )
+    ml_backend_user: str = Field(
+        default="",
+        pattern="^[^:]*$",
+        description="User under which Label Studio asks for suggestions in assisted projects; empty: it cannot.",
+    )
+    ml_backend_password: SecretStr = Field(
+        default=SecretStr(""), description="Password of that user; neither goes without the other."
+    )
 
     scorer: str = Field(
         default="embedding-head",
@@ -261,6 +269,12 @@ class Settings(BaseSettings):
         default=0.95, gt=0, le=1, description="Cosine from which two items count as near-duplicates; none: never."
     )
     overlap: int = Field(default=2, ge=1, le=10, description="People who answer each blind task.")
+    assisted_blind_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Share of a round's assisted picks that are also asked blind, for the anchoring meter.",
+    )
     adaptive_overlap: Literal["roster", "always", "never"] = Field(
         default="roster",
         description="Where one more person is asked when the first answers differ, or contradict a model that was "
@@ -324,6 +338,8 @@ class Settings(BaseSettings):
     def _agree(self) -> Self:
         if self.batch_tokens is not None and self.max_tokens > self.batch_tokens:
             raise ValueError("max_tokens must not exceed batch_tokens: a batch holds at least one text")
+        if bool(self.ml_backend_user) != bool(self.ml_backend_password.get_secret_value()):
+            raise ValueError("ml_backend_user and ml_backend_password go together: set both, or neither")
         if self.online_max_items > self.online_queue_items:
             raise ValueError("online_max_items must not exceed online_queue_items: the queue holds a whole request")
         if self.online_deadline_ms > self.online_max_deadline_ms:

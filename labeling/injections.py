@@ -14,7 +14,6 @@ look, not a proof.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from labeling.consensus import author, plain
-from labeling.quality.intervals import FEW, Figure, proportion, wilson
+from labeling.quality.intervals import FEW, Figure, newcombe, proportion
 from labeling.quality.sprt import Sprt, Verdict
 from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, TaskKind, TaskState
 from labeling.store.interfaces import Annotations, Golden, People, Tasks
@@ -163,7 +162,7 @@ def meter(injected: Sequence[bool], reviewed: Sequence[bool]) -> Meter:
     first, second = proportion(sum(injected), len(injected)), proportion(sum(reviewed), len(reviewed))
     if min(len(injected), len(reviewed)) <= FEW:
         return Meter(first, second, None, -1.0, 1.0)
-    gap, (low, high) = _newcombe(sum(injected), len(injected), sum(reviewed), len(reviewed))
+    gap, (low, high) = newcombe(sum(injected), len(injected), sum(reviewed), len(reviewed))
     return Meter(first, second, gap, low, high)
 
 
@@ -226,12 +225,3 @@ def _standing(key: tuple[str, str], answers: Sequence[Judged], sprt: Sprt) -> St
 
 def _is_judge(anchor: GoldenItem, policy_version: str) -> bool:
     return anchor.state is GoldState.ACTIVE and anchor.policy_version == policy_version
-
-
-def _newcombe(k1: int, n1: int, k2: int, n2: int) -> tuple[float, tuple[float, float]]:
-    p1, p2 = k1 / n1, k2 / n2
-    (l1, u1), (l2, u2) = wilson(k1, n1), wilson(k2, n2)
-    gap = p1 - p2
-    low = gap - math.hypot(p1 - l1, u2 - p2)
-    high = gap + math.hypot(u1 - p1, p2 - l2)
-    return gap, (max(-1.0, low), min(1.0, high))

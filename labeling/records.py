@@ -209,7 +209,8 @@ class PickRow:
 class Task:
     """A pick as a person sees it in Label Studio. ``task_id`` is opaque and random: it is all a blind task shows
     beside ``text``. ``content_hash`` guards against edits on the other side. ``parent_task_id`` is set on an
-    adjudication task (the blind task it decides) and on a copy (the blind task it asks).
+    adjudication task (the blind task it decides), on a copy (the blind task it asks), and on an assisted task whose
+    pick is also asked blind.
 
     A blind task with copies is never sent itself: it is ``sent`` while its copies are about. ``assignee`` is the e-mail
     address of the one person who may answer a copy or an injection, casefolded; "": anybody may. ``position``: a desk's
@@ -232,7 +233,7 @@ class Task:
     error: str
     created_at: datetime
     updated_at: datetime
-    prompt: str = ""  # adjudication only: the anonymised answers, as the lead reads them
+    prompt: str = ""  # adjudication: the anonymised answers, as the lead reads them; assisted: the suggestion, as JSON
     precedents: str = ""  # adjudication only: how the nearest golden items were decided
     assignee: str = ""
     position: int = 0
@@ -269,6 +270,16 @@ class Answer:
     cause: Cause | None = None
 
 
+class Origin(StrEnum):
+    """What an answer made of the suggestion beside it: ``taken`` over, ``changed``, or made ``anew`` (also where there
+    was none). ``unknown``: whoever sent it did not say, as over the API. Label Studio's word for it, not a proof."""
+
+    UNKNOWN = ""
+    TAKEN = "taken"
+    CHANGED = "changed"
+    ANEW = "anew"
+
+
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """One person's current answer to a task (the newest event of that Label Studio annotation).
@@ -283,6 +294,7 @@ class Annotation:
     answer: Answer
     lead_time_s: float | None
     studio_updated_at: datetime
+    origin: Origin = Origin.UNKNOWN
 
 
 class EventKind(StrEnum):
@@ -311,6 +323,7 @@ class AnnotationEvent:
     lead_time_s: float | None
     studio_updated_at: datetime
     detail: str = ""
+    origin: Origin = Origin.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

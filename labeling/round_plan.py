@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow.compute as pc
 
+from labeling.assisted import check_shares
 from labeling.errors import InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.round_costs import costs_of
@@ -43,7 +44,9 @@ class RoundRequest:
 
     ``budget`` counts picks, each of which ``overlap`` people answer. ``per``, ``max_minutes`` and ``per_author``: as
     ``Plan`` has them; ``costs``: constants of ``labeling.round_costs.Costs`` that are not the default. ``retune``:
-    share the budget out by what the lanes brought before (``labeling.lane_advice``), starting from ``lanes``."""
+    share the budget out by what the lanes brought before (``labeling.lane_advice``), starting from ``lanes``.
+    ``assisted``: share of the picks that are answered beside a suggestion, in [0, 1]; ``assisted_blind_share``: share
+    of these that are also asked blind, in (0, 1] (``labeling.assisted``)."""
 
     round_id: str
     budget: int
@@ -60,6 +63,8 @@ class RoundRequest:
     costs: Mapping[str, float] = field(default_factory=dict)
     retune: bool = False
     per_author: int | None = None
+    assisted: float = 0.0
+    assisted_blind_share: float = 0.2
 
 
 def check_request(request: RoundRequest, policies: Policies) -> None:
@@ -135,6 +140,7 @@ def _check(request: RoundRequest, policies: Policies) -> None:
         raise InvalidInput(f"overlap: {request.overlap} is not a positive number of people per item")
     if not -(2**63) <= request.seed < 2**63:
         raise InvalidInput(f"seed: {request.seed} does not fit in 64 bits")
+    check_shares(request.assisted, request.assisted_blind_share)
 
 
 def plan_of(request: RoundRequest, policies: Policies) -> dict[str, object]:
@@ -164,6 +170,8 @@ def _prices(request: RoundRequest) -> dict[str, object]:
     costs = {name: float(value) for name, value in sorted(request.costs.items())}
     asked = {"per": request.per, "max_minutes": request.max_minutes, "costs": costs, "retune": request.retune}
     asked["per_author"] = request.per_author
+    if request.assisted:
+        asked |= {"assisted": request.assisted, "assisted_blind_share": request.assisted_blind_share}
     return {name: value for name, value in asked.items() if value not in ("pick", None, {}, False)}
 
 

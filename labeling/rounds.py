@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from labeling.assisted import draw, with_assisted
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
@@ -117,6 +118,8 @@ def select_round(
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
     tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
+    drawn = draw(plan, round_.seed, [(pick.item_id, pick.policy_id, pick.lane) for pick in picks])
+    tasks = with_assisted(tasks, picks, plan, drawn, policies, f"{scorer.name} {scorer.version}")
     counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
     frame = {**round_.frame, **selection.frame, **counts}
     stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, selection.notes)
@@ -252,7 +255,15 @@ def _select(
         )
     if sheet.waiting:
         notes.append(f"{sheet.waiting} items wait for a score and take no part yet")
-    told = {"labelled": known.items, "estimate": _estimate(stores, lake, plan, pool, selection.picks)}
+    told: dict[str, object] = {"labelled": known.items}
+    told["estimate"] = _estimate(stores, lake, plan, seed, pool, selection.picks)
+    if "assisted" in plan:
+        drawn = draw(plan, seed, [(pick.item_id, pick.policy, pick.lane) for pick in selection.picks])
+        told["assisted"] = drawn.as_dict()
+        notes.append(
+            f"{len(drawn.assisted)} of {drawn.of} picks are answered beside a suggestion, {len(drawn.also_blind)} of "
+            "them also blind; the others of them become no gold"
+        )
     return replace(selection, notes=tuple(notes), frame={**selection.frame, **told})
 
 
@@ -290,21 +301,25 @@ def _looks(
     return second_looks(stores, lake, scorer, question)
 
 
-def _people(stores: Stores, plan: Mapping[str, object], picks: Sequence[Pick]) -> list[int]:
+def _people(stores: Stores, plan: Mapping[str, object], seed: int, picks: Sequence[Pick]) -> list[int]:
     """How many people see each pick; for a second look, as many as make sure that a new one is among them."""
+    drawn = draw(plan, seed, [(pick.item_id, pick.policy, pick.lane) for pick in picks])
     again = {(pick.item_id, pick.policy) for pick in picks if pick.lane == RELABEL}
     before = earlier(stores, again) if again else {}
     overlap = int(str(plan["overlap"]))
-    return [before[p.item_id, p.policy].enough if p.lane == RELABEL else overlap for p in picks]
+    return [
+        before[p.item_id, p.policy].enough if p.lane == RELABEL else drawn.people((p.item_id, p.policy), overlap)
+        for p in picks
+    ]
 
 
 def _estimate(
-    stores: Stores, lake: Lake, plan: Mapping[str, object], pool: Pool, picks: Sequence[Pick]
+    stores: Stores, lake: Lake, plan: Mapping[str, object], seed: int, pool: Pool, picks: Sequence[Pick]
 ) -> dict[str, object]:
     """What the picks cost those who answer them, all people of each together."""
     places = {item_id: row for row, item_id in enumerate(pool.ids)}
     rows = [places[pick.item_id] for pick in picks]
-    people = np.array(_people(stores, plan, picks), np.float32)
+    people = np.array(_people(stores, plan, seed, picks), np.float32)
     ids, costs = [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {})))
     looks = looks_of(lake, ids, costs)
     exposure = people * exposure_of(pool.probabilities[rows], _weights(plan, pool), 1, looks)

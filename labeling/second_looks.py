@@ -53,10 +53,11 @@ class Answers(Protocol):
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """What was known of a pair before somebody looks again, under one policy version: the ``final`` answers, oldest
-    first, and the ``answers`` behind them, one a person."""
+    first, and the ``answers`` behind them, one a person. ``beside``: who judged it beside a suggestion."""
 
     finals: tuple[Adjudication, ...]
     answers: tuple[Annotation, ...]
+    beside: frozenset[str] = frozenset()
 
     @property
     def final(self) -> Adjudication:
@@ -71,7 +72,7 @@ class Earlier:
     @property
     def enough(self) -> int:
         """How many people must be asked so that one of them has not judged the item before."""
-        return 1 + len({author(answer) for answer in self.answers} | self.leads)
+        return 1 + len({author(answer) for answer in self.answers} | self.leads | self.beside)
 
 
 def earlier(stores: Answers, pairs: Collection[Pair], until: datetime | None = None) -> dict[Pair, Earlier]:
@@ -82,11 +83,23 @@ def earlier(stores: Answers, pairs: Collection[Pair], until: datetime | None = N
         if pair in pairs and (until is None or final.created_at <= until):
             finals.setdefault(pair, []).append(final)
     current = {pair: [f for f in mine if f.policy_version == mine[-1].policy_version] for pair, mine in finals.items()}
-    found = stores.annotations.current([final.task_id for mine in current.values() for final in mine])
+    tasks = [final.task_id for mine in current.values() for final in mine]
+    found, beside = stores.annotations.current(tasks), _beside(stores, tasks)
     return {
-        pair: Earlier(tuple(mine), independent([found[final.task_id] for final in mine]))
+        pair: Earlier(
+            tuple(mine),
+            independent([found[final.task_id] for final in mine]),
+            frozenset(person for final in mine for person in beside.get(final.task_id, ())),
+        )
         for pair, mine in current.items()
     }
+
+
+def _beside(stores: Answers, task_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """By blind task: who answered its assisted one."""
+    twins = stores.tasks.children(task_ids, TaskKind.ASSISTED)
+    answers = stores.annotations.current([twin.task_id for twin in twins])
+    return {str(t.parent_task_id): frozenset(author(answer) for answer in answers[t.task_id]) for t in twins}
 
 
 def independent(copies: Sequence[Sequence[Annotation]]) -> tuple[Annotation, ...]:
@@ -100,9 +113,10 @@ def independent(copies: Sequence[Sequence[Annotation]]) -> tuple[Annotation, ...
 
 
 def judges(stores: Answers, before: Earlier) -> frozenset[str]:
-    """Everybody who has judged the item: who answered, even where they took it back, and who decided."""
+    """Everybody who has judged the item: who answered, even where they took it back, who decided, and who answered
+    beside a suggestion."""
     events = (event for final in before.finals for event in stores.annotations.events(final.task_id))
-    return labellers(events) | before.leads
+    return labellers(events) | before.leads | before.beside
 
 
 def fresh(annotations: Sequence[Annotation], known: Collection[str]) -> tuple[list[Annotation], list[Refusal]]:

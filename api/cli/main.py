@@ -44,6 +44,7 @@ class Commands(LazyGroup):
         "leads": Entry("api.cli.leads:leads_command", "Say how far leads agree, and why annotators differed."),
         "stops": Entry("api.cli.stops:stops_command", "Show, or lift, the legal stops."),
         "studio": Entry("api.cli.studio:app", "Label Studio: rebuild it when lost, repair edits."),
+        "anchoring": Entry("api.cli.anchoring:anchoring_command", "Say how far suggestions pull answers."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),

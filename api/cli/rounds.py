@@ -30,6 +30,9 @@ QuotaFlag = Annotated[
 AuthorFlag = Annotated[
     int | None, typer.Option("--per-author", help="The most picks of the uncertain lane by one author.")
 ]
+AssistedFlag = Annotated[
+    float, typer.Option("--assisted", help="Share of the picks that is answered beside a suggestion; none is gold.")
+]
 CostFlag = Annotated[Repeat, typer.Option("--cost", help="A constant of the estimate: --cost decision_minutes=0.5.")]
 FINAL = ("BudgetTooLarge", "EmptyFrame", "BadPlan", "InvalidInput", "Conflict")  # no later try can do better
 
@@ -51,6 +54,7 @@ def round_command(
     per: Annotated[str, typer.Option(help="Most value of the uncertain lane per: pick, minute or exposure.")] = "pick",
     max_minutes: Annotated[float | None, typer.Option(help="The most minutes it may cost all its people.")] = None,
     cost: CostFlag = None,
+    assisted: AssistedFlag = 0.0,
     per_author: AuthorFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be picked; write nothing.")] = False,
     as_json: JsonFlag = False,
@@ -64,8 +68,6 @@ def round_command(
       goldfold round --id week-47 --policy hate_speech --lane random=0.2 --lane uncertain=0.8
 
       goldfold round --budget 300 --lane random=0.1 --lane uncertain=0.8 --lane relabel=0.1 --dry-run
-
-      goldfold round --budget 500 --dry-run --json
     """
     settings = given(context).settings()
     request = round_request(
@@ -83,6 +85,7 @@ def round_command(
             "max_minutes": max_minutes,
             "costs": _numbers(cost, "--cost decision_minutes=0.5"),
             "per_author": per_author,
+            "assisted": assisted or None,
         },
     )
     if dry_run:

@@ -17,6 +17,7 @@ from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
+from labeling.anchoring import close_answered
 from labeling.consensus import author
 from labeling.errors import FormEdited, NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
@@ -274,6 +275,7 @@ def settle(goldfold: Goldfold) -> Json:
     ledger, settings = goldfold.ledger, goldfold.settings
     desk = LeadDesk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
     more = more_people(goldfold)
+    close_answered(ledger)  # nothing is folded from what was answered beside a suggestion
     report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk)
     counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**counts, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}

@@ -67,6 +67,13 @@ class RoundIn(BaseModel):
     costs: dict[str, float] | None = Field(None, description="Constants of the estimate, such as decision_minutes.")
     per_author: int | None = Field(None, ge=1, description="The most picks of the lane uncertain by one author.")
 
+    assisted: float | None = Field(
+        None, ge=0, le=1, description="Share of the picks answered beside a suggestion; they are no gold by themselves."
+    )
+    assisted_blind_share: float | None = Field(
+        None, gt=0, le=1, description="Share of the assisted picks that is also asked blind."
+    )
+
     def request(self) -> dict[str, Any]:
         return {**self.model_dump(), "round_id": self.round_id or new_id("round")}
 

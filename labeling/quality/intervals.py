@@ -60,6 +60,17 @@ def wilson(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
+def newcombe(k1: float, n1: float, k2: float, n2: float, confidence: float = 0.95) -> tuple[float, tuple[float, float]]:
+    """The gap k1/n1 - k2/n2 of two independent shares, and its interval (Newcombe 1998, method 10: the two Wilson
+    intervals put together), within [-1, 1]. Both n are above 0; nothing need be whole."""
+    p1, p2 = k1 / n1, k2 / n2
+    (l1, u1), (l2, u2) = wilson(k1, n1, confidence), wilson(k2, n2, confidence)
+    gap = p1 - p2
+    low = gap - math.hypot(p1 - l1, u2 - p2)
+    high = gap + math.hypot(u1 - p1, p2 - l2)
+    return gap, (max(-1.0, low), min(1.0, high))
+
+
 def clopper_pearson(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval, two-sided: each tail holds (1 - confidence) / 2."""
     tail = (1 - confidence) / 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
-from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, Partition, TaskState
+from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, Partition, TaskKind, TaskState
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.rows import chunks, dump, dump_json, insert_missing, load, replace_row
@@ -137,6 +137,7 @@ def _settle(connection: sa.Connection, adjudication: Adjudication) -> None:
     move(connection, [adjudication.task_id], TaskState.SETTLED, {})
     parent = sa.select(tasks.c.parent_task_id).where(tasks.c.task_id == adjudication.task_id).scalar_subquery()
     related = sa.or_(tasks.c.parent_task_id == adjudication.task_id, tasks.c.task_id == parent)
+    related = sa.and_(related, tasks.c.kind != TaskKind.ASSISTED.value)  # that one is sent now, and decides nothing
     query = sa.select(tasks.c.task_id).where(related, tasks.c.state.in_(_OPEN)).order_by(tasks.c.task_id)
     open_ids = list(connection.execute(for_update(connection, query)).scalars())
     values = {"state": TaskState.SETTLED.value, "error": "", "updated_at": now(connection)}

@@ -206,7 +206,7 @@ class Tasks(Protocol):
         """The ids alone of a project's tasks in these states, sorted: a project may hold more tasks than memory."""
 
     def unsent(self, round_id: str | None = None) -> list[Unsent]:
-        """What is queued, or on its way, by group, sorted."""
+        """What is queued, or on its way, by group, sorted; but assisted tasks whose blind twin has no end yet."""
 
     def next_unsent(self, groups: Sequence[Unsent], limit: int) -> list[Task]:
         """The first of these groups' tasks that are queued or on their way, by (position, task id)."""

@@ -95,10 +95,16 @@ class SqlRounds:
             return [load(PickRow, row) for row in connection.execute(query).mappings()]
 
     def judged(self) -> set[tuple[str, str]]:
+        picked = sa.and_(picks.c.round_id == tasks.c.round_id, picks.c.item_id == tasks.c.item_id)
+        assisted = sa.and_(
+            tasks.c.kind == TaskKind.ASSISTED.value,  # an import's was not picked: a round may still ask it blind
+            sa.exists().where(picked, picks.c.policy_id == tasks.c.policy_id),
+        )
         query = (
             sa.select(tasks.c.item_id, tasks.c.policy_id)
             .distinct()
-            .where(tasks.c.kind == TaskKind.BLIND.value, tasks.c.state != TaskState.WITHDRAWN.value)
+            .where(sa.or_(tasks.c.kind == TaskKind.BLIND.value, assisted))
+            .where(tasks.c.state != TaskState.WITHDRAWN.value)
         )
         with self._database.read() as connection:
             return {(item_id, policy_id) for item_id, policy_id in connection.execute(query)}

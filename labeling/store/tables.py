@@ -186,6 +186,7 @@ annotation_events = sa.Table(
     _real("lead_time_s", nullable=True),
     _time("studio_updated_at"),
     _text("detail"),
+    _text("origin"),
     _time("seen_at"),
     sa.UniqueConstraint("task_id", "studio_annotation_id", "kind", "studio_updated_at"),
     sa.Index("ix_annotation_events_studio_updated_at", "studio_updated_at"),

@@ -80,7 +80,7 @@ class SqlTasks:
 
     def unsent(self, round_id: str | None = None) -> list[Unsent]:
         group = (tasks.c.round_id, tasks.c.policy_id, tasks.c.policy_version, tasks.c.kind, tasks.c.assignee)
-        query = sa.select(*group, sa.func.count().label("tasks")).where(tasks.c.state.in_(_UNSENT))
+        query = sa.select(*group, sa.func.count().label("tasks")).where(tasks.c.state.in_(_UNSENT), ~_held())
         if round_id is not None:
             query = query.where(tasks.c.round_id == round_id)
         with self._database.read() as connection:
@@ -91,7 +91,7 @@ class SqlTasks:
             sa.and_(*(tasks.c[name] == value for name, value in dump(group).items() if name != "tasks"))
             for group in groups
         ]
-        query = sa.select(tasks.c.task_id).where(tasks.c.state.in_(_UNSENT), sa.or_(sa.false(), *same))
+        query = sa.select(tasks.c.task_id).where(tasks.c.state.in_(_UNSENT), ~_held(), sa.or_(sa.false(), *same))
         with self._database.read() as connection:
             ids = connection.execute(query.order_by(tasks.c.position, tasks.c.task_id).limit(limit)).scalars().all()
         found = self.find(ids)
@@ -176,6 +176,16 @@ def check_items(connection: sa.Connection, item_ids: Sequence[str]) -> None:
     unknown = sorted({item_id for item_id in item_ids if item_id not in known})
     if unknown:
         raise UnknownItem(f"items that are not registered: {name_some(unknown)}")
+
+
+def _held() -> sa.ColumnElement[bool]:
+    """An assisted task whose blind twin has no end yet: every member could read the suggestion there."""
+    blind = tasks.alias("blind")
+    no_end = blind.c.state.in_([*_UNSENT, TaskState.SENT.value, TaskState.ANSWERED.value])
+    return sa.and_(
+        tasks.c.kind == TaskKind.ASSISTED.value,
+        sa.exists().where(blind.c.task_id == tasks.c.parent_task_id, no_end),
+    )
 
 
 Refusal = Callable[[sa.RowMapping], str | None]

@@ -140,10 +140,19 @@ class StudioClient:
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
-    def import_tasks(self, project_id: int, data: Sequence[Mapping[str, object]]) -> list[int]:
-        """Import tasks in one transaction of the server; their ids there, in order. Not idempotent: after AnswerLost
-        or ServerFailed look with ``find_tasks`` before anything else."""
-        tasks = [{"data": dict(row)} for row in data]
+    def import_tasks(
+        self,
+        project_id: int,
+        data: Sequence[Mapping[str, object]],
+        predictions: Sequence[Sequence[Mapping[str, object]]] = (),
+    ) -> list[int]:
+        """Import tasks in one transaction of the server; their ids there, in order. ``predictions``: of each task, or
+        left out. Not idempotent: after AnswerLost (also: not all arrived) or ServerFailed look with ``find_tasks``
+        before anything else."""
+        tasks: list[Json] = [{"data": dict(row)} for row in data]
+        for task, beside in zip(tasks, predictions, strict=False):
+            if beside:
+                task["predictions"] = [dict(row) for row in beside]
         answer = self._call.write(
             lambda: self._sdk.projects.import_tasks(id=project_id, request=tasks, return_task_ids=True),
             f"project {project_id}",
@@ -151,7 +160,14 @@ class StudioClient:
         ids = [int(number) for number in answer.task_ids or []]
         if answer.task_count != len(tasks) or len(ids) != len(tasks):
             raise AnswerLost(f"Label Studio counted {answer.task_count} of {len(tasks)} tasks sent")
+        wanted = sum(len(beside) for beside in predictions)
+        if (answer.prediction_count or 0) != wanted:
+            raise AnswerLost(f"Label Studio counted {answer.prediction_count} of {wanted} predictions sent")
         return ids
+
+    def predict(self, studio_task_id: int, prediction: Mapping[str, object]) -> None:
+        """Put a prediction beside a task. Not idempotent: look how many there are first."""
+        self._call.post("/api/predictions/", {"task": studio_task_id, **prediction})
 
     def find_tasks(self, project_id: int, task_ids: Sequence[str], *, full: bool = False) -> list[StudioTask]:
         """Tasks of a project by Goldfold's ids (``data.task_id``), oldest first; ``full`` brings annotations and

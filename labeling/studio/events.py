@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from labeling.errors import InvalidInput
-from labeling.records import AnnotationEvent, Answer, EventKind, Outcome, TaskKind
+from labeling.records import AnnotationEvent, Answer, EventKind, Origin, Outcome, TaskKind
 from labeling.studio.label_config import Rules, parse_answer
 from labeling.studio.wire import StudioAnnotation, StudioTask
 
@@ -156,6 +156,7 @@ def _event(
         lead_time_s=annotation.lead_time_s,
         studio_updated_at=annotation.updated_at,
         detail=detail,
+        origin=Origin.UNKNOWN if answer is None else origin_of(annotation),
     )
 
 
@@ -168,6 +169,18 @@ def _answer(result: object, policy: Rules, fault: str, kind: TaskKind) -> tuple[
     if fault and answer.outcome is not Outcome.LEGAL_STOP:
         return None, fault
     return answer, ""
+
+
+def origin_of(annotation: StudioAnnotation) -> Origin:
+    """By the origins of its controls: one that was changed counts before one that was taken over. A person who clears
+    a suggestion and answers anew leaves no such control, and still began with it."""
+    rows = annotation.result if isinstance(annotation.result, list) else []
+    said = {row.get("origin") for row in rows if isinstance(row, Mapping)}
+    if "prediction-changed" in said:
+        return Origin.CHANGED
+    if "prediction" in said:
+        return Origin.TAKEN
+    return Origin.ANEW if "manual" in said or annotation.suggested else Origin.UNKNOWN
 
 
 def _person(number: int | None, people: Mapping[int, str]) -> str:

@@ -39,6 +39,11 @@ SETTINGS: dict[str, object] = {
 }
 
 
+def settings_of(kind: TaskKind) -> dict[str, object]:
+    """What a project of a kind is set to: only an assisted one shows suggestions."""
+    return {**SETTINGS, "show_collab_predictions": kind is TaskKind.ASSISTED}
+
+
 class Projects(Protocol):
     """The part of the ledger's projects that this needs."""
 
@@ -84,10 +89,10 @@ def ensure_project(
         except StudioGone:
             projects.forget(client.base_url, known.project_id)
         else:
-            _settle_settings(client, state)
+            _settle_settings(client, state, kind)
             return known
     state = _adopt(client, policy, kind, owner) or _create(client, policy, kind, owner, overlap or OVERLAP[kind])
-    _settle_settings(client, state)
+    _settle_settings(client, state, kind)
     made = StudioProject(
         project_id=state.project_id,
         base_url=client.base_url,
@@ -138,7 +143,7 @@ def put_back(client: StudioClient, project: StudioProject, policy: Policy) -> bo
     StudioRefused when the form came from another version of the policy."""
     before = client.project(project.project_id).label_config
     state = _state(client, project, policy)
-    _settle_settings(client, state)
+    _settle_settings(client, state, project.kind)
     return state.label_config != before
 
 
@@ -169,7 +174,7 @@ def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner) -
 
 
 def _create(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner, overlap: int) -> ProjectState:
-    settings = {**SETTINGS, "maximum_annotations": overlap}
+    settings = {**settings_of(kind), "maximum_annotations": overlap}
     tail = f" {policy.version} desk {owner.desk}" if owner.desk else f" {policy.version} {kind.value}"
     title = (policy.title[: max(3, TITLE_CHARS - len(tail))] + tail)[:TITLE_CHARS]
     description = marker(policy.id, policy.version, kind, owner.desk) + owner.name
@@ -187,7 +192,7 @@ def _create(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner, 
     return client.project(made)
 
 
-def _settle_settings(client: StudioClient, state: ProjectState) -> None:
-    changed = {key: value for key, value in SETTINGS.items() if state.settings.get(key) != value}
+def _settle_settings(client: StudioClient, state: ProjectState, kind: TaskKind) -> None:
+    changed = {key: value for key, value in settings_of(kind).items() if state.settings.get(key) != value}
     if changed:
         client.update_project(state.project_id, **changed)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from labeling.errors import Conflict, InvalidInput, StudioError, StudioRefused, StudioUnreachable
-from labeling.records import StudioProject, Task, TaskState
+from labeling.records import StudioProject, Task, TaskKind, TaskState
 from labeling.studio.client import StudioClient
-from labeling.studio.payload import task_data
+from labeling.studio.payload import task_data, task_predictions
 from labeling.studio.projects import check_project
 from labeling.studio.transport import AnswerLost, ServerFailed
 from labeling.studio.twins import by_task_id, record_numbers, settle_twins
@@ -201,14 +201,23 @@ class _Push:
 
     def _look(self, tasks: Sequence[Task], *, count: bool = True) -> list[Task]:
         """Mark the tasks that are there as sent; those that are not, in order."""
-        groups = by_task_id(self._client.find_tasks(self._project_id, [task.task_id for task in tasks]))
+        full = any(task.kind is TaskKind.ASSISTED for task in tasks)
+        groups = by_task_id(self._client.find_tasks(self._project_id, [task.task_id for task in tasks], full=full))
         kept, removed = settle_twins(self._client, self._project_id, groups)
+        self._suggest_again([task for task in tasks if task.task_id in kept], kept)
         for task in tasks:
             self._restore_overlap(task, kept.get(task.task_id))
         record_numbers(self._store, self._project_id, kept)
         self.report.found += len(kept) if count else 0
         self.report.removed += removed
         return [task for task in tasks if task.task_id not in kept]
+
+    def _suggest_again(self, tasks: Sequence[Task], kept: Mapping[str, StudioTask]) -> None:
+        """An import may have lost the suggestions and kept the tasks (parallel writers on SQLite)."""
+        for task in tasks:
+            there = kept[task.task_id]
+            for prediction in task_predictions(task) if not there.predictions else ():
+                self._client.predict(there.studio_task_id, prediction)
 
     def _send(self, tasks: Sequence[Task]) -> None:
         """POST tasks; on a refusal halve them until the one at fault is alone, and suspect it."""
@@ -225,7 +234,8 @@ class _Push:
 
     def _post(self, tasks: Sequence[Task]) -> None:
         self._store.mark_sending([task.task_id for task in tasks], self._project_id)
-        numbers = self._client.import_tasks(self._project_id, [task_data(task) for task in tasks])
+        data, predictions = [task_data(task) for task in tasks], [task_predictions(task) for task in tasks]
+        numbers = self._client.import_tasks(self._project_id, data, predictions)
         self._store.mark_sent({task.task_id: number for task, number in zip(tasks, numbers, strict=True)})
         self.report.sent += len(tasks)
         for task, number in zip(tasks, numbers, strict=True):

@@ -14,7 +14,8 @@ Json = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class StudioAnnotation:
     """One answer as stored there. ``completed_by`` is a claim (any member can set it); ``updated_by`` is the caller.
-    ``lead_time_s`` is None when unknown; ``result`` is whatever the form sent, unchecked."""
+    ``lead_time_s`` is None when unknown; ``result`` is whatever the form sent, unchecked. ``suggested``: whether it
+    began as a suggestion."""
 
     annotation_id: int
     completed_by: int | None
@@ -24,6 +25,7 @@ class StudioAnnotation:
     lead_time_s: float | None
     updated_at: datetime
     created_at: datetime | None = None  # never changes, unlike everything else
+    suggested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def _annotation(row: Json) -> StudioAnnotation:
         lead_time_s=max(0.0, float(lead)) if isinstance(lead, int | float) else None,
         updated_at=_time(row.get("updated_at")),
         created_at=_time(row["created_at"]) if row.get("created_at") else None,
+        suggested=row.get("parent_prediction") is not None,
     )
 
 

@@ -16,7 +16,15 @@ from api.problems import MEDIA_TYPE
 from configs.settings import Settings
 from labeling.store.interfaces import Ledger
 
-OPEN = frozenset({"/healthz", "/readyz", "/v1/webhooks/label-studio", "/media/{token}"})
+OPEN = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/v1/webhooks/label-studio",
+        "/media/{token}",
+        *(f"/ml/{name}" for name in ("health", "setup", "versions", "predict", "webhook")),
+    }
+)
 
 
 def call(app: FastAPI, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx.Response:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from api.jobs import desks, steps
+from api.requests import round_request, typed_round
 from api.roster import rows
 from labeling.errors import StudioGone
 from labeling.records import AnnotationEvent, Answer, EventKind, Outcome, RoundState, TaskKind, TaskState
 from labeling.roster import add_person, change_person
+from labeling.rounds import open_round, select_round
 from tests.api.site import HARM, NOW, WordGoldfold, score_all, select, settings, stock
 
 PEOPLE = ("ana@example.org", "bo@example.org")
@@ -117,4 +119,26 @@ def test_in_shared_projects_one_more_is_asked_when_the_setting_says_so(
     for _ in range(2):  # a process that died in between does it again
         assert steps.widen(goldfold) == (6 if asks else 0)
     assert studio.overlaps == ({10 + n: 3 for n in range(6) if n != 3} if asks else {})
+    goldfold.close()
+
+
+def test_assisted_questions_wait_for_their_blind_ones_with_or_without_a_roster(tmp_path: Path) -> None:
+    goldfold = WordGoldfold(settings(tmp_path))
+    stock(goldfold)
+    score_all(goldfold)
+    given = {"round_id": "helped", "policies": [HARM], "budget": 6, "assisted": 0.5, "assisted_blind_share": 1.0}
+    request = typed_round(round_request(goldfold.settings, given))
+    open_round(goldfold.ledger, goldfold.lake, goldfold.policies, request)
+    select_round(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), "helped")
+
+    def kinds() -> set[tuple[str, str]]:
+        return {(group["kind"], group["assignee"]) for group in steps.groups(goldfold, "helped")}
+
+    assert kinds() == {("blind", "")}
+    twin = next(task for task in goldfold.ledger.tasks.where(kind=TaskKind.ASSISTED))
+    goldfold.ledger.tasks.set_state([str(twin.parent_task_id)], TaskState.WITHDRAWN)
+    assert kinds() == {("blind", ""), ("assisted", "")}
+    staff(goldfold, *PEOPLE)
+    desks.hand_out(goldfold)
+    assert kinds() == {("assisted", ""), *(("blind", email) for email in PEOPLE)}
     goldfold.close()

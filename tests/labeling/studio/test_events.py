@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.records import AnnotationEvent, EventKind
+from labeling.records import AnnotationEvent, EventKind, Origin
 from labeling.store.annotations import live
-from labeling.studio.events import LIFE, earlier, live_ids, outlived, read_events, taken_back
+from labeling.studio.events import LIFE, earlier, live_ids, origin_of, outlived, read_events, taken_back
 from labeling.studio.label_config import build_result
 from labeling.studio.wire import StudioAnnotation, StudioTask
 from tests.labeling.studio.build import ALLOWED, VIOLATES, make_policy
@@ -180,3 +182,26 @@ def test_whatever_happens_the_ledger_ends_up_as_the_server(steps: list[dict[int,
     valid = {n for n, each in stamps.items() if not each.skipped and each.result == build_result(VIOLATES)}
     assert {each.studio_annotation_id for each in live(history)} == valid
     assert live_ids(history) == set(stamps)
+
+
+@pytest.mark.parametrize(
+    ("origins", "suggested", "expected"),
+    [
+        (["prediction"], True, Origin.TAKEN),
+        (["prediction", "manual"], True, Origin.TAKEN),
+        (["prediction-changed", "prediction"], True, Origin.CHANGED),
+        (["manual"], True, Origin.ANEW),
+        (["manual"], False, Origin.ANEW),
+        ([None], True, Origin.ANEW),
+        ([None], False, Origin.UNKNOWN),
+        ([], False, Origin.UNKNOWN),
+    ],
+)
+def test_the_origin_is_that_of_the_controls(origins: Sequence[str | None], suggested: bool, expected: Origin) -> None:
+    result = [{"from_name": "outcome", **({"origin": origin} if origin else {})} for origin in origins]
+    assert origin_of(replace(annotation(7, 1), result=result, suggested=suggested)) is expected
+
+
+@pytest.mark.parametrize("result", [None, "prediction", [None, "prediction"], {"origin": "prediction"}])
+def test_a_result_that_is_none_has_no_origin(result: object) -> None:
+    assert origin_of(replace(annotation(7, 1), result=result)) is Origin.UNKNOWN
