@@ -61,6 +61,13 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The session's server. It is never skipped: a machine that cannot start it fails these tests."""
+    with running() as server:
+        yield server
+
+
+@contextmanager
+def running() -> Iterator[PostgresServer]:
+    """A server in a folder of its own, reached through a socket there; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="goldfold-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         rights = _unprivileged(folder)

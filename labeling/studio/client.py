@@ -13,7 +13,7 @@ import httpx
 import label_studio_sdk  # cheap: its classes are loaded when first touched (about 2 s)
 
 from labeling.errors import StudioRefused
-from labeling.studio.transport import AnswerLost, Caller, open_http
+from labeling.studio.transport import AnswerLost, Caller, Way, open_http
 from labeling.studio.wire import (
     Hook,
     Json,
@@ -46,8 +46,9 @@ class StudioClient:
         *,
         settle_s: float = 130.0,
         transport: httpx.BaseTransport | None = None,
+        way: Way | None = None,
     ) -> None:
-        self.base_url, self._http = open_http(base_url, token, timeout_s, transport)
+        self.base_url, self._http = open_http(base_url, token, timeout_s, transport, way)
         self.settle_s = settle_s
         self._call = Caller(self.base_url, self._http)
 
