@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections import Counter
@@ -52,8 +53,7 @@ class FaultyProxy:
         self._rate = rate
         self._random = random.Random(seed)  # noqa: S311 - reproducible, and no secret
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -99,6 +99,15 @@ class FaultyProxy:
             return answer.status, dict(answer.getheaders()), answer.read()
         finally:
             connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up, or was killed, is what this proxy is for; anything else is told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:

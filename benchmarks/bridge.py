@@ -219,7 +219,7 @@ def _there(database: str, project: StudioProject) -> tuple[int, int]:
 @contextmanager
 def _server(folder: Path) -> Iterator[tuple[EmbeddedStudio, str]]:
     """A Label Studio on a PostgreSQL of its own, and that database's address."""
-    with running() as postgres:
+    with running("pg_trgm") as postgres:
         postgres.run(_CREATE, "studio")
         given = {"DJANGO_DB": "default", "POSTGRE_HOST": str(postgres.folder), "POSTGRE_USER": "postgres"}
         with EmbeddedStudio(studio_venv(), folder / "studio", database={**given, "POSTGRE_NAME": "studio"}) as server:

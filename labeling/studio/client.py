@@ -200,6 +200,16 @@ class StudioClient:
         """Put back what a task shows."""
         self._call.write(lambda: self._sdk.tasks.update(str(studio_task_id), data=dict(data)), f"task {studio_task_id}")
 
+    def ask(self, task: StudioTask, people: int) -> bool:
+        """Let so many people be asked about a task, which was read with its annotations; whether it had to be opened
+        again for that."""
+        if task.closed and task.answers < people:
+            self.reopen(task.studio_task_id, people)
+            return True
+        if task.overlap != people:
+            self.set_overlap(task.studio_task_id, people)
+        return False
+
     def reopen(self, studio_task_id: int, overlap: int) -> None:
         """Ask ``overlap`` people about a task that is closed there. Label Studio counts anew only when an annotation
         comes or goes, so a skip of this account comes and goes; killed in between, it stays and counts for nothing."""

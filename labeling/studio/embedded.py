@@ -137,6 +137,8 @@ class EmbeddedStudio:
         if process is not None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
         self.stop()
 
     def _spawn(self, program: Path) -> None:

@@ -155,7 +155,7 @@ class _Pull:
             now = [*history[task_id], *new[task_id]]
             self._tell(task, there[task_id], now, new[task_id])
             asks = task.state in AWAITED and not _fault(task, there[task_id])
-            if asks and (self._full or earlier(there[task_id], now)):
+            if asks and (self._full or task.extra or earlier(there[task_id], now)):
                 self._restore_overlap(task, there[task_id], now)
 
     def requeue(self, task_ids: Sequence[str]) -> None:
@@ -237,13 +237,11 @@ class _Pull:
         for each in there:
             if each.studio_task_id != task.studio_task_id:
                 continue
-            if each.closed and each.answers < asks:
-                self._client.reopen(each.studio_task_id, asks)
+            if self._client.ask(each, asks):
                 self.findings.add(
                     Found.CLOSED_EARLY, task.task_id, each.studio_task_id, f"{each.overlap} became {asks}"
                 )
             elif each.overlap != asks:
-                self._client.set_overlap(each.studio_task_id, asks)
                 self.findings.add(Found.OVERLAP_CHANGED, task.task_id, each.studio_task_id, f"was {each.overlap}")
 
     def _append(self, events: Sequence[AnnotationEvent]) -> None:
