@@ -102,6 +102,7 @@ STATUSES: dict[type[Exception], int] = {
     labeling.InvalidInput: 422,
     labeling.DuplicateItem: 409,
     labeling.NotFound: 404,
+    labeling.LinkRefused: 401,
     labeling.Conflict: 409,
     labeling.NothingToDo: 409,
     labeling.LeakError: 409,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import NotFound
+from labeling.media_links import MediaLink, sign
+from labeling.records import RegisteredItem
 from labeling.scorebook import disagreement_of, notes_of, scores_of
 
 if TYPE_CHECKING:
@@ -26,7 +29,21 @@ def shown(goldfold: Goldfold, external_id: str) -> dict[str, Any]:
         "media": row["media"] or "",
         "text": row["text"],
         "language": row["language"],
+        **_links(goldfold, known),
         "scores": scores_of(goldfold.lake, known.item_id),
         "disagreement": disagreement_of(goldfold.lake, known.item_id),
         "notes": notes_of(goldfold.lake, known.item_id),
     }
+
+
+def _links(goldfold: Goldfold, item: RegisteredItem) -> dict[str, str | None]:
+    settings = goldfold.settings
+    secret = settings.media_link_secret.get_secret_value()
+    if item.modality != "image" or not secret:
+        return {"image": None, "image_blurred": None}
+    until = datetime.now(UTC) + timedelta(minutes=settings.media_link_minutes)
+
+    def link(blurred: bool) -> str:
+        return f"{settings.public_url}/media/{sign(MediaLink(item.item_id, blurred, until), secret)}"
+
+    return {"image": link(False), "image_blurred": link(True)}

@@ -22,11 +22,14 @@ from api.routes import (
     injections,
     items,
     jobs,
+    leads,
+    media,
     models,
     people,
     roster,
     rounds,
     score,
+    stops,
     tasks,
     webhooks,
     yields,
@@ -40,6 +43,8 @@ ROUTERS = (
     rounds.router,
     yields.router,
     tasks.router,
+    stops.router,
+    leads.router,
     people.router,
     roster.router,
     injections.router,
@@ -47,7 +52,7 @@ ROUTERS = (
     models.router,
     jobs.router,
 )
-OPEN_ROUTERS = (webhooks.router,)  # has a secret of its own
+OPEN_ROUTERS = (webhooks.router, media.router)  # have a secret of their own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
 BACKLOG = 2048

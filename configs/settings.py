@@ -96,6 +96,12 @@ def _shown(text: str) -> dict[str, Any]:
     return {"shown": text}
 
 
+def _hard_to_guess(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value() and len(secret.get_secret_value()) < 32:
+        raise ValueError("expected 32 characters or more, such as those of: openssl rand -hex 32")
+    return secret
+
+
 class Settings(BaseSettings):
     """Every setting. Units are in the names: ``_s`` seconds, ``_ms``, ``_bytes``, ``_tokens``, ``_chars``."""
 
@@ -200,6 +206,13 @@ class Settings(BaseSettings):
     )
     media_max_bytes: int = Field(default=33_554_432, ge=1, description="Largest image, or fetched video, that is read.")
     media_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that fetching one image or video may take.")
+    media_link_secret: Annotated[SecretStr, AfterValidator(_hard_to_guess)] = Field(
+        default=SecretStr(""),
+        description="What links to images are signed with, 32 characters or more; empty: none are given.",
+    )
+    media_link_minutes: int = Field(
+        default=15, ge=1, le=1440, description="Minutes for which a link to an image opens it."
+    )
     device: Annotated[str, AfterValidator(_device)] = Field(
         default="auto",
         description="Where models run: cpu, cuda (every GPU), cuda:0 (one of them), or auto (GPUs if any).",
@@ -293,6 +306,9 @@ class Settings(BaseSettings):
     leads: list[str] = Field(
         default=[],
         description="E-mail addresses of those who may adjudicate; empty: anybody who did not label the item.",
+    )
+    review_share: Share = Field(
+        default=0.1, description="Share of adjudications that a second lead decides too, blind; by a hash, from 0 to 1."
     )
     partitions: Annotated[dict[PartitionName, Share], AfterValidator(_sum_to_one)] = Field(
         default={"train": 0.6, "calibration": 0.1, "dev": 0.15, "sealed": 0.15},

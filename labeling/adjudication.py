@@ -24,6 +24,7 @@ from labeling.records import (
     Task,
     TaskKind,
     TaskState,
+    Verdict,
 )
 
 
@@ -95,14 +96,15 @@ def settle(
     blind_events: Iterable[AnnotationEvent],
     now: datetime,
     leads: Collection[str] = (),
+    barred: Collection[str] = (),
 ) -> Settlement:
     """The final answer of ``blind`` from the live ``answers`` to its adjudication task.
 
     The first answer that counts decides. Refused: anyone who labelled the blind copy (``blind_events``,
-    ``blind_answers``), and anyone not among ``leads`` when that list is given. The lead's answer is no vote: the
-    votes stay those of the blind copy.
+    ``blind_answers``) or is ``barred`` as if they had, and anyone not among ``leads`` when that list is given. The
+    lead's answer is no vote: the votes stay those of the blind copy.
     """
-    labelled = labellers(blind_events) | {name for a in blind_answers for name in _names(a)}
+    labelled = labellers(blind_events) | {name for a in blind_answers for name in _names(a)} | set(map(_person, barred))
     allowed = {_person(lead) for lead in leads}
     refusals: list[Refusal] = []
     for annotation in sorted(answers, key=lambda a: a.studio_annotation_id):
@@ -112,9 +114,16 @@ def settle(
             continue
         voters = one_each(blind_answers)
         people = tuple(author(a) for a in voters)
-        final = _final(blind, plain(annotation.answer), How.ADJUDICATED, votes(voters), people, author(annotation), now)
+        answer = plain(annotation.answer)
+        final = _final(blind, answer, _how(answer), votes(voters), people, author(annotation), now)
         return Settlement(final, tuple(refusals))
     return Settlement(None, tuple(refusals))
+
+
+def _how(answer: Answer) -> How:
+    """Where more than one answer can be defended, the votes say more than the one that was written down."""
+    plural = answer.verdict in (Verdict.SEVERAL, Verdict.CONTESTED)
+    return How.CONTESTED if plural else How.ADJUDICATED
 
 
 def labellers(events: Iterable[AnnotationEvent]) -> frozenset[str]:
@@ -159,6 +168,8 @@ def _final(
         annotators=annotators,
         adjudicator=adjudicator,
         created_at=now,
+        verdict=answer.verdict,
+        cause=answer.cause,
     )
 
 
@@ -168,10 +179,20 @@ def _told(answer: Answer, names: Sequence[str]) -> str:
         parts.append(f"severity S{answer.severity}")
     if answer.confidence is not None:
         parts.append(f"confidence {answer.confidence} of 5")
-    rationale = answer.rationale.strip()
-    for name in names:
-        rationale = re.sub(re.escape(name), "[name]", rationale, flags=re.IGNORECASE)
-    return "\n".join([", ".join(parts), *(f"> {line}" for line in rationale.splitlines())])
+    rationale = struck(answer.rationale.strip(), names)
+    return "\n".join([", ".join(parts), *([quoted(rationale)] if rationale else [])])
+
+
+def struck(text: str, names: Iterable[str]) -> str:
+    """The text without some people's addresses, however they are written."""
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = re.sub(re.escape(name), "[name]", text, flags=re.IGNORECASE)
+    return text
+
+
+def quoted(text: str) -> str:
+    """Line by line, so that it cannot be taken for what Goldfold says."""
+    return "\n".join(f"> {line}" for line in text.splitlines())
 
 
 def _letter(index: int) -> str:

@@ -230,7 +230,8 @@ class BulkReport:
     """What a run did. Of its ``shards``, ``done_before`` were done by an earlier run; the rest is about this one.
 
     ``added``: items new to the lake; ``scored`` and ``failed``: rows added to the scorer's groups; ``changed``: rows
-    that give a known external id other content, which is not scored. ``refused`` and ``skipped`` as in ``Receipt``.
+    that give a known external id other content, which is not scored; ``stopped``: items that somebody stopped for
+    legal reasons, which leave the lake again. ``refused`` and ``skipped`` as in ``Receipt``.
     """
 
     scorer: str
@@ -244,6 +245,7 @@ class BulkReport:
     refused: int = 0
     skipped: int = 0
     changed: int = 0
+    stopped: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -328,11 +330,13 @@ class Foreman:
     def _commit_items(self, written: Written, report: BulkReport) -> tuple[str, ...]:
         with nullcontext() if self._register is None else self._register.writing():
             committed = self._sink.commit_items(written)
+            stopped: tuple[str, ...] = ()
             if self._register is not None:
-                self._register.registry.register(committed.items, committed.version)
-        report.added += committed.added
+                stopped = _take_in(self._sink, self._register.registry, committed.items, committed.version)
+        report.added += committed.added - len(stopped)
+        report.stopped += len(stopped)
         report.changed += len(committed.changed)
-        return committed.changed
+        return (*committed.changed, *stopped)
 
 
 def adopt(lake: LanceSink, register: Register) -> int:
@@ -346,9 +350,18 @@ def adopt(lake: LanceSink, register: Register) -> int:
         for batch in lake.scan(["external_id", "content_hash"], batch_rows=ADOPT_ROWS):
             unknown = set(register.registry.unknown_ids(batch.column(KEY).to_pylist()))
             items = [Item(text="", **row) for row in batch.to_pylist() if row[KEY] in unknown]
-            register.registry.register(items, version)
-            adopted += len(items)
+            adopted += len(items) - len(_take_in(lake, register.registry, items, version))
     return adopted
+
+
+def _take_in(lake: LanceSink, registry: ItemRegistry, items: Sequence[Item], version: int) -> tuple[str, ...]:
+    """Register items that the lake holds; those that were stopped for legal reasons leave it again, and are told."""
+    named, hashes = registry.stopped([i.external_id for i in items], [i.content_hash for i in items])
+    stopped = tuple(i.item_id for i in items if i.external_id in named or i.content_hash in hashes)
+    registry.register([item for item in items if item.item_id not in set(stopped)], version)
+    if stopped:
+        lake.delete(stopped)
+    return stopped
 
 
 def order_of(

@@ -151,6 +151,7 @@ def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
         for row in golden.members(version)
         if row.partition is Partition.CALIBRATION
         and row.state is GoldState.ACTIVE
+        and row.text  # "": stopped or erased since
         and row.outcome is not Outcome.CONTEXT_MISSING
     ]
 

@@ -5,6 +5,7 @@ LabelingError
 │   ├── PolicyError         a policy file that breaks a rule
 │   ├── DuplicateItem       an external_id that is there already with other content
 │   └── BadMedia            an item's media that may not, or cannot, be read
+├── LinkRefused             a link to an image that is none of ours, ran out, or leads to nothing any more
 ├── NotFound                an id nobody knows
 │   └── UnknownItem         item ids that are not in the lake
 ├── Conflict                the same id again, meaning something else
@@ -56,6 +57,10 @@ class BadMedia(InvalidInput):
 
 class NotFound(LabelingError):
     """Nothing has that id."""
+
+
+class LinkRefused(LabelingError):
+    """The link opens nothing, or not any more; ask for a new one."""
 
 
 class UnknownItem(NotFound):

@@ -32,8 +32,9 @@ IngestProgress = Callable[[str, int, int | None], None]  # (step, rows done, row
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What one ingest did. ``read`` = ``added`` + ``already_there`` + ``repeated``.
+    """What one ingest did. ``read`` = ``added`` + ``already_there`` + ``repeated`` + ``stopped``.
 
+    ``stopped``: left out, since somebody stopped the item, or the same content, for legal reasons.
     ``already_there``: known before, with the same content; ``repeated``: the same row again in this source;
     ``orphans_swept``: rows of an earlier run that was killed, removed from the lake before writing.
     With ``dry_run`` nothing was written and ``added`` says what would have been.
@@ -45,6 +46,7 @@ class IngestReport:
     repeated: int
     orphans_swept: int
     dry_run: bool
+    stopped: int = 0
 
 
 def ingest(
@@ -70,12 +72,14 @@ def ingest(
     job = _Job(source, max_text_chars, policies, columns or {}, chunk_rows, progress or _silent)
     checked = _check(job, registry)
     if dry_run:
-        return IngestReport(checked.read, len(checked.new), checked.already_there, checked.repeated, 0, dry_run)
+        added, there = len(checked.new), checked.already_there
+        return IngestReport(checked.read, added, there, checked.repeated, 0, dry_run, checked.stopped)
     with one_writer(lock_path):
         swept = sweep_orphans(lake, registry)
-    added = _write(job, lake, registry, lock_path, checked.new)
-    there = checked.read - checked.repeated - added  # with what another ingest added since the check
-    return IngestReport(checked.read, added, there, checked.repeated, swept, dry_run)
+    added, stopped = _write(job, lake, registry, lock_path, checked.new)
+    stopped += checked.stopped
+    there = checked.read - checked.repeated - added - stopped  # with what another ingest added since the check
+    return IngestReport(checked.read, added, there, checked.repeated, swept, dry_run, stopped)
 
 
 def sweep_orphans(lake: Lake, registry: ItemRegistry) -> int:
@@ -154,6 +158,7 @@ class _Checked:
     read: int = 0
     already_there: int = 0
     repeated: int = 0
+    stopped: int = 0
     new: _New = field(default_factory=dict)
 
 
@@ -217,9 +222,14 @@ def _note(row: int, item: Item, checked: _Checked, fresh: list[tuple[int, Item]]
 
 
 def _compare(registry: ItemRegistry, fresh: Sequence[tuple[int, Item]], checked: _Checked, problems: _Problems) -> None:
-    """Hold rows against what is registered."""
+    """Hold rows against what is registered, and what was stopped."""
     known = registry.known([item.external_id for _, item in fresh])
+    named, hashes = registry.stopped([i.external_id for _, i in fresh], [i.content_hash for _, i in fresh])
     for row, item in fresh:
+        if item.external_id in named or item.content_hash in hashes:
+            del checked.new[_key(item)]
+            checked.stopped += 1
+            continue
         there = known.get(item.external_id)
         if there is None:
             continue
@@ -230,9 +240,9 @@ def _compare(registry: ItemRegistry, fresh: Sequence[tuple[int, Item]], checked:
             problems.add([_duplicate(row, item, "is there already")])
 
 
-def _write(job: _Job, lake: Lake, registry: ItemRegistry, lock_path: Path, new: _New) -> int:
-    """Read the source again and write what is new, chunk by chunk; return the rows added."""
-    done = added = 0
+def _write(job: _Job, lake: Lake, registry: ItemRegistry, lock_path: Path, new: _New) -> tuple[int, int]:
+    """Read the source again and write what is new, chunk by chunk; the rows added, and those stopped meanwhile."""
+    done = added = stopped = 0
     pending: list[tuple[int, Item]] = []
     for chunk in job.chunks() if new else ():
         pending += [
@@ -242,16 +252,17 @@ def _write(job: _Job, lake: Lake, registry: ItemRegistry, lock_path: Path, new: 
         ]
         if len(pending) >= job.chunk_rows or done + len(pending) == len(new):
             with one_writer(lock_path):
-                added += _commit(job.name, pending, lake, registry)
+                written = _commit(job.name, pending, lake, registry)
+            added, stopped = added + written[0], stopped + written[1]
             done += len(pending)
             pending = []
             job.progress("writing", done, len(new))
     if done < len(new):
         raise InvalidInput(f"{job.name}: changed while it was read; {added} of its rows were added, ingest it again")
-    return added
+    return added, stopped
 
 
-def _commit(name: str, rows: Sequence[tuple[int, Item]], lake: Lake, registry: ItemRegistry) -> int:
+def _commit(name: str, rows: Sequence[tuple[int, Item]], lake: Lake, registry: ItemRegistry) -> tuple[int, int]:
     """Lake, then ledger; what another ingest registered since the check is left alone."""
     checked, problems = _Checked(new={_key(item): (row, _content(item)) for row, item in rows}), _Problems(name)
     _compare(registry, rows, checked, problems)
@@ -259,7 +270,7 @@ def _commit(name: str, rows: Sequence[tuple[int, Item]], lake: Lake, registry: I
     items = [item for _, item in rows if _key(item) in checked.new]
     if items:
         registry.register(items, lake.append(items))
-    return len(items)
+    return len(items), checked.stopped
 
 
 def _duplicate(row: int, item: Item, where: str) -> Problem:

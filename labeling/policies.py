@@ -21,7 +21,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Rule(BaseModel):
-    """One clause of a policy."""
+    """One clause of a policy. ``examples`` violate it; ``near_misses`` look as if they did and do not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,10 +29,15 @@ class Rule(BaseModel):
     title: Text
     definition: Text
     examples: tuple[Text, ...] = ()
+    near_misses: tuple[Text, ...] = ()
 
 
 class Policy(BaseModel):
-    """One harm. ``severity`` is 0..4 (S0..S4); ``threshold`` is the operating probability, in (0, 1)."""
+    """One harm. ``severity`` is 0..4 (S0..S4); ``threshold`` is the operating probability, in (0, 1).
+
+    ``guidelines`` tell annotators how to decide, a paragraph a line; models never read them, nor the rules' examples.
+    ``blur``: images are shown blurred until they are clicked.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,6 +48,8 @@ class Policy(BaseModel):
     severity: int = Field(ge=0, le=4, strict=True)  # YAML reads a bare "yes" as true, which is no level
     threshold: float = Field(gt=0, lt=1, strict=True)
     rules: tuple[Rule, ...] = Field(min_length=1)
+    guidelines: tuple[Text, ...] = ()
+    blur: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _rules_are_distinct(self) -> Self:

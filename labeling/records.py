@@ -13,11 +13,34 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What a person says about an item under one policy."""
+    """What a person says about an item under one policy. ``legal_stop``: nobody may go on looking at it (see
+    ``LegalStop``); one person's word suffices."""
 
     VIOLATES = "violates"
     ALLOWED = "allowed"
     CONTEXT_MISSING = "context_missing"
+    LEGAL_STOP = "legal_stop"
+
+
+class Verdict(StrEnum):
+    """Of which kind a lead's answer is: the only right one, one of several that can be defended, or contested."""
+
+    SINGLE = "single"
+    SEVERAL = "several_defensible"
+    CONTESTED = "contested"
+
+
+class Cause(StrEnum):
+    """Why the annotators of a disputed task differ, as the lead who decides it sees it."""
+
+    A_WRONG = "a_wrong"
+    B_WRONG = "b_wrong"
+    BOTH_WRONG = "both_wrong"
+    GUIDELINE_AMBIGUOUS = "guideline_ambiguous"
+    POLICY_GAP = "policy_gap"
+    CONTEXT_MISSING = "context_missing"
+    TOOL_ERROR = "tool_error"
+    LEGITIMATELY_PLURAL = "legitimately_plural"
 
 
 class How(StrEnum):
@@ -73,18 +96,21 @@ class TaskKind(StrEnum):
     ``assisted``: it was answered beside a suggestion, so its answers never certify gold.
 
     ``copy``: a blind question as one person of the roster gets it; ``injection``: an item whose answer is known, which
-    one person gets as if it were a copy.
+    one person gets as if it were a copy. ``review``: another lead decides an adjudication again, blind.
     """
 
     BLIND = "blind"
     ASSISTED = "assisted"
     ADJUDICATION = "adjudication"
+    REVIEW = "review"
     COPY = "copy"
     INJECTION = "injection"
 
     @property
     def form(self) -> TaskKind:
         """The kind of the project, and so of the form, that a task of this kind lies in."""
+        if self is TaskKind.REVIEW:
+            return TaskKind.ADJUDICATION
         return TaskKind.BLIND if self in (TaskKind.COPY, TaskKind.INJECTION) else self
 
 
@@ -207,6 +233,7 @@ class Task:
     created_at: datetime
     updated_at: datetime
     prompt: str = ""  # adjudication only: the anonymised answers, as the lead reads them
+    precedents: str = ""  # adjudication only: how the nearest golden items were decided
     assignee: str = ""
     position: int = 0
     exposure: float = 0.0
@@ -229,7 +256,8 @@ class Unsent:
 class Answer:
     """What one person said: outcome, and when it violates the rule and severity.
 
-    ``confidence`` is 1..5 or None; ``lead_time_s`` >= 0 or None.
+    ``confidence`` is 1..5 or None. ``verdict`` and ``cause`` are a lead's: what kind of answer it is, and why the
+    annotators differed.
     """
 
     outcome: Outcome
@@ -237,6 +265,8 @@ class Answer:
     severity: int | None = None
     confidence: int | None = None
     rationale: str = ""
+    verdict: Verdict | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +318,8 @@ class Adjudication:
     """The final answer for an item under a policy, how it was reached, and the votes it came from.
 
     ``votes`` maps ``outcome`` or ``outcome/rule`` to the number of people who said so (the soft label).
-    ``annotators`` are those whose votes count; ``adjudicator`` decided between them, or is empty.
+    ``annotators`` are those whose votes count; ``adjudicator`` decided between them, or is empty. ``verdict`` and
+    ``cause`` are the adjudicator's.
     """
 
     adjudication_id: str
@@ -303,6 +334,8 @@ class Adjudication:
     annotators: tuple[str, ...]
     adjudicator: str
     created_at: datetime
+    verdict: Verdict | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +363,41 @@ class GoldenItem:
     pi: float | None
     adjudication_id: str
     folded_at: datetime
+    verdict: Verdict | None = None
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegalStop:
+    """The stub of an item that somebody stopped for legal reasons; the ledger keeps nothing of its content.
+
+    ``who`` answered ``legal_stop`` to ``task_id``; a copy of the content under another ``external_id`` has a stub of
+    its own. ``purged_at``: when the lake had let it go. A lead who finds the flag wrong lifts it, with a ``reason``.
+    """
+
+    stop_id: str
+    item_id: str
+    external_id: str
+    content_hash: str
+    policy_id: str
+    policy_version: str
+    round_id: str
+    task_id: str
+    who: str
+    at: datetime
+    purged_at: datetime | None = None
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A task that must not stay in a Label Studio project, and since when that is known."""
+
+    task_id: str
+    project_id: int
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

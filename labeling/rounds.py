@@ -153,12 +153,15 @@ def cancel_round(stores: Stores, round_id: str) -> Round:
 
 
 def close_round(stores: Stores, round_id: str) -> bool:
-    """Close an open round whose tasks all have an end; True when it is closed now."""
+    """Close an open round whose tasks all have an end; True when it is closed now. A second lead's look keeps no round
+    open: it changes no answer but to say that it is contested, and there may be no second lead."""
     if stores.rounds.get(round_id).state is not RoundState.OPEN:
         return False
     counts = stores.tasks.counts(round_id)
     ends = {TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED}
-    if any(n for state, n in counts.items() if TaskState(state) not in ends):
+    left = [TaskState(state) for state in counts if TaskState(state) not in ends]
+    reviews = len(stores.tasks.where(round_id=round_id, states=left, kind=TaskKind.REVIEW)) if left else 0
+    if sum(counts[state] for state in left) > reviews:
         return False
     stores.rounds.set_state(round_id, RoundState.CLOSED)
     return True

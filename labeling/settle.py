@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -12,7 +12,8 @@ from labeling.consensus import Agreed, Decision, Disputed, Doubtful, Widening, a
 from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
-from labeling.records import Adjudication, Annotation, GoldState, PickRow, Task, TaskKind, TaskState
+from labeling.records import Adjudication, Annotation, Answer, GoldState, PickRow, Task, TaskKind, TaskState
+from labeling.reviews import contested, differs, is_reviewed, review_task, second_verdict
 from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, judges, once_more
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.types import RELABEL
@@ -62,21 +63,38 @@ class Problem:
 
 @dataclass(slots=True)
 class SettleReport:
-    """What one run did: tasks ``settled`` (of which ``golden`` became gold), ``disputed`` ones newly sent to a lead,
-    ``widened`` ones about which one more person is asked now, tasks still ``waiting`` for people (those among them),
-    answers that do not count, and tasks that could not be settled."""
+    """What one run did: tasks ``settled`` (of which ``golden`` became gold, and ``contested`` are those that two leads
+    decided differently), ``disputed`` ones newly sent to a lead, ``widened`` ones about which one more person is asked
+    now, tasks still ``waiting`` for people (those among them), answers that do not count, and tasks that could not be
+    settled."""
 
     settled: int = 0
     golden: int = 0
     disputed: int = 0
     widened: int = 0
     waiting: int = 0
+    contested: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class LeadDesk:
+    """How leads work. ``precedents``: what a new question shows of how near ones were decided. ``review_share`` of the
+    adjudications, in [0, 1], is decided by a second lead too."""
+
+    precedents: Callable[[Task], str] = lambda _task: ""
+    review_share: float = 0.0
+
+
 def settle_all(
-    stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str] = (), more: MorePeople | None = None
+    stores: Stores,
+    lake: Lake,
+    groups: Groupings,
+    leads: Collection[str] = (),
+    more: MorePeople | None = None,
+    *,
+    desk: LeadDesk | None = None,
 ) -> SettleReport:
     """Go through every task that was sent and is not settled. Safe to run again at any point.
 
@@ -86,8 +104,12 @@ def settle_all(
     A task that breaks a rule (its item was erased, its text does not match its hash, its blind copy is quarantined)
     becomes a problem of the report; StoreError ends the run.
     """
-    run = _Settling(stores, lake, groups, leads, more)
-    for kind, step in ((TaskKind.BLIND, run.blind), (TaskKind.ADJUDICATION, run.adjudication)):
+    run = _Settling(stores, lake, groups, leads, more, desk or LeadDesk())
+    for kind, step in (
+        (TaskKind.BLIND, run.blind),
+        (TaskKind.ADJUDICATION, run.adjudication),
+        (TaskKind.REVIEW, run.review),
+    ):
         open_tasks = stores.tasks.where(states=WAITING, kind=kind)
         for start in range(0, len(open_tasks), CHUNK):
             chunk = open_tasks[start : start + CHUNK]
@@ -100,10 +122,17 @@ class _Settling:
     """One run: the report it fills, and what it has read once."""
 
     def __init__(
-        self, stores: Stores, lake: Lake, groups: Groupings, leads: Collection[str], more: MorePeople | None
+        self,
+        stores: Stores,
+        lake: Lake,
+        groups: Groupings,
+        leads: Collection[str],
+        more: MorePeople | None,
+        desk: LeadDesk,
     ) -> None:
         self._leads = leads
         self._more = more
+        self._desk = desk
         self._stores = stores
         self._lake = lake
         self._read_groups = groups
@@ -142,7 +171,11 @@ class _Settling:
                 self.report.widened += isinstance(decision, Doubtful)
         self._stores.tasks.set_state(answered, TaskState.ANSWERED)
         asked = self._stores.tasks.find([question.task_id for question in questions])
-        new = [question for question in questions if question.task_id not in asked]
+        new = [
+            replace(question, precedents=self._desk.precedents(question))
+            for question in questions
+            if question.task_id not in asked
+        ]
         self._stores.tasks.add(new)
         self.report.disputed += len(new)
 
@@ -179,9 +212,37 @@ class _Settling:
             if blind.state in (TaskState.SETTLED, TaskState.WITHDRAWN):
                 self._stores.tasks.set_state([task.task_id], blind.state)  # nothing is left to decide
             elif answers.get(task.task_id):
-                self._decide(blind, answers[task.task_id], votes[blind.task_id], before.get(blind.task_id))
+                self._decide(task, blind, answers[task.task_id], votes[blind.task_id], before.get(blind.task_id))
             else:
                 self.report.waiting += 1
+
+    def review(self, tasks: Sequence[Task], answers: Answers) -> None:
+        """Hold the second lead's answer against the first one's."""
+        questions = self._stores.tasks.find([_parent(task) for task in tasks])
+        blinds = self._stores.tasks.find([_parent(question) for question in questions.values()])
+        for task in tasks:
+            blind = blinds[_parent(questions[_parent(task)])]
+            finals = self._stores.golden.adjudications(blind.task_id)
+            if blind.state is TaskState.WITHDRAWN or (finals and not finals[-1].adjudicator):
+                self._stores.tasks.set_state([task.task_id], TaskState.WITHDRAWN)  # nothing is left to compare with
+            elif finals and answers.get(task.task_id):
+                self._review(task, blind, finals[-1], answers[task.task_id])
+            else:
+                self.report.waiting += 1
+
+    def _review(self, task: Task, blind: Task, first: Adjudication, answers: Sequence[Annotation]) -> None:
+        events = self._stores.annotations.events(blind.task_id)
+        settlement = second_verdict(task, first, answers, events, _now(), self._leads)
+        self.report.refusals.extend(settlement.refusals)
+        second = settlement.adjudication
+        if second is None:
+            self.report.waiting += 1
+        elif differs(first, second):
+            before = self._before([blind]).get(blind.task_id)
+            self.report.contested += self._fold(task, contested(second), before, first.answer)
+        else:
+            self._stores.golden.confirm(second)
+            self.report.settled += 1
 
     def _before(self, tasks: Sequence[Task]) -> dict[str, Earlier]:
         """By task id, what was known before: of those tasks that are second looks."""
@@ -210,7 +271,12 @@ class _Settling:
             self._stores.tasks.set_state([task.task_id], TaskState.WITHDRAWN, WITHDRAWN)
 
     def _decide(
-        self, blind: Task, answers: Sequence[Annotation], votes: Sequence[Annotation], before: Earlier | None
+        self,
+        question: Task,
+        blind: Task,
+        answers: Sequence[Annotation],
+        votes: Sequence[Annotation],
+        before: Earlier | None,
     ) -> None:
         """A lead may decide a second time, but whoever answered either copy may not."""
         events = self._stores.annotations.events(blind.task_id)
@@ -223,24 +289,27 @@ class _Settling:
         if settlement.adjudication is None:
             self.report.waiting += 1
         else:
+            if is_reviewed(question, self._desk.review_share):  # first: a killed process must not skip it
+                self._stores.tasks.add([review_task(question, votes, _now())])
             self._fold(blind, settlement.adjudication, before)
 
-    def _fold(self, task: Task, adjudication: Adjudication, before: Earlier | None) -> None:
+    def _fold(self, task: Task, adjudication: Adjudication, before: Earlier | None, keep: Answer | None = None) -> bool:
         """A second look changes an item's label, not the lane and the probability by which the item came."""
         came = task.round_id if before is None else before.finals[0].round_id
         pick = self._round_picks(came).get((task.item_id, task.policy_id))
         self._groups = self._groups or self._read_groups()
         try:
-            written = fold(self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now())
+            written = fold(self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now(), keep)
         except StoreError:
             raise
         except LabelingError as error:
             self._groups = None  # it may have merged groups in the ledger before it stopped: read them anew
             self.report.problems.append(Problem(task.task_id, str(error)))
-            return
+            return False
         self.report.settled += 1
         if written is not None and written.state is GoldState.ACTIVE:
             self.report.golden += 1
+        return True
 
     def _round_picks(self, round_id: str) -> dict[tuple[str, str], PickRow]:
         if round_id not in self._picks:

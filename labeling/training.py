@@ -68,7 +68,11 @@ class Trained:
 
 def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
     """The active rows of a published version's dev partition."""
-    return [row for row in golden.members(version) if row.partition is Partition.DEV and row.state is GoldState.ACTIVE]
+    return [
+        row
+        for row in golden.members(version)
+        if row.partition is Partition.DEV and row.state is GoldState.ACTIVE and row.text  # "": stopped or erased since
+    ]
 
 
 def label_matrix(rows: Sequence[GoldenItem], policies: Sequence[str]) -> tuple[tuple[str, ...], F32]:

@@ -157,5 +157,7 @@ def _show(report: IngestReport, as_json: bool) -> None:
     out.print(f"{report.read} rows read: {report.added} {verb}, {report.already_there} already there")
     if report.repeated:
         out.print(f"{report.repeated} rows stand in the file more than once, with the same content")
+    if report.stopped:
+        out.print(f"{report.stopped} rows were left out: stopped for legal reasons (goldfold stops)")
     if report.orphans_swept:
         out.print(f"{report.orphans_swept} rows of an interrupted run were swept first")

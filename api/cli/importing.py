@@ -124,6 +124,8 @@ def _tell(round_id: str, items: list[ImportedItem], added: int, done: ImportRepo
     out.print(f"Round {round_id}: {done.items} items ({added} new), {done.answers} answers, {done.events} of them new")
     if done.assisted:
         out.print(f"{done.assisted} answers are kept and certify no gold: not said, or shown, to be given blind")
+    if done.stopped:
+        out.print(f"{done.stopped} items were left out: stopped for legal reasons (goldfold stops)")
     if done.unanswered or done.judged:
         out.print(f"{done.unanswered} items have no answer; {done.judged} were judged in another round already")
     out.print("Answers settle with the next: goldfold sync")

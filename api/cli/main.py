@@ -41,6 +41,8 @@ class Commands(LazyGroup):
         "adjudicate": Entry("api.cli.rounds:adjudicate_command", "Show what waits for a lead."),
         "roster": Entry("api.cli.roster:app", "The people who answer blind work."),
         "injections": Entry("api.cli.injections:injections_command", "Say what injections found."),
+        "leads": Entry("api.cli.leads:leads_command", "Say how far leads agree, and why annotators differed."),
+        "stops": Entry("api.cli.stops:stops_command", "Show, or lift, the legal stops."),
         "studio": Entry("api.cli.studio:app", "Label Studio: rebuild it when lost, repair edits."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),

@@ -172,6 +172,8 @@ def sync_command(
         f"{result['disputed']} disputed, {result['waiting']} waiting, {result['widened']} asked once more, "
         f"{result['sent']} sent"
     )
+    if result["stopped"]:
+        err.print(f"{result['stopped']} items were stopped for legal reasons: goldfold stops")
     if report:
         _amiss(result["projects"])
     for problem in result["problems"]:
@@ -213,9 +215,9 @@ def adjudicate_command(
     if sync:
         run_job(context, "sync", new_id("sync"), {"full": False}, quiet=as_json)
     with goldfold(context) as app:
-        waiting = app.ledger.tasks.where(
-            states=(TaskState.QUEUED, TaskState.SENDING, TaskState.SENT), kind=TaskKind.ADJUDICATION
-        )
+        states = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT)
+        found = [app.ledger.tasks.where(states=states, kind=k) for k in (TaskKind.ADJUDICATION, TaskKind.REVIEW)]
+        waiting = sorted((task for tasks in found for task in tasks), key=lambda task: task.task_id)
         base = app.settings.studio_url
     rows: list[dict[str, Any]] = [
         {

@@ -7,12 +7,12 @@ lead says where those two differ. Where the data holds one human score only, one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
 from api.composition import Goldfold
-from labeling.records import Answer, Task, TaskKind, TaskState
+from labeling.records import Answer, Cause, Task, TaskKind, TaskState, Verdict
 from labeling.studio.accounts import create_account
 from labeling.studio.label_config import build_result
 
@@ -55,9 +55,16 @@ def replay(goldfold: Goldfold, people: list[Person], answers: Answers, kind: Tas
             for done, task in enumerate(tasks, 1):
                 said = answers.get((external[task.item_id], task.policy_id), ())
                 if len(said) > person.turn:
-                    given += _answer(client, me, task, said[person.turn])
+                    answer = said[person.turn]
+                    given += _answer(client, me, task, _lead(answer) if person.turn == LEAD else answer)
                 tick(number * len(tasks) + done, len(tasks) * len(humans))
     return given
+
+
+def _lead(answer: Answer) -> Answer:
+    """As a lead's form asks for it; the source tells neither a cause nor a reason."""
+    why = "replayed: the data set gives a score and no reason"
+    return replace(answer, verdict=Verdict.SINGLE, cause=Cause.LEGITIMATELY_PLURAL, rationale=why)
 
 
 def _client(base_url: str, person: Person) -> httpx.Client:

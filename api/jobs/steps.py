@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
@@ -22,12 +22,14 @@ from labeling.errors import FormEdited, NotFound, NothingToDo, StudioGone, Studi
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
+from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState, Unsent
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
 from labeling.scorebook import FullScorer, LakeScorer, complete, failure_group, score_group
-from labeling.settle import settle_all
+from labeling.settle import LeadDesk, settle_all
+from labeling.stops import clear_studio, purge
 from labeling.store.interfaces import ITEMS
 from labeling.studio.findings import Finding, Found
 from labeling.studio.projects import Owner, ensure_project
@@ -256,10 +258,23 @@ def told(report: PullReport, amiss: Finding | None = None) -> Json:
     return {**asdict(report), "found": counts, "findings": [finding.row() for finding in findings]}
 
 
+def stops(goldfold: Goldfold) -> Json:
+    """What a legal stop leaves to be done in the lake (``stopped`` items) and in Label Studio (``removed`` tasks)."""
+    ledger = goldfold.ledger
+    stopped = purge(ledger.stops, goldfold.lake)
+    waits = bool(ledger.stops.removals())
+    removed = clear_studio(goldfold.studio, ledger.stops, ledger.tasks) if waits else 0
+    if stopped or removed:
+        log.warning("legal_stop", items=stopped, removed_from_label_studio=removed)
+    return {"stopped": stopped, "removed": removed}
+
+
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
-    ledger, more = goldfold.ledger, more_people(goldfold)
-    report = settle_all(ledger, goldfold.lake, goldfold.groups, goldfold.settings.leads, more)
+    ledger, settings = goldfold.ledger, goldfold.settings
+    desk = LeadDesk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
+    more = more_people(goldfold)
+    report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk)
     counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**counts, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
@@ -281,10 +296,10 @@ def unpushed(goldfold: Goldfold) -> list[Json]:
     """Groups (round, policy, kind, assignee) of rounds under way that have tasks to send. Tasks of a policy version
     that is not here any more wait for its file; their group carries the ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
-    keys = {_key(group) for group in _unsent(goldfold) if group.round_id in under_way}
+    keys = {_key(group) for group in _unsent(goldfold) if _goes(group, under_way)}
     waiting: Counter[str] = Counter()
     for group in goldfold.ledger.tasks.unsent():
-        if group.round_id in under_way and not _is_current(goldfold, group):
+        if _goes(group, under_way) and not _is_current(goldfold, group):
             waiting[f"{group.policy_id} {group.policy_version}"] += group.tasks
     problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
     return [_group(key) for key in sorted(keys)] + problems
@@ -353,6 +368,11 @@ def _unsent(goldfold: Goldfold, round_id: str | None = None) -> list[Unsent]:
     asks = not has_roster(goldfold.ledger.people)
     found = goldfold.ledger.tasks.unsent(round_id)
     return [group for group in found if _is_current(goldfold, group) and (asks or group.kind is not TaskKind.BLIND)]
+
+
+def _goes(group: Unsent, under_way: Collection[str]) -> bool:
+    """A second lead's blind look may come when the round is closed."""
+    return group.round_id in under_way or group.kind is TaskKind.REVIEW
 
 
 def _is_current(goldfold: Goldfold, group: Unsent) -> bool:

@@ -147,6 +147,11 @@ def step_pull(project_id: int, full: bool) -> Json:
 
 
 @DBOS.step()
+def step_stops() -> Json:
+    return _run_patiently(steps.stops)
+
+
+@DBOS.step()
 def step_settle() -> Json:
     return _run(steps.settle)
 
@@ -277,6 +282,7 @@ def sync(request: Json) -> Json:
         report = step_pull(project["project_id"], bool(request.get("full")))
         events += report["events"]
         reports.append(report)
+    stopped = step_stops()
     _say("settle", 0, 1)
     settled = step_settle()
     if settled["waiting"]:
@@ -287,7 +293,8 @@ def sync(request: Json) -> Json:
     sent = _send([group for group in groups if not group["problem"]])
     problems = [found["problem"] for found in (*reports, *groups) if found["problem"]]
     problems += [f"task {one['task_id']}: {one['reason']}" for one in settled["problems"]]
-    done = {**settled, "events": events, "sent": sent, "problems": [*problems, *handed["problems"]]}
+    problems += handed["problems"]
+    done = {**settled, **stopped, "events": events, "sent": sent, "problems": problems}
     return {**done, "closed": step_close(), "projects": reports}
 
 

@@ -37,6 +37,7 @@ class ItemsOut(BaseModel):
     added: int
     already_there: int
     repeated: int
+    stopped: int = Field(description="Left out: the item, or its content, was stopped for legal reasons.")
 
 
 class ItemOut(BaseModel):
@@ -53,6 +54,10 @@ class ItemOut(BaseModel):
     disagreement: dict[str, dict[str, float]] = Field(
         description="scorer version -> policy -> how far a committee's members differ: BALD in nats, up to 0.693"
     )
+    image: str | None = Field(
+        description="Signed link to the image, for `media_link_minutes`; null where there is none."
+    )
+    image_blurred: str | None = Field(description="The same, blurred beyond recognition.")
     notes: dict[str, str] = Field(
         description="embedding version -> what its scores do not say, such as that only parts of a long text were read"
     )
@@ -69,7 +74,13 @@ def add_items(goldfold: TheGoldfold, batch: Annotated[ItemsIn, Body(examples=[EX
         max_text_chars=goldfold.settings.max_text_chars,
         policies=goldfold.policies.keys(),
     )
-    return ItemsOut(read=report.read, added=report.added, already_there=report.already_there, repeated=report.repeated)
+    return ItemsOut(
+        read=report.read,
+        added=report.added,
+        already_there=report.already_there,
+        repeated=report.repeated,
+        stopped=report.stopped,
+    )
 
 
 @router.get("/{external_id}", dependencies=[Depends(require(Role.ENGINEER))])

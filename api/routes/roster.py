@@ -49,7 +49,7 @@ class NewPerson(PersonChange):
 class Pause(BaseModel):
     """Why somebody gets nothing new."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "back on Monday"}})
 
     reason: str = ""
 

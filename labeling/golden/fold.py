@@ -19,6 +19,7 @@ from labeling.golden.partition import Groups, Placement
 from labeling.golden.text import content_hash
 from labeling.records import (
     Adjudication,
+    Answer,
     GoldenItem,
     GoldState,
     Outcome,
@@ -50,9 +51,11 @@ def fold(
     task: Task,
     pick: PickRow | None,
     now: datetime,
+    keep: Answer | None = None,
 ) -> GoldenItem | None:
     """Write the golden row of an adjudicated blind ``task``; None when that adjudication was folded before.
 
+    ``keep``: the answer that the row keeps where it is not the adjudication's, which contests it.
     ``pick`` says by which lane and with what probability the item came (None: unknown, so no population claim).
     Raises InvalidInput when adjudication and task are not about the same thing, IntegrityError when the task's text
     is not what its hash says, UnknownItem when the item is gone from the lake (erased).
@@ -60,7 +63,7 @@ def fold(
     _same_subject(adjudication, task, pick)
     identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
     placed = groups.place(task.item_id, task.text)
-    item = _item(adjudication, task, pick, placed, str(identity["external_id"]), str(identity["language"]), now)
+    item = _item(adjudication, task, pick, placed, str(identity["external_id"]), str(identity["language"]), now, keep)
     if placed.merged:
         golden.regroup(placed.merged, placed.group_id, placed.partition)
     written = golden.fold(adjudication, item)
@@ -76,8 +79,9 @@ def _item(
     external_id: str,
     language: str,
     now: datetime,
+    keep: Answer | None,
 ) -> GoldenItem:
-    answer = adjudication.answer
+    answer = keep or adjudication.answer
     unclear = answer.outcome is Outcome.CONTEXT_MISSING
     return GoldenItem(
         item_id=task.item_id,
@@ -101,6 +105,8 @@ def _item(
         pi=pick.pi if pick else None,
         adjudication_id=adjudication.adjudication_id,
         folded_at=now,
+        verdict=adjudication.verdict,
+        cause=adjudication.cause,
     )
 
 

@@ -64,6 +64,9 @@ class LabelMap:
         return max(found, key=lambda answer: (answer.severity or 0, answer.rule or ""))
 
 
+MEANINGS = frozenset(Outcome) - {Outcome.LEGAL_STOP}  # what must not be kept is not brought in
+
+
 def label_map(policy: Policy, question: str, pairs: Sequence[str]) -> LabelMap:
     """The map of ``label=meaning`` pairs, a meaning being ``allowed``, ``context_missing`` or ``violates``, the last
     with a rule and a severity if need be: ``hate=violates:slur:S3``. Without them: the policy's first rule and its own
@@ -83,7 +86,7 @@ def label_map(policy: Policy, question: str, pairs: Sequence[str]) -> LabelMap:
 
 def _meaning(policy: Policy, pair: str, meaning: str) -> Answer:
     outcome, *details = meaning.split(":")
-    if outcome not in set(Outcome) or len(details) > 2 or (details and outcome != Outcome.VIOLATES):
+    if outcome not in MEANINGS or len(details) > 2 or (details and outcome != Outcome.VIOLATES):
         raise InvalidInput(f"label: {pair!r}: the meaning is allowed, context_missing or violates[:rule[:S0..S4]]")
     if outcome != Outcome.VIOLATES:
         return Answer(Outcome(outcome))

@@ -50,8 +50,8 @@ class Stores(Protocol):
 @dataclass(frozen=True, slots=True)
 class ImportReport:
     """``items`` with ``answers`` came; ``unanswered`` items had none; ``judged`` ones had been picked under the policy
-    by another round, so their answers were left out; ``assisted`` answers were kept and certify nothing; ``events`` are
-    new in the ledger."""
+    by another round, so their answers were left out; ``stopped`` ones were stopped for legal reasons, so neither they
+    nor their answers came; ``assisted`` answers were kept and certify nothing; ``events`` are new in the ledger."""
 
     items: int
     answers: int
@@ -59,6 +59,7 @@ class ImportReport:
     judged: int
     assisted: int
     events: int
+    stopped: int = 0
 
 
 def import_answers(
@@ -75,6 +76,9 @@ def import_answers(
     """Write the answers of items that were ingested. ``blind``: whoever imports says that no answer was given beside
     a suggestion or another answer, but for those that the export itself shows to be. Raises Conflict when the round is
     there with another plan."""
+    there = stores.items.known([str(item.fields["external_id"]) for item in items])
+    kept = [item for item in items if item.fields["external_id"] in there]  # ingest left the others out: stopped
+    stopped, items = len(items) - len(kept), kept
     mine = _mine(stores, policy, items, round_id)
     now = datetime.now(UTC)
     plan = _plan(policy, source, len(mine), blind=blind)
@@ -95,7 +99,7 @@ def import_answers(
     answered = [item for item in items if item.answers]
     assisted = sum(answer.assisted or not blind for answer in answers)
     return ImportReport(
-        len(items), len(answers), len(items) - len(answered), len(answered) - len(mine), assisted, written
+        len(items), len(answers), len(items) - len(answered), len(answered) - len(mine), assisted, written, stopped
     )
 
 

@@ -16,6 +16,7 @@ from labeling.errors import NotFound
 from labeling.records import Annotation, AnnotationEvent, EventKind, TaskKind, TaskState
 from labeling.store.database import Database, now
 from labeling.store.rows import dump, insert_missing, load, name_some, select_in
+from labeling.store.stops import stop_flagged
 from labeling.store.tables import annotation_events as events
 from labeling.store.tables import tasks
 
@@ -33,12 +34,15 @@ class SqlAnnotations:
         self._database = database
 
     def append(self, events_: Sequence[AnnotationEvent]) -> int:
-        """Raises NotFound when a task is unknown; then nothing is appended."""
+        """Raises NotFound when a task is unknown; then nothing is appended. An answer ``legal_stop`` stops its item in
+        the same transaction: there is no moment at which the ledger knows of the flag and still hands the item out."""
         with self._database.write() as connection:
             _check_tasks(connection, [event.task_id for event in events_])
             seen_at = now(connection)
             rows = [dump(event) | {"seen_at": seen_at} for event in sorted(events_, key=_identity)]
-            return len(insert_missing(connection, events, rows, events.c.seq))
+            added = len(insert_missing(connection, events, rows, events.c.seq))
+            stop_flagged(connection, events_, seen_at)
+            return added
 
     def events(self, task_id: str) -> list[AnnotationEvent]:
         """In the order in which they were seen."""

@@ -43,6 +43,17 @@ class SqlGolden:
             write_audit(connection, actor, "golden.fold", f"{item.item_id}/{item.policy_id}", detail)
             return True
 
+    def confirm(self, adjudication: Adjudication) -> bool:
+        with self._database.write() as connection:
+            _settle(connection, adjudication)
+            if not insert_missing(connection, adjudications, [dump(adjudication)], adjudications.c.adjudication_id):
+                return False
+            target = f"{adjudication.item_id}/{adjudication.policy_id}"
+            write_audit(
+                connection, adjudication.adjudicator, "golden.confirm", target, {"task_id": adjudication.task_id}
+            )
+            return True
+
     def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int:
         place = {"group_id": into, "partition": partition.value}
         changed = sa.or_(golden_items.c.group_id != into, golden_items.c.partition != partition.value)

@@ -22,12 +22,14 @@ from labeling.records import (
     GoldenItem,
     GoldenVersion,
     Item,
+    LegalStop,
     Model,
     ModelState,
     Partition,
     Person,
     PickRow,
     RegisteredItem,
+    Removal,
     Round,
     RoundState,
     StudioProject,
@@ -136,6 +138,30 @@ class ItemRegistry(Protocol):
 
     def count(self) -> int: ...
 
+    def stopped(self, external_ids: Sequence[str], content_hashes: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Those of each that belong to content stopped for legal reasons, which never becomes an item."""
+
+
+class Stops(Protocol):
+    """Items that somebody stopped for legal reasons. ``Annotations.append`` makes the stops; here they are followed."""
+
+    def all(self, *, lifted: bool = True) -> list[LegalStop]:
+        """Every stub, or those only that were not ``lifted``."""
+
+    def unpurged(self) -> list[str]:
+        """Stopped items whose content the lake may still hold, sorted."""
+
+    def mark_purged(self, item_ids: Sequence[str]) -> None: ...
+    def lift(self, external_id: str, actor: str, reason: str) -> list[LegalStop]:
+        """Undo the stop of an item and of its copies, with an audit event each; they may be brought in anew. Raises
+        InvalidInput without a reason, NotFound when it is not stopped, Conflict before its content is removed."""
+
+    def removals(self) -> list[Removal]:
+        """Tasks that must not stay in Label Studio, by project."""
+
+    def removed(self, removals: Sequence[Removal]) -> None:
+        """Those are gone there for good; one that was asked for anew meanwhile stays."""
+
 
 class Rounds(Protocol):
     def create(self, round_: Round) -> Round:
@@ -235,6 +261,10 @@ class Golden(Protocol):
     def fold(self, adjudication: Adjudication, item: GoldenItem) -> bool:
         """Append the adjudication, upsert the golden item (one row per item and policy), settle its tasks and
         write the audit event, in one transaction. False when that adjudication was already folded."""
+
+    def confirm(self, adjudication: Adjudication) -> bool:
+        """Append a second lead's adjudication that says what the first had said, and settle its task; the golden item
+        stays as it is. False when it was appended before."""
 
     def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int:
         """Near-duplicate groups merge: every row of them, and of ``into``, belongs to ``into`` and its partition from
@@ -352,6 +382,7 @@ class Ledger(Protocol):
     """All of it, for the composition root; everyone else asks for the part they need."""
 
     items: ItemRegistry
+    stops: Stops
     rounds: Rounds
     tasks: Tasks
     annotations: Annotations

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from labeling.errors import DuplicateItem
+from labeling.errors import Conflict, DuplicateItem
 from labeling.records import Item, RegisteredItem
 from labeling.store.database import Database, now
-from labeling.store.rows import NAMED, insert_missing, load, select_in
-from labeling.store.tables import items
+from labeling.store.rows import NAMED, insert_missing, load, name_some, select_in
+from labeling.store.tables import items, legal_stops
+
+_PRESENT = sa.select(items).where(items.c.gone_at.is_(None))
 
 
 class SqlItems:
@@ -21,11 +23,24 @@ class SqlItems:
 
     def known(self, external_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         with self._database.read() as connection:
-            rows = select_in(connection, sa.select(items), items.c.external_id, external_ids)
+            rows = select_in(connection, _PRESENT, items.c.external_id, external_ids)
             return {row["external_id"]: load(RegisteredItem, row) for row in rows}
 
+    def stopped(self, external_ids: Sequence[str], content_hashes: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Stops that were lifted do not count."""
+        stops = sa.select(legal_stops.c.external_id, legal_stops.c.content_hash).where(
+            legal_stops.c.lifted_at.is_(None)
+        )
+        with self._database.read() as connection:
+            by_id = {r["external_id"] for r in select_in(connection, stops, legal_stops.c.external_id, external_ids)}
+            by_hash = {
+                r["content_hash"] for r in select_in(connection, stops, legal_stops.c.content_hash, content_hashes)
+            }
+        return by_id, by_hash
+
     def register(self, items_: Sequence[Item], lake_version: int) -> None:
-        """Also refuses a batch that holds one external id with two contents, or an item id of another external id."""
+        """Also refuses a batch that holds one external id with two contents, or an item id of another external id.
+        An item that was gone, since a stop that was lifted, is there again. Raises Conflict for one that is stopped."""
         wanted = _distinct(items_)
         with self._database.write() as connection:
             at = now(connection)
@@ -40,7 +55,9 @@ class SqlItems:
                 }
                 for _, item in sorted(wanted.items())  # one order for all writers: no deadlock
             ]
+            _refuse_stopped(connection, list(wanted.values()))
             added = set(insert_missing(connection, items, rows, items.c.external_id))
+            _return(connection, [row for row in rows if row["external_id"] not in added])
             _check_same(connection, [item for external_id, item in wanted.items() if external_id not in added])
 
     def unknown_ids(self, item_ids: Sequence[str]) -> list[str]:
@@ -49,7 +66,7 @@ class SqlItems:
         return [item_id for item_id in dict.fromkeys(item_ids) if item_id not in known]
 
     def ids(self, lake_version: int | None = None, modality: str | None = None) -> list[str]:
-        query = sa.select(items.c.item_id).order_by(items.c.item_id)
+        query = sa.select(items.c.item_id).where(items.c.gone_at.is_(None)).order_by(items.c.item_id)
         if modality is not None:
             query = query.where(items.c.modality == modality)
         if lake_version is not None:
@@ -59,7 +76,7 @@ class SqlItems:
 
     def by_id(self, item_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         with self._database.read() as connection:
-            rows = select_in(connection, sa.select(items), items.c.item_id, item_ids)
+            rows = select_in(connection, _PRESENT, items.c.item_id, item_ids)
             return {row["item_id"]: load(RegisteredItem, row) for row in rows}
 
     def last_lake_version(self) -> int:
@@ -68,13 +85,43 @@ class SqlItems:
 
     def count(self) -> int:
         with self._database.read() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(items)).scalar_one()
+            present = sa.select(sa.func.count()).select_from(items).where(items.c.gone_at.is_(None))
+            return connection.execute(present).scalar_one()
 
 
 def known_item_ids(connection: sa.Connection, item_ids: Sequence[str]) -> list[str]:
-    """Those that are registered."""
-    rows = select_in(connection, sa.select(items.c.item_id), items.c.item_id, item_ids)
+    """Those that are registered, and not gone."""
+    rows = select_in(connection, _PRESENT, items.c.item_id, item_ids)
     return [row["item_id"] for row in rows]
+
+
+def _refuse_stopped(connection: sa.Connection, items_: Sequence[Item]) -> None:
+    """The ledger's own gate, whoever brings them: content that was stopped never becomes an item again."""
+    stops = sa.select(legal_stops.c.content_hash, legal_stops.c.external_id).where(legal_stops.c.lifted_at.is_(None))
+    hashes = [item.content_hash for item in items_]
+    found = {row["content_hash"] for row in select_in(connection, stops, legal_stops.c.content_hash, hashes)}
+    named = [item.external_id for item in items_]
+    found_ids = {row["external_id"] for row in select_in(connection, stops, legal_stops.c.external_id, named)}
+    stopped = [i.external_id for i in items_ if i.content_hash in found or i.external_id in found_ids]
+    if stopped:
+        raise Conflict(f"items that were stopped for legal reasons: {name_some(stopped)}; leave them out")
+
+
+def _return(connection: sa.Connection, rows: Sequence[dict[str, object]]) -> None:
+    """Items that were gone and come with the same content are there again, in the lake's version that holds them."""
+    named = [str(row["external_id"]) for row in rows]
+    query = sa.select(items.c.external_id).where(items.c.gone_at.is_not(None))
+    gone = {row["external_id"] for row in select_in(connection, query, items.c.external_id, named)}
+    for row in [row for row in rows if row["external_id"] in gone]:
+        connection.execute(
+            sa.update(items)
+            .where(
+                items.c.external_id == row["external_id"],
+                items.c.content_hash == row["content_hash"],
+                items.c.gone_at.is_not(None),
+            )
+            .values(gone_at=None, lake_version=row["lake_version"], registered_at=row["registered_at"])
+        )
 
 
 def _distinct(items_: Sequence[Item]) -> dict[str, Item]:

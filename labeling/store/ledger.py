@@ -20,6 +20,7 @@ from labeling.store.interfaces import (
     People,
     Projects,
     Rounds,
+    Stops,
     Tasks,
 )
 from labeling.store.items import SqlItems
@@ -29,6 +30,7 @@ from labeling.store.people import SqlPeople
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
+from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
 
 
@@ -36,6 +38,7 @@ class SqlLedger:
     """``Ledger`` on one database. Safe for threads; close it once."""
 
     items: ItemRegistry
+    stops: Stops
     rounds: Rounds
     tasks: Tasks
     annotations: Annotations
@@ -51,6 +54,7 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.items = SqlItems(database)
+        self.stops = SqlStops(database)
         self.rounds = SqlRounds(database)
         self.tasks = SqlTasks(database)
         self.annotations = SqlAnnotations(database)

@@ -83,6 +83,7 @@ items = sa.Table(
     _number("lake_version"),
     _time("registered_at"),
     _text("modality", server_default="text"),
+    _time("gone_at", nullable=True),  # stopped: the row stays for what refers to it, the content is gone
     sa.Index("ix_items_lake_version", "lake_version"),
 )
 
@@ -134,6 +135,7 @@ tasks = sa.Table(
     _time("created_at"),
     _time("updated_at"),
     _text("prompt"),
+    _text("precedents", server_default=""),
     _text("assignee", server_default=""),
     _number("position", server_default="0"),
     _real("exposure", server_default="0"),
@@ -204,6 +206,8 @@ adjudications = sa.Table(
     _json("annotators"),
     _text("adjudicator"),
     _time("created_at"),
+    _text("verdict", nullable=True),
+    _text("cause", nullable=True),
 )
 
 
@@ -229,6 +233,8 @@ def _golden_columns() -> list[sa.Column[Any]]:
         _real("pi", nullable=True),
         _text("adjudication_id"),
         _time("folded_at"),
+        _text("verdict", nullable=True),
+        _text("cause", nullable=True),
     ]
 
 
@@ -252,6 +258,34 @@ gold_events = sa.Table(
     _json("row"),
     _time("at"),
     sa.Index("ix_gold_events_item_id_policy_id", "item_id", "policy_id"),
+)
+
+legal_stops = sa.Table(
+    "legal_stops",
+    metadata,
+    _text("stop_id", primary_key=True),
+    _text("item_id", index=True),
+    _text("external_id", index=True),
+    _text("content_hash", index=True),
+    _text("policy_id"),
+    _text("policy_version"),
+    _text("round_id"),
+    _text("task_id"),
+    _text("who"),
+    _time("at"),
+    _time("purged_at", nullable=True),
+    _time("lifted_at", nullable=True),
+    _text("lifted_by"),
+    _text("reason"),
+)
+
+# Tasks that must not stay in Label Studio, wherever they are found in that project.
+studio_removals = sa.Table(
+    "studio_removals",
+    metadata,
+    _text("task_id", primary_key=True),
+    sa.Column("project_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _time("asked_at"),
 )
 
 golden_versions = sa.Table(

@@ -111,7 +111,7 @@ class SqlTasks:
             move(connection, task_ids, TaskState.SENDING, {"project_id": project_id}, refuse=other_project)
 
     def mark_sent(self, studio_ids: Mapping[str, int]) -> None:
-        """A task answered or settled meanwhile (before the reply to the POST came) stays so, with its id."""
+        """A task answered, settled or withdrawn meanwhile (before the reply to the POST came) stays so, with its id."""
 
         def other_id(task: sa.RowMapping) -> str | None:
             there = task["studio_task_id"]
@@ -121,7 +121,7 @@ class SqlTasks:
 
         with self._database.write() as connection:
             before = _lock(connection, list(studio_ids))
-            done = {TaskState.ANSWERED.value, TaskState.SETTLED.value}
+            done = {TaskState.ANSWERED.value, TaskState.SETTLED.value, TaskState.WITHDRAWN.value}
             ids = [task_id for task_id in studio_ids if before[task_id]["state"] not in done]
             move(connection, ids, TaskState.SENT, {}, refuse=other_id)
             _check(before, [task_id for task_id in studio_ids if task_id not in set(ids)], other_id)

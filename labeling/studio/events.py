@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from labeling.errors import InvalidInput
-from labeling.records import AnnotationEvent, EventKind
+from labeling.records import AnnotationEvent, Answer, EventKind, Outcome, TaskKind
 from labeling.studio.label_config import Rules, parse_answer
 from labeling.studio.wire import StudioAnnotation, StudioTask
 
@@ -64,17 +64,19 @@ def read_events(
     policy: Rules,
     people: Mapping[int, str],
     fault: str = "",
+    kind: TaskKind = TaskKind.BLIND,
 ) -> list[AnnotationEvent]:
     """Events that lead from ``history`` to what ``there`` (the task and its twins, with all annotations) shows.
 
-    ``fault``: what is wrong with the content that people were shown; it makes each new answer invalid.
+    ``fault``: what is wrong with the content that people were shown; it makes each new answer invalid, but a stop.
+    ``kind``: of the task, whose form the answers are held against.
     """
     last = newest(history)
     events = []
     for number, annotation in shown(there, last).items():
         before = last.get(number)
         if before is None or before.kind is EventKind.DELETED or before.studio_updated_at != annotation.updated_at:
-            events.append(_event(task_id, number, annotation, before, policy, people, fault))
+            events.append(_event(task_id, number, annotation, before, policy, people, fault, kind))
     return events + taken_back(there, history)
 
 
@@ -135,15 +137,13 @@ def _event(
     policy: Rules,
     people: Mapping[int, str],
     fault: str,
+    task_kind: TaskKind,
 ) -> AnnotationEvent:
     fresh = before is None or before.kind is EventKind.DELETED
     kind = EventKind.CREATED if fresh else EventKind.UPDATED
-    answer, detail = None, "" if annotation.skipped else fault
-    if not annotation.skipped and not fault:
-        try:
-            answer = parse_answer(policy, annotation.result)
-        except InvalidInput as error:
-            detail = str(error)
+    answer, detail = None, ""
+    if not annotation.skipped:
+        answer, detail = _answer(annotation.result, policy, fault, task_kind)
     if answer is None:
         kind = EventKind.SKIPPED if annotation.skipped else EventKind.INVALID
     return AnnotationEvent(
@@ -157,6 +157,17 @@ def _event(
         studio_updated_at=annotation.updated_at,
         detail=detail,
     )
+
+
+def _answer(result: object, policy: Rules, fault: str, kind: TaskKind) -> tuple[Answer | None, str]:
+    """The answer, or None and why it is none."""
+    try:
+        answer = parse_answer(policy, result, kind)
+    except InvalidInput as error:
+        return None, fault or str(error)
+    if fault and answer.outcome is not Outcome.LEGAL_STOP:
+        return None, fault
+    return answer, ""
 
 
 def _person(number: int | None, people: Mapping[int, str]) -> str:

@@ -8,28 +8,65 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 from xml.etree import ElementTree as ET
 
 from labeling.errors import InvalidInput
 from labeling.policies import Policy, Rule
-from labeling.records import Answer, Outcome, TaskKind
+from labeling.records import Answer, Cause, Outcome, TaskKind, Verdict
 from labeling.studio.wire import Json
 
 CONTENT = "text"
 OUTCOME, RULE, SEVERITY, CONFIDENCE, RATIONALE = "outcome", "rule", "severity", "confidence", "rationale"
-TYPES = {OUTCOME: "choices", RULE: "choices", SEVERITY: "choices", CONFIDENCE: "rating", RATIONALE: "textarea"}
+VERDICT, CAUSE = "verdict", "cause"
+BLIND_TYPES = {OUTCOME: "choices", RULE: "choices", SEVERITY: "choices", CONFIDENCE: "rating", RATIONALE: "textarea"}
+TYPES = {**BLIND_TYPES, VERDICT: "choices", CAUSE: "choices"}
 SEVERITIES = ("S0", "S1", "S2", "S3", "S4")
 MAX_CONFIDENCE = 5
 
-OUTCOME_KEYS = {Outcome.VIOLATES: "1", Outcome.ALLOWED: "2", Outcome.CONTEXT_MISSING: "3"}
+OUTCOMES = {
+    Outcome.VIOLATES: ("violates", "1"),
+    Outcome.ALLOWED: ("allowed", "2"),
+    Outcome.CONTEXT_MISSING: ("context missing", "3"),
+    Outcome.LEGAL_STOP: ("stop: legal", "0"),
+}
+VERDICTS = {
+    Verdict.SINGLE: "one right answer",
+    Verdict.SEVERAL: "several defensible",
+    Verdict.CONTESTED: "contested",
+}
+CAUSES = {
+    Cause.A_WRONG: "A wrong",
+    Cause.B_WRONG: "B wrong",
+    Cause.BOTH_WRONG: "both wrong",
+    Cause.GUIDELINE_AMBIGUOUS: "guideline ambiguous",
+    Cause.POLICY_GAP: "policy gap",
+    Cause.CONTEXT_MISSING: "context missing",
+    Cause.TOOL_ERROR: "tool error",
+    Cause.LEGITIMATELY_PLURAL: "legitimately plural",
+}
 SEVERITY_KEYS = ("5", "6", "7", "8", "9")
+VERDICT_KEYS = ("shift+1", "shift+2", "shift+3")
 LETTERS = "qwertasdfgzxcvb"  # reached by the left hand; "u" is Label Studio's own
 RULE_KEYS = (*LETTERS, *(f"shift+{ch}" for ch in LETTERS if ch != "r"))  # shift+r is Label Studio's own
+CAUSE_KEYS = ("i", "o", "p", "j", "k", "l", "n", "m")  # reached by the right hand
+PROSE = "font-size: 15px; font-weight: 400; margin: 4px 0"  # a Header is the one tag that shows any text literally
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 WORD_JOINER = "\u2060"  # invisible; after "$" it keeps a policy's "$5" from being read as a task variable
+
+
+KEY_LINES = (
+    "Outcome: 1 violates, 2 allowed, 3 context missing, 0 stop: legal.",
+    "Rule: the letter beside it. Severity: 5 to 9 for S0 to S4.",
+    "Reason: Tab leads there, Shift+Enter ends it.",
+    "Submit: Ctrl+Enter. Skip: Ctrl+Space. On a Mac, Cmd instead of Ctrl.",
+)
+STOP_LINE = (
+    "Only for content that may not be looked at or kept by law. It is taken away from everybody at once, and erased; "
+    "a lead is told that it was you. If you are not sure, skip the task and ask."
+)
 
 
 class Rules(Protocol):
@@ -54,7 +91,9 @@ def label_config(policy: Policy, kind: TaskKind) -> str:
     if kind is TaskKind.ADJUDICATION:
         _add(view, "Header", value="What the annotators said", size="4")
         _add(view, "Text", name="answers", value="$answers")
-    _ask(view, policy)
+        _add(view, "Header", value="How the nearest cases were decided", size="4")
+        _add(view, "Text", name="precedents", value="$precedents")
+    _ask(view, policy, kind)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
@@ -70,33 +109,79 @@ def read_form(config: str) -> Form:
 
 
 def _show_policy(view: ET.Element, policy: Policy) -> None:
+    """Title and definition stand open; the rest is folded away, so that it never pushes the content off the screen."""
     _add(view, "Header", value=_plain(f"{policy.title} ({policy.id} {policy.version})"), size="3")
-    _add(view, "Header", value=_plain(policy.definition), size="5")
-    for rule in policy.rules:
-        examples = f" For example: {'; '.join(rule.examples)}" if rule.examples else ""
-        _add(view, "Header", value=_plain(f"{rule.title}: {rule.definition}{examples}"), size="5")
+    _add(view, "Header", value=_plain(policy.definition), size="5", style=PROSE)
+    folded = _add(view, "Collapse", bordered="true")
+    _panel(folded, "Rules and examples", [line for rule in policy.rules for line in _rule_lines(rule)])
+    if policy.guidelines:
+        _panel(folded, "Guidelines", policy.guidelines)
+    _panel(folded, "Keys", KEY_LINES)
 
 
-def _ask(view: ET.Element, policy: Policy) -> None:
+def _panel(parent: ET.Element, title: str, lines: Iterable[str]) -> None:
+    panel = _add(_add(parent, "Panel", value=title), "View")
+    for line in lines:
+        _add(panel, "Header", value=_plain(line), size="5", style=PROSE)
+
+
+def _rule_lines(rule: Rule) -> list[str]:
+    """The rule as it is read: definition, what violates it, and what looks as if it did."""
+    lines = [f"{rule.title}: {rule.definition}"]
+    lines += [f"Violates: {example}" for example in rule.examples]
+    return lines + [f"Does not: {near}" for near in rule.near_misses]
+
+
+def _ask(view: ET.Element, policy: Policy, kind: TaskKind) -> None:
     outcome = _choices(view, OUTCOME, "Say whether the content violates the policy")
-    for choice, key in OUTCOME_KEYS.items():
-        _add(outcome, "Choice", value=choice.value, hotkey=key)
-    when = _add(
-        view, "View", visibleWhen="choice-selected", whenTagName=OUTCOME, whenChoiceValue=Outcome.VIOLATES.value
+    for choice, (shown, key) in OUTCOMES.items():
+        _add(outcome, "Choice", value=shown, alias=choice.value, hotkey=key)
+    _ask_rule(_when(view, OUTCOMES[Outcome.VIOLATES][0]), policy)
+    stop = _when(view, OUTCOMES[Outcome.LEGAL_STOP][0])
+    _add(stop, "Header", value=STOP_LINE, size="5", style=PROSE)
+    lead = kind is TaskKind.ADJUDICATION
+    rest = (
+        _when(view, *(shown for each, (shown, _) in OUTCOMES.items() if each is not Outcome.LEGAL_STOP))
+        if lead
+        else view
     )
-    _add(when, "Header", value="Which rule?", size="5")
-    rules = _choices(when, RULE, "Pick the rule it violates")
+    if lead:
+        _ask_lead(rest)
+    _add(rest, "Header", value="How sure are you?", size="5")
+    _add(rest, "Rating", name=CONFIDENCE, toName=CONTENT, maxRating=str(MAX_CONFIDENCE))
+    must = {"required": "true", "requiredMessage": "Say why"} if lead else {}
+    _add(rest, "TextArea", name=RATIONALE, toName=CONTENT, rows="3", maxSubmissions="1", editable="true",
+         placeholder="Why? Quote the words that decide it.", **must)  # fmt: skip
+
+
+def _ask_rule(parent: ET.Element, policy: Policy) -> None:
+    _add(parent, "Header", value="Which rule?", size="5")
+    rules = _choices(parent, RULE, "Pick the rule it violates")
     for index, rule in enumerate(policy.rules):
         key_of = {"hotkey": RULE_KEYS[index]} if index < len(RULE_KEYS) else {}
         _add(rules, "Choice", value=_label(policy, rule), alias=rule.id, hint=_plain(rule.definition), **key_of)
-    _add(when, "Header", value="How severe? (S0 mildest, S4 gravest)", size="5")
-    severity = _choices(when, SEVERITY, "Pick a severity")
+    _add(parent, "Header", value="How severe? (S0 mildest, S4 gravest)", size="5")
+    severity = _choices(parent, SEVERITY, "Pick a severity")
     for name, key in zip(SEVERITIES, SEVERITY_KEYS, strict=True):
         _add(severity, "Choice", value=name, hotkey=key)
-    _add(view, "Header", value="How sure are you?", size="5")
-    _add(view, "Rating", name=CONFIDENCE, toName=CONTENT, maxRating=str(MAX_CONFIDENCE))
-    _add(view, "TextArea", name=RATIONALE, toName=CONTENT, rows="3", maxSubmissions="1", editable="true",
-         placeholder="Why? Quote the words that decide it.")  # fmt: skip
+
+
+def _ask_lead(view: ET.Element) -> None:
+    """What only a lead is asked, and must answer; hidden, and so not asked for, where the answer is a stop."""
+    for title, name, choices, keys in (
+        ("Of which kind is that answer?", VERDICT, VERDICTS, VERDICT_KEYS),
+        ("Why did the annotators differ?", CAUSE, CAUSES, CAUSE_KEYS),
+    ):
+        _add(view, "Header", value=title, size="5")
+        asked = _choices(view, name, title)
+        for (choice, shown), key in zip(choices.items(), keys, strict=True):
+            _add(asked, "Choice", value=shown, alias=choice.value, hotkey=key)
+
+
+def _when(view: ET.Element, *outcomes: str) -> ET.Element:
+    """What is seen only while one of ``outcomes``, as they are shown, is chosen."""
+    shown = ",".join(outcomes)
+    return _add(view, "View", visibleWhen="choice-selected", whenTagName=OUTCOME, whenChoiceValue=shown)
 
 
 def _choices(parent: ET.Element, name: str, message: str) -> ET.Element:
@@ -130,6 +215,9 @@ def build_result(answer: Answer) -> list[Json]:
         result.append(_entry(CONFIDENCE, {"rating": answer.confidence}))
     if answer.rationale:
         result.append(_entry(RATIONALE, {"text": [answer.rationale]}))
+    for control, said in ((VERDICT, answer.verdict), (CAUSE, answer.cause)):
+        if said is not None:
+            result.append(_entry(control, {"choices": [said.value]}))
     return result
 
 
@@ -137,17 +225,34 @@ def _entry(control: str, value: Json) -> Json:
     return {"from_name": control, "to_name": CONTENT, "type": TYPES[control], "value": value}
 
 
-def parse_answer(policy: Rules, result: object) -> Answer:
-    """The answer in an annotation's ``result``. Raises InvalidInput naming the control that is wrong."""
-    values = _by_control(result)
+def parse_answer(policy: Rules, result: object, kind: TaskKind = TaskKind.BLIND) -> Answer:
+    """The answer in an annotation's ``result``. Raises InvalidInput naming the control that is wrong. A stop counts
+    whatever else is filled in, or not: nobody shall have to look at it again to correct a form."""
+    values = _by_control(result, TYPES if kind is TaskKind.ADJUDICATION else BLIND_TYPES)
     if OUTCOME not in values:
         raise InvalidInput(f"{OUTCOME}: no choice was made")
     outcome = Outcome(_one_choice(OUTCOME, values[OUTCOME], [choice.value for choice in Outcome]))
+    if outcome is Outcome.LEGAL_STOP:
+        return Answer(outcome, rationale=_prose(values[RATIONALE]) if RATIONALE in values else "")
     rule = _one_choice(RULE, values[RULE], policy.rule_ids) if RULE in values else None
     severity = SEVERITIES.index(_one_choice(SEVERITY, values[SEVERITY], SEVERITIES)) if SEVERITY in values else None
     _check_together(outcome, {RULE: rule, SEVERITY: severity})
     confidence = _rating(values[CONFIDENCE]) if CONFIDENCE in values else None
-    return Answer(outcome, rule, severity, confidence, _prose(values[RATIONALE]) if RATIONALE in values else "")
+    rationale = _prose(values[RATIONALE]) if RATIONALE in values else ""
+    answer = Answer(outcome, rule, severity, confidence, rationale)
+    return answer if kind is not TaskKind.ADJUDICATION else _of_lead(answer, values)
+
+
+def _of_lead(answer: Answer, values: Mapping[str, Mapping[str, object]]) -> Answer:
+    for control in (VERDICT, CAUSE):
+        if control not in values:
+            raise InvalidInput(f"{control}: no choice was made; a lead's answer says it")
+    if not answer.rationale.strip():
+        raise InvalidInput(f"{RATIONALE}: is empty; a lead's answer says why")
+    verdict = Verdict(_one_choice(VERDICT, values[VERDICT], [each.value for each in Verdict]))
+    return replace(
+        answer, verdict=verdict, cause=Cause(_one_choice(CAUSE, values[CAUSE], [each.value for each in Cause]))
+    )
 
 
 def _check_together(outcome: Outcome, details: Mapping[str, object]) -> None:
@@ -158,26 +263,26 @@ def _check_together(outcome: Outcome, details: Mapping[str, object]) -> None:
             raise InvalidInput(f"{control}: {value!r} was given, but the outcome is {outcome.value}")
 
 
-def _by_control(result: object) -> dict[str, Mapping[str, object]]:
+def _by_control(result: object, types: Mapping[str, str]) -> dict[str, Mapping[str, object]]:
     if not isinstance(result, list):
         raise InvalidInput(f"result: expected a list, found {type(result).__name__}")
     values: dict[str, Mapping[str, object]] = {}
     for entry in result:
-        name, value = _control(entry)
+        name, value = _control(entry, types)
         if name in values:
             raise InvalidInput(f"{name}: answered more than once")
         values[name] = value
     return values
 
 
-def _control(entry: object) -> tuple[str, Mapping[str, object]]:
+def _control(entry: object, types: Mapping[str, str]) -> tuple[str, Mapping[str, object]]:
     if not isinstance(entry, Mapping):
         raise InvalidInput(f"result: expected objects, found {type(entry).__name__}")
     name = entry.get("from_name")
-    if not isinstance(name, str) or name not in TYPES:
-        raise InvalidInput(f"{_short(name)}: not a control of this form (known: {', '.join(TYPES)})")
-    if entry.get("type") != TYPES[name] or entry.get("to_name") != CONTENT:
-        raise InvalidInput(f"{name}: expected {TYPES[name]} for {CONTENT}, found {_short(entry.get('type'))}")
+    if not isinstance(name, str) or name not in types:
+        raise InvalidInput(f"{_short(name)}: not a control of this form (known: {', '.join(types)})")
+    if entry.get("type") != types[name] or entry.get("to_name") != CONTENT:
+        raise InvalidInput(f"{name}: expected {types[name]} for {CONTENT}, found {_short(entry.get('type'))}")
     value = entry.get("value")
     if not isinstance(value, Mapping):
         raise InvalidInput(f"{name}: has no value")

@@ -1,4 +1,5 @@
-"""What a task holds in Label Studio: content and opaque id, and for a lead the anonymised answers. Nothing else."""
+"""What a task holds in Label Studio: content and opaque id, and for a lead the anonymised answers
+and how the nearest cases were decided. Nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 
 from labeling.records import Task, TaskKind
 
+NO_PRECEDENT = "None that is near."
 EDITED = "was edited in Label Studio"  # how each reason of ``difference`` ends
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, JSON refuses lone surrogates
 
@@ -19,8 +21,9 @@ def clean(text: str) -> str:
 def task_data(task: Task) -> dict[str, object]:
     """``data`` of the task, which every member of the server can read."""
     data: dict[str, object] = {"text": clean(task.text), "task_id": task.task_id}
-    if task.kind is TaskKind.ADJUDICATION:
+    if task.kind.form is TaskKind.ADJUDICATION:
         data["answers"] = clean(task.prompt)
+        data["precedents"] = clean(task.precedents or NO_PRECEDENT)
     return data
 
 

@@ -20,7 +20,12 @@ from labeling.studio.label_config import config_sha256, label_config
 from labeling.studio.transport import AnswerLost, ServerFailed
 from labeling.studio.wire import ProjectState
 
-OVERLAP = {TaskKind.BLIND: 2, TaskKind.ASSISTED: 1, TaskKind.ADJUDICATION: 1}  # a task may ask for another number
+OVERLAP = {
+    TaskKind.BLIND: 2,
+    TaskKind.ASSISTED: 1,
+    TaskKind.ADJUDICATION: 1,
+    TaskKind.REVIEW: 1,
+}  # a task may ask for another number
 TITLE_CHARS = 50
 SETTINGS: dict[str, object] = {
     "sampling": "Sequential sampling",  # we push by position, then by random task id: no order tells the lane or score

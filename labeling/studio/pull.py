@@ -129,6 +129,7 @@ class _Pull:
         self._stores = stores
         self._project_id = project.project_id
         self._policy = policy
+        self._kind = project.kind
         self._full = full
         self._people = client.people()
 
@@ -207,7 +208,7 @@ class _Pull:
         if fault and task.state in AWAITED:
             self._stores.tasks.set_state([task.task_id], TaskState.QUARANTINED, fault)
             self.report.quarantined += 1
-        return read_events(task.task_id, there, history, self._policy, self._people, fault)
+        return read_events(task.task_id, there, history, self._policy, self._people, fault, self._kind)
 
     def _tell(
         self, task: Task, there: Sequence[StudioTask], now: Sequence[AnnotationEvent], new: Sequence[AnnotationEvent]

@@ -16,7 +16,7 @@ from api.problems import MEDIA_TYPE
 from configs.settings import Settings
 from labeling.store.interfaces import Ledger
 
-OPEN = frozenset({"/healthz", "/readyz", "/v1/webhooks/label-studio"})
+OPEN = frozenset({"/healthz", "/readyz", "/v1/webhooks/label-studio", "/media/{token}"})
 
 
 def call(app: FastAPI, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx.Response:

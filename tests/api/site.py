@@ -119,11 +119,11 @@ def gild(goldfold: Goldfold, round_id: str = "week-1") -> None:
     ledger.tasks.mark_sending([task.task_id for task in tasks], 1)
     ledger.tasks.mark_sent({task.task_id: n for n, task in enumerate(tasks, 1)})
     ledger.rounds.set_state(round_id, RoundState.OPEN)
-    ledger.annotations.append([_event(goldfold, n, person) for n in enumerate(tasks) for person in (1, 2)])
+    ledger.annotations.append([event_of(goldfold, n, person) for n in enumerate(tasks) for person in (1, 2)])
     settle_all(ledger, goldfold.lake, goldfold.groups)
 
 
-def _event(goldfold: Goldfold, numbered: tuple[int, Task], person: int) -> AnnotationEvent:
+def event_of(goldfold: Goldfold, numbered: tuple[int, Task], person: int) -> AnnotationEvent:
     number, task = numbered
     rule = goldfold.policies[task.policy_id].rule_ids[0]
     return AnnotationEvent(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from configs.errors import SettingsError
 from configs.settings import Settings, hide_password, load_settings
@@ -230,3 +230,10 @@ def test_no_cascade_is_said_alike_in_file_and_environment(tmp_path: Path, monkey
 )
 def test_secrets_of_an_address_are_hidden_wherever_they_stand(url: str, shown: str) -> None:
     assert hide_password(url) == shown
+
+
+def test_a_secret_of_links_that_could_be_guessed_is_refused() -> None:
+    assert Settings().media_link_secret.get_secret_value() == ""
+    assert Settings(media_link_secret=SecretStr("s" * 32)).media_link_secret.get_secret_value() == "s" * 32
+    with pytest.raises(ValidationError, match="32 characters or more"):
+        Settings(media_link_secret=SecretStr("short"))

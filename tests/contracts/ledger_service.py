@@ -21,6 +21,7 @@ from tests.contracts.ledger import (
 )
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
+from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
 
 ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
@@ -157,6 +158,7 @@ class AccessContract(LedgerFixtures):
 
 class LedgerContract(
     ItemsContract,
+    StopsContract,
     RoundsContract,
     TasksContract,
     AnnotationsContract,

@@ -1,8 +1,8 @@
 """HateCheck's ten named annotators, replayed through a real Label Studio: each has an account, gives each answer there,
 and the answers are pulled into the ledger and brought to one an item by every aggregator.
 
-A part of the set by default; ``GOLDFOLD_TEST_HATECHECK_ITEMS=3728`` replays all of it (some 20 minutes) and prints the
-table of the README (``-s``).
+A part of the set by default; ``GOLDFOLD_TEST_HATECHECK_ITEMS=3728`` and ``--timeout=3000`` replay all of it and print
+the table of the README (``-s``).
 """
 
 from __future__ import annotations

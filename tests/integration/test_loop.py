@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pytest
 
 from api.demo.ports import free_port
 from configs.settings import PACKAGED_POLICIES
-from labeling.records import Answer, Outcome
+from labeling.records import Answer, Cause, Outcome, Verdict
 from labeling.studio.embedded import EmbeddedStudio
 from labeling.studio.label_config import build_result
 from tests.studio_server import ROOT
@@ -126,11 +126,15 @@ def answer(running: Running, server: EmbeddedStudio, token: str, kind: str, *, c
             if (studio_id, token) in running.answered:
                 continue
             shown = client.get(f"/api/tasks/{studio_id}/").json()["data"]
-            assert set(shown) == ({"task_id", "text"} if kind == "blind" else {"task_id", "text", "answers"})
+            assert set(shown) == (
+                {"task_id", "text"} if kind == "blind" else {"task_id", "text", "answers", "precedents"}
+            )
             violates = any(threat in shown["text"] for threat in THREATS)
             if careless_every and number % careless_every == 0:
                 violates = not violates
             said = Answer(Outcome.VIOLATES, "general", 3) if violates else Answer(Outcome.ALLOWED)
+            if kind == "adjudication":
+                said = replace(said, rationale="by its words", verdict=Verdict.SINGLE, cause=Cause.A_WRONG)
             client.post(f"/api/tasks/{studio_id}/annotations/", json={"result": build_result(said)}).raise_for_status()
             running.answered.add((studio_id, token))
             given += 1

@@ -29,7 +29,7 @@ from labeling.round_plan import RoundRequest
 from labeling.rounds import open_round, select_round
 from labeling.score_run import ScoreRun
 from labeling.scorebook import embedding_group
-from labeling.settle import SettleReport, settle_all
+from labeling.settle import LeadDesk, SettleReport, settle_all
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from scoring.base import Failure, Progress
@@ -180,8 +180,8 @@ class Shop:
         vectors = LakeVectors(self.lake, embedding_group(self.scorer()))
         return Groups(self.ledger.golden.items(), vectors, 0.95, self.shares)
 
-    def settle(self) -> SettleReport:
-        return settle_all(self.ledger, self.lake, self.groups)
+    def settle(self, desk: LeadDesk | None = None) -> SettleReport:
+        return settle_all(self.ledger, self.lake, self.groups, desk=desk)
 
 
 def open_shop(folder: Path) -> Shop:

@@ -44,6 +44,14 @@ def test_a_policy_is_read_as_written(tmp_path: Path) -> None:
     assert read_policies(tmp_path) == {"harm": policy}
 
 
+def test_what_only_annotators_read_is_no_part_of_the_text_that_models_read(tmp_path: Path) -> None:
+    more = "    examples: [It hurts.]\n    near_misses: [It does not.]\nguidelines: [Read it twice.]\nblur: true\n"
+    policy = read_policy(write(tmp_path, GOOD + more))
+    assert (policy.guidelines, policy.blur) == (("Read it twice.",), True)
+    assert (policy.rules[0].examples, policy.rules[0].near_misses) == (("It hurts.",), ("It does not.",))
+    assert policy.text == read_policy(write(tmp_path, GOOD)).text
+
+
 def test_every_packaged_field_survives_a_round_trip(tmp_path: Path) -> None:
     policy = read_policy(write(tmp_path, GOOD))
     again = write(tmp_path, yaml.safe_dump(policy.model_dump(mode="json")), "again.yaml")
@@ -58,7 +66,10 @@ def test_a_typo_names_the_key_and_the_known_ones(tmp_path: Path) -> None:
 
 def test_a_typo_in_a_rule_names_its_place_and_the_keys_of_a_rule(tmp_path: Path) -> None:
     message = refused(tmp_path, GOOD + "    example: none\n")
-    assert "rules.0.example: unknown key; did you mean 'examples'? (known: id, title, definition, examples)" in message
+    assert (
+        "rules.0.example: unknown key; did you mean 'examples'? (known: id, title, definition, examples, near_misses)"
+        in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,6 +88,8 @@ def test_a_typo_in_a_rule_names_its_place_and_the_keys_of_a_rule(tmp_path: Path)
         ("id: harm", "id: 7", "id"),
         ("title: Harm", "title: '  '", "title"),
         ("definition: Words that hurt.", "definition:", "definition"),
+        ("severity: 2", "severity: 2\nblur: sometimes", "blur"),
+        ("severity: 2", "severity: 2\nguidelines: one text", "guidelines"),
         ("  - id: general", "  - id: GENERAL", "rules.0.id"),
     ],
 )

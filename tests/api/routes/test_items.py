@@ -25,7 +25,7 @@ def test_items_come_in_and_can_be_read_with_their_scores(site: Site) -> None:
     batch = {"items": [item(1, language="en"), item(2)]}
     response = site.ask("POST", PATH, json=batch)
     assert response.status_code == 201
-    assert response.json() == {"read": 2, "added": 2, "already_there": 0, "repeated": 0}
+    assert response.json() == {"read": 2, "added": 2, "already_there": 0, "repeated": 0, "stopped": 0}
     assert site.ask("POST", PATH, json=batch).json()["already_there"] == 2
     assert site.get(f"{PATH}/post-1")["scores"] == {}
     score_all(site.goldfold)

@@ -10,8 +10,9 @@ from labeling.importing.answers import ImportedAnswer, ImportedItem
 from labeling.importing.write import ImportReport, import_answers
 from labeling.ingest import ingest
 from labeling.items import item_id_of
-from labeling.records import Answer, GoldState, How, RoundState, TaskKind, TaskState, Tier
+from labeling.records import Answer, GoldState, How, Outcome, RoundState, TaskKind, TaskState, Tier
 from labeling.rounds import close_round
+from labeling.stops import purge
 from tests.labeling.shop import NO, Shop, open_shop, yes
 
 
@@ -88,3 +89,13 @@ def test_what_another_round_judged_is_left_alone(shop: Shop) -> None:
     again = bring(shop, ITEMS[:2], "newer")
     assert (again.judged, again.events) == (1, 2)
     assert (item_id_of("old-1"), "fraud") in shop.ledger.rounds.judged()
+
+
+def test_what_was_stopped_for_legal_reasons_is_left_out_with_its_answers(shop: Shop) -> None:
+    bring(shop, ITEMS)
+    task = next(t for t in shop.ledger.tasks.where() if t.item_id == item_id_of("old-1"))
+    shop.answer(task, Answer(Outcome.LEGAL_STOP), people=["eve"])
+    purge(shop.ledger.stops, shop.lake)
+    again = bring(shop, ITEMS, "new")
+    assert (again.items, again.stopped) == (len(ITEMS) - 1, 1)
+    assert item_id_of("old-1") not in {task.item_id for task in shop.ledger.tasks.where(round_id="new")}

@@ -46,6 +46,7 @@ def make_tasks(
     kind: TaskKind = TaskKind.BLIND,
     overlap: int = 2,
     prompt: str = "",
+    precedents: str = "",
 ) -> list[Task]:
     """Queued tasks in the ledger, one per text."""
     now = datetime.now(UTC)
@@ -74,6 +75,7 @@ def make_tasks(
                 created_at=now,
                 updated_at=now,
                 prompt=prompt,
+                precedents=precedents,
             )
         )
     ledger.tasks.add(tasks)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import InvalidInput
 from labeling.policies import Policy, Rule
-from labeling.records import Answer, Outcome, TaskKind
+from labeling.records import Answer, Cause, Outcome, TaskKind, Verdict
 from labeling.studio.client import StudioClient
 from labeling.studio.label_config import build_result, config_sha256, label_config, parse_answer, read_form
 from tests.labeling.studio.build import ALLOWED, VIOLATES, make_policy
@@ -38,13 +39,61 @@ def answers() -> st.SearchStrategy[Answer]:
         confidence=confidence,
         rationale=st.text(),
     )
-    return violating | other
+    stop = st.builds(Answer, st.just(Outcome.LEGAL_STOP), rationale=st.text())
+    return violating | other | stop
+
+
+def leads_answers() -> st.SearchStrategy[Answer]:
+    said = answers().filter(lambda answer: answer.outcome is not Outcome.LEGAL_STOP)
+    why = st.text(min_size=1).filter(lambda text: text.strip() != "")
+    return st.builds(
+        lambda answer, rationale, verdict, cause: replace(answer, rationale=rationale, verdict=verdict, cause=cause),
+        said,
+        why,
+        st.sampled_from(Verdict),
+        st.sampled_from(Cause),
+    )
 
 
 @given(answers())
 @settings(deadline=None)
 def test_parse_is_the_inverse_of_build(answer: Answer) -> None:
     assert parse_answer(POLICY, build_result(answer)) == answer
+
+
+@given(leads_answers())
+@settings(deadline=None)
+def test_parse_is_the_inverse_of_build_for_leads_too(answer: Answer) -> None:
+    assert parse_answer(POLICY, build_result(answer), TaskKind.ADJUDICATION) == answer
+
+
+LEAD = Answer(Outcome.ALLOWED, rationale="a quotation", verdict=Verdict.SINGLE, cause=Cause.A_WRONG)
+
+
+@pytest.mark.parametrize(
+    ("answer", "control"),
+    [
+        (replace(LEAD, verdict=None), "verdict"),
+        (replace(LEAD, cause=None), "cause"),
+        (replace(LEAD, rationale=" "), "rationale"),
+        (replace(LEAD, rationale=""), "rationale"),
+    ],
+)
+def test_a_leads_answer_says_of_which_kind_it_is_and_why(answer: Answer, control: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^{control}:"):
+        parse_answer(POLICY, build_result(answer), TaskKind.ADJUDICATION)
+
+
+def test_a_blind_form_knows_nothing_of_verdicts() -> None:
+    with pytest.raises(InvalidInput, match=r"^'verdict': not a control"):
+        parse_answer(POLICY, build_result(LEAD))
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_a_stop_counts_whatever_else_is_filled_in(kind: TaskKind) -> None:
+    stop = entry("outcome", "choices", {"choices": ["legal_stop"]})
+    found = parse_answer(POLICY, [stop, RULE, entry("confidence", "rating", {"rating": 3})], kind)
+    assert found == Answer(Outcome.LEGAL_STOP)
 
 
 @given(answers().flatmap(lambda answer: st.tuples(st.just(answer), st.permutations(build_result(answer)))))
@@ -125,7 +174,8 @@ def test_the_form_is_stable_and_its_hotkeys_unique(kind: TaskKind) -> None:
 
 def test_a_blind_form_shows_the_text_and_no_other_data() -> None:
     assert re.findall(r"\$\w+", label_config(POLICY, TaskKind.BLIND)) == ["$text"]
-    assert re.findall(r"\$\w+", label_config(POLICY, TaskKind.ADJUDICATION)) == ["$text", "$answers"]
+    shown = re.findall(r"\$\w+", label_config(POLICY, TaskKind.ADJUDICATION))
+    assert shown == ["$text", "$answers", "$precedents"]
     for kind in TaskKind:
         assert {tag.tag for tag in parsed(label_config(POLICY, kind)).iter()}.isdisjoint(
             {"HyperText", "Markdown", "Image", "Style"}
@@ -138,6 +188,31 @@ def test_policy_prose_is_shown_as_written() -> None:
     assert headers[1] == POLICY.definition
 
 
+def test_what_may_be_long_is_folded_away_and_shown_literally() -> None:
+    policy = make_policy(
+        guidelines=["Read <b>all</b> of it.", "Costs $5."],
+        rules=[{"id": "one", "title": "One", "definition": "Is one.", "examples": ["It is."], "near_misses": ["Not."]}],
+    )
+    view = parsed(label_config(policy, TaskKind.BLIND))
+    panels = {
+        panel.get("value"): [tag.get("value", "").replace("\u2060", "") for tag in panel.iter("Header")]
+        for panel in view.iterfind("Collapse/Panel")
+    }
+    assert panels["Rules and examples"] == ["One: Is one.", "Violates: It is.", "Does not: Not."]
+    assert panels["Guidelines"] == ["Read <b>all</b> of it.", "Costs $5."]
+    assert "0 stop: legal" in " ".join(panels["Keys"])
+    assert len(list(view.iterfind("Header"))) == 2 + 1  # title, definition, "How sure are you?"
+    plain = parsed(label_config(POLICY, TaskKind.BLIND))
+    assert [panel.get("value") for panel in plain.iter("Panel")] == ["Rules and examples", "Keys"]
+
+
+def test_the_keys_panel_tells_the_keys_of_the_form() -> None:
+    view = parsed(label_config(POLICY, TaskKind.BLIND))
+    told = " ".join(tag.get("value", "") for tag in view.iter("Header"))
+    for choice in view.iterfind("Choices[@name='outcome']/Choice"):
+        assert f"{choice.get('hotkey')} {choice.get('value')}" in told
+
+
 @given(TEXT, TEXT, st.lists(TEXT, min_size=1, max_size=4))
 @settings(deadline=None, max_examples=50)
 def test_any_policy_gives_a_form_that_parses(title: str, definition: str, rules: list[str]) -> None:
@@ -147,7 +222,7 @@ def test_any_policy_gives_a_form_that_parses(title: str, definition: str, rules:
         rules=[{"id": f"r{n}", "title": rule, "definition": rule} for n, rule in enumerate(rules)],
     )
     view = parsed(label_config(policy, TaskKind.ADJUDICATION))
-    assert re.findall(r"\$[\w\[\].{}]+", ET.tostring(view, encoding="unicode")) == ["$text", "$answers"]
+    assert re.findall(r"\$[\w\[\].{}]+", ET.tostring(view, encoding="unicode")) == ["$text", "$answers", "$precedents"]
 
 
 def many_rules(number: int) -> Policy:
@@ -157,7 +232,7 @@ def many_rules(number: int) -> Policy:
 
 def test_rules_with_one_title_stay_apart_and_many_rules_find_keys() -> None:
     view = parsed(label_config(many_rules(40), TaskKind.BLIND))
-    rules = [tag for tag in view.iter("Choice") if tag.get("alias")]
+    rules = list(view.iterfind(".//Choices[@name='rule']/Choice"))
     assert len({tag.get("value") for tag in rules}) == 40
     keys = [tag.get("hotkey") for tag in rules if tag.get("hotkey")]
     assert len(set(keys)) == len(keys) == 29

@@ -21,7 +21,12 @@ def test_a_blind_task_holds_content_and_opaque_id_only() -> None:
 
 def test_a_leads_task_holds_the_answers_too() -> None:
     task = replace(TASK, kind=TaskKind.ADJUDICATION, prompt="A: violates")
-    assert task_data(task) == {"text": "some text", "task_id": "t-1", "answers": "A: violates"}
+    assert task_data(task) == {
+        "text": "some text",
+        "task_id": "t-1",
+        "answers": "A: violates",
+        "precedents": "None that is near.",
+    }
 
 
 @given(st.text(alphabet=st.characters()) | st.just("a\x00\ud800b"))
