@@ -26,6 +26,7 @@ from labeling.studio.wire import StudioTask
 
 OVERLAP = timedelta(minutes=10)  # changes are stamped when a request starts and seen when it commits
 AWAITED = (TaskState.SENDING, TaskState.SENT)
+ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
 UNKNOWN_SHOWN = 20
 NEWER = "newer than any task there: was the server restored from a backup?"
 
@@ -98,7 +99,7 @@ def pull_project(
     pull = _Pull(client, stores, project, rules_of(client, project, policy), full=full)
     started = client.clock()
     since = None if full or project.watermark is None else project.watermark - OVERLAP
-    if project.watermark is not None and started < project.watermark:  # what it changes now would look old
+    if project.watermark is not None and started < project.watermark - OVERLAP / 2:  # new changes would look old
         pull.findings.add(Found.CLOCK_BACK, detail=f"from {project.watermark:%F %T} to {started:%F %T} UTC")
         since = None
     awaited = stores.tasks.ids(states=[TaskState.SENT], project_id=project.project_id) if full else []
@@ -228,7 +229,7 @@ class _Pull:
         for annotation_number, annotation in shown(there, last).items():
             if annotation.completed_by not in self._people:
                 self.findings.add(Found.UNKNOWN_PERSON, task.task_id, number, f"user-{annotation.completed_by}")
-            if last[annotation_number].kind is EventKind.INVALID:
+            if task.state not in ENDS and last[annotation_number].kind is EventKind.INVALID:
                 self.findings.add(Found.INVALID_ANSWER, task.task_id, number, last[annotation_number].detail)
 
     def _restore_overlap(self, task: Task, there: Sequence[StudioTask], now: Sequence[AnnotationEvent]) -> None:

@@ -60,7 +60,7 @@ def _release(
     history = stores.annotations.history(list(after))
     rules, people = rules_of(client, project, policy), client.people()
     for task_id, group in after.items():
-        new = read_events(task_id, group, history[task_id], rules, people, tasks[task_id].error)
+        new = read_events(task_id, group, history[task_id], rules, people, tasks[task_id].error, project.kind)
         stores.annotations.append(new)
         people_asked = wanted(tasks[task_id], group, [*history[task_id], *new])
         for each in group:
