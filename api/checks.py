@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from api.composition import models
+from api.composition import models, way
 from api.jobs.database import jobs_engine
 from configs.errors import SettingsError
 from configs.scorer_files import judged_policies
@@ -186,7 +186,10 @@ def check_studio(settings: Settings) -> Check:
     token = settings.studio_token.get_secret_value()
     if not token:
         return Check("label studio", "failed", "studio_token is not set", "set GOLDFOLD_STUDIO_TOKEN")
-    client = StudioClient(settings.studio_url, token, timeout_s=STUDIO_TIMEOUT_S)
+    try:
+        client = StudioClient(settings.studio_url, token, timeout_s=STUDIO_TIMEOUT_S, way=way(settings))
+    except LabelingError as error:
+        return Check("label studio", "failed", str(error), "mend the setting that is named")
     try:
         client.whoami()  # the version is told to anybody, the account only to its token
         version = client.version()

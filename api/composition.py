@@ -28,6 +28,7 @@ from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
+from labeling.studio.transport import Way
 from labeling.suspects import Suspects, keep, suspects
 from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
 from scoring.calibrated import calibrated
@@ -294,8 +295,17 @@ class Goldfold:
                 "settings file), found in Label Studio under Account & Settings"
             )
         return StudioClient(
-            self.settings.studio_url, token, self.settings.studio_timeout_s, settle_s=self.settings.studio_settle_s
+            self.settings.studio_url,
+            token,
+            self.settings.studio_timeout_s,
+            settle_s=self.settings.studio_settle_s,
+            way=way(self.settings),
         )
+
+
+def way(settings: Settings) -> Way:
+    """How Label Studio is reached."""
+    return Way(settings.studio_ca_file, settings.studio_proxy.get_secret_value())
 
 
 def _key(champion: Model | None) -> str:

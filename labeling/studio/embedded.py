@@ -10,11 +10,12 @@ import fcntl
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,9 +59,13 @@ class Account:
 
 class EmbeddedStudio:
     """``start`` and ``stop`` it, or use it as a context manager. ``port`` None: the last one, or any free one; a port
-    that is taken is replaced by a free one."""
+    that is taken is replaced by a free one. ``database``: what the server is told of another database than SQLite
+    (``DJANGO_DB`` and ``POSTGRE_*``, as Label Studio documents them)."""
 
-    def __init__(self, venv: Path, data_dir: Path, port: int | None = None) -> None:
+    def __init__(
+        self, venv: Path, data_dir: Path, port: int | None = None, *, database: Mapping[str, str] | None = None
+    ) -> None:
+        self._database = dict(database or {})
         self._venv = venv
         self._data_dir = data_dir
         self._wanted_port = port
@@ -126,6 +131,16 @@ class EmbeddedStudio:
             self._lock.close()
             self._lock = None
 
+    def kill(self) -> None:
+        """End it as a power cut would, with SIGKILL; ``start`` brings it back at the same address."""
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+        self.stop()
+
     def _spawn(self, program: Path) -> None:
         command = [sys.executable, "-I", watchdog.__file__, str(program.absolute())]
         command += ["start", "--no-browser", "--internal-host", HOST, "--port", str(self._port)]
@@ -149,7 +164,7 @@ class EmbeddedStudio:
         }
         strangers = ("LABEL_STUDIO_", "DJANGO_", "POSTGRE_", "PYTHON", "VIRTUAL_ENV", "HOST", "PORT", "DATABASE_NAME")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(strangers)}
-        return {**kept, **ENVIRONMENT, **ours}
+        return {**kept, **ENVIRONMENT, **self._database, **ours}
 
     def _wait(self, progress: Progress, timeout_s: float) -> None:
         began = time.monotonic()

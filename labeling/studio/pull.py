@@ -26,6 +26,7 @@ from labeling.studio.wire import StudioTask
 
 OVERLAP = timedelta(minutes=10)  # changes are stamped when a request starts and seen when it commits
 AWAITED = (TaskState.SENDING, TaskState.SENT)
+ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
 UNKNOWN_SHOWN = 20
 NEWER = "newer than any task there: was the server restored from a backup?"
 
@@ -98,7 +99,7 @@ def pull_project(
     pull = _Pull(client, stores, project, rules_of(client, project, policy), full=full)
     started = client.clock()
     since = None if full or project.watermark is None else project.watermark - OVERLAP
-    if project.watermark is not None and started < project.watermark:  # what it changes now would look old
+    if project.watermark is not None and started < project.watermark - OVERLAP / 2:  # new changes would look old
         pull.findings.add(Found.CLOCK_BACK, detail=f"from {project.watermark:%F %T} to {started:%F %T} UTC")
         since = None
     awaited = stores.tasks.ids(states=[TaskState.SENT], project_id=project.project_id) if full else []
@@ -156,7 +157,7 @@ class _Pull:
             now = [*history[task_id], *new[task_id]]
             self._tell(task, there[task_id], now, new[task_id])
             asks = task.state in AWAITED and not _fault(task, there[task_id])
-            if asks and (self._full or earlier(there[task_id], now)):
+            if asks and (self._full or task.extra or earlier(there[task_id], now)):
                 self._restore_overlap(task, there[task_id], now)
 
     def requeue(self, task_ids: Sequence[str]) -> None:
@@ -228,7 +229,7 @@ class _Pull:
         for annotation_number, annotation in shown(there, last).items():
             if annotation.completed_by not in self._people:
                 self.findings.add(Found.UNKNOWN_PERSON, task.task_id, number, f"user-{annotation.completed_by}")
-            if last[annotation_number].kind is EventKind.INVALID:
+            if task.state not in ENDS and last[annotation_number].kind is EventKind.INVALID:
                 self.findings.add(Found.INVALID_ANSWER, task.task_id, number, last[annotation_number].detail)
 
     def _restore_overlap(self, task: Task, there: Sequence[StudioTask], now: Sequence[AnnotationEvent]) -> None:
@@ -238,13 +239,11 @@ class _Pull:
         for each in there:
             if each.studio_task_id != task.studio_task_id:
                 continue
-            if each.closed and each.answers < asks:
-                self._client.reopen(each.studio_task_id, asks)
+            if self._client.ask(each, asks):
                 self.findings.add(
                     Found.CLOSED_EARLY, task.task_id, each.studio_task_id, f"{each.overlap} became {asks}"
                 )
             elif each.overlap != asks:
-                self._client.set_overlap(each.studio_task_id, asks)
                 self.findings.add(Found.OVERLAP_CHANGED, task.task_id, each.studio_task_id, f"was {each.overlap}")
 
     def _append(self, events: Sequence[AnnotationEvent]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labeling.policies import Policy
-from labeling.records import StudioProject, Task, TaskState
+from labeling.records import StudioProject, TaskState
 from labeling.studio.asking import wanted
 from labeling.studio.client import LOOKUP_MAX, StudioClient
 from labeling.studio.events import read_events
@@ -18,7 +18,6 @@ from labeling.studio.payload import EDITED, difference, task_data
 from labeling.studio.projects import put_back
 from labeling.studio.pull import PullReport, Stores, pull_project, rules_of
 from labeling.studio.twins import by_task_id
-from labeling.studio.wire import StudioTask
 
 
 @dataclass(slots=True)
@@ -61,20 +60,14 @@ def _release(
     history = stores.annotations.history(list(after))
     rules, people = rules_of(client, project, policy), client.people()
     for task_id, group in after.items():
-        new = read_events(task_id, group, history[task_id], rules, people, tasks[task_id].error)
+        new = read_events(task_id, group, history[task_id], rules, people, tasks[task_id].error, project.kind)
         stores.annotations.append(new)
-        _ask(client, tasks[task_id], group, wanted(tasks[task_id], group, [*history[task_id], *new]))
+        people_asked = wanted(tasks[task_id], group, [*history[task_id], *new])
+        for each in group:
+            if each.studio_task_id == tasks[task_id].studio_task_id:
+                client.ask(each, people_asked)
     stores.tasks.set_state(list(after), TaskState.SENT)
     missing = [task_id for task_id in tasks if task_id not in after]
     stores.tasks.requeue(missing)
     report.released += len(after)
     report.requeued += len(missing)
-
-
-def _ask(client: StudioClient, task: Task, there: Sequence[StudioTask], people: int) -> None:
-    for each in there:
-        if each.studio_task_id == task.studio_task_id:
-            if each.closed and each.answers < people:
-                client.reopen(each.studio_task_id, people)
-            elif each.overlap != people:
-                client.set_overlap(each.studio_task_id, people)

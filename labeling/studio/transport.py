@@ -6,8 +6,11 @@ happening still, so whoever made it looks before writing again. Tokens, cookies 
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -60,12 +63,16 @@ class TokenAuth(httpx.Auth):
             return
         if not self._access:
             self._access = _access_of((yield self._refresh()))
-        request.headers["Authorization"] = f"Bearer {self._access}"
-        response = yield request
+        response = yield self._with_access(request)
         if response.status_code == httpx.codes.UNAUTHORIZED:  # refused, so not carried out: safe to send again
             self._access = _access_of((yield self._refresh()))
+            yield self._with_access(request)
+
+    def _with_access(self, request: httpx.Request) -> httpx.Request:
+        """Without access the server is asked all the same: it refuses, which tells more than an empty header."""
+        if self._access:
             request.headers["Authorization"] = f"Bearer {self._access}"
-            yield request
+        return request
 
     def _refresh(self) -> httpx.Request:
         return httpx.Request("POST", f"{self._base_url}/api/token/refresh/", json={"refresh": self._token})
@@ -78,18 +85,47 @@ def _access_of(response: httpx.Response) -> str:
     return access if isinstance(access, str) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a server is reached. ``ca_file``: PEM certificates of authorities that are trusted instead of the usual ones.
+    ``proxy``: the address of an HTTP proxy; "": what the environment says (HTTPS_PROXY, NO_PROXY, ...)."""
+
+    ca_file: Path | None = None
+    proxy: str = ""
+
+    def verify(self) -> ssl.SSLContext | bool:
+        """What httpx checks certificates by. Raises InvalidInput (studio_ca_file)."""
+        if self.ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            why = getattr(error, "strerror", None) or "it holds no certificate"
+            raise InvalidInput(f"studio_ca_file: {self.ca_file} cannot be used ({why}); give a PEM file") from error
+
+
 def open_http(
-    base_url: str, token: str, timeout_s: float, transport: httpx.BaseTransport | None = None
+    base_url: str,
+    token: str,
+    timeout_s: float,
+    transport: httpx.BaseTransport | None = None,
+    way: Way | None = None,
 ) -> tuple[str, httpx.Client]:
-    """The address without its last slash, and a client for it. Raises InvalidInput (studio_url, studio_token)."""
+    """The address without its last slash, and a client for it. Raises InvalidInput (studio_url, studio_token,
+    studio_ca_file, studio_proxy)."""
+    way = way or Way()
     base = base_url.rstrip("/")
     parts = urlsplit(base)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InvalidInput(f"studio_url: {base_url!r} is not an http(s) address")
     if not token or not token.isascii() or any(ch.isspace() or not ch.isprintable() for ch in token):
         raise InvalidInput("studio_token: empty, or it holds characters that no token has; copy it again")
+    if way.proxy and urlsplit(way.proxy).scheme not in {"http", "https"}:
+        raise InvalidInput("studio_proxy: not an http(s) address")  # it may hold a password
     http = httpx.Client(
         base_url=base,
+        verify=way.verify(),
+        proxy=way.proxy or None,
         auth=TokenAuth(base, token),
         timeout=httpx.Timeout(timeout_s, connect=min(10.0, timeout_s)),
         transport=transport,
@@ -163,6 +199,11 @@ class Caller:
 
     def _silent(self, error: httpx.TransportError) -> str:
         kind = type(error).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                f"the certificate of Label Studio at {self.base_url} is not trusted; give the file of the authority "
+                "that signed it (setting studio_ca_file)"
+            )
         return f"Label Studio at {self.base_url} does not answer ({kind}); start it, or correct the setting studio_url"
 
     def _unauthorized(self, detail: str) -> str:

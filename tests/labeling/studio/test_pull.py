@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -236,6 +237,21 @@ def test_how_many_people_are_asked_is_restored(
     found = client.find_tasks(project.project_id, [task.task_id for task in tasks])
     assert [task.overlap for task in found] == [2, 2, 2]
     assert pull().events == 0
+
+
+def test_a_clock_that_went_back_hides_nothing(
+    client: StudioClient,
+    ledger: SqlLedger,
+    project: StudioProject,
+    tasks: Sequence[Task],
+    pull: Pull,
+    people: Callable[[int], StudioClient],
+) -> None:
+    people(0).annotate(number(tasks[0]), build_result(ALLOWED))
+    ledger.projects.set_watermark(project.base_url, project.project_id, client.clock() + timedelta(hours=1))
+    report = pull()
+    assert (report.created, report.found) == (1, {"clock went back": 1})
+    assert pull().found == {}
 
 
 def test_a_newer_policy_does_not_void_answers_to_the_older_form(

@@ -1,0 +1,271 @@
+"""The bridge against a real Label Studio on PostgreSQL, behind a proxy that makes requests fail: what is pushed and
+pulled a second, what is lost or doubled, how memory grows: ``python -m benchmarks.bridge --tasks N --annotations M``.
+
+Tasks go through Goldfold's own push. Answers are copied, inside the server's database, from one that was given through
+its API: no client could give 200,000 of them in an hour, and how they came plays no part for a pull.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from benchmarks._faults import FaultyProxy
+from benchmarks.process import forget_peak, peak_mib
+from benchmarks.row import Row
+from configs.settings import PACKAGED_POLICIES
+from labeling.policies import read_policies
+from labeling.records import (
+    AnnotationEvent,
+    Answer,
+    Item,
+    Outcome,
+    Round,
+    RoundState,
+    StudioProject,
+    Task,
+    TaskKind,
+    TaskState,
+)
+from labeling.store.ledger import SqlLedger, open_ledger
+from labeling.studio.client import StudioClient
+from labeling.studio.embedded import EmbeddedStudio
+from labeling.studio.label_config import build_result
+from labeling.studio.projects import ensure_project
+from labeling.studio.pull import pull_project
+from labeling.studio.push import push_tasks
+from tests.postgres import running
+from tests.studio_server import studio_venv
+
+NAMES = ("bridge_push", "bridge_pull", "bridge_memory", "bridge_lost_or_doubled")
+TASKS, ANNOTATIONS, FAULTS, RATE = 2000, 4000, 20, 0.2  # what make bench takes a few minutes for
+POLICY = "hate_speech"
+STEP = 500  # tasks pushed at once, as the jobs take them from the ledger
+SETTLE_S, LATE_S = 5.0, 1.0
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run found. Seconds are wall time, faults included; MiB are the rise of the process' peak memory between
+    a tenth of the tasks and all of them."""
+
+    tasks: int
+    annotations: int
+    faults: int
+    pushed: int
+    pulled: int
+    lost: int
+    doubled: int
+    push_s: float
+    pull_s: float
+    push_mib: float
+    pull_mib: float
+    peak_mib: float
+
+
+def measure(tasks: int, annotations: int, faults: int) -> Run:
+    """Push ``tasks``, put ``annotations`` on them (a whole number each), and pull them."""
+    with tempfile.TemporaryDirectory(prefix="goldfold-bridge-") as name, _server(Path(name)) as (server, database):
+        ledger = open_ledger(f"sqlite:///{name}/ledger.db")
+        try:
+            with (
+                FaultyProxy(server.base_url, faults=faults, rate=RATE, seed=SEED, late_s=LATE_S) as proxy,
+                StudioClient(proxy.address, server.account.token, 300.0, settle_s=SETTLE_S) as client,
+            ):
+                return _measure(client, ledger, database, tasks, annotations, proxy)
+        finally:
+            ledger.close()
+
+
+def _measure(
+    client: StudioClient, ledger: SqlLedger, database: str, tasks: int, annotations: int, proxy: FaultyProxy
+) -> Run:
+    policy = read_policies(PACKAGED_POLICIES)[POLICY]
+    project = ensure_project(client, ledger.projects, policy, TaskKind.BLIND)
+    _queue(ledger, project, tasks)
+    peaks: dict[str, list[float]] = {"push": [], "pull": []}
+    _say(f"pushing {tasks} tasks")
+    push_s = _push(client, ledger, project, tasks, peaks["push"])
+    _annotate(client, ledger, database, project, max(1, annotations // tasks))
+    _say(f"pulling {annotations} annotations")
+    watched = _Watched(ledger, max(1, annotations // 10), peaks["pull"])
+    forget_peak()
+    began = time.perf_counter()
+    report = pull_project(client, watched, project, policy, full=True)
+    pull_s = time.perf_counter() - began
+    peaks["pull"].append(peak_mib())
+    rows, distinct = _there(database, project)
+    events = ledger.annotations.count()
+    return Run(
+        tasks=tasks,
+        annotations=annotations,
+        faults=sum(proxy.happened.values()),
+        pushed=len(ledger.tasks.ids(states=[TaskState.SENT], project_id=project.project_id)),
+        pulled=report.created,
+        lost=tasks - distinct + annotations - events,
+        doubled=rows - distinct,
+        push_s=push_s,
+        pull_s=pull_s,
+        push_mib=peaks["push"][-1] - peaks["push"][0],
+        pull_mib=peaks["pull"][-1] - peaks["pull"][0],
+        peak_mib=max(*peaks["push"], *peaks["pull"]),
+    )
+
+
+def _push(client: StudioClient, ledger: SqlLedger, project: StudioProject, tasks: int, peaks: list[float]) -> float:
+    began = time.perf_counter()
+    done = 0
+    forget_peak()
+    while groups := ledger.tasks.unsent():
+        some = ledger.tasks.next_unsent(groups, STEP)
+        push_tasks(client, ledger.tasks, ledger.projects, project, some, "bench")
+        done += len(some)
+        if not peaks and done >= tasks // 10:
+            peaks.append(peak_mib())
+    peaks.append(peak_mib())
+    return time.perf_counter() - began
+
+
+class _Watched:
+    """The ledger, which notes the peak memory when a tenth of the annotations is in."""
+
+    def __init__(self, ledger: SqlLedger, tenth: int, peaks: list[float]) -> None:
+        self.tasks, self.projects, self.annotations = ledger.tasks, ledger.projects, self
+        self._inner, self._left, self._peaks = ledger.annotations, tenth, peaks
+        self.history = ledger.annotations.history
+
+    def append(self, events: Sequence[AnnotationEvent]) -> int:
+        added = self._inner.append(events)
+        self._left -= added
+        if self._left <= 0 and not self._peaks:
+            self._peaks.append(peak_mib())
+        return added
+
+
+def _queue(ledger: SqlLedger, project: StudioProject, count: int) -> None:
+    now = datetime.now(UTC)
+    ledger.rounds.create(Round("bench", RoundState.PLANNED, 7, {}, {}, "none", (), now, now))
+    for start in range(0, count, 1000):
+        some = range(start, min(start + 1000, count))
+        texts = {n: f"post number {n}: " + " ".join(f"word{(n * k) % 997}" for k in range(1, 60)) for n in some}
+        hashes = {n: hashlib.sha256(text.encode()).hexdigest() for n, text in texts.items()}
+        ledger.items.register([Item(f"i{n}", f"x{n}", texts[n], hashes[n]) for n in some], 1)
+        ledger.tasks.add([_task(project, n, texts[n], hashes[n], now) for n in some])
+
+
+def _task(project: StudioProject, number: int, text: str, content_hash: str, now: datetime) -> Task:
+    return Task(
+        task_id=hashlib.sha256(f"bench {number}".encode()).hexdigest()[:32],
+        kind=TaskKind.BLIND,
+        round_id="bench",
+        item_id=f"i{number}",
+        policy_id=project.policy_id,
+        policy_version=project.policy_version,
+        text=text,
+        content_hash=content_hash,
+        overlap=2,
+        state=TaskState.QUEUED,
+        project_id=None,
+        studio_task_id=None,
+        parent_task_id=None,
+        error="",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _annotate(client: StudioClient, ledger: SqlLedger, database: str, project: StudioProject, each: int) -> None:
+    """Answer one task through the API, and copy that answer onto the others until each has ``each``."""
+    [first] = ledger.tasks.find([ledger.tasks.ids(states=[TaskState.SENT], project_id=project.project_id)[0]]).values()
+    made = client.annotate(first.studio_task_id or 0, build_result(Answer(Outcome.ALLOWED)), 4.0)
+    own = {
+        "task_id": "t.id",
+        "unique_id": "gen_random_uuid()",
+        "created_at": "now()",
+        "updated_at": "now()",
+    }
+    with psycopg.connect(database) as connection:
+        query = "select column_name from information_schema.columns where table_name = 'task_completion'"
+        names = [name for (name,) in connection.execute(query) if name != "id"]
+        copied = ", ".join(own.get(name) or f"a.{name}" for name in names)
+        values = f"insert into task_completion ({', '.join(names)}) select {copied} "
+        source = (
+            "from task t cross join generate_series(1, %s) n join task_completion a on a.id = %s "
+            "where t.project_id = %s and not (t.id = a.task_id and n = 1)"
+        )
+        connection.execute((values + source).encode(), (each, made, project.project_id))
+        connection.execute("update task set updated_at = now() where project_id = %s", (project.project_id,))
+
+
+def _there(database: str, project: StudioProject) -> tuple[int, int]:
+    """Tasks of the project in the server's database, and how many different ones."""
+    query = "select count(*), count(distinct data->>'task_id') from task where project_id = %s"
+    with psycopg.connect(database) as connection:
+        row = connection.execute(query, (project.project_id,)).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[tuple[EmbeddedStudio, str]]:
+    """A Label Studio on a PostgreSQL of its own, and that database's address."""
+    with running("pg_trgm") as postgres:
+        postgres.run(_CREATE, "studio")
+        given = {"DJANGO_DB": "default", "POSTGRE_HOST": str(postgres.folder), "POSTGRE_USER": "postgres"}
+        with EmbeddedStudio(studio_venv(), folder / "studio", database={**given, "POSTGRE_NAME": "studio"}) as server:
+            _say(f"Label Studio is up at {server.base_url}")
+            yield server, f"host={postgres.folder} user=postgres dbname=studio"
+
+
+_CREATE = psycopg.sql.SQL("CREATE DATABASE {}")
+
+
+def rows() -> list[Row]:
+    """The small run; nothing fair compares, since no other bridge survives these faults."""
+    found = measure(TASKS, ANNOTATIONS, FAULTS)
+    target = "flat: < 300 MiB whatever the number of tasks"
+    return [
+        Row("bridge_push", found.pushed / found.push_s, "tasks/s, faults included"),
+        Row("bridge_pull", found.pulled / found.pull_s, "annotations/s, two a task"),
+        Row(
+            "bridge_memory", max(found.push_mib, found.pull_mib), "MiB from a tenth of the tasks to all", target=target
+        ),
+        Row("bridge_lost_or_doubled", found.lost + found.doubled, "tasks and annotations", target="0"),
+    ]
+
+
+def _say(what: str) -> None:
+    print(f"{datetime.now(UTC):%T} {what}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--tasks", type=int, default=100_000)
+    given.add_argument("--annotations", type=int, default=200_000, help="a whole number of times --tasks")
+    given.add_argument("--faults", type=int, default=200)
+    asked = given.parse_args()
+    found = measure(asked.tasks, asked.annotations, asked.faults)
+    print(f"tasks pushed {found.pushed} of {found.tasks} in {found.push_s:.0f} s ({found.pushed / found.push_s:.0f}/s)")
+    print(
+        f"annotations pulled {found.pulled} of {found.annotations} in {found.pull_s:.0f} s "
+        f"({found.pulled / found.pull_s:.0f}/s)"
+    )
+    print(f"faults {found.faults}, lost {found.lost}, doubled {found.doubled}")
+    print(
+        f"memory: from a tenth to all, push +{found.push_mib:.0f} MiB, pull +{found.pull_mib:.0f} MiB; "
+        f"peak {found.peak_mib:.0f} MiB in all"
+    )
+
+
+if __name__ == "__main__":
+    main()
