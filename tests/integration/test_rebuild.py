@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from labeling.records import Answer, Outcome, Task
+from labeling.records import Answer, Cause, Outcome, Task, Verdict
 from labeling.studio.embedded import EmbeddedStudio
 from labeling.studio.findings import CURES, OUTCOMES
 from labeling.studio.label_config import build_result
@@ -23,6 +23,10 @@ from tests.integration.wire import Wire
 pytestmark = [pytest.mark.studio, pytest.mark.slow]
 
 ALLOWED = build_result(Answer(Outcome.ALLOWED))
+
+DECIDED = build_result(
+    Answer(Outcome.ALLOWED, rationale="It quotes.", verdict=Verdict.SINGLE, cause=Cause.GUIDELINE_AMBIGUOUS)
+)
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_an_emptied_server_is_filled_again_and_no_answer_is_lost(
 
     answer(studio_server, two, find(site, half), ALLOWED)
     lead = next(task for task in site.tasks() if task.parent_task_id == disputed.task_id)
-    answer(studio_server, three, lead, ALLOWED)
+    answer(studio_server, three, lead, DECIDED)
     assert site.result("sync", "--full")["settled"] == 2
     assert {find(site, task).state for task in (half, disputed)} == {"settled"}
 
