@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from labeling.studio.accounts import create_account
@@ -91,3 +92,18 @@ def _keep_template(venv: Path, server: EmbeddedStudio) -> None:
         fresh.rename(template)
     except OSError:  # another session was quicker
         shutil.rmtree(fresh)
+
+
+@functools.cache
+def personal_token(base_url: str, email: str, password: str) -> str:
+    """An account's personal access token; it has one at most, which is told once."""
+    with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as browser:
+        browser.get("/user/login/")
+        form = {"email": email, "password": password, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        browser.post("/user/login/", data=form)
+        headers = {"X-CSRFToken": browser.cookies["csrftoken"], "Referer": base_url}
+        return str(browser.post("/api/token/", headers=headers).raise_for_status().json()["token"])
+
+
+def personal(server: EmbeddedStudio) -> str:
+    return personal_token(server.base_url, server.account.email, server.account.password)

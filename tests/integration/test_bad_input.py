@@ -92,7 +92,7 @@ TYPOS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "key": (lambda text: text.replace("threshold:", "treshold:"), ["treshold: unknown key; did you mean 'threshold'"]),
     "rule's key": (lambda text: text.replace("    definition:", "    defintion:", 1), ["rules.0.defintion", "did you"]),
     "value": (lambda text: text.replace("severity: ", "severity: S", 1), ["severity: Input should be a valid integer"]),
-    "yaml": (lambda text: text + "\n  : [", ["cannot be read as YAML: line 18: "]),
+    "yaml": (lambda text: text + "\n  : [", ["cannot be read as YAML: line "]),
     "key twice": (lambda text: text + "\nid: other\n", ["line 1: id is there twice"]),
     "bytes": (lambda text: text + "\udce9", ["cannot be read as YAML", "utf-8"]),
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from benchmarks._faults import FaultyProxy
@@ -25,6 +23,7 @@ from labeling.studio.pull import pull_project
 from labeling.studio.push import push_tasks
 from labeling.studio.transport import Way
 from tests.labeling.studio.build import VIOLATES, make_tasks
+from tests.studio_server import personal
 
 studio = pytest.mark.studio
 TOKEN = "f" * 40
@@ -62,21 +61,6 @@ def hosted(studio_server: EmbeddedStudio, tls: ssl.SSLContext) -> Iterator[Fault
     """The session's server at https://127.0.0.1:PORT/label-studio."""
     with FaultyProxy(studio_server.base_url, prefix="/label-studio", tls=tls) as proxy:
         yield proxy
-
-
-@functools.cache
-def personal_token(base_url: str, email: str, password: str) -> str:
-    """An account's personal access token; it has one at most, which is told once."""
-    with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as browser:
-        browser.get("/user/login/")
-        form = {"email": email, "password": password, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
-        browser.post("/user/login/", data=form)
-        headers = {"X-CSRFToken": browser.cookies["csrftoken"], "Referer": base_url}
-        return str(browser.post("/api/token/", headers=headers).raise_for_status().json()["token"])
-
-
-def personal(server: EmbeddedStudio) -> str:
-    return personal_token(server.base_url, server.account.email, server.account.password)
 
 
 @studio

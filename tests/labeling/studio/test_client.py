@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from labeling.errors import StudioGone, StudioUnauthorized, StudioUnreachable
@@ -15,6 +14,7 @@ from labeling.studio.embedded import EmbeddedStudio
 from labeling.studio.label_config import build_result, label_config
 from labeling.studio.projects import SETTINGS
 from tests.labeling.studio.build import ALLOWED, make_policy
+from tests.studio_server import personal
 
 pytestmark = pytest.mark.studio
 NOWHERE = 999_999
@@ -97,15 +97,8 @@ def test_a_wrong_token_is_told(studio_server: EmbeddedStudio) -> None:
 
 
 def test_a_personal_access_token_works(studio_server: EmbeddedStudio, project_id: int) -> None:
-    account = studio_server.account
-    with httpx.Client(base_url=studio_server.base_url, trust_env=False) as browser:
-        browser.get("/user/login/")
-        form = {"email": account.email, "password": account.password}
-        browser.post("/user/login/", data={**form, "csrfmiddlewaretoken": browser.cookies["csrftoken"]})
-        made = browser.post("/api/token/", headers={"X-CSRFToken": browser.cookies["csrftoken"]})
-    assert made.status_code == httpx.codes.CREATED
-    with StudioClient(studio_server.base_url, made.json()["token"]) as client:
-        assert client.whoami() == account.email
+    with StudioClient(studio_server.base_url, personal(studio_server)) as client:
+        assert client.whoami() == studio_server.account.email
         assert client.import_tasks(project_id, [{"text": "x", "task_id": "p"}])
 
 
