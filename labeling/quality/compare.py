@@ -1,0 +1,48 @@
+"""Two models on the same items, and two periods of one figure: is there a difference, and where does it come from?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import binomtest, norm
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p of McNemar (1947): ``only_first`` items are right by the first alone, ``only_second`` by
+    the second alone, both at least 0; items on which they agree say nothing. 1 where there is none."""
+    differing = only_first + only_second
+    return float(binomtest(only_first, differing, 0.5).pvalue) if differing else 1.0
+
+
+def pairs_needed(margin: float, discordance: float, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Pairs that show, one-sided at ``alpha``, that a model is not worse by ``margin``, both in (0, 1), where the two
+    differ on a share ``discordance`` of the items and are equally good: (z_a + z_b)^2 d / margin^2 (Nam 1997)."""
+    reach = float(norm.ppf(1 - alpha) + norm.ppf(power))
+    return math.ceil(reach**2 * discordance / margin**2)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a rate: ``mix`` because strata weigh differently now, ``within`` because their own rates moved."""
+
+    mix: float
+    within: float
+
+    @property
+    def total(self) -> float:
+        return self.mix + self.within
+
+
+def split_change(
+    weights_before: Sequence[float],
+    rates_before: Sequence[float],
+    weights_after: Sequence[float],
+    rates_after: Sequence[float],
+) -> Change:
+    """Kitagawa (1955): weights adding up to 1 and rates of the same strata, in one order, before and after."""
+    rows = list(zip(weights_before, rates_before, weights_after, rates_after, strict=True))
+    mix = math.fsum((w1 - w0) * (e0 + e1) / 2 for w0, e0, w1, e1 in rows)
+    within = math.fsum((e1 - e0) * (w0 + w1) / 2 for w0, e0, w1, e1 in rows)
+    return Change(mix, within)
