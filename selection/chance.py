@@ -15,7 +15,7 @@ import numpy as np
 
 from selection.frame import Frame
 from selection.hashing import F64, uniform
-from selection.sampling import I64, Mass, either, on_grid, points_of, simple_random_draw, step_along
+from selection.sampling import I64, either, on_grid, pps_draw, simple_random_draw
 from selection.strata import Strata, stratify
 from selection.types import LANES, Bool, Plan
 from selection.whole import Whole
@@ -64,20 +64,12 @@ def _random(frame: Frame, plan: Plan, n: int, whole: Whole | None) -> tuple[Bool
 
 
 def _risk(frame: Frame, plan: Plan, n: int, whole: Whole | None) -> tuple[Bool, F64]:
-    taken = np.zeros(len(frame), dtype=bool)
     if not n:
-        return taken, np.zeros(len(frame))
+        return np.zeros(len(frame), dtype=bool), np.zeros(len(frame))
     # The group's mean, not the representative's own: pi must not depend on who represents.
-    numbers, sizes = frame.uniforms(plan.seed, "risk"), risk_sizes(plan, frame.of_policy(plan.severities), frame.mean)
-    mass = Mass(n) if whole is None else whole.mass
-    if whole is None:
-        mass.add(sizes, numbers)
-    rule = mass.rule(n, plan.risk_floor)
-    taken[sizes >= rule.cut] = True
-    free = mass.free(rule)
-    points = points_of(free, rule.left, uniform(plan.seed, "risk start"))
-    taken[step_along(np.where(taken, 0, sizes + rule.added), numbers, points, free)] = True
-    return taken, rule.of(sizes)
+    sizes = risk_sizes(plan, frame.of_policy(plan.severities), frame.mean)
+    numbers, start = frame.uniforms(plan.seed, "risk"), uniform(plan.seed, "risk start")
+    return pps_draw(sizes, numbers, start, n, plan.risk_floor, None if whole is None else whole.mass)
 
 
 def risk_sizes(plan: Plan, severities: F64, means: F64) -> I64:

@@ -16,6 +16,7 @@ from selection.hashing import F64
 
 Positions = npt.NDArray[np.intp]
 I64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
 
 GRID = 2.0**30  # steps of a size from 0 to the largest there can be; 2^32 units of that size still fit in 64 bits
 _CERTAIN = 1.0 - 1e-9  # from here on a unit counts as certain, so that rounding can never draw it twice
@@ -114,28 +115,21 @@ class Mass:
         return sums
 
 
-def pps_probabilities(sizes: F64, n: int, floor: float) -> F64:
-    """(N,) inclusion probabilities that add up to n, proportional to size above a floor (``Mass.rule``)."""
-    _check_size(n, len(sizes))
-    whole = on_grid(sizes, float(sizes.max(initial=0.0)) or 1.0, floor)
-    mass = Mass(n)
-    mass.add(whole, np.zeros(len(whole)))
-    return mass.rule(n, floor).of(whole) if n else np.zeros(len(whole))
-
-
-def systematic_draw(pi: F64, uniforms: F64, start: float) -> Positions:
-    """Exactly sum(pi) units, each with its own pi: equal steps along a randomly ordered list (Madow 1949).
-
-    ``uniforms`` order the list, ``start`` in [0, 1) is where the first step lands. sum(pi) must be whole.
-    """
-    certain = np.flatnonzero(pi >= _CERTAIN)
-    free = np.where(pi < _CERTAIN, pi, 0.0)
-    steps = round(float(free.sum()))
-    if abs(steps - float(free.sum())) > 1e-6:
-        raise BadSample(f"pi: adds up to {free.sum() + len(certain):.6f}; a draw of fixed size needs a whole number")
-    weights = np.rint(free * GRID).astype(np.int64)
-    sums = weights.sum(keepdims=True)
-    return np.concatenate([certain, step_along(weights, uniforms, points_of(sums, steps, start), sums)])
+def pps_draw(
+    sizes: I64, uniforms: F64, start: float, n: int, floor: float, mass: Mass | None = None
+) -> tuple[Bool, F64]:
+    """(N,) who is drawn, and (N,) pi: exactly n units, those that are certain and equal steps along the others in the
+    order of ``uniforms`` (Madow 1949). ``sizes``: of ``on_grid`` with this ``floor``; ``start`` in [0, 1): where the
+    first step lands. ``mass``: of all units, where only those are given that could be drawn. Raises BadSample."""
+    if mass is None:
+        mass = Mass(max(n, 0))
+        mass.add(sizes, uniforms)
+    rule = mass.rule(n, floor)
+    taken = sizes >= rule.cut
+    free = mass.free(rule)
+    weights = np.where(taken, 0, sizes + rule.added)
+    taken[step_along(weights, uniforms, points_of(free, rule.left, start), free)] = True
+    return taken, rule.of(sizes)
 
 
 def points_of(sums: I64, steps: int, start: float) -> I64:
@@ -144,7 +138,7 @@ def points_of(sums: I64, steps: int, start: float) -> I64:
     return np.array([((first + (step << _BITS)) * total) // (steps << _BITS) for step in range(steps)], dtype=np.int64)
 
 
-def hit_buckets(points: I64, sums: I64) -> npt.NDArray[np.bool_]:
+def hit_buckets(points: I64, sums: I64) -> Bool:
     """(buckets,) in which of them a step lands."""
     hit = np.zeros(len(sums), dtype=bool)
     hit[np.searchsorted(np.cumsum(sums), points, side="right")] = True

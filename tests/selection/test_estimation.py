@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selection.errors import BadSample, NoLicence
 from selection.estimation import clopper_pearson, hajek
 from selection.hashing import F64
-from selection.sampling import pps_probabilities, systematic_draw
+from selection.sampling import on_grid, pps_draw
 from selection.select import select
 from selection.types import Lane
 from tests.selection.made import made_plan, made_pool
@@ -30,10 +30,11 @@ def rare_harm() -> tuple[F64, F64]:
 def test_risk_sampling_finds_the_rare_and_still_tells_the_truth() -> None:
     truth, scores = rare_harm()
     n, rng = 2000, np.random.default_rng(1)
-    pi = pps_probabilities(scores, n, 0.1)
+    sizes = on_grid(scores, float(scores.max()), 0.1)
     naive, values, covered = [], [], []
     for _ in range(200):
-        drawn = systematic_draw(pi, rng.random(len(truth)), rng.random())
+        taken, pi = pps_draw(sizes, rng.random(len(truth)), rng.random(), n, 0.1)
+        drawn = np.flatnonzero(taken)
         estimate = hajek(truth[drawn], pi[drawn])
         naive.append(truth[drawn].mean())
         values.append(estimate.value)
