@@ -16,6 +16,7 @@ from labeling.consensus import author, one_each
 from labeling.quality.anchoring import Said, Shift, by_person, by_policy, shift
 from labeling.quality.intervals import Figure, proportion
 from labeling.records import Annotation, GoldenItem, GoldState, Origin, Task, TaskKind, TaskState
+from labeling.settle import WAITING
 from labeling.store.interfaces import Annotations, Golden, Tasks
 from labeling.yields import TOLD
 
@@ -83,7 +84,7 @@ def report(stores: Stores) -> AnchoringReport:
 
 def close_answered(stores: Stores) -> int:
     """Assisted tasks that were answered are done with: nothing is folded from them. How many are now."""
-    sent = [task.task_id for task in stores.tasks.where(kind=TaskKind.ASSISTED, states=(TaskState.SENT,))]
+    sent = [task.task_id for task in stores.tasks.where(kind=TaskKind.ASSISTED, states=WAITING)]
     done = list(_answered(stores.annotations, sent))
     stores.tasks.set_state(done, TaskState.SETTLED)
     return len(done)

@@ -24,13 +24,13 @@ from labeling.consensus import author, plain
 from labeling.quality.intervals import FEW, Figure, newcombe, proportion
 from labeling.quality.sprt import Sprt, Verdict
 from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, TaskKind, TaskState
+from labeling.settle import WAITING
 from labeling.store.interfaces import Annotations, Golden, People, Tasks
 
 FLAGGED = "flagged"
 GOING_ON = "going on"
 ACTOR = "injections"
-SHOWN = (TaskState.SENT, TaskState.ANSWERED)
-SEEN = (*SHOWN, TaskState.SETTLED)
+SEEN = (*WAITING, TaskState.SETTLED)
 
 
 class Stores(Protocol):
@@ -184,7 +184,7 @@ def second_looked(stores: Stores) -> list[bool]:
 
 def close_answered(stores: Stores) -> int:
     """Injections that were answered are done with; how many are now."""
-    sent = [task.task_id for task in stores.tasks.where(kind=TaskKind.INJECTION, states=SHOWN)]
+    sent = [task.task_id for task in stores.tasks.where(kind=TaskKind.INJECTION, states=WAITING)]
     done = [task_id for task_id, answers in stores.annotations.current(sent).items() if answers]
     stores.tasks.set_state(done, TaskState.SETTLED)
     return len(done)

@@ -93,6 +93,15 @@ def test_assisted_answers_end_their_tasks_and_make_no_gold(shop: Shop) -> None:
     assert shop.ledger.rounds.get("r1").state is RoundState.CLOSED
 
 
+def test_an_assisted_task_whose_answer_outlived_its_screen_has_an_end(shop: Shop) -> None:
+    _blind, assisted = opened(shop)
+    task = assisted[0]
+    shop.answer(task, yes())
+    shop.ledger.tasks.set_state([task.task_id], TaskState.ANSWERED)  # as a push after a rebuild does
+    assert close_answered(shop.ledger) == 1
+    assert shop.ledger.tasks.get(task.task_id).state is TaskState.SETTLED
+
+
 @pytest.mark.parametrize(("assisted", "blind"), [(-0.1, 0.2), (1.1, 0.2), (0.3, 0.0), (0.3, 1.1)])
 def test_shares_that_are_none_are_refused(shop: Shop, assisted: float, blind: float) -> None:
     with pytest.raises(InvalidInput, match="no share"):
