@@ -8,9 +8,11 @@ settings is built anew.
 
 from __future__ import annotations
 
+import lzma
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +31,13 @@ _BATCH_ITEMS = 100_000  # texts read and added at a time
 DAMAGE = (
     EOFError,
     KeyError,
-    NotImplementedError,
     OSError,
+    RuntimeError,  # of a flipped bit that says "encrypted", among others
     ValueError,
+    lzma.LZMAError,
     struct.error,
     zipfile.BadZipFile,
+    zlib.error,
 )  # all that zipfile and numpy have been seen to raise for damaged files
 
 

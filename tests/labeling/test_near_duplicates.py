@@ -113,6 +113,18 @@ def test_damage_never_gives_other_groups(tmp_path: Path, place: float, bits: int
     assert pairs(grouped(tmp_path, range(12)), range(12)) == sorted(PAIRS)
 
 
+@pytest.mark.parametrize(("at", "value"), [(8, 1), (10, 8), (10, 12), (10, 14), (10, 99)])
+def test_a_header_that_lies_is_damage_too(tmp_path: Path, at: int, value: int) -> None:
+    """Of one part: that it is encrypted, or compressed by deflate, bzip2, LZMA or something unknown."""
+    grouped(tmp_path, range(12))
+    data = bytearray((tmp_path / FILE).read_bytes())
+    data[data.index(b"PK\x01\x02") + at] = value
+    (tmp_path / FILE).write_bytes(data)
+    found = grouped(tmp_path, range(12))
+    assert pairs(found, range(12)) == sorted(PAIRS)
+    assert "cannot be read" in found.notes[0]
+
+
 def test_no_object_of_a_pickle_is_ever_loaded(tmp_path: Path) -> None:
     np.savez(tmp_path / FILE, settings=np.array([object()]))
     assert "cannot be read" in grouped(tmp_path, range(12)).notes[0]
