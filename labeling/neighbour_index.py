@@ -20,6 +20,8 @@ from selection.hashing import item_hashes
 from selection.neighbours import GROWTH, Around, Neighbours
 from selection.types import F16
 
+FILES = "neighbours-*.npz"  # one an encoder
+
 Rows = npt.NDArray[np.int64]
 
 INDEX_ABOVE = 500_000  # items; below, all are compared
@@ -39,7 +41,7 @@ def index_neighbours(
 ) -> Indexed:
     """The index of ``ids`` and their ``embeddings`` (n, d), a zero row for an item that has none. ``cache_dir``: the
     folder it is kept in, None where there is none; with ``keep`` it is written."""
-    path = None if cache_dir is None else cache_dir / f"neighbours-{embedding_version}.npz"
+    path = None if cache_dir is None else cache_dir / FILES.replace("*", embedding_version)
     hashes = item_hashes(ids)
     index, notes = _opened(path, embeddings.shape[1])
     if index is not None and not np.isin(index.hashes, hashes, assume_unique=True).all():
@@ -82,7 +84,7 @@ def _opened(path: Path | None, dimensions: int) -> tuple[Neighbours | None, list
 def _saved(path: Path, index: Neighbours) -> list[str]:
     """Write it, and let go of those of other embeddings: what was erased since may be in them."""
     try:
-        for other in path.parent.glob("neighbours-*.npz"):
+        for other in path.parent.glob(FILES):
             if other != path:
                 other.unlink(missing_ok=True)
         write_arrays(path, index.arrays())

@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Protocol
 
+from labeling import near_duplicates, neighbour_index, suspects
 from labeling.errors import StudioGone
 from labeling.records import Removal, Task, TaskState
 from labeling.store.interfaces import Lake, Stops
 from labeling.studio.wire import StudioTask
 
 ENDS = (TaskState.WITHDRAWN, TaskState.SETTLED)
+DERIVED = (near_duplicates.FILE, neighbour_index.FILES, suspects.FILE)
 
 
 class Studio(Protocol):
@@ -35,13 +38,17 @@ class Tasks(Protocol):
     def find(self, task_ids: Sequence[str]) -> Mapping[str, Task]: ...
 
 
-def purge(stops: Stops, lake: Lake) -> int:
+def purge(stops: Stops, lake: Lake, cache_dir: Path) -> int:
     """Remove the stopped items that the lake still holds, from every column group; how many. Lance keeps the bytes of
-    removed rows until it is compacted, which is done here, and until the versions before that have expired."""
+    removed rows until it is compacted, which is done here, and until the versions before that have expired. Caches in
+    ``cache_dir`` that are made of the content or its embedding go too; they are built anew when they are needed."""
     item_ids = stops.unpurged()
     if item_ids:
         lake.delete(item_ids)
         lake.compact()
+        for name in DERIVED:
+            for path in cache_dir.glob(name):
+                path.unlink(missing_ok=True)
         stops.mark_purged(item_ids)
     return len(item_ids)
 

@@ -262,7 +262,7 @@ def told(report: PullReport, amiss: Finding | None = None) -> Json:
 def stops(goldfold: Goldfold) -> Json:
     """What a legal stop leaves to be done in the lake (``stopped`` items) and in Label Studio (``removed`` tasks)."""
     ledger = goldfold.ledger
-    stopped = purge(ledger.stops, goldfold.lake)
+    stopped = purge(ledger.stops, goldfold.lake, goldfold.cache_dir)
     waits = bool(ledger.stops.removals())
     removed = clear_studio(goldfold.studio, ledger.stops, ledger.tasks) if waits else 0
     if stopped or removed:

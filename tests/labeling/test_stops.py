@@ -47,17 +47,31 @@ def bring(shop: Shop, made: Sequence[Item]) -> IngestReport:
 
 def test_the_lake_lets_go_of_every_column_of_it(shop: Shop) -> None:
     task = flag(shop)
-    assert purge(shop.ledger.stops, shop.lake) == 1
+    assert purge(shop.ledger.stops, shop.lake, shop.folder / "cache") == 1
     for group in (ITEMS, *shop.lake.groups()):
         assert task.item_id not in shop.lake.ids(group)
         assert shop.lake.count(group) == 5
-    assert purge(shop.ledger.stops, shop.lake) == 0
+    assert purge(shop.ledger.stops, shop.lake, shop.folder / "cache") == 0
+
+
+def test_caches_made_of_it_go_too(shop: Shop) -> None:
+    cache = shop.folder / "cache"
+    cache.mkdir()
+    kept = cache / "something-else"
+    made = [cache / name for name in ("near-duplicates.npz", "neighbours-hash-1.npz", "label-errors.json")]
+    for path in (kept, *made):
+        path.write_bytes(b"x")
+    purge(shop.ledger.stops, shop.lake, cache)
+    assert all(path.exists() for path in made)  # nothing was stopped
+    flag(shop)
+    purge(shop.ledger.stops, shop.lake, cache)
+    assert list(cache.iterdir()) == [kept]
 
 
 def test_nothing_of_the_text_stays_on_the_disk_once_old_versions_expired(shop: Shop, tmp_path: Path) -> None:
     task = flag(shop)
     shop.lake._keep = timedelta(0)
-    purge(shop.ledger.stops, shop.lake)
+    purge(shop.ledger.stops, shop.lake, shop.folder / "cache")
     files = [path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()]
     assert not [held for held in files if task.text.encode() in held]
     assert any(b"item number" in held for held in files)
@@ -72,9 +86,9 @@ def test_a_process_killed_after_the_lake_let_go_goes_on(shop: Shop, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(type(shop.ledger.stops), "mark_purged", lambda *_: (_ for _ in ()).throw(Killed()))
         with pytest.raises(Killed):
-            purge(shop.ledger.stops, shop.lake)
+            purge(shop.ledger.stops, shop.lake, shop.folder / "cache")
     assert shop.ledger.stops.all()[0].purged_at is None
-    assert purge(shop.ledger.stops, shop.lake) == 1
+    assert purge(shop.ledger.stops, shop.lake, shop.folder / "cache") == 1
     assert shop.ledger.stops.all()[0].purged_at is not None
 
 
@@ -82,7 +96,7 @@ def test_a_stopped_item_is_settled_by_nothing_and_picked_by_nobody(shop: Shop) -
     task = flag(shop)
     shop.answer(task, STOP, NO, NO)
     assert (shop.settle().settled, shop.ledger.golden.items()) == (0, [])
-    purge(shop.ledger.stops, shop.lake)
+    purge(shop.ledger.stops, shop.lake, shop.folder / "cache")
     check_frame(shop.ledger, shop.lake, shop.policies, shop.request("r2", 10))
     picked = {task.item_id for task in shop.send("r2", 10)}
     assert len(picked) == 5
@@ -111,7 +125,7 @@ def test_a_stop_of_a_settled_item_takes_its_gold_back(shop: Shop) -> None:
 def test_neither_the_item_nor_its_content_is_ingested_again_and_the_rest_of_the_file_is(shop: Shop) -> None:
     task = flag(shop)
     (gone,) = [item for item in items(range(6)) if item.item_id == task.item_id]
-    purge(shop.ledger.stops, shop.lake)
+    purge(shop.ledger.stops, shop.lake, shop.folder / "cache")
     copy = replace(gone, external_id="a copy")
     other = replace(gone, text="other words")
     fresh = items(range(20, 22), "something new {n}")
@@ -128,7 +142,7 @@ def test_an_item_whose_stop_was_lifted_comes_in_anew_and_may_be_picked(shop: Sho
     shop.score()
     task = shop.send("r1", 1)[0]
     shop.answer(task, STOP)
-    purge(shop.ledger.stops, shop.lake)
+    purge(shop.ledger.stops, shop.lake, shop.folder / "cache")
     external_id = shop.ledger.stops.all()[0].external_id
     shop.ledger.stops.lift(external_id, "lead", "a drawing")
     again = ingest(made, shop.lake, shop.ledger.items, **rules)  # type: ignore[arg-type]
@@ -207,7 +221,7 @@ def test_a_version_published_before_a_stop_still_trains_judges_and_exports_witho
         row = next(row for row in members if row.partition is partition)
         (task,) = [task for task in school.ledger.tasks.where() if task.item_id == row.item_id]
         school.answer(task, STOP)
-    assert purge(school.ledger.stops, school.lake) == 2
+    assert purge(school.ledger.stops, school.lake, school.folder / "cache") == 2
     fit(school)
     judged = evaluate_model(school.ledger, school.lake, school.policies, "m1").as_dict()
     dev = sum(row.partition is Partition.DEV for row in members)

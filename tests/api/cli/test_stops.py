@@ -23,7 +23,7 @@ def test_stops_are_shown_and_lifted(goldfold: Terminal) -> None:
     assert "not yet" in said.out
     assert goldfold("stops", "--lift", external_id, "--reason", "wrong").code == 1  # still being removed
     with goldfold.opened() as site:
-        purge(site.ledger.stops, site.lake)
+        purge(site.ledger.stops, site.lake, site.cache_dir)
     assert "--reason" in goldfold("stops", "--help").out
     assert "reason: is empty" in goldfold("stops", "--lift", external_id).err
     row = {"external_id": external_id, "text": task.text}

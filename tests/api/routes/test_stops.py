@@ -23,7 +23,7 @@ def stopped(site: Site) -> Site:
     first = ledger.tasks.where()[0]
     flag = replace(event_of(site.goldfold, (0, first), 1), answer=Answer(Outcome.LEGAL_STOP))
     ledger.annotations.append([flag])
-    purge(ledger.stops, site.goldfold.lake)
+    purge(ledger.stops, site.goldfold.lake, site.goldfold.cache_dir)
     return site
 
 

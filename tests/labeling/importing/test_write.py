@@ -95,7 +95,7 @@ def test_what_was_stopped_for_legal_reasons_is_left_out_with_its_answers(shop: S
     bring(shop, ITEMS)
     task = next(t for t in shop.ledger.tasks.where() if t.item_id == item_id_of("old-1"))
     shop.answer(task, Answer(Outcome.LEGAL_STOP), people=["eve"])
-    purge(shop.ledger.stops, shop.lake)
+    purge(shop.ledger.stops, shop.lake, shop.folder / "cache")
     again = bring(shop, ITEMS, "new")
     assert (again.items, again.stopped) == (len(ITEMS) - 1, 1)
     assert item_id_of("old-1") not in {task.item_id for task in shop.ledger.tasks.where(round_id="new")}
