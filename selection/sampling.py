@@ -34,7 +34,7 @@ def simple_random_draw(uniforms: F64, n: int) -> Positions:
 
 def on_grid(sizes: F64, most: float, floor: float) -> I64:
     """(N,) whole sizes from 0 to GRID, those of ``sizes`` between 0 and ``most`` times ``1 - floor``."""
-    return np.rint(sizes * ((1.0 - floor) * GRID / most)).astype(np.int64)
+    return np.rint(sizes / most * ((1.0 - floor) * GRID)).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from api.demo.pyrit import DemoSet
 from api.demo.story import Turn
 from api.figures import figures_of, policies_of
 from labeling.records import GoldenItem, TaskKind, TaskState
+from labeling.settle import WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def _models(goldfold: Goldfold) -> tuple[tuple[object, ...], ...]:
 
 def _replayed(goldfold: Goldfold, demo_set: DemoSet) -> tuple[str, ...]:
     several = sum(len(row.scores) >= 2 for row in demo_set.rows)
-    waiting = len(goldfold.ledger.tasks.where(states=(TaskState.SENT, TaskState.ANSWERED)))
+    waiting = goldfold.ledger.tasks.where(states=WAITING)
+    reviews = sum(task.kind is TaskKind.REVIEW for task in waiting)
     return (
         f"Content: {len(demo_set.rows)} AI answers with human harm scores out of the PyRIT package "
         f"({demo_set.repeated} repeated rows left out).",
@@ -112,7 +114,8 @@ def _replayed(goldfold: Goldfold, demo_set: DemoSet) -> tuple[str, ...]:
         f"{several} rows carry three human scores: the first two are the blind answers, the third is the lead's where "
         f"they differ. The other {len(demo_set.rows) - several} carry one: one answer is given, no second is invented.",
         "Rounds ask only about policies under which some rows have several scores; the others are scored and wait.",
-        f"{waiting} tasks wait for a second person, and will not become gold by themselves.",
+        f"{len(waiting) - reviews} tasks wait for a second person, and will not become gold by themselves.",
+        f"{reviews} decisions of the lead wait for a second lead's blind look, whom the demo lacks; they are gold.",
         "Model figures are of purposive picks: they speak for these items, not for any traffic. Two models judged on "
         "different golden versions are not compared.",
         "Rules, confidence and rationale are not in the data: each demo policy has one rule, the rest was left empty.",

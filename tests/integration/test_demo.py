@@ -52,6 +52,8 @@ def test_the_demo_runs_and_is_resumed(folder: Path) -> None:
     assert sum(row["items"] for row in first["Golden set"]) > 100
     assert {row["model"] for row in first["Models on the dev partition"]} >= {"demo-model-2"}
     assert any("replay" in note for note in first["notes"])
+    told = next(int(note.split()[0]) for note in first["notes"] if "wait for a second person" in note)
+    assert told == sum(row["waiting"] for row in first["Rounds"])
 
     second = demo(folder)
     assert [row["run"] for row in second["Rounds"]] == ["earlier", "earlier"]

@@ -16,7 +16,7 @@ def drawn(sizes: F64, n: int, floor: float, numbers: F64 | None = None, start: f
     return pps_draw(whole, order, start, n, floor)
 
 
-SIZES = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=60)
+SIZES = st.lists(st.floats(0, 1e6), min_size=1, max_size=60)
 
 
 @settings(deadline=None)
