@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import urlsplit
 
-KINDS = ("lost", "bad gateway", "cut short", "refused", "unavailable", "late")
+KINDS = ("lost", "bad gateway", "cut short", "refused", "unavailable", "late", "stalled")
 HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 TIMEOUT_S = 300.0
 
@@ -25,8 +25,8 @@ class FaultyProxy:
 
     ``lost``: done, and the connection is closed. ``bad gateway``: done, and 502. ``cut short``: half of the answer.
     ``refused``: closed, and never passed on. ``unavailable``: 503, and never passed on. ``late``: closed at once, and
-    passed on only after ``late_s``, as a request that goes on in a server whose client has left. ``base_url`` may be
-    changed while it runs. ``happened`` counts by kind.
+    passed on only after ``late_s``, as a request that goes on in a server whose client has left. ``stalled``: done,
+    and answered only after ``late_s``. ``base_url`` may be changed while it runs. ``happened`` counts by kind.
 
     ``prefix``: the path below which it serves, which the server does not know. ``tls``: it serves HTTPS. Asked as a
     forward proxy (for a whole address) it passes on as well, and counts ``forwarded``.
@@ -130,7 +130,9 @@ def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
                 time.sleep(proxy.late_s)
                 self._forward(headers, body)
             else:
-                self._tell(fault, self._forward(headers, body))
+                answer = self._forward(headers, body)
+                time.sleep(proxy.late_s if fault == "stalled" else 0.0)
+                self._tell(fault, answer)
 
         def _forward(self, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes] | None:
             try:

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from benchmarks._faults import FaultyProxy
 from benchmarks.process import forget_peak, peak_mib
 from benchmarks.row import Row
 from configs.settings import PACKAGED_POLICIES
+from labeling.errors import StudioError
 from labeling.policies import read_policies
 from labeling.records import (
     AnnotationEvent,
@@ -51,8 +53,10 @@ NAMES = ("bridge_push", "bridge_pull", "bridge_memory", "bridge_lost_or_doubled"
 TASKS, ANNOTATIONS, FAULTS, RATE = 2000, 4000, 20, 0.2  # what make bench takes a few minutes for
 POLICY = "hate_speech"
 STEP = 500  # tasks pushed at once, as the jobs take them from the ledger
-SETTLE_S, LATE_S = 5.0, 1.0
+LATE_S = 1.0  # how long what stalls or comes late takes
+SETTLE_S = 4.0  # more than that: how long the client waits for a request whose answer it never got
 SEED = 7
+KILL_AFTER_S = 0.7  # a push of STEP tasks takes some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Run:
     tasks: int
     annotations: int
     faults: int
+    kills: int
     pushed: int
     pulled: int
     lost: int
@@ -74,67 +79,98 @@ class Run:
     peak_mib: float
 
 
-def measure(tasks: int, annotations: int, faults: int) -> Run:
-    """Push ``tasks``, put ``annotations`` on them (a whole number each), and pull them."""
+def measure(tasks: int, annotations: int, faults: int, late_s: float = LATE_S, kills: int = 0) -> Run:
+    """Push ``tasks``, put ``annotations`` on them (a whole number each), and pull them; half of the ``faults`` are kept
+    for the pull. ``kills``: how often Label Studio is killed with SIGKILL and started again while tasks are pushed."""
     with tempfile.TemporaryDirectory(prefix="goldfold-bridge-") as name, _server(Path(name)) as (server, database):
         ledger = open_ledger(f"sqlite:///{name}/ledger.db")
         try:
             with (
-                FaultyProxy(server.base_url, faults=faults, rate=RATE, seed=SEED, late_s=LATE_S) as proxy,
-                StudioClient(proxy.address, server.account.token, 300.0, settle_s=SETTLE_S) as client,
+                FaultyProxy(server.base_url, rate=RATE, seed=SEED, late_s=late_s) as proxy,
+                StudioClient(proxy.address, server.account.token, 300.0, settle_s=SETTLE_S + late_s) as client,
             ):
-                return _measure(client, ledger, database, tasks, annotations, proxy)
+                run = _Bench(client, ledger, database, server, proxy)
+                return run.measure(tasks, annotations, faults, kills)
         finally:
             ledger.close()
 
 
-def _measure(
-    client: StudioClient, ledger: SqlLedger, database: str, tasks: int, annotations: int, proxy: FaultyProxy
-) -> Run:
-    policy = read_policies(PACKAGED_POLICIES)[POLICY]
-    project = ensure_project(client, ledger.projects, policy, TaskKind.BLIND)
-    _queue(ledger, project, tasks)
-    peaks: dict[str, list[float]] = {"push": [], "pull": []}
-    _say(f"pushing {tasks} tasks")
-    push_s = _push(client, ledger, project, tasks, peaks["push"])
-    _annotate(client, ledger, database, project, max(1, annotations // tasks))
-    _say(f"pulling {annotations} annotations")
-    watched = _Watched(ledger, max(1, annotations // 10), peaks["pull"])
-    forget_peak()
-    began = time.perf_counter()
-    report = pull_project(client, watched, project, policy, full=True)
-    pull_s = time.perf_counter() - began
-    peaks["pull"].append(peak_mib())
-    rows, distinct = _there(database, project)
-    events = ledger.annotations.count()
-    return Run(
-        tasks=tasks,
-        annotations=annotations,
-        faults=sum(proxy.happened.values()),
-        pushed=len(ledger.tasks.ids(states=[TaskState.SENT], project_id=project.project_id)),
-        pulled=report.created,
-        lost=tasks - distinct + annotations - events,
-        doubled=rows - distinct,
-        push_s=push_s,
-        pull_s=pull_s,
-        push_mib=peaks["push"][-1] - peaks["push"][0],
-        pull_mib=peaks["pull"][-1] - peaks["pull"][0],
-        peak_mib=max(*peaks["push"], *peaks["pull"]),
-    )
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """One run's parts."""
 
+    client: StudioClient
+    ledger: SqlLedger
+    database: str
+    server: EmbeddedStudio
+    proxy: FaultyProxy
 
-def _push(client: StudioClient, ledger: SqlLedger, project: StudioProject, tasks: int, peaks: list[float]) -> float:
-    began = time.perf_counter()
-    done = 0
-    forget_peak()
-    while groups := ledger.tasks.unsent():
-        some = ledger.tasks.next_unsent(groups, STEP)
-        push_tasks(client, ledger.tasks, ledger.projects, project, some, "bench")
-        done += len(some)
-        if not peaks and done >= tasks // 10:
-            peaks.append(peak_mib())
-    peaks.append(peak_mib())
-    return time.perf_counter() - began
+    def measure(self, tasks: int, annotations: int, faults: int, kills: int) -> Run:
+        policy = read_policies(PACKAGED_POLICIES)[POLICY]
+        project = ensure_project(self.client, self.ledger.projects, policy, TaskKind.BLIND)
+        _queue(self.ledger, project, tasks)
+        peaks: dict[str, list[float]] = {"push": [], "pull": []}
+        _say(f"pushing {tasks} tasks")
+        self.proxy.left = faults - faults // 2
+        push_s = self._push(project, tasks, peaks["push"], kills)
+        self._say_faults()
+        _annotate(self.client, self.ledger, self.database, project, max(1, annotations // tasks))
+        _say(f"pulling {annotations} annotations")
+        self.proxy.left += faults // 2
+        watched = _Watched(self.ledger, max(1, annotations // 10), peaks["pull"])
+        forget_peak()
+        began = time.perf_counter()
+        report = pull_project(self.client, watched, project, policy, full=True)
+        pull_s = time.perf_counter() - began
+        peaks["pull"].append(peak_mib())
+        self._say_faults()
+        rows, distinct = _there(self.database, project)
+        events = self.ledger.annotations.count()
+        return Run(
+            tasks=tasks,
+            annotations=annotations,
+            faults=sum(self.proxy.happened.values()),
+            kills=kills,
+            pushed=len(self.ledger.tasks.ids(states=[TaskState.SENT], project_id=project.project_id)),
+            pulled=report.created,
+            lost=tasks - distinct + annotations - events,
+            doubled=rows - distinct,
+            push_s=push_s,
+            pull_s=pull_s,
+            push_mib=peaks["push"][-1] - peaks["push"][0],
+            pull_mib=peaks["pull"][-1] - peaks["pull"][0],
+            peak_mib=max(*peaks["push"], *peaks["pull"]),
+        )
+
+    def _push(self, project: StudioProject, tasks: int, peaks: list[float], kills: int) -> float:
+        """Push everything; seconds. The server is killed at even distances, each time amid a push."""
+        began = time.perf_counter()
+        batches, due = 0, [(tasks // STEP) * (k + 1) // (kills + 1) for k in range(kills)]
+        forget_peak()
+        while groups := self.ledger.tasks.unsent():
+            killer = self._kill_soon() if due and batches >= due[0] and due.pop(0) else None
+            try:
+                some = self.ledger.tasks.next_unsent(groups, STEP)
+                push_tasks(self.client, self.ledger.tasks, self.ledger.projects, project, some, "bench")
+            except StudioError as error:
+                _say(f"goes on after {type(error).__name__}")
+            if killer is not None:
+                killer.join()
+                self.server.start()
+                self.proxy.base_url = self.server.base_url
+            batches += 1
+            if not peaks and batches * STEP >= tasks // 10:
+                peaks.append(peak_mib())
+        peaks.append(peak_mib())
+        return time.perf_counter() - began
+
+    def _kill_soon(self) -> threading.Timer:
+        timer = threading.Timer(KILL_AFTER_S, self.server.kill)
+        timer.start()
+        return timer
+
+    def _say_faults(self) -> None:
+        _say(", ".join(f"{kind} {times}" for kind, times in sorted(self.proxy.happened.items())) or "no faults")
 
 
 class _Watched:
@@ -253,14 +289,16 @@ def main() -> None:
     given.add_argument("--tasks", type=int, default=100_000)
     given.add_argument("--annotations", type=int, default=200_000, help="a whole number of times --tasks")
     given.add_argument("--faults", type=int, default=200)
+    given.add_argument("--late", type=float, default=LATE_S, help="seconds that stalls and late requests take")
+    given.add_argument("--kills", type=int, default=2, help="how often Label Studio is killed while tasks are pushed")
     asked = given.parse_args()
-    found = measure(asked.tasks, asked.annotations, asked.faults)
+    found = measure(asked.tasks, asked.annotations, asked.faults, asked.late, asked.kills)
     print(f"tasks pushed {found.pushed} of {found.tasks} in {found.push_s:.0f} s ({found.pushed / found.push_s:.0f}/s)")
     print(
         f"annotations pulled {found.pulled} of {found.annotations} in {found.pull_s:.0f} s "
         f"({found.pulled / found.pull_s:.0f}/s)"
     )
-    print(f"faults {found.faults}, lost {found.lost}, doubled {found.doubled}")
+    print(f"faults {found.faults}, kills {found.kills}, lost {found.lost}, doubled {found.doubled}")
     print(
         f"memory: from a tenth to all, push +{found.push_mib:.0f} MiB, pull +{found.pull_mib:.0f} MiB; "
         f"peak {found.peak_mib:.0f} MiB in all"
