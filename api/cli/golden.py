@@ -91,7 +91,7 @@ def export_command(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
     folder: Annotated[Path | None, typer.Option("--to", help="A folder that is not there yet.")] = None,
-    form: Annotated[str, typer.Option("--format", help="parquet, jsonl or csv.")] = "parquet",
+    form: Annotated[str, typer.Option("--format", help="parquet, jsonl, csv or label-studio.")] = "parquet",
     partition: Annotated[
         list[str] | None, typer.Option("--partition", help="train (default), calibration, dev; repeat for more.")
     ] = None,

@@ -85,7 +85,7 @@ class ExportIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    form: Literal["parquet", "jsonl", "csv"] = "parquet"
+    form: Literal["parquet", "jsonl", "csv", "label-studio"] = "parquet"
     partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1, max_length=4)
 
 
