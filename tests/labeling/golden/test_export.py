@@ -100,7 +100,7 @@ def test_the_card_says_what_it_is(golden: MemoryGolden, tmp_path: Path) -> None:
         assert said in words
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib", "ignore::pandas.errors.Pandas4Warning")
 @pytest.mark.parametrize("form", ENCODINGS)
 def test_croissant_describes_every_row(golden: MemoryGolden, tmp_path: Path, form: str) -> None:
     export(golden, "1.0.0", tmp_path / "out", form=form, partitions=["train", "dev"])
