@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from api.cli.output import bar, out, show_json, table
+from api.cli.planning import plan_command
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
 from labeling.golden.export import export
@@ -20,6 +21,9 @@ app = typer.Typer(
     add_completion=False,
     help="The golden set: publish an immutable version, verify it, export it.",
 )
+
+
+app.command("plan")(plan_command)
 
 
 @app.command("status")
