@@ -18,6 +18,7 @@ from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
+from labeling.golden.planner import GoldPlan, plan_gold
 from labeling.golden.vectors import LakeVectors
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
@@ -207,7 +208,17 @@ class Goldfold:
             self.ledger.golden.items(),
             self.vectors(),
             cosine=self.duplicate_cosine,
-            shares=Shares(**dict.fromkeys(NO_SHARE, 0.0) | dict(self.settings.partitions)),
+            shares=self._shares(),
+        )
+
+    def _shares(self) -> Shares:
+        return Shares(**dict.fromkeys(NO_SHARE, 0.0) | dict(self.settings.partitions))
+
+    def gold_plan(self, partition: str, share: float, half_width: float) -> GoldPlan:
+        """What the golden set has and needs, stratum by stratum."""
+        stores = (self.ledger.golden, self.ledger.rounds)
+        return plan_gold(
+            stores, self.lake, self.policies, self._shares(), partition=partition, share=share, half_width=half_width
         )
 
     def evaluate(self, model_id: str, golden_version: str | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from api.cli.output import bar, out, show_json, table
+from api.cli.planning import plan_command
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
 from labeling.golden.export import export
@@ -20,6 +21,9 @@ app = typer.Typer(
     add_completion=False,
     help="The golden set: publish an immutable version, verify it, export it.",
 )
+
+
+app.command("plan")(plan_command)
 
 
 @app.command("status")
@@ -91,7 +95,7 @@ def export_command(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
     folder: Annotated[Path | None, typer.Option("--to", help="A folder that is not there yet.")] = None,
-    form: Annotated[str, typer.Option("--format", help="parquet, jsonl or csv.")] = "parquet",
+    form: Annotated[str, typer.Option("--format", help="parquet, jsonl, csv or label-studio.")] = "parquet",
     partition: Annotated[
         list[str] | None, typer.Option("--partition", help="train (default), calibration, dev; repeat for more.")
     ] = None,

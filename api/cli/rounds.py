@@ -88,10 +88,15 @@ def round_command(
             "assisted": assisted or None,
         },
     )
+    open_round(context, request, dry_run=dry_run, as_json=as_json)
+
+
+def open_round(context: typer.Context, request: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
+    """Show what would be picked, or run the round and tell of it."""
     if dry_run:
         _preview(context, request, as_json)
         return
-    check_round(read_policies(settings.policies_dir), request)
+    check_round(read_policies(given(context).settings().policies_dir), request)
     result = _run(context, request, as_json)
     if as_json:
         show_json(result)

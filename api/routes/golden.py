@@ -6,13 +6,14 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, status
+from fastapi import APIRouter, Body, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Lead, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.golden.export import export
+from labeling.golden.planner import round_for
 from labeling.golden.publish import publish, shown_outcome, verify
 from labeling.records import GoldenVersion, Partition
 from labeling.suspects import kept
@@ -85,7 +86,7 @@ class ExportIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    form: Literal["parquet", "jsonl", "csv"] = "parquet"
+    form: Literal["parquet", "jsonl", "csv", "label-studio"] = "parquet"
     partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1, max_length=4)
 
 
@@ -115,6 +116,19 @@ def get_golden(goldfold: TheGoldfold) -> list[StratumOut]:
 def list_label_errors(goldfold: TheGoldfold) -> dict[str, Any]:
     """Settled labels of the partition train that look wrong, as `goldfold golden errors` last found them."""
     return kept(goldfold.ledger.golden, goldfold.cache_dir)
+
+
+@router.get("/plan", dependencies=[Depends(require(Role.VIEWER))])
+def get_plan(
+    goldfold: TheGoldfold,
+    partition: Literal["train", "calibration", "dev"] = "dev",
+    share: Annotated[float, Query(gt=0, lt=1)] = 0.9,
+    half_width: Annotated[float, Query(gt=0, lt=0.5)] = 0.1,
+    budget: Annotated[int | None, Query(ge=1, description="Also give the round of so many picks.")] = None,
+) -> dict[str, Any]:
+    """How many rows each stratum has and needs; ``round``: what to post to /v1/rounds to close the gaps."""
+    plan = goldfold.gold_plan(partition, share, half_width)
+    return plan.as_dict() | ({"round": round_for(plan, budget)} if budget else {})
 
 
 @router.get("/versions", dependencies=[Depends(require(Role.VIEWER))])

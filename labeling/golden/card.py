@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import yaml
 
+from labeling.golden.croissant import ENCODINGS, FILE
 from labeling.golden.features import COLUMNS, described
+from labeling.quality.agreement import Votes, summary_of_votes
+from labeling.quality.intervals import Figure
 from labeling.records import GoldenItem, GoldenVersion, Tier
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a card says of rows, counted as they are written, so that they need not be kept."""
+
+    rows: Counter[str] = field(default_factory=Counter)  # by partition
+    outcomes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    lanes: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    votes: dict[str, Counter[Votes]] = field(default_factory=dict)  # by policy
+    languages: set[str] = field(default_factory=set)
+    provisional: int = 0
+    differing: int = 0
+
+    def add(self, item: GoldenItem) -> None:
+        """Count a row in."""
+        partition = str(item.partition)
+        self.rows[partition] += 1
+        self.outcomes[partition, item.policy_id, item.policy_version, str(item.outcome)] += 1
+        self.lanes[item.lane or "unknown", item.pi is not None] += 1
+        self.votes.setdefault(item.policy_id, Counter())[tuple(sorted(item.votes.items()))] += 1
+        self.languages.add(item.language)
+        self.provisional += item.tier is Tier.PROVISIONAL
+        self.differing += len(item.votes) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was exported: rows by partition and the file of each; ``unembedded`` rows were compared by text only."""
+    """What was exported: its rows, and the file of each partition; ``unembedded`` rows were compared by text only,
+    ``erased`` ones of the version are left out."""
 
     version: GoldenVersion
     form: str
-    members: Mapping[str, Sequence[GoldenItem]]
+    tally: Tally
     files: Mapping[str, str]
     cosine: float
     unembedded: int
@@ -27,21 +55,22 @@ class Contents:
 
 def card(contents: Contents) -> str:
     """README.md: a YAML header, then Markdown. The same contents give the same text."""
-    rows = [item for members in contents.members.values() for item in members]
-    languages = sorted({item.language for item in rows} - {"und"})
+    languages = sorted(contents.tally.languages - {"und"})
     files = [{"split": split, "path": path} for split, path in contents.files.items()]
+    loads = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": _features(contents.form)}
     head: dict[str, object] = {
         "pretty_name": f"Goldfold golden set {contents.version.version}",
         **({"language": languages} if languages else {}),
         "task_categories": ["text-classification"],
-        "configs": [{"config_name": "default", "data_files": files}],
-        "dataset_info": {
-            "config_name": "default",
-            "features": described(votes_as_text=contents.form == "csv"),
-        },
+        **(loads if contents.form in ENCODINGS else {}),
     }
-    body = [_identity(contents), _counts(contents), _licence(rows), _holes(contents, rows), _columns()]
+    body = [_identity(contents), _counts(contents.tally), _licence(contents.tally), _agreement(contents.tally)]
+    body += [f"## Known holes\n\n{holes(contents)}\n", _columns() if contents.form in ENCODINGS else _TASKS]
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n" + "\n".join(body)
+
+
+def _features(form: str) -> dict[str, object]:
+    return {"config_name": "default", "features": described(votes_as_text=form == "csv")}
 
 
 def _identity(contents: Contents) -> str:
@@ -52,35 +81,33 @@ def _identity(contents: Contents) -> str:
         f"- Merkle root of the whole version: `{version.merkle_root}`\n"
         f"- published: {version.created_at.isoformat()}\n"
         f"- partitions here: {', '.join(contents.files)}; the sealed partition is never exported\n"
+        "- purpose: to train, calibrate and judge models that score content under the policies named here, whose "
+        "versions say what a label means. It is no ranking of people, and no sample of all traffic but for the rows "
+        "named under *Licence of figures*.\n"
+        f"- licence of the content: that of where it came from; `{FILE}` holds hashes of every file\n"
     )
 
 
-def _counts(contents: Contents) -> str:
+def _counts(tally: Tally) -> str:
     lines = [
         "## Rows\n",
         "| partition | policy | policy version | violates | allowed |",
         "| --- | --- | --- | --- | --- |",
     ]
-    tally = Counter(
-        (partition, item.policy_id, item.policy_version, str(item.outcome))
-        for partition, members in contents.members.items()
-        for item in members
-    )
     lines += [
-        f"| {' | '.join(key)} | {tally[(*key, 'violates')]} | {tally[(*key, 'allowed')]} |"
-        for key in sorted({key[:3] for key in tally})
+        f"| {' | '.join(key)} | {tally.outcomes[(*key, 'violates')]} | {tally.outcomes[(*key, 'allowed')]} |"
+        for key in sorted({key[:3] for key in tally.outcomes})
     ]
     return "\n".join(lines) + "\n"
 
 
-def _licence(rows: Sequence[GoldenItem]) -> str:
-    lanes = Counter((item.lane or "unknown", item.pi is not None) for item in rows)
-    known = sum(n for (_, has_pi), n in lanes.items() if has_pi)
+def _licence(tally: Tally) -> str:
+    lanes, known = tally.lanes, sum(n for (_, has_pi), n in tally.lanes.items() if has_pi)
     lines = [
         "## Licence of figures\n",
-        f"{known} of {len(rows)} rows have a known probability of having been picked (`pi`). Figures about all traffic "
-        "(prevalence, recall) may use those rows alone, each weighted by `weight`. Rows without `pi` were picked on "
-        "purpose: any figure from them describes this sample and nothing else.\n",
+        f"{known} of {tally.rows.total()} rows have a known probability of having been picked (`pi`). Figures about "
+        "all traffic (prevalence, recall) may use those rows alone, each weighted by `weight`. Rows without `pi` were "
+        "picked on purpose: any figure from them describes this sample and nothing else.\n",
         "| lane | rows | pi |",
         "| --- | --- | --- |",
     ]
@@ -88,13 +115,32 @@ def _licence(rows: Sequence[GoldenItem]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _holes(contents: Contents, rows: Sequence[GoldenItem]) -> str:
-    alone = sum(item.tier is Tier.PROVISIONAL for item in rows)
-    differing = sum(len(item.votes) > 1 for item in rows)
+def _agreement(tally: Tally) -> str:
     lines = [
-        "## Known holes\n",
-        f"- {alone} rows rest on one person's answer (tier `provisional`).",
-        f"- {differing} rows had differing votes; `votes` and `soft_label` keep them.",
+        "## Agreement\n",
+        "Of the answers before any lead decided, over rows that two people or more answered, as outcome and rule; 95 % "
+        "intervals by bootstrap over rows.\n",
+        "| policy | rows | observed | Krippendorff's alpha | Gwet's AC1 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    warned = []
+    for policy_id, votes in sorted(tally.votes.items()):
+        found = summary_of_votes(votes)
+        cells = [_shown(figure) for figure in (found.observed, found.alpha, found.ac1)]
+        lines.append(f"| {policy_id} | {found.observed.n} | {' | '.join(cells)} |")
+        warned += [f"- {policy_id}: {warning}" for warning in found.warnings]
+    return "\n".join([*lines, *(["", *warned] if warned else [])]) + "\n"
+
+
+def _shown(figure: Figure) -> str:
+    return figure.verdict if figure.value is None else f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def holes(contents: Contents) -> str:
+    """What the data does not cover, as a Markdown list."""
+    lines = [
+        f"- {contents.tally.provisional} rows rest on one person's answer (tier `provisional`).",
+        f"- {contents.tally.differing} rows had differing votes; `votes` and `soft_label` keep them.",
         f"- Near-duplicates of evaluation items were sought by equal text, normalised text and embeddings of cosine "
         f"{contents.cosine:g} or more; {contents.unembedded} rows have no embedding and were compared by text alone.",
         "- Paraphrases and translations below that cosine are not recognised as near-duplicates.",
@@ -105,7 +151,13 @@ def _holes(contents: Contents, rows: Sequence[GoldenItem]) -> str:
         lines.append(
             "- CSV: text that a spreadsheet would run as a formula starts with an apostrophe, votes are JSON text."
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
+
+
+_TASKS = (
+    "## Tasks\n\nEach file is a list of tasks as Label Studio imports them: the content and what identifies it under "
+    "`data`, the final answer as an annotation marked as ground truth, for the forms that Goldfold makes.\n"
+)
 
 
 def _columns() -> str:

@@ -1,17 +1,20 @@
-"""Write partitions of a golden version for a trainer: Parquet, JSON Lines or CSV, with a dataset card.
+"""Write partitions of a golden version for a trainer: Parquet, JSON Lines, CSV or Label Studio's tasks, with a card.
 
-``datasets.load_dataset(FOLDER)`` reads each of them, partitions as splits. The folder appears whole or not at all. The
-sealed partition never leaves: it is there to judge models with, and only the figures come out.
+``datasets.load_dataset(FOLDER)`` reads the first three, partitions as splits, and Croissant metadata describes them.
+The folder appears whole or not at all. Rows are streamed. The sealed partition never leaves: it is there to judge
+models with, and only the figures come out.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -20,17 +23,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError
-from labeling.golden.card import Contents, card
+from labeling.golden.card import Contents, Tally, card, holes
+from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
 from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
 from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.vectors import Vectors, no_vectors
-from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
+from labeling.records import Answer, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
+from labeling.studio.label_config import build_result
 
 BATCH_ROWS = 2000
-FORMS = ("parquet", "jsonl", "csv")
+IN_TASKS = ("text", "item_id", "external_id", "policy_id", "policy_version", "language", "golden_version")
 Progress = Callable[[int, int], None]  # (rows written, rows in all)
+Batches = Iterator[list[GoldenItem]]
 
 
 class GoldenReader(Protocol):
@@ -39,6 +45,7 @@ class GoldenReader(Protocol):
     def items(self) -> list[GoldenItem]: ...
     def version(self, version: str) -> GoldenVersion: ...
     def members(self, version: str) -> list[GoldenItem]: ...
+    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +78,12 @@ def export(
     """
     wanted = _checked(form, partitions, folder)
     published = golden.version(version)
-    members = golden.members(version)
     if Partition.TRAIN in wanted:
+        members = golden.members(version)
         refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine)
-    usable = {p.value: [m for m in members if m.partition is p and _usable(m)] for p in wanted}
-    chosen = {name: rows for name, rows in usable.items() if rows}
-    if not chosen:
-        raise NothingToDo(f"golden version {version} holds no row in {', '.join(usable)}")
-    everything = [item for rows in chosen.values() for item in rows]
-    contents = Contents(
-        version=published,
-        form=form,
-        members=chosen,
-        files={name: f"data/{name}.{form}" for name in chosen},
-        cosine=cosine,
-        unembedded=len(everything)
-        - len({i.item_id for i in everything} & vectors([i.item_id for i in everything]).keys()),
-        erased=sum(m.partition in wanted and not _usable(m) for m in members),
-    )
-    _write_folder(folder, contents, progress or _silent)
-    counts = {name: len(rows) for name, rows in chosen.items()}
+    total = sum(published.counts.get(str(partition), 0) for partition in wanted)
+    source = _Source(golden, published, vectors, total, progress or _silent)
+    counts = _write_folder(folder, form, wanted, source, cosine)
     return Exported(version, folder, form, sum(counts.values()), counts)
 
 
@@ -124,17 +117,55 @@ def _usable(item: GoldenItem) -> bool:
     return item.state is GoldState.ACTIVE and bool(item.text) and item.outcome is not Outcome.CONTEXT_MISSING
 
 
-def _write_folder(folder: Path, contents: Contents, progress: Progress) -> None:
+@dataclass(slots=True)
+class _Source:
+    """Where rows come from, and what is counted as they pass."""
+
+    golden: GoldenReader
+    version: GoldenVersion
+    vectors: Vectors
+    total: int
+    progress: Progress
+    tally: Tally = field(default_factory=Tally)
+    unembedded: int = 0
+    erased: int = 0
+
+    def batches(self, partition: Partition) -> Iterator[list[GoldenItem]]:
+        """The usable rows of a partition, in manifest order."""
+        for batch in _batches(self.golden.stream(self.version.version, partition)):
+            usable = [item for item in batch if _usable(item)]
+            for item in usable:
+                self.tally.add(item)
+            self.erased += len(batch) - len(usable)
+            self.unembedded += len(usable) - self._embedded(usable)
+            yield usable
+            self.progress(self.tally.rows.total() + self.erased, self.total)
+
+    def _embedded(self, rows: Sequence[GoldenItem]) -> int:
+        there = self.vectors([item.item_id for item in rows])
+        return sum(item.item_id in there for item in rows)
+
+
+def _write_folder(
+    folder: Path, form: str, partitions: Sequence[Partition], source: _Source, cosine: float
+) -> dict[str, int]:
+    """Write it all beside ``folder``, then rename; rows by partition."""
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
         (temporary / "data").mkdir(parents=True)
-        done, total = 0, sum(len(rows) for rows in contents.members.values())
-        for name, items in contents.members.items():
-            rows = (row(item, contents.version.version) for item in items)
-            for written in WRITERS[contents.form](temporary / contents.files[name], rows):
-                done += written
-                progress(done, total)
-        (temporary / "README.md").write_text(card(contents), encoding="utf-8")
+        files = {}
+        for partition in partitions:
+            path = f"data/{partition}.{SUFFIXES[form]}"
+            WRITERS[form](temporary / path, source.batches(partition), source.version.version)
+            if source.tally.rows[partition]:
+                files[str(partition)] = path
+            else:
+                (temporary / path).unlink()
+        if not files:
+            raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
+        told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, source.erased)
+        (temporary / "README.md").write_text(card(told), encoding="utf-8")
+        _describe(temporary, told)
         _sync(temporary)
         _move(temporary, folder)
     except OSError as error:
@@ -143,6 +174,20 @@ def _write_folder(folder: Path, contents: Contents, progress: Progress) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return {partition: source.tally.rows[partition] for partition in files}
+
+
+def _describe(folder: Path, contents: Contents) -> None:
+    """Croissant metadata, which knows no Label Studio tasks."""
+    if contents.form not in ENCODINGS:
+        return
+    files = {}
+    for split, path in contents.files.items():
+        with (folder / path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        files[split] = DataFile(path, digest, (folder / path).stat().st_size)
+    said = croissant(contents.version, contents.form, files, holes(contents))
+    (folder / FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _move(temporary: Path, folder: Path) -> None:
@@ -165,44 +210,63 @@ def _sync(folder: Path) -> None:
     sync_folder(folder)
 
 
-def _write_parquet(path: Path, rows: Iterator[Row]) -> Iterator[int]:
+def _write_parquet(path: Path, batches: Batches, version: str) -> None:
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        for batch in _batches(rows):
-            writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
-            yield len(batch)
+        for batch in batches:
+            rows = [row(item, version) for item in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
-def _write_jsonl(path: Path, rows: Iterator[Row]) -> Iterator[int]:
+def _write_jsonl(path: Path, batches: Batches, version: str) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        for batch in _batches(rows):
-            file.writelines(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n" for values in batch)
-            yield len(batch)
+        for batch in batches:
+            file.writelines(_json(row(item, version)) + "\n" for item in batch)
 
 
-def _write_csv(path: Path, rows: Iterator[Row]) -> Iterator[int]:
+def _write_csv(path: Path, batches: Batches, version: str) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow([column.name for column in COLUMNS])
-        for batch in _batches(rows):
-            writer.writerows(cells(values) for values in batch)
-            yield len(batch)
+        for batch in batches:
+            writer.writerows(cells(row(item, version)) for item in batch)
 
 
-WRITERS: dict[str, Callable[[Path, Iterator[Row]], Iterator[int]]] = {
+def _write_tasks(path: Path, batches: Batches, version: str) -> None:
+    """A list of Label Studio tasks, one a line."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        before = "[\n"
+        for batch in batches:
+            for item in batch:
+                file.write(before + _json(_task(item, version)))
+                before = ",\n"
+        file.write("\n]\n" if before == ",\n" else "[]\n")
+
+
+def _task(item: GoldenItem, version: str) -> Row:
+    values = row(item, version)
+    answer = Answer(item.outcome, item.rule, item.severity)
+    return {
+        "data": {name: values[name] for name in IN_TASKS},
+        "annotations": [{"result": build_result(answer), "ground_truth": True}],
+    }
+
+
+def _json(values: Row) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+
+
+WRITERS: dict[str, Callable[[Path, Batches, str], None]] = {
     "parquet": _write_parquet,
     "jsonl": _write_jsonl,
     "csv": _write_csv,
+    "label-studio": _write_tasks,
 }
+SUFFIXES = {"parquet": "parquet", "jsonl": "jsonl", "csv": "csv", "label-studio": "json"}
+FORMS = tuple(WRITERS)
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for values in rows:
-        batch.append(values)
-        if len(batch) == BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
+def _batches(rows: Iterator[GoldenItem]) -> Iterator[list[GoldenItem]]:
+    while batch := list(islice(rows, BATCH_ROWS)):
         yield batch
 
 

@@ -1,16 +1,16 @@
 """Do people agree, beyond what chance would give?
 
 Every function takes ``counts`` (n units, q categories): how many people put a unit into a category; people may be
-missing. Observed agreement Po is the mean, over units with two answers or more, of the share of agreeing pairs.
-Krippendorff's alpha (Content Analysis, 2004, ch. 11); Gwet's AC1 (2008) and AC2 (Handbook of Inter-Rater Reliability,
-2014, ch. 5); Fleiss' kappa (1971); Cohen's kappa (1960).
-NaN where a measure is undefined, such as no unit with two answers, or a single category.
+missing. ``times`` (n,): how many units each row stands for (default: one). Observed agreement Po is the mean, over
+units with two answers or more, of the share of agreeing pairs. Krippendorff's alpha (Content Analysis, 2004, ch. 11);
+Gwet's AC1 (2008) and AC2 (Handbook of Inter-Rater Reliability, 2014, ch. 5); Fleiss' kappa (1971); Cohen's kappa
+(1960). NaN where a measure is undefined, such as no unit with two answers, or a single category.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeling.quality.bootstrap import interval
+from labeling.quality.bootstrap import DRAWS, interval
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure
 from labeling.records import Answer, Outcome
 
+Votes = tuple[tuple[str, int], ...]  # an answer, and how many people gave it
 F64 = npt.NDArray[np.float64]
 METRICS = ("nominal", "ordinal", "interval")
 WEIGHTS = ("identity", "linear", "quadratic", "ordinal")
@@ -84,18 +85,36 @@ def summary(
 ) -> Agreement:
     """Po, alpha (nominal) and AC1 with bootstrap intervals by near-duplicate ``groups``, n = units with two answers."""
     counts, kept = _paired(tally(units)[0], groups)
-    shares = counts.sum(axis=0) / max(counts.sum(), 1)
-    warnings = []
-    if len(counts) and 0 < 1 - shares.max() < RARE:
-        warnings.append(
-            f"{shares.max():.0%} of the answers are one class: kappa and alpha mislead on rare classes; read Po and AC1"
-        )
     return Agreement(
         observed=_figure(observed, counts, kept, seed),
         alpha=_figure(krippendorff, counts, kept, seed),
         ac1=_figure(gwet_ac1, counts, kept, seed),
-        warnings=tuple(warnings),
+        warnings=_warnings(counts.sum(axis=0)),
     )
+
+
+def summary_of_votes(votes: Mapping[Votes, int], *, seed: int = 0) -> Agreement:
+    """As ``summary``, of how many units got which votes; the bootstrap draws units one by one."""
+    paired = {pattern: times for pattern, times in sorted(votes.items()) if sum(n for _, n in pattern) >= 2}
+    counts, _ = tally([[answer for answer, n in pattern for _ in range(n)] for pattern in paired])
+    times = np.array(list(paired.values()), dtype=np.float64)
+    n = int(times.sum())
+    draws = np.random.default_rng(seed).multinomial(n, times / max(n, 1), DRAWS) if n else np.zeros((0, 0))
+    agreeing = int(times[counts.max(axis=1, initial=0) == counts.sum(axis=1)].sum())
+
+    def figure(measure: Callable[[F64, F64], float]) -> Figure:
+        values = [value for draw in draws if not math.isnan(value := measure(counts, draw))]
+        value = measure(counts, times) if n else math.nan
+        if n <= FEW or math.isnan(value) or not values:
+            return Figure(None, -1.0, 1.0, n, agreeing, getattr(measure, "__name__", ""), INSUFFICIENT)
+        low, high = np.quantile(values, [0.025, 0.975])
+        return Figure(value, float(low), float(high), n, agreeing, getattr(measure, "__name__", ""), ENOUGH)
+
+    return Agreement(figure(observed), figure(_nominal_alpha), figure(gwet_ac1), _warnings(times @ counts))
+
+
+def _nominal_alpha(counts: F64, times: F64) -> float:
+    return krippendorff(counts, times=times)
 
 
 def ordered_summary(
@@ -113,23 +132,25 @@ def ordered_summary(
     )
 
 
-def observed(counts: F64) -> float:
+def observed(counts: F64, times: F64 | None = None) -> float:
     """Po."""
     people = counts.sum(axis=1)
-    paired = people >= 2
-    if not paired.any():
+    paired, each = people >= 2, _times(counts, times)
+    if not each[paired].any():
         return math.nan
     agreeing = (counts * (counts - 1)).sum(axis=1)[paired]
-    return float((agreeing / (people * (people - 1))[paired]).mean())
+    return float(np.average(agreeing / (people * (people - 1))[paired], weights=each[paired]))
 
 
-def krippendorff(counts: F64, metric: str = "nominal", values: Sequence[float] | None = None) -> float:
+def krippendorff(
+    counts: F64, metric: str = "nominal", values: Sequence[float] | None = None, times: F64 | None = None
+) -> float:
     """Alpha. ``values`` (q,) rising: the categories as numbers, for the interval metric (default 0, 1, 2, ...)."""
     people = counts.sum(axis=1)
     used = counts[people >= 2]
     if len(used) == 0:
         return math.nan
-    weights = 1.0 / (used.sum(axis=1) - 1)
+    weights = _times(counts, times)[people >= 2] / (used.sum(axis=1) - 1)
     coincidence = used.T @ (used * weights[:, None]) - np.diag((used * weights[:, None]).sum(axis=0))
     totals = coincidence.sum(axis=0)
     distance = _distance(metric, totals, values)
@@ -139,25 +160,25 @@ def krippendorff(counts: F64, metric: str = "nominal", values: Sequence[float] |
     return float(1 - (totals.sum() - 1) * (coincidence * distance).sum() / expected)
 
 
-def gwet_ac1(counts: F64) -> float:
+def gwet_ac1(counts: F64, times: F64 | None = None) -> float:
     """Gwet's AC1: chance agreement is sum(p (1-p)) / (q-1) over the q categories."""
-    return gwet_ac2(counts, "identity")
+    return gwet_ac2(counts, "identity", times)
 
 
-def gwet_ac2(counts: F64, weights: str = "quadratic") -> float:
+def gwet_ac2(counts: F64, weights: str = "quadratic", times: F64 | None = None) -> float:
     """Gwet's AC2: answers agree as far as ``weights`` of their categories, which stand in order, say: 1 for equal
     ones, 0 for the first and the last. Chance agreement is sum(w) sum(p (1-p)) / (q (q-1))."""
-    people = counts.sum(axis=1)
+    people, each = counts.sum(axis=1), _times(counts, times)
     answered = counts[people > 0]
     q = counts.shape[1]
-    if q < 2 or not (people >= 2).any():
+    if q < 2 or not each[people >= 2].any():
         return math.nan
     table = agreement_weights(q, weights)
-    share = (answered / answered.sum(axis=1, keepdims=True)).mean(axis=0)
+    share = np.average(answered / answered.sum(axis=1, keepdims=True), axis=0, weights=each[people > 0])
     chance = float(table.sum() * (share * (1 - share)).sum() / (q * (q - 1)))
     used = counts[people >= 2]
     n = used.sum(axis=1)
-    agreed = float(((used * (used @ table - 1)).sum(axis=1) / (n * (n - 1))).mean())
+    agreed = float(np.average((used * (used @ table - 1)).sum(axis=1) / (n * (n - 1)), weights=each[people >= 2]))
     return math.nan if chance == 1 else (agreed - chance) / (1 - chance)
 
 
@@ -187,6 +208,18 @@ def cohen_kappa(table: F64) -> float:
     total = table.sum()
     chance = float((table.sum(axis=0) * table.sum(axis=1)).sum() / total**2)
     return math.nan if chance == 1 else float((np.trace(table) / total - chance) / (1 - chance))
+
+
+def _warnings(answers: F64) -> tuple[str, ...]:
+    """``answers`` (q,): how often each was given."""
+    most = float(answers.max(initial=0) / max(answers.sum(), 1))
+    if not 0 < 1 - most < RARE or not answers.sum():
+        return ()
+    return (f"{most:.0%} of the answers are one class: kappa and alpha mislead on rare classes; read Po and AC1",)
+
+
+def _times(counts: F64, times: F64 | None) -> F64:
+    return np.ones(len(counts)) if times is None else times
 
 
 def _distance(metric: str, totals: F64, values: Sequence[float] | None) -> F64:

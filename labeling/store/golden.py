@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, Partition, TaskKind, TaskState
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
-from labeling.store.rows import chunks, dump, dump_json, insert_missing, load, replace_row
+from labeling.store.rows import IN_CHUNK, chunks, dump, dump_json, insert_missing, load, replace_row
 from labeling.store.tables import adjudications, gold_events, golden_items, golden_members, golden_versions, tasks
 from labeling.store.tasks import move
 
@@ -116,6 +116,22 @@ class SqlGolden:
             _version(connection, version)
             rows = connection.execute(query.order_by(members.item_id, members.policy_id)).mappings()
             return [load(GoldenItem, row) for row in rows]
+
+    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
+        """Raises NotFound when the version does not exist. Read page by page: no lock is held in between."""
+        self.version(version)
+        members = golden_members.c
+        query = sa.select(golden_members).where(members.version == version, members.partition == str(partition))
+        query = query.order_by(members.item_id, members.policy_id).limit(IN_CHUNK)
+        after = ("", "")
+        while True:
+            page = query.where(sa.tuple_(members.item_id, members.policy_id) > sa.tuple_(*after))
+            with self._database.read() as connection:
+                rows = connection.execute(page).mappings().all()
+            yield from (load(GoldenItem, row) for row in rows)
+            if len(rows) < IN_CHUNK:
+                return
+            after = (rows[-1]["item_id"], rows[-1]["policy_id"])
 
 
 def _version(connection: sa.Connection, version: str) -> GoldenVersion:

@@ -284,6 +284,9 @@ class Golden(Protocol):
     def members(self, version: str) -> list[GoldenItem]:
         """The rows as they were when the version was published, sorted by (item_id, policy_id)."""
 
+    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
+        """Those of ``members`` that are in a partition, in the same order, without holding them all."""
+
 
 class Models(Protocol):
     def add(self, model: Model) -> None:

@@ -78,3 +78,15 @@ def test_tampering_is_named(gold: Terminal) -> None:
     manifest.write_text(manifest.read_text().replace("violates", "allowed", 1))
     said = gold("golden", "verify", "1.0.0", "--json")
     assert (said.code, said.json["error"]) == (1, "integrity-error")
+
+
+def test_a_plan_names_the_gaps_and_opens_a_round(gold: Terminal) -> None:
+    plan = gold("golden", "plan", "--json").json
+    assert plan["partition"] == "dev"
+    assert sum(row["have"] for row in plan["strata"]) > 0
+    assert "need" in gold("golden", "plan", "--half-width", "0.05").out
+    shown = gold("golden", "plan", "--open", "--budget", "5", "--dry-run", "--json")
+    assert shown.code == 0, shown.err
+    assert len(shown.json["selection"]["picks"]) == 5
+    said = gold("golden", "plan", "--partition", "sealed")
+    assert (said.code, "not counted by answer" in said.err) == (1, True)

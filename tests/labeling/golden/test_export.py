@@ -9,20 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from labeling.errors import Conflict, InvalidInput, LeakError, NothingToDo, StoreError
 from labeling.golden import export as export_module
-from labeling.golden.export import export
+from labeling.golden.croissant import ENCODINGS
+from labeling.golden.export import FORMS, export
 from labeling.golden.publish import publish
 from labeling.golden.vectors import Vectors
+from labeling.quality.agreement import summary
 from labeling.records import GoldenItem, GoldState, Outcome, Partition, Tier
+from labeling.studio.label_config import parse_answer
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NO, NOW, YES, golden_item
 from tests.labeling.golden.test_partition import Angles
 from tests.labeling.golden.test_publish import MemoryGolden
+from tests.labeling.studio.build import make_policy
 
 ODD = 'Two\nlines, "quoted",\ttabs, ünïcode \U0001f602 and a ; semicolon'
 ROWS = [
@@ -95,7 +100,62 @@ def test_the_card_says_what_it_is(golden: MemoryGolden, tmp_path: Path) -> None:
         assert said in words
 
 
-@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib", "ignore::pandas.errors.Pandas4Warning")
+@pytest.mark.parametrize("form", ENCODINGS)
+def test_croissant_describes_every_row(golden: MemoryGolden, tmp_path: Path, form: str) -> None:
+    export(golden, "1.0.0", tmp_path / "out", form=form, partitions=["train", "dev"])
+    dataset = mlcroissant.Dataset(jsonld=tmp_path / "out/croissant.json")
+    issues = dataset.metadata.issues
+    assert not issues.errors
+    unsaid = {warning.rsplit("/", 1)[-1].split('"')[0] for warning in issues.warnings}
+    assert unsaid <= {"license", "creator", "url", "citeAs"}  # whose content it is, only its owner knows
+    assert dataset.metadata.distribution[0].sha256 == _sha256(tmp_path / "out" / f"data/train.{form}")
+    first, second, third = dataset.records("train")
+    words = ROWS[1].text if form != "csv" else "'" + ROWS[1].text
+    assert (first["train/text"], second["train/text"]) == (ODD.encode(), words.encode())
+    assert (first["train/label"], first["train/pi"], second["train/pi"]) == (1, 0.25, None)
+    if form == "csv":
+        assert json.loads(third["train/votes"])[1]["people"] == 1
+    else:
+        votes = [{"train/votes/answer": key, "train/votes/people": 1} for key in (b"allowed", b"violates/threat")]
+        assert third["train/votes"] == votes
+    assert len(list(dataset.records("dev"))) == 1
+
+
+def test_label_studio_reads_the_answers_of_its_form(golden: MemoryGolden, tmp_path: Path) -> None:
+    export(golden, "1.0.0", tmp_path / "out", form="label-studio")
+    tasks = json.loads((tmp_path / "out/data/train.json").read_text(encoding="utf-8"))
+    assert [task["data"]["text"] for task in tasks] == [ODD, ROWS[1].text, ROWS[2].text]
+    [given] = tasks[0]["annotations"]
+    assert given["ground_truth"] is True
+    assert (
+        parse_answer(
+            make_policy(rules=[{"id": "threat", "title": "Threat", "definition": "Says it will hurt."}]),
+            given["result"],
+        )
+        == YES
+    )
+    assert "dataset_info" not in (tmp_path / "out/README.md").read_text(encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_card_tells_how_far_people_agreed(tmp_path: Path) -> None:
+    votes = {"violates/threat": 2}, {"allowed": 2}, {"allowed": 1, "violates/threat": 1}
+    rows = [replace(golden_item(f"i{n:02}", f"words {n}"), votes=votes[n % 3]) for n in range(30)]
+    golden = MemoryGolden(rows)
+    publish(golden, tmp_path / "golden", NOW)
+    export(golden, "1.0.0", tmp_path / "out")
+    words = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    found = summary([[key for key, n in item.votes.items() for _ in range(n)] for item in rows])
+    assert f"| harm | 30 | {found.observed.value:.3f} [" in words
+    assert f"| {found.alpha.value:.3f} [" in words
+    assert f"| {found.ac1.value:.3f} [" in words
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_an_export_is_the_same_every_time(golden: MemoryGolden, tmp_path: Path, form: str) -> None:
     found = []
     for name in ("one", "two"):
@@ -103,14 +163,16 @@ def test_an_export_is_the_same_every_time(golden: MemoryGolden, tmp_path: Path, 
         files = sorted(p for p in (tmp_path / name).rglob("*") if p.is_file())
         found.append([(str(p.relative_to(tmp_path / name)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files])
     assert found[0] == found[1]
-    assert len(found[0]) == 3
+    assert len(found[0]) == (3 if form == "label-studio" else 4)
 
 
 def test_sealed_never_leaves(golden: MemoryGolden, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="sealed is never exported"):
         export(golden, "1.0.0", tmp_path / "out", partitions=["dev", "sealed"])
     export(golden, "1.0.0", tmp_path / "out", form="jsonl", partitions=["train", "dev", "calibration"])
-    assert not any("exam" in p.read_text(encoding="utf-8") for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert not any(
+        "the exam itself" in p.read_text(encoding="utf-8") for p in (tmp_path / "out").rglob("*") if p.is_file()
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,15 +239,15 @@ def test_erased_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "1 rows of the version were erased" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_crash_half_way_leaves_nothing(
     golden: MemoryGolden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     before = sorted(tmp_path.iterdir())
 
-    def full_disk(path: Path, rows: Iterator[dict[str, object]]) -> Iterator[int]:
-        path.write_text("half a ro", encoding="utf-8")
-        yield 1
+    def full_disk(path: Path, batches: Iterator[list[GoldenItem]], version: str) -> None:
+        next(batches)
+        path.write_text(f"half a row of {version}", encoding="utf-8")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setitem(export_module.WRITERS, form, full_disk)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +38,9 @@ class MemoryGolden:
 
     def members(self, version: str) -> list[GoldenItem]:
         return self.published[version][1]
+
+    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
+        return (member for member in self.members(version) if member.partition == partition)
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
         if self.fails:
