@@ -13,6 +13,7 @@ from labeling.records import GoldenItem, Outcome
 LABELS = ("allowed", "violates")  # the values of ``label``: 0 and 1
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 Row = dict[str, object]
+_VIOLATES, _ALLOWED = Outcome.VIOLATES.value, Outcome.ALLOWED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,11 @@ def row(item: GoldenItem, golden_version: str) -> Row:
 
 def soft_label(votes: dict[str, int]) -> float | None:
     """The share of ``violates`` among the votes for either label; None when nobody chose one."""
-    violates = sum(n for key, n in votes.items() if key.split("/")[0] == Outcome.VIOLATES)
-    allowed = sum(n for key, n in votes.items() if key.split("/")[0] == Outcome.ALLOWED)
+    violates = allowed = 0
+    for key, people in votes.items():
+        said = key.partition("/")[0]
+        violates += people if said == _VIOLATES else 0
+        allowed += people if said == _ALLOWED else 0
     return violates / (violates + allowed) if violates + allowed else None
 
 

@@ -127,11 +127,12 @@ class SqlGolden:
         while True:
             page = query.where(sa.tuple_(members.item_id, members.policy_id) > sa.tuple_(*after))
             with self._database.read() as connection:
-                rows = connection.execute(page).mappings().all()
-            yield from (load(GoldenItem, row) for row in rows)
+                result = connection.execute(page)
+                names, rows = tuple(result.keys()), result.all()
+            yield from (load(GoldenItem, dict(zip(names, row, strict=True))) for row in rows)  # quicker than mappings
             if len(rows) < IN_CHUNK:
                 return
-            after = (rows[-1]["item_id"], rows[-1]["policy_id"])
+            after = (rows[-1].item_id, rows[-1].policy_id)
 
 
 def _version(connection: sa.Connection, version: str) -> GoldenVersion:
