@@ -21,7 +21,6 @@ from selection.hashing import item_hashes, uniforms
 from selection.types import RELABEL
 
 Pair = tuple[str, str]  # item, policy
-TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def with_assisted(
         if pair in drawn.assisted:
             policy = policies[task.policy_id]
             suggestion = suggest(chances[pair], thresholds[policy.id], model)
-            units = 2**policy.severity * chances[pair] * looks.look(task.text, TEXT)
+            units = 2**policy.severity * chances[pair] * looks.look(task.text, task.modality)
             made.append(_assisted(task, suggestion, units, twin=pair in drawn.also_blind))
     return made
 
