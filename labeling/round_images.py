@@ -86,7 +86,7 @@ def read_frame(
         here = []
     if not here or images.scorer is None:
         return _of_one(texts, len(texts.ids), scorer, TEXT, notes)
-    seen = read_sheet(lake, images.scorer, here)
+    seen = read_sheet(lake, images.scorer, here, spool_dir)
     if seen.waiting:
         notes.append(
             f"{seen.waiting} images are left out, since {images.scorer.name} has not scored them: run the score job "
@@ -95,7 +95,9 @@ def read_frame(
     if not seen.ids:
         return _of_one(replace(texts, failed=texts.failed + seen.failed), len(texts.ids), scorer, TEXT, notes)
     if not texts.ids:
-        return _of_one(replace(seen, waiting=texts.waiting), 0, images.scorer, IMAGE, notes)
+        return _of_one(
+            replace(seen, failed=texts.failed + seen.failed, waiting=texts.waiting), 0, images.scorer, IMAGE, notes
+        )
     return _joined(lake, texts, seen, scorer, notes, spool_dir)
 
 

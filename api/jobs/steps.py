@@ -300,8 +300,15 @@ def settle(goldfold: Goldfold) -> Json:
     desk = LeadDesk(told, settings.review_share)
     more = more_people(goldfold)
     close_answered(ledger)  # nothing is folded from what was answered beside a suggestion
-    read = goldfold.media.read
-    report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk, read=read)
+    report = settle_all(
+        ledger,
+        goldfold.lake,
+        goldfold.groups,
+        settings.leads,
+        more,
+        desk=desk,
+        read=lambda media: goldfold.media.read(media),  # opened for an image alone
+    )
     counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**counts, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 

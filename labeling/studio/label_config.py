@@ -73,6 +73,7 @@ WORD_JOINER = "\u2060"  # invisible; after "$" it keeps a policy's "$5" from bei
 
 BLURRED_PX = "240px"
 LOOK_LINE, LOOK_KEY = "show the image clear", "4"
+LOOK_KEYS = "Image: 4 shows it clear, and blurs it again."
 KEY_LINES = (
     "Outcome: 1 violates, 2 allowed, 3 context missing, 0 stop: legal.",
     "Rule: the letter beside it. Severity: 5 to 9 for S0 to S4.",
@@ -102,7 +103,7 @@ class Form:
 def label_config(policy: Policy, kind: TaskKind, modality: str = "text") -> str:
     """The form's XML: always the same for the same policy, kind and modality (text or image)."""
     view = ET.Element("View")
-    _show_policy(view, policy)
+    _show_policy(view, policy, (LOOK_KEYS, *KEY_LINES) if modality == IMAGE and policy.blur else KEY_LINES)
     if modality == IMAGE:
         _show_image(view, blur=policy.blur)
     else:
@@ -127,7 +128,7 @@ def read_form(config: str) -> Form:
     return Form(tuple(choice.attrib["alias"] for choice in view.iterfind(f".//Choices[@name='{RULE}']/Choice")))
 
 
-def _show_policy(view: ET.Element, policy: Policy) -> None:
+def _show_policy(view: ET.Element, policy: Policy, keys: Sequence[str]) -> None:
     """Title and definition stand open; the rest is folded away, so that it never pushes the content off the screen."""
     _add(view, "Header", value=_plain(f"{policy.title} ({policy.id} {policy.version})"), size="3")
     _add(view, "Header", value=_plain(policy.definition), size="5", style=PROSE)
@@ -135,7 +136,7 @@ def _show_policy(view: ET.Element, policy: Policy) -> None:
     _panel(folded, "Rules and examples", [line for rule in policy.rules for line in _rule_lines(rule)])
     if policy.guidelines:
         _panel(folded, "Guidelines", policy.guidelines)
-    _panel(folded, "Keys", KEY_LINES)
+    _panel(folded, "Keys", keys)
 
 
 def _show_image(view: ET.Element, *, blur: bool) -> None:
