@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,11 @@ from api.server import build_app
 from api.service import Service
 from configs.settings import PACKAGED_POLICIES
 from labeling.ingest import ingest
-from labeling.records import GoldState, Outcome, StudioProject, Task, TaskState
+from labeling.records import GoldState, Outcome, StudioProject, Task, TaskKind, TaskState
 from labeling.score_run import ScoreRun
 from labeling.studio.client import StudioClient
 from labeling.studio.embedded import EmbeddedStudio
-from labeling.studio.label_config import build_result
+from labeling.studio.label_config import build_result, label_config
 from labeling.studio.links import Links
 from labeling.studio.payload import task_data
 from tests.api.site import WordGoldfold, settings
@@ -138,6 +139,9 @@ def test_people_label_images_that_goldfold_serves_and_the_answers_become_gold(
     assert goldfold.ledger.rounds.get("week-1").frame["modalities"] == {"image": 3, "text": 4}
     first, second, _ = annotators.items()
     project = project_of(goldfold, "image")
+    for blur, kind in product((True, False), (TaskKind.BLIND, TaskKind.ASSISTED, TaskKind.ADJUDICATION)):
+        policy = goldfold.policies[POLICY].model_copy(update={"blur": blur})
+        goldfold.studio.validate_config(label_config(policy, kind, "image"))
     nothing_is_given_away(goldfold, project, second[1], tasks["image"])
     with chromium() as browser, logged_in(browser, studio_server.base_url, first[0], PASSWORD) as page:
         label(page, studio_server.base_url, project.project_id)

@@ -10,24 +10,41 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from labeling.assign import AssignRules
+from labeling.assign import Anchor, AssignRules, plan_assignment
+from labeling.assign import Question as Asked
 from labeling.errors import BadMedia, IntegrityError, InvalidInput, NothingToDo
+from labeling.floor import Desk
 from labeling.golden.export import training_rows
 from labeling.golden.fold import fold
 from labeling.golden.vectors import no_vectors
 from labeling.handout import hand_out
 from labeling.precedents import Precedents
-from labeling.records import GoldState, Item, Outcome, Partition, Person, Round, Task, TaskKind, TaskState, Tier
+from labeling.records import (
+    Adjudication,
+    Cause,
+    GoldenItem,
+    GoldState,
+    Item,
+    Outcome,
+    Partition,
+    Person,
+    Round,
+    Task,
+    TaskKind,
+    TaskState,
+    Verdict,
+)
 from labeling.round_costs import Costs
 from labeling.round_images import Frame, ImageDesk, ImageFrame, opinions, read_frame
 from labeling.rounds import open_round, preview, select_round
 from labeling.score_run import ScoreRun
+from labeling.scorebook import F32, Judge
 from labeling.second_looks import Question, second_looks
-from labeling.settle import settle_all
+from labeling.settle import LeadDesk, settle_all
 from scoring.base import Progress, Scores
 from selection.errors import BadPlan
 from selection.types import Quota
-from tests.labeling.shop import NO, Shop, items, yes
+from tests.labeling.shop import NO, NOW, Shop, items, yes
 
 
 @dataclass
@@ -68,6 +85,7 @@ class Gallery:
 
 
 FRAME = ImageFrame(frozenset({"harm"}), "")
+PERSON = Person("d@example.org", "D", 0, True, (), (), None, None, False, "", None, NOW)
 
 
 def pictures(numbers: range, **changes: str) -> list[Item]:
@@ -268,29 +286,43 @@ def test_without_a_reader_no_image_is_folded(shop: Shop) -> None:
     assert "nothing reads the media of its image" in problem.reason
 
 
-def test_a_disputed_image_goes_to_a_lead_as_an_image_with_precedents_that_are_images(shop: Shop) -> None:
+def test_a_disputed_image_goes_to_a_lead_as_an_image_and_its_blind_review_too(shop: Shop) -> None:
+    gallery, desk = hang(shop, 5)
+    _, tasks = go(shop, desk, budget=5, policies=("harm",))
+    shop.deliver()
+    shop.answer(tasks[0], yes(), NO)
+    lead_desk = LeadDesk(review_share=1.0)
+    assert settle_all(shop.ledger, shop.lake, shop.groups, desk=lead_desk, read=gallery.read).disputed == 1
+    (question,) = shop.ledger.tasks.where(kind=TaskKind.ADJUDICATION)
+    assert (question.modality, question.content_hash) == ("image", tasks[0].content_hash)
+    shop.deliver()
+    shop.answer(question, replace(NO, verdict=Verdict.SINGLE, cause=Cause.A_WRONG, rationale="r"), people=("eve",))
+    assert settle_all(shop.ledger, shop.lake, shop.groups, desk=lead_desk, read=gallery.read).golden == 1
+    (review,) = shop.ledger.tasks.where(kind=TaskKind.REVIEW)
+    assert review.modality == "image"
+
+
+def test_precedents_of_an_image_are_images(shop: Shop) -> None:
     gallery, desk = hang(shop, 5)
     settled(shop, gallery, desk)
-    gold = shop.ledger.golden.items()
-    told = Precedents(
-        _Gold([replace(row, partition=Partition.TRAIN) for row in gold]),
-        no_vectors,
-        image_vectors=lambda ids: {i: np.arange(1, 9, dtype=np.float32) for i in ids},
-    )
+    near: dict[str, F32] = {f"im-{n:05}": np.arange(1, 9, dtype=np.float32) for n in range(10)}
+    gold = _Gold([replace(row, partition=Partition.TRAIN) for row in shop.ledger.golden.items()])
+    told = Precedents(gold, no_vectors, image_vectors=lambda item_ids: {i: near[i] for i in item_ids})
     task = replace(shop.ledger.tasks.where(round_id="r1")[0], item_id="im-00009")
-    said = told(task)
-    assert said.count("an image, violates") == 3
+    assert told(task).count("an image, violates") == 3
     assert told(replace(task, modality="text")) == ""
 
 
 @dataclass
 class _Gold:
-    rows: list[object]
+    rows: list[GoldenItem]
 
-    def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[object]:
+    def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
+        del partition, policy_id
         return self.rows
 
-    def adjudications(self, task_id: str | None = None) -> list[object]:
+    def adjudications(self, task_id: str | None = None) -> list[Adjudication]:
+        del task_id
         return []
 
 
@@ -300,7 +332,7 @@ def test_second_looks_are_taken_at_images_too(shop: Shop) -> None:
     tasks = settled(shop, gallery, desk)
     asked = frozenset(task.item_id for task in tasks)
     question = Question({"harm": "1.0.0"}, {"harm": 0.5}, asked)
-    judges = {"text": shop.scorer(), "image": Eye()}
+    judges: dict[str, Judge] = {"text": shop.scorer(), "image": Eye()}
     looks = second_looks(shop.ledger, shop.lake, judges, question)
     assert looks is not None
     assert set(looks.ids) == asked
@@ -318,22 +350,24 @@ def test_an_assisted_image_keeps_its_kind_and_costs_an_images_look(shop: Shop) -
         assert task.exposure == pytest.approx(4 * chances[task.item_id] * Costs().look("", "image"), rel=1e-5)
 
 
-def test_copies_and_injections_of_images_lie_among_images(shop: Shop) -> None:
-    gallery, desk = hang(shop.stocked(8), 12)
-    settled(shop, gallery, desk)
-    anchors = [replace(row, tier=Tier.ANCHOR, partition=Partition.ANCHOR) for row in shop.ledger.golden.items()]
-    kinds = {row.modality for row in anchors}
-    assert "image" in kinds
+def test_copies_of_images_are_images(shop: Shop) -> None:
+    _, desk = hang(shop.stocked(8), 12)
     now = datetime.now(UTC)
-    shop.ledger.people.add(Person("d@example.org", "D", 0, True, (), (), None, None, False, "", None, now), "test")
-    request = shop.request("r2", budget=8, policies=("harm",), lanes={"random": 1.0}, duplicate_cosine=None, overlap=1)
-    open_round(shop.ledger, shop.lake, shop.policies, request, FRAME)
-    select_round(shop.ledger, shop.lake, shop.policies, shop.scorer(), "r2", images=desk)
-    hand_out(shop.ledger, shop.lake, shop.policies, AssignRules(injection_rate=0.9), Costs(), now)
-    roots = {task.task_id: task for task in shop.ledger.tasks.where(round_id="r2", kind=TaskKind.BLIND)}
-    copies = shop.ledger.tasks.where(round_id="r2", kind=TaskKind.COPY)
-    assert copies
+    shop.ledger.people.add(PERSON, "test")
+    go(shop, desk, budget=12, policies=("harm",), overlap=1)
+    hand_out(shop.ledger, shop.lake, shop.policies, AssignRules(), Costs(), now)
+    roots = {task.task_id: task for task in shop.ledger.tasks.where(round_id="r1", kind=TaskKind.BLIND)}
+    copies = shop.ledger.tasks.where(round_id="r1", kind=TaskKind.COPY)
+    assert {copy.modality for copy in copies} == {"text", "image"}
     assert all(copy.modality == roots[copy.parent_task_id or ""].modality for copy in copies)
+
+
+@pytest.mark.parametrize("modality", ["text", "image"])
+def test_an_image_is_injected_among_images_alone(modality: str) -> None:
+    anchors = [Anchor(kind, "harm", "1.0.0", "en", 1.0, 0, frozenset({kind}), kind) for kind in ("text", "image")]
+    asked = Asked("t-1", "harm", "1.0.0", "en", 1.0, 0, 1, False, frozenset({"it-1"}), modality)
+    plan = plan_assignment([asked], [Desk(PERSON)], AssignRules(injection_rate=0.999999), anchors=anchors)
+    assert sorted((place.task_id, place.item_id) for place in plan.placements) == [("", modality), ("t-1", "")]
 
 
 def test_folding_names_the_task_whose_bytes_changed(shop: Shop) -> None:
