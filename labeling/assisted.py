@@ -105,8 +105,10 @@ def with_assisted(
     drawn: Draw,
     policies: Policies,
     model: str,
+    image_model: str = "",
 ) -> list[Task]:
-    """A round's blind tasks, with the assisted ones beside or instead of them. ``model``: what suggests."""
+    """A round's blind tasks, with the assisted ones beside or instead of them. ``model``: what suggests;
+    ``image_model``: what suggests for images."""
     if not drawn.assisted:
         return list(tasks)
     chances = {(pick.item_id, pick.policy_id): pick.probability for pick in picks}
@@ -118,7 +120,8 @@ def with_assisted(
             made.append(task)
         if pair in drawn.assisted:
             policy = policies[task.policy_id]
-            suggestion = suggest(chances[pair], thresholds[policy.id], model)
+            suggests = image_model if task.modality == "image" else model
+            suggestion = suggest(chances[pair], thresholds[policy.id], suggests)
             units = 2**policy.severity * chances[pair] * looks.look(task.text, task.modality)
             made.append(_assisted(task, suggestion, units, twin=pair in drawn.also_blind))
     return made

@@ -131,7 +131,8 @@ def select_round(
     read = hashes(lake, images, [item_id for item_id in asked if item_id not in texts])
     tasks = _tasks(lake, policies, picks, read, int(str(round_.plan["overlap"])))
     drawn = draw(plan, round_.seed, [(pick.item_id, pick.policy_id, pick.lane) for pick in picks])
-    tasks = with_assisted(tasks, picks, plan, drawn, policies, f"{scorer.name} {scorer.version}")
+    told = {kind: f"{judge.name} {judge.version}" for kind, judge in desk.judges.items()}
+    tasks = with_assisted(tasks, picks, plan, drawn, policies, told[TEXT], told.get(IMAGE, ""))
     frame = {**round_.frame, **selection.frame, **_counted(items, scorer, images)}
     notes = (*selection.notes, *_unread(read))
     stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -346,6 +347,7 @@ def test_an_assisted_image_keeps_its_kind_and_costs_an_images_look(shop: Shop) -
     assert len(beside) == 5
     assert {task.modality for task in tasks} == {"image"}
     chances = {pick.item_id: pick.probability for pick in shop.ledger.rounds.picks("r1")}
+    assert {json.loads(task.prompt)["model"] for task in beside} == {"eye eye-1"}
     for task in beside:
         assert task.exposure == pytest.approx(4 * chances[task.item_id] * Costs().look("", "image"), rel=1e-5)
 
