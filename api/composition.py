@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -19,16 +19,18 @@ from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.planner import GoldPlan, plan_gold
-from labeling.golden.vectors import LakeVectors
+from labeling.golden.vectors import F32, LakeVectors
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
 from labeling.people import People, people
 from labeling.policies import Policies, read_policies
 from labeling.records import Model
+from labeling.round_images import ImageDesk, ImageFrame
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
+from labeling.studio.links import Links
 from labeling.studio.transport import Way
 from labeling.suspects import Suspects, keep, suspects
 from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
@@ -192,6 +194,37 @@ class Goldfold:
                     given.media_dir, given.media_hosts, given.media_max_bytes, given.media_timeout_s
                 )
             return self._media
+
+    @property
+    def links(self) -> Links | None:
+        """What gives images in Label Studio their links; None where the settings have no secret to sign them with."""
+        given, secret = self.settings, self.settings.media_link_secret.get_secret_value()
+        return Links(given.public_url, secret, timedelta(hours=given.task_link_hours)) if secret else None
+
+    def image_frame(self) -> ImageFrame:
+        """Under which policies a round may ask about images, told without loading a model. Raises SettingsError."""
+        named, missing = self.settings.image_scorer, self._missing()
+        if missing or named is None:
+            return ImageFrame(missing=missing)
+        return ImageFrame(judged_policies(named, self.policies, reads="image"), "")
+
+    def image_desk(self) -> ImageDesk:
+        """What a round needs to ask about images. Raises SettingsError, ScoringError, InvalidInput."""
+        missing = self._missing()
+        if missing:
+            return ImageDesk(missing=missing)
+        return ImageDesk(self.media_scorer("image"), self.media.read, "")
+
+    def _missing(self) -> str:
+        """The setting without which nobody is asked about images, as a cure; "" where none is missing."""
+        if self.links is None:
+            return "set media_link_secret, with which their links are signed (openssl rand -hex 32)"
+        return "" if self.settings.image_scorer else "set image_scorer, and run the score job (goldfold score)"
+
+    def image_vectors(self, item_ids: Sequence[str]) -> dict[str, F32]:
+        """Embeddings of images by the image scorer; none where there is no such scorer."""
+        scorer = self.media_scorer("image") if self.settings.image_scorer else None
+        return {} if scorer is None else LakeVectors(self.lake, embedding_group(scorer))(item_ids)
 
     def vectors(self) -> LakeVectors:
         """Embeddings of the current scorer, by item; a cascade has those of the full scorer."""

@@ -66,7 +66,8 @@ def check_round(policies: Policies, request: Mapping[str, Any]) -> None:
 def check_round_here(goldfold: Goldfold, request: Mapping[str, Any]) -> None:
     """The same for what this installation's scorer and items cannot give. Raises SettingsError, InvalidInput,
     NothingToDo, BudgetTooLarge."""
-    judged = goldfold.judged()
+    images = goldfold.image_frame()
+    judged = goldfold.judged() | images.policies
     bare = sorted(set(request["policies"] or goldfold.policies) - judged)
     if bare:
         raise InvalidInput(
@@ -75,7 +76,7 @@ def check_round_here(goldfold: Goldfold, request: Mapping[str, Any]) -> None:
         )
     if request["strategy"] == DISAGREEMENT:
         _check_committee(goldfold.settings)
-    check_frame(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request))
+    check_frame(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request), images)
 
 
 def _check_committee(settings: Settings) -> None:

@@ -135,7 +135,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535, description="Port the service listens on.")
     public_url: HttpUrl = Field(
         default_factory=lambda data: f"http://{_in_url(data['host'])}:{data['port']}",
-        description="Address under which Label Studio reaches this service, for its webhook.",
+        description="Address under which Label Studio reaches this service, for its webhook, and annotators' browsers "
+        "do, for images.",
         json_schema_extra=_shown("http://host:port"),
     )
     max_body_bytes: int = Field(
@@ -220,6 +221,13 @@ class Settings(BaseSettings):
     )
     media_link_minutes: int = Field(
         default=15, ge=1, le=1440, description="Minutes for which a link to an image opens it."
+    )
+    task_link_hours: int = Field(
+        default=24,
+        ge=1,
+        le=720,
+        description="Hours for which the link in a task of Label Studio opens its image; a sync renews it at half of "
+        "them.",
     )
     device: Annotated[str, AfterValidator(_device)] = Field(
         default="auto",

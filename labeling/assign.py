@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from labeling.floor import Desk
@@ -62,11 +62,12 @@ class Question:
     wanted: int
     answered: bool
     names: frozenset[str]
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A golden item that may be injected."""
+    """A golden item that may be injected, among questions of its modality: those of another lie in another project."""
 
     item_id: str
     policy_id: str
@@ -75,6 +76,7 @@ class Anchor:
     units: float
     chars: int
     names: frozenset[str]
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def plan_assignment(
     """Apply the module's rule."""
     run = _Planning(desks, rules, seed, anchors)
     ordered = sorted(questions, key=lambda q: (not q.answered, toss(seed, q.task_id), q.task_id))
-    run.lengths = {p: [q.chars for q in ordered if q.policy_id == p] for p in {q.policy_id for q in ordered}}
+    for q in ordered:
+        run.lengths[q.policy_id, q.modality].append(q.chars)
     for question in ordered:
         for _ in range(question.wanted):
             run.place(question)
@@ -161,7 +164,7 @@ class _Planning:
     rules: AssignRules
     seed: int
     anchors: Iterable[Anchor]
-    lengths: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    lengths: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     placements: list[Placement] = field(default_factory=list)
     unplaced: Counter[str] = field(default_factory=Counter)
     piles: list[_Pile] = field(init=False)
@@ -246,12 +249,13 @@ class _Planning:
         room = pile.cap * (1 - self.rules.reserve) - question.units if before else pile.cap
         if question.policy_id in pile.desk.resting:
             return
-        lengths = self.lengths[question.policy_id]
+        lengths = self.lengths[question.policy_id, question.modality]
         like = lengths[int(toss(self.seed, "like", question.task_id, pile.email) * len(lengths))]
         left = [
             anchor
             for anchor in self.golden[question.policy_id, question.policy_version]
-            if abs(anchor.chars - like) <= max(LENGTH_SLACK_CHARS, LENGTH_SLACK * like)
+            if anchor.modality == question.modality
+            and abs(anchor.chars - like) <= max(LENGTH_SLACK_CHARS, LENGTH_SLACK * like)
             and anchor.item_id not in pile.items
             and not anchor.names & question.names
             and not self._has_met(pile, anchor.policy_id, anchor.names)

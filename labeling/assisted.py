@@ -21,7 +21,6 @@ from selection.hashing import item_hashes, uniforms
 from selection.types import RELABEL
 
 Pair = tuple[str, str]  # item, policy
-TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,10 @@ def with_assisted(
     drawn: Draw,
     policies: Policies,
     model: str,
+    image_model: str = "",
 ) -> list[Task]:
-    """A round's blind tasks, with the assisted ones beside or instead of them. ``model``: what suggests."""
+    """A round's blind tasks, with the assisted ones beside or instead of them. ``model``: what suggests;
+    ``image_model``: what suggests for images."""
     if not drawn.assisted:
         return list(tasks)
     chances = {(pick.item_id, pick.policy_id): pick.probability for pick in picks}
@@ -119,8 +120,9 @@ def with_assisted(
             made.append(task)
         if pair in drawn.assisted:
             policy = policies[task.policy_id]
-            suggestion = suggest(chances[pair], thresholds[policy.id], model)
-            units = 2**policy.severity * chances[pair] * looks.look(task.text, TEXT)
+            suggests = image_model if task.modality == "image" else model
+            suggestion = suggest(chances[pair], thresholds[policy.id], suggests)
+            units = 2**policy.severity * chances[pair] * looks.look(task.text, task.modality)
             made.append(_assisted(task, suggestion, units, twin=pair in drawn.also_blind))
     return made
 

@@ -152,6 +152,7 @@ def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
         if row.partition is Partition.CALIBRATION
         and row.state is GoldState.ACTIVE
         and row.text  # "": stopped or erased since
+        and row.modality == "text"
         and row.outcome is not Outcome.CONTEXT_MISSING
     ]
 

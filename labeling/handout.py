@@ -22,7 +22,6 @@ from labeling.round_costs import Costs
 from labeling.store.interfaces import Desks, Lake, People
 
 ALLOWED_CHANCE = 0.1  # what is known to be allowed was picked by a scorer that doubted it: it is not harmless for sure
-TEXT = "text"
 
 
 class Stores(Protocol):
@@ -103,7 +102,7 @@ class _Plan:
         tasks = [
             _copy(roots[p.task_id], p, now)
             if p.task_id
-            else _injection(gold[p.item_id, p.policy_id], p, _round_of(p, plan.placements, roots), now)
+            else _injection(gold[p.item_id, p.policy_id], p, _round_of(p, gold, plan.placements, roots), now)
             for p in plan.placements
         ]
         unplaced = dict(plan.unplaced)
@@ -126,6 +125,7 @@ class _Plan:
             wanted=found.wanted,
             answered=task.extra > 0,
             names=names,
+            modality=task.modality,
         )
 
     def _anchor(self, gold: GoldenItem) -> Anchor:
@@ -136,9 +136,10 @@ class _Plan:
             policy_id=gold.policy_id,
             policy_version=gold.policy_version,
             language=gold.language,
-            units=weight * chance * self._costs.look(gold.text, TEXT),
+            units=weight * chance * self._costs.look(gold.text, gold.modality),
             chars=len(gold.text),
             names=frozenset({gold.item_id, GOLD_GROUP + gold.group_id}),
+            modality=gold.modality,
         )
 
 
@@ -167,6 +168,7 @@ def _injection(gold: GoldenItem, place: Placement, like: Task, now: datetime) ->
         item_id=gold.item_id,
         text=gold.text,
         content_hash=gold.content_hash,
+        modality=gold.modality,
         parent_task_id=None,
     )
 
@@ -189,8 +191,15 @@ def _blank(root: Task, place: Placement, now: datetime) -> Task:
     )
 
 
-def _round_of(injected: Placement, placements: Sequence[Placement], roots: Mapping[str, Task]) -> Task:
-    """The question beside which an injection lies: they go to Label Studio together."""
-    mine = [p for p in placements if p.email == injected.email and p.policy_id == injected.policy_id and p.task_id]
+def _round_of(
+    injected: Placement,
+    gold: Mapping[tuple[str, str], GoldenItem],
+    placements: Sequence[Placement],
+    roots: Mapping[str, Task],
+) -> Task:
+    """The question beside which an injection lies, in the same project: they go to Label Studio together."""
+    modality = gold[injected.item_id, injected.policy_id].modality
+    desk = [p for p in placements if p.email == injected.email and p.policy_id == injected.policy_id and p.task_id]
+    mine = [p for p in desk if roots[p.task_id].modality == modality]
     nearest = min(mine, key=lambda p: (abs(p.position - injected.position), p.position))
     return roots[nearest.task_id]

@@ -36,7 +36,7 @@ class Policy(BaseModel):
     """One harm. ``severity`` is 0..4 (S0..S4); ``threshold`` is the operating probability, in (0, 1).
 
     ``guidelines`` tell annotators how to decide, a paragraph a line; models never read them, nor the rules' examples.
-    ``blur``: images are shown blurred until they are clicked.
+    ``blur``: images are shown blurred until they are opened.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

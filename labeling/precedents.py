@@ -15,7 +15,7 @@ import numpy as np
 
 from labeling.adjudication import quoted, struck
 from labeling.consensus import vote_key
-from labeling.golden.vectors import Vectors, unit
+from labeling.golden.vectors import Vectors, no_vectors, unit
 from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, Partition, Task
 
 SHOWN = 3
@@ -32,40 +32,45 @@ class Gold(Protocol):
 
 
 class Precedents:
-    """Finds and tells precedents; reads a policy's gold and the adjudications once, when first asked for them."""
+    """Finds and tells precedents; reads a policy's gold and the adjudications once, when first asked for them.
+    ``vectors``: of texts; ``image_vectors``: of images, whose precedents are images, told by their captions alone."""
 
-    def __init__(self, golden: Gold, vectors: Vectors, shown: int = SHOWN) -> None:
+    def __init__(self, golden: Gold, vectors: Vectors, shown: int = SHOWN, image_vectors: Vectors = no_vectors) -> None:
         self._golden = golden
-        self._vectors = vectors
+        self._vectors = {"text": vectors, "image": image_vectors}
         self._shown = shown
-        self._indexes: dict[str, tuple[list[GoldenItem], faiss.Index | None]] = {}
+        self._indexes: dict[tuple[str, str], tuple[list[GoldenItem], faiss.Index | None]] = {}
         self._finals: dict[str, Adjudication] | None = None
 
     def __call__(self, task: Task) -> str:
         """The precedents of a task as a lead reads them; "" when there are none."""
-        found = self.nearest(task.item_id, task.policy_id)
+        found = self.nearest(task.item_id, task.policy_id, task.modality)
         return "\n\n".join(self._told(number, item) for number, item in enumerate(found, 1))
 
-    def nearest(self, item_id: str, policy_id: str) -> list[GoldenItem]:
+    def nearest(self, item_id: str, policy_id: str, modality: str = "text") -> list[GoldenItem]:
         """The nearest first; none when the item, or all gold of the policy, has no embedding."""
-        gold, index = self._index(policy_id)
-        own = self._vectors([item_id]).get(item_id)
+        gold, index = self._index(policy_id, modality)
+        own = self._vectors[modality]([item_id]).get(item_id)
         if index is None or own is None or len(own) != index.d:
             return []
         _, rows = index.search(unit(own[None, :]), self._shown + 1)  # one more: it may be there itself
         found = [gold[row] for row in rows[0] if row >= 0]
         return [item for item in found if item.item_id != item_id][: self._shown]
 
-    def _index(self, policy_id: str) -> tuple[list[GoldenItem], faiss.Index | None]:
-        if policy_id not in self._indexes:
-            self._indexes[policy_id] = _build(usable(self._golden.items(policy_id=policy_id)), self._vectors)
-        return self._indexes[policy_id]
+    def _index(self, policy_id: str, modality: str) -> tuple[list[GoldenItem], faiss.Index | None]:
+        key = (policy_id, modality)
+        if key not in self._indexes:
+            gold = [item for item in usable(self._golden.items(policy_id=policy_id)) if item.modality == modality]
+            self._indexes[key] = _build(gold, self._vectors[modality])
+        return self._indexes[key]
 
     def _told(self, number: int, item: GoldenItem) -> str:
         final = self._final(item.adjudication_id)
         answer = vote_key(Answer(item.outcome, item.rule)).replace("/", ", rule ")
         severity = f", severity S{item.severity}" if item.severity is not None else ""
-        lines = [f"Precedent {number} [{item.item_id}]: {answer}{severity} ({item.how})", quoted(_short(item.text))]
+        what = "" if item.modality == "text" else f"an {item.modality}, "
+        lines = [f"Precedent {number} [{item.item_id}]: {what}{answer}{severity} ({item.how})"]
+        lines += [quoted(_short(item.text))] if item.text.strip() else []
         if final is not None and final.answer.rationale.strip():
             names = [*final.annotators, final.adjudicator]
             lines += ["Why:", quoted(_short(struck(final.answer.rationale.strip(), names)))]
@@ -85,7 +90,7 @@ def usable(gold: Iterable[GoldenItem]) -> list[GoldenItem]:
         if item.partition in PARTITIONS
         and item.state is GoldState.ACTIVE
         and item.outcome in DECIDED
-        and item.text.strip()
+        and (item.text.strip() or item.modality != "text")
     ]
 
 

@@ -208,7 +208,8 @@ class PickRow:
 @dataclass(frozen=True, slots=True)
 class Task:
     """A pick as a person sees it in Label Studio. ``task_id`` is opaque and random: it is all a blind task shows
-    beside ``text``. ``content_hash`` guards against edits on the other side. ``parent_task_id`` is set on an
+    beside ``text``. ``content_hash`` guards against edits on the other side; of an image it is the SHA-256 (hex) of the
+    media's bytes as they were when it was picked, and ``text`` is its caption. ``parent_task_id`` is set on an
     adjudication task (the blind task it decides), on a copy (the blind task it asks), and on an assisted task whose
     pick is also asked blind.
 
@@ -239,6 +240,7 @@ class Task:
     position: int = 0
     exposure: float = 0.0
     extra: int = 0
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,7 @@ class Unsent:
     kind: TaskKind
     assignee: str
     tasks: int
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +356,8 @@ class Adjudication:
 
 @dataclass(frozen=True, slots=True)
 class GoldenItem:
-    """An adjudicated item in the golden set, with everything an export needs (text copy included)."""
+    """An adjudicated item in the golden set, with everything an export needs (text copy included). Of an image,
+    ``text`` is the caption and ``content_hash`` that of the media's bytes; the media itself stays where it is."""
 
     item_id: str
     external_id: str
@@ -378,6 +382,7 @@ class GoldenItem:
     folded_at: datetime
     verdict: Verdict | None = None
     cause: Cause | None = None
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,10 +449,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class StudioProject:
-    """A Label Studio project Goldfold made: one per (policy version, kind, assignee).
+    """A Label Studio project Goldfold made: one per (policy version, kind, assignee, modality).
 
     ``assignee``: whose desk it is, by e-mail address; "": everybody's. ``desk``: that person's number, which the
-    project shows instead of the address; 0 where it is everybody's.
+    project shows instead of the address; 0 where it is everybody's. ``relinked_at``: when the links of its images were
+    last looked through, by Goldfold's clock.
     """
 
     project_id: int
@@ -460,6 +466,8 @@ class StudioProject:
     created_at: datetime
     assignee: str = ""
     desk: int = 0
+    modality: str = "text"
+    relinked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ No other partition is read here, so no item that judges a model can move a pick.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from labeling.records import GoldenItem, GoldState, Outcome, Partition
-from labeling.scorebook import F32, EmbeddingScorer, LakeScorer, Sheet, read_sheet
+from labeling.scorebook import F32, EmbeddingScorer, Judge, LakeScorer, Sheet, read_sheet
 from labeling.store.interfaces import Golden, Lake
 from labeling.training import label_matrix
 from scoring.ensemble import Ensemble, HeadCommittee
@@ -41,15 +41,21 @@ def train_rows(golden: Golden, policies: Sequence[str]) -> list[GoldenItem]:
 def known_labels(
     golden: Golden,
     lake: Lake,
-    scorer: LakeScorer,
+    scorer: Judge,
     policies: Sequence[str],
     dimension: int,
     until: datetime | None = None,
+    modality: str = "text",
 ) -> Known:
     """What was settled under ``policies``, as a strategy reads it: items by id, columns as ``policies``; embeddings
     (l, ``dimension``). ``until``: gold folded in later is left for the next round, so that a round that was killed
-    learns from the same."""
-    rows = [row for row in train_rows(golden, policies) if until is None or row.folded_at <= until]
+    learns from the same. ``modality``: of the items that the scorer reads; of a policy that it does not judge nothing
+    is known."""
+    rows = [
+        row
+        for row in train_rows(golden, [policy for policy in policies if policy in scorer.policies])
+        if row.modality == modality and (until is None or row.folded_at <= until)
+    ]
     ids, answers = label_matrix(rows, policies)
     if not ids:
         return Known(None)
@@ -59,9 +65,17 @@ def known_labels(
     usable = np.flatnonzero(sheet.embeddings.any(axis=1))
     places = {item_id: row for row, item_id in enumerate(ids)}
     asked = [places[sheet.ids[row]] for row in usable]
-    columns = [sheet.policies.index(policy) for policy in policies]
-    found = Labelled(sheet.embeddings[usable], answers[asked], sheet.probabilities[usable][:, columns])
+    found = Labelled(sheet.embeddings[usable], answers[asked], said(sheet, policies)[usable])
     return Known(found if len(usable) else None, len(usable), len(ids) - len(usable))
+
+
+def said(sheet: Sheet, policies: Sequence[str]) -> F32:
+    """(n, k) the sheet's probabilities under ``policies``, 0 under one that its scorer does not judge."""
+    found = np.zeros((len(sheet.ids), len(policies)), np.float32)
+    for column, policy in enumerate(policies):
+        if policy in sheet.policies:
+            found[:, column] = sheet.probabilities[:, sheet.policies.index(policy)]
+    return found
 
 
 def member_opinions(scorer: LakeScorer, sheet: Sheet, policies: Sequence[str]) -> F32 | None:
@@ -70,8 +84,8 @@ def member_opinions(scorer: LakeScorer, sheet: Sheet, policies: Sequence[str]) -
     layers = _layers(scorer, sheet) if sheet.embeddings.any() else []
     if not layers:
         return None
-    columns = [scorer.policies.index(policy) for policy in policies]
-    return np.ascontiguousarray(np.stack(layers)[:, :, columns])
+    sheets = [replace(sheet, policies=scorer.policies, probabilities=layer) for layer in layers]
+    return np.stack([said(each, policies) for each in sheets])
 
 
 def _layers(scorer: LakeScorer, sheet: Sheet) -> list[F32]:

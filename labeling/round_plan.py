@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.assisted import check_shares
 from labeling.errors import InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.round_costs import costs_of
+from labeling.round_images import IMAGE, TEXT, ImageFrame
 from labeling.round_labels import train_rows
 from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds
 from selection.checks import check_plan
@@ -21,8 +23,7 @@ from selection.errors import BadPlan, BudgetTooLarge, EmptyFrame
 from selection.strategies.registry import LABELS, entry
 from selection.types import Lane, Plan, Pool, Quota
 
-TEXT = "text"  # the modality that rounds ask about
-WORDS = ("language", "market")  # what a quota may bound by, of what items say of themselves
+WORDS = ("language", "market", "modality")  # what a quota may bound by, of what items say of themselves
 
 
 class Frames(Protocol):
@@ -72,10 +73,13 @@ def check_request(request: RoundRequest, policies: Policies) -> None:
     plan_of(request, policies)
 
 
-def check_frame(stores: Frames, lake: Lake, policies: Policies, request: RoundRequest) -> None:
+def check_frame(
+    stores: Frames, lake: Lake, policies: Policies, request: RoundRequest, images: ImageFrame | None = None
+) -> None:
     """Raises NothingToDo (also for a strategy that needs labels before there is one), EmptyFrame, BudgetTooLarge or
-    BadPlan for what the items cannot give, near-duplicates left aside: before anything is written. A round that is
-    there already has its frame, and is not asked again."""
+    BadPlan for what the items cannot give, near-duplicates left aside: before anything is written. ``images``: under
+    which policies images may be asked about. A round that is there already has its frame, and is not asked again."""
+    images = images or ImageFrame()
     plan = plan_of(request, policies)
     with suppress(NotFound):
         stores.rounds.get(request.round_id)
@@ -83,20 +87,22 @@ def check_frame(stores: Frames, lake: Lake, policies: Policies, request: RoundRe
     if not stores.items.count() or not lake.snapshot():
         raise NothingToDo("the lake is empty: ingest items first (goldfold ingest FILE)")
     _check_needs(stores, plan)
-    _check_words(lake, request)
-    chosen, judged, pairs = frozenset(floats(plan["thresholds"])), stores.rounds.judged(), 0
-    texts = 0
+    chosen = frozenset(floats(plan["thresholds"]))
+    asked = {TEXT: chosen} | ({} if images.missing else {IMAGE: chosen & images.policies})
+    _check_words(lake, request, tuple(asked))
+    judged, pairs, there = stores.rounds.judged(), 0, 0
     for batch in lake.scan(["policies", "modality"]):
-        batch = batch.filter(pc.equal(batch["modality"], TEXT))
-        texts += batch.num_rows
-        for item_id, only in zip(batch["item_id"].to_pylist(), batch["policies"].to_pylist(), strict=True):
-            pairs += sum((item_id, p) not in judged for p in (chosen.intersection(only) if only else chosen))
+        batch = batch.filter(pc.is_in(batch["modality"], pa.array(list(asked))))
+        there += batch.num_rows
+        for row in batch.to_pylist():
+            own, only = asked[row["modality"]], row["policies"]
+            pairs += sum((row["item_id"], p) not in judged for p in (own.intersection(only) if only else own))
         if pairs >= request.budget:
             return
-    if not texts:
+    if not there:
         raise NothingToDo(
-            "the lake holds no text: a round asks people about texts only, since images and videos are not shown in "
-            "Label Studio yet; ingest texts"
+            f"the lake holds nothing that a round can ask about: no text; images: {images.missing or 'there are none'}"
+            "; videos are not shown in Label Studio yet; ingest texts or images"
         )
     if not pairs:
         raise EmptyFrame("rounds have picked every item under every policy asked for: ingest more items")
@@ -115,19 +121,21 @@ def _check_needs(stores: Frames, plan: Mapping[str, object]) -> None:
         )
 
 
-def _check_words(lake: Lake, request: RoundRequest) -> None:
-    """Raises BadPlan for a language or market that no text has, and for ``per_author`` where none names its author."""
+def _check_words(lake: Lake, request: RoundRequest, modalities: Sequence[str]) -> None:
+    """Raises BadPlan for a language or market that no item of these modalities has, and for ``per_author`` where none
+    names its author."""
     wanted = {(quota.key, quota.value) for quota in request.quotas if quota.key in WORDS}
+    wanted.discard(("modality", TEXT))  # a bound on texts is kept where there are none
     authors = request.per_author is not None
-    for batch in lake.scan(["modality", "author", *WORDS]) if wanted or authors else ():
-        batch = batch.filter(pc.equal(batch["modality"], TEXT))
+    for batch in lake.scan(["author", *WORDS]) if wanted or authors else ():
+        batch = batch.filter(pc.is_in(batch["modality"], pa.array(list(modalities))))
         wanted -= {(key, word) for key in WORDS for word in pc.unique(batch[key]).to_pylist()}
         authors = authors and not pc.any(pc.not_equal(batch["author"], "")).as_py()
     if wanted:
         key, word = min(wanted)
-        raise BadPlan(f"quotas: {key} {word!r}: no text has that {key}: drop the quota, or ingest such texts first")
+        raise BadPlan(f"quotas: {key} {word!r}: no item has that {key}: drop the quota, or ingest such items first")
     if authors:
-        raise BadPlan("per_author: no text names its author: bring it in with the items, or leave per_author out")
+        raise BadPlan("per_author: no item names its author: bring it in with the items, or leave per_author out")
 
 
 def _check(request: RoundRequest, policies: Policies) -> None:
@@ -192,7 +200,7 @@ def _no_items(policies: Sequence[str], quotas: Sequence[Quota]) -> Pool:
         languages=named("language"),
         disagreement=nothing,
         markets=named("market"),
-        modalities=(TEXT,),
+        modalities=(TEXT, IMAGE),
         authors=("anyone",),
         minutes=np.zeros(0, np.float32),
         exposure=np.zeros(0, np.float32),

@@ -18,16 +18,18 @@ from typing import Protocol
 import numpy as np
 
 from labeling.assisted import draw, with_assisted
-from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
+from labeling.errors import BadMedia, Conflict, NotFound, NothingToDo
 from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.neighbour_index import INDEX_ABOVE, Indexed, index_neighbours
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.round_costs import costs_of, estimate, exposure_of, looks_of, minutes_of
-from labeling.round_labels import known_labels, member_opinions
-from labeling.round_plan import TEXT, RoundRequest, check_frame, floats, plan_of, selection_plan
-from labeling.scorebook import LakeScorer, Sheet, complete, read_sheet
+from labeling.round_images import IMAGE, TEXT, Frame, ImageDesk, ImageFrame, hashes, opinions, read_frame
+from labeling.round_labels import known_labels
+from labeling.round_plan import RoundRequest, check_frame, floats, plan_of, selection_plan
+from labeling.round_pool import pool_notes, pool_of, priced, weights
+from labeling.scorebook import Judge, LakeScorer, Sheet, complete
 from labeling.second_looks import Question, earlier, second_looks
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.relabel import SecondLooks
@@ -65,11 +67,13 @@ class Preview:
     items_scored: int
 
 
-def open_round(stores: Stores, lake: Lake, policies: Policies, request: RoundRequest) -> Round:
+def open_round(
+    stores: Stores, lake: Lake, policies: Policies, request: RoundRequest, images: ImageFrame | None = None
+) -> Round:
     """Record the plan and freeze the frame. The same request again returns the round that is there;
     another request under the same id is a Conflict. Raises InvalidInput or BadPlan naming the field,
     and what ``check_frame`` does."""
-    check_frame(stores, lake, policies, request)
+    check_frame(stores, lake, policies, request, images)
     plan = plan_of(request, policies)
     now = datetime.now(UTC)
     frame: dict[str, object] = {"lake_version": stores.items.last_lake_version(), **_advice(stores, plan)}
@@ -87,12 +91,15 @@ def select_round(
     scorer: LakeScorer,
     round_id: str,
     cache_dir: Path | None = None,
+    images: ImageDesk | None = None,
 ) -> Round:
     """Pick the items, and commit picks and tasks in one transaction. Does nothing when that was done before.
+    ``images``: what asking about images needs; without it, and where they have no score, a note says that they are left
+    out. An image that cannot be read when it is picked has its task withdrawn, and may be picked again.
     ``cache_dir``: where near-duplicates are kept for the next round, and embeddings of a large lake while it runs;
     without it the former are found anew each time, and the latter held in memory.
 
-    Raises NothingToDo when an item of the frame has not met this scorer yet: a frame that is short in silence would
+    Raises NothingToDo when a text of the frame has not met this scorer yet: a frame that is short in silence would
     make every pi a lie. Raises Conflict when the round was cancelled or a policy changed since it was planned.
     """
     round_ = stores.rounds.get(round_id)
@@ -105,25 +112,52 @@ def select_round(
         return stores.rounds.get(round_id)
     _check_versions(round_, policies)
     version = int(str(round_.frame["lake_version"]))
-    sheet = read_sheet(lake, scorer, stores.items.ids(version, TEXT), cache_dir)
+    images = images or ImageDesk()
+    items = read_frame(lake, stores.items, version, scorer, images, cache_dir)
+    sheet = items.sheet
     if sheet.waiting:
         raise NothingToDo(
             f"{sheet.waiting} items of round {round_id!r} have no score by {scorer.name} {scorer.version} yet: "
             "run the score job first (goldfold score)"
         )
     grouped = _grouped(lake, round_.plan, sheet, cache_dir, keep=True)
-    indexed = _indexed(scorer, round_.plan, sheet, cache_dir, keep=True)
-    plan = _tuned(round_.plan, round_.frame)
-    selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, indexed, round_.created_at)
+    indexed = _indexed(items.lead, round_.plan, sheet, cache_dir, keep=True)
+    plan, desk = _tuned(round_.plan, round_.frame), _Desk(scorer, images)
+    selection = _select(stores, lake, desk, plan, round_.seed, items, grouped, indexed, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
-    complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
-    tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
+    texts = set(sheet.ids[: items.texts])
+    asked = sorted({pick.item_id for pick in picks})
+    complete(lake, scorer, [i for i in asked if i in texts])  # what may become gold is compared and trained on
+    read = hashes(lake, images, [item_id for item_id in asked if item_id not in texts])
+    tasks = _tasks(lake, policies, picks, read, int(str(round_.plan["overlap"])))
     drawn = draw(plan, round_.seed, [(pick.item_id, pick.policy_id, pick.lane) for pick in picks])
-    tasks = with_assisted(tasks, picks, plan, drawn, policies, f"{scorer.name} {scorer.version}")
-    counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
-    frame = {**round_.frame, **selection.frame, **counts}
-    stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, selection.notes)
+    told = {kind: f"{judge.name} {judge.version}" for kind, judge in desk.judges.items()}
+    tasks = with_assisted(tasks, picks, plan, drawn, policies, told[TEXT], told.get(IMAGE, ""))
+    frame = {**round_.frame, **selection.frame, **_counted(items, scorer, images)}
+    notes = (*selection.notes, *_unread(read))
+    stores.rounds.record_selection(round_id, picks, tasks, frame, scorer.version, notes)
     return stores.rounds.get(round_id)
+
+
+def _counted(items: Frame, scorer: LakeScorer, images: ImageDesk) -> dict[str, object]:
+    """What the frame says of who scored it."""
+    told: dict[str, object] = {"items_scored": len(items.sheet.ids), "items_failed": items.sheet.failed}
+    told["scorer"] = scorer.name
+    if items.images and images.scorer is not None:
+        told |= {"image_scorer": images.scorer.name, "image_scorer_version": images.scorer.version}
+    return told
+
+
+def _unread(read: Mapping[str, str | BadMedia]) -> list[str]:
+    """A note of the picked images that cannot be read, if any."""
+    bad = [(item_id, error) for item_id, error in read.items() if isinstance(error, BadMedia)]
+    if not bad:
+        return []
+    (item_id, error), *_ = bad
+    return [
+        f"{len(bad)} of the picked images cannot be read now, so nobody is asked about them, and they may be picked "
+        f"again; the first is {item_id}: it {error}"
+    ]
 
 
 def preview(
@@ -133,15 +167,17 @@ def preview(
     scorer: LakeScorer,
     request: RoundRequest,
     cache_dir: Path | None = None,
+    images: ImageDesk | None = None,
 ) -> Preview:
     """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
     plan = plan_of(request, policies)
-    sheet = read_sheet(lake, scorer, stores.items.ids(stores.items.last_lake_version(), TEXT), cache_dir)
+    desk = _Desk(scorer, images or ImageDesk())
+    items = read_frame(lake, stores.items, stores.items.last_lake_version(), scorer, desk.images, cache_dir)
     advice = _advice(stores, plan)
-    grouped = _grouped(lake, plan, sheet, cache_dir, keep=False)
-    indexed = _indexed(scorer, plan, sheet, cache_dir, keep=False)
-    selection = _select(stores, lake, scorer, _tuned(plan, advice), request.seed, sheet, grouped, indexed)
-    return Preview(replace(selection, frame={**selection.frame, **advice}), len(sheet.ids))
+    grouped = _grouped(lake, plan, items.sheet, cache_dir, keep=False)
+    indexed = _indexed(items.lead, plan, items.sheet, cache_dir, keep=False)
+    selection = _select(stores, lake, desk, _tuned(plan, advice), request.seed, items, grouped, indexed)
+    return Preview(replace(selection, frame={**selection.frame, **advice}), len(items.sheet.ids))
 
 
 def cancel_round(stores: Stores, round_id: str) -> Round:
@@ -209,38 +245,54 @@ def _grouped(
     return group_near_duplicates(lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep)
 
 
-def _indexed(
-    scorer: LakeScorer, plan: Mapping[str, object], sheet: Sheet, cache_dir: Path | None, *, keep: bool
-) -> Indexed:
+def _indexed(scorer: Judge, plan: Mapping[str, object], sheet: Sheet, cache_dir: Path | None, *, keep: bool) -> Indexed:
     """The index of the items that have a score, where the strategy looks around labelled ones and there are many."""
     if plan["strategy"] != SEALS or len(sheet.ids) <= INDEX_ABOVE:
         return Indexed(None)
     return index_neighbours(sheet.ids, sheet.embeddings, scorer.embedding_version, cache_dir, keep=keep)
 
 
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Who scores what a round asks about."""
+
+    scorer: LakeScorer
+    images: ImageDesk
+
+    @property
+    def judges(self) -> dict[str, Judge]:
+        """By modality."""
+        seen = self.images.scorer
+        return {TEXT: self.scorer, **({} if seen is None or self.images.missing else {IMAGE: seen})}
+
+
 def _select(
     stores: Stores,
     lake: Lake,
-    scorer: LakeScorer,
+    desk: _Desk,
     plan: Mapping[str, object],
     seed: int,
-    sheet: Sheet,
+    items: Frame,
     grouped: Grouped | None,
     indexed: Indexed,
     until: datetime | None = None,
 ) -> Selection:
+    sheet = items.sheet
     if not sheet.ids:
-        raise NothingToDo("no item has a score yet: run the score job first (goldfold score)")
-    pool = replace(_pool(stores, lake, plan, sheet), near=indexed.near)
+        why = "".join(f"; {note}" for note in items.notes)
+        raise NothingToDo(f"no item has a score yet: run the score job first (goldfold score){why}")
+    pool = replace(pool_of(stores, lake, plan, items), near=indexed.near)
     if grouped is not None:
         pool = replace(pool, groups=grouped.groups)
     if COMMITTEE in entry(str(plan["strategy"])).needs:
-        pool = replace(pool, members=member_opinions(scorer, sheet, pool.policies))
-    pool = _priced(lake, plan, pool)
-    known = known_labels(stores.golden, lake, scorer, pool.policies, pool.embeddings.shape[1], until)
-    looks = _looks(stores, lake, scorer, plan, pool, until)
+        pool = replace(pool, members=opinions(desk.scorer, items, pool.policies))
+    pool = priced(lake, plan, pool)
+    dimension = pool.embeddings.shape[1]
+    known = known_labels(stores.golden, lake, items.lead, pool.policies, dimension, until, items.modality)
+    looks = _looks(stores, lake, desk, plan, pool, until)
     selection = select(pool, selection_plan(plan, seed), known.labelled, looks)
     notes = [*selection.notes, *(grouped.notes if grouped is not None else ()), *indexed.notes]
+    notes += pool_notes(plan, items)
     if known.left_out:
         notes.append(
             f"{known.left_out} labelled items have no score or no embedding by this scorer yet, so no strategy learns "
@@ -267,25 +319,8 @@ def _select(
     return replace(selection, notes=tuple(notes), frame={**selection.frame, **told})
 
 
-def _priced(lake: Lake, plan: Mapping[str, object], pool: Pool) -> Pool:
-    """With what its items cost, where the plan asks for it: reading every text takes time."""
-    overlap, weights = int(str(plan["overlap"])), _weights(plan, pool)
-    if plan.get("per") == "exposure":
-        looks = looks_of(lake, pool.ids, costs_of(floats(plan.get("costs", {}))))
-        pool = replace(pool, exposure=exposure_of(pool.probabilities, weights, overlap, looks))
-    if plan.get("per") == "minute" or "max_minutes" in plan:
-        costs = costs_of(floats(plan.get("costs", {})))
-        pool = replace(pool, minutes=minutes_of(lake, pool.ids, costs, overlap))
-    return pool
-
-
-def _weights(plan: Mapping[str, object], pool: Pool) -> list[float]:
-    severities = floats(plan["severities"])
-    return [severities[policy] for policy in pool.policies]
-
-
 def _looks(
-    stores: Stores, lake: Lake, scorer: LakeScorer, plan: Mapping[str, object], pool: Pool, until: datetime | None
+    stores: Stores, lake: Lake, desk: _Desk, plan: Mapping[str, object], pool: Pool, until: datetime | None
 ) -> SecondLooks | None:
     """The labels that the lane ``relabel`` may have looked at again; None where the plan has no such lane."""
     if RELABEL not in floats(plan["lanes"]):
@@ -298,7 +333,7 @@ def _looks(
         until=until,
         minutes=None if pool.minutes is None else lambda ids: minutes_of(lake, ids, costs, 1),
     )
-    return second_looks(stores, lake, scorer, question)
+    return second_looks(stores, lake, desk.judges, question)
 
 
 def _people(stores: Stores, plan: Mapping[str, object], seed: int, picks: Sequence[Pick]) -> list[int]:
@@ -322,51 +357,21 @@ def _estimate(
     people = np.array(_people(stores, plan, seed, picks), np.float32)
     ids, costs = [pick.item_id for pick in picks], costs_of(floats(plan.get("costs", {})))
     looks = looks_of(lake, ids, costs)
-    exposure = people * exposure_of(pool.probabilities[rows], _weights(plan, pool), 1, looks)
+    exposure = people * exposure_of(pool.probabilities[rows], weights(plan, pool), 1, looks)
     return estimate([pick.lane for pick in picks], people * minutes_of(lake, ids, costs, 1), exposure)
-
-
-def _pool(stores: Stores, lake: Lake, plan: Mapping[str, object], sheet: Sheet) -> Pool:
-    chosen = tuple(sorted(floats(plan["thresholds"])))
-    unscored = [p for p in chosen if p not in sheet.policies]
-    if unscored:
-        known = ", ".join(sheet.policies)
-        raise InvalidInput(f"policies: {', '.join(unscored)}: the scorer does not judge it (it judges: {known})")
-    columns = [sheet.policies.index(p) for p in chosen]
-    table = lake.take(sheet.ids, ["language", "market", "modality", "policies", "author"])
-    eligible = np.ones((len(sheet.ids), len(chosen)), np.bool_)
-    for row, only in enumerate(table["policies"].to_pylist()):
-        if only:
-            eligible[row] = [p in only for p in chosen]
-    rows = {item_id: row for row, item_id in enumerate(sheet.ids)}
-    places = {p: column for column, p in enumerate(chosen)}
-    for item_id, policy_id in stores.rounds.judged():
-        if item_id in rows and policy_id in places:
-            eligible[rows[item_id], places[policy_id]] = False
-    return Pool(
-        ids=sheet.ids,
-        policies=chosen,
-        probabilities=np.ascontiguousarray(sheet.probabilities[:, columns]),
-        embeddings=sheet.embeddings,
-        eligible=eligible,
-        languages=tuple(table["language"].to_pylist()),
-        markets=tuple(table["market"].to_pylist()),
-        modalities=tuple(table["modality"].to_pylist()),
-        authors=tuple(author or "" for author in table["author"].to_pylist()),
-        disagreement=None if sheet.disagreement is None else np.ascontiguousarray(sheet.disagreement[:, columns]),
-    )
 
 
 def _pick_row(round_id: str, pick: Pick) -> PickRow:
     return PickRow(round_id, pick.item_id, pick.policy, pick.lane, pick.pi, pick.probability, pick.group, pick.reasons)
 
 
-def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: int) -> list[Task]:
+def _tasks(
+    lake: Lake, policies: Policies, picks: Sequence[PickRow], read: Mapping[str, str | BadMedia], overlap: int
+) -> list[Task]:
+    """``read``: of images, the hash of what they are now, or why that cannot be told."""
     ids = sorted({pick.item_id for pick in picks})
-    table = lake.take(ids, ["text", "content_hash"])
-    content = dict(
-        zip(ids, zip(table["text"].to_pylist(), table["content_hash"].to_pylist(), strict=True), strict=True)
-    )
+    content = {row["item_id"]: row for row in lake.take(ids, ["text", "content_hash", "modality"]).to_pylist()}
+    faults = {item_id: f"its image {error}" for item_id, error in read.items() if isinstance(error, BadMedia)}
     now = datetime.now(UTC)
     return [
         Task(
@@ -376,16 +381,21 @@ def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: in
             item_id=pick.item_id,
             policy_id=pick.policy_id,
             policy_version=policies[pick.policy_id].version,
-            text=content[pick.item_id][0],
-            content_hash=content[pick.item_id][1],
+            text=content[pick.item_id]["text"] or "",
+            content_hash=_hash(content[pick.item_id]["content_hash"], read.get(pick.item_id)),
             overlap=1 if pick.lane == RELABEL else overlap,
-            state=TaskState.QUEUED,
+            state=TaskState.WITHDRAWN if pick.item_id in faults else TaskState.QUEUED,
             project_id=None,
             studio_task_id=None,
             parent_task_id=None,
-            error="",
+            error=faults.get(pick.item_id, ""),
             created_at=now,
             updated_at=now,
+            modality=content[pick.item_id]["modality"],
         )
         for pick in picks
     ]
+
+
+def _hash(item: str, read: str | BadMedia | None) -> str:
+    return read if isinstance(read, str) else item

@@ -46,6 +46,16 @@ class Named(Protocol):
     def embedding_version(self) -> str: ...
 
 
+class Judge(Named, Protocol):
+    """Whose scores are read back."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def policies(self) -> tuple[str, ...]: ...
+
+
 class LakeScorer(Scorer, Protocol):
     """A scorer whose embeddings can be kept: ``embedding_version`` names what made them."""
 
@@ -195,7 +205,7 @@ def embeddings(lake: Lake, embedding_version: str, item_ids: Sequence[str]) -> F
     return matrix(table["embedding"])
 
 
-def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str], spool_dir: Path | None = None) -> Sheet:
+def read_sheet(lake: Lake, scorer: Judge, item_ids: Sequence[str], spool_dir: Path | None = None) -> Sheet:
     """Scores and embeddings of the given items under this scorer; those without a score are only counted.
     ``spool_dir``: where embeddings of more than ``SPOOL_ABOVE`` items go, in place of memory."""
     there = set(lake.ids(score_group(scorer)))
@@ -207,20 +217,24 @@ def read_sheet(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str], spool_di
     probabilities = _values(lake, scorer, ids, score_group(scorer))
     told = disagreement_group(scorer)
     disagreement = _values(lake, scorer, ids, told) if len(_having(lake, told, ids)) == len(ids) else None
-    if spool_dir is not None and len(ids) > SPOOL_ABOVE:
-        rows = spooled(lake.scan(["embedding"], embedding_group(scorer)), ids, spool_dir)
-    else:
-        rows = _rows(lake, scorer, ids)
+    rows = rows_of(lake, scorer, ids, spool_dir)
     return Sheet(ids, scorer.policies, probabilities, rows, failed, waiting, disagreement)
 
 
-def _values(lake: Lake, scorer: LakeScorer, ids: Sequence[str], group: str) -> F32:
+def rows_of(lake: Lake, scorer: Named, ids: Sequence[str], spool_dir: Path | None = None) -> F16:
+    """An embedding each, as ``Sheet`` has them; ``spool_dir`` as in ``read_sheet``."""
+    if spool_dir is not None and len(ids) > SPOOL_ABOVE:
+        return spooled(lake.scan(["embedding"], embedding_group(scorer)), ids, spool_dir)
+    return _rows(lake, scorer, ids)
+
+
+def _values(lake: Lake, scorer: Judge, ids: Sequence[str], group: str) -> F32:
     """(n, k) of a group with one column a policy."""
     table = lake.take(ids, list(scorer.policies), group)
     return np.column_stack([table[p].to_numpy() for p in scorer.policies]).astype(np.float32, copy=False)
 
 
-def _rows(lake: Lake, scorer: LakeScorer, ids: Sequence[str]) -> F16:
+def _rows(lake: Lake, scorer: Named, ids: Sequence[str]) -> F16:
     """An embedding each, zeros for an item that has none."""
     there = _having(lake, embedding_group(scorer), ids)
     if len(there) == len(ids):
@@ -239,7 +253,7 @@ def _having(lake: Lake, group: str, item_ids: Sequence[str]) -> set[str]:
     return set(lake.ids(group)).intersection(item_ids)
 
 
-def _without_score(lake: Lake, scorer: LakeScorer, item_ids: Sequence[str]) -> tuple[int, int]:
+def _without_score(lake: Lake, scorer: Named, item_ids: Sequence[str]) -> tuple[int, int]:
     """How many of them failed, and how many still wait; an item that left the lake does neither."""
     if not item_ids:
         return 0, 0

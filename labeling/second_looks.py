@@ -22,8 +22,8 @@ import numpy as np
 from labeling.adjudication import Refusal, derived, labellers
 from labeling.consensus import Agreed, Decision, Disputed, Waiting, author, difference, one_each, plain, votes
 from labeling.records import Adjudication, Annotation, GoldenItem, How, Outcome, Task, TaskKind, TaskState
-from labeling.round_labels import train_rows
-from labeling.scorebook import F32, LakeScorer, read_sheet
+from labeling.round_labels import said, train_rows
+from labeling.scorebook import F32, Judge, read_sheet
 from labeling.store.interfaces import Annotations, Golden, Lake, Tasks
 from labeling.training import label_matrix
 from selection.hashing import F64
@@ -181,9 +181,9 @@ class Question:
         return tuple(sorted(self.versions))
 
 
-def second_looks(stores: Answers, lake: Lake, scorer: LakeScorer, question: Question) -> SecondLooks | None:
-    """The labels of the partition ``train`` that this round may have looked at again: given under the same policy
-    version, of items in the pool, and not with somebody now. None without any."""
+def second_looks(stores: Answers, lake: Lake, judges: Mapping[str, Judge], question: Question) -> SecondLooks | None:
+    """``judges``: the scorer of each modality. The labels of the partition ``train`` that this round may have looked at
+    again: given under the same policy version, of items in the pool, and not with somebody now. None without any."""
     until = question.until
     rows = [row for row in train_rows(stores.golden, question.policies) if until is None or row.folded_at <= until]
     waiting = {(task.item_id, task.policy_id) for task in stores.tasks.where(states=_OPEN, kind=TaskKind.BLIND)}
@@ -192,8 +192,10 @@ def second_looks(stores: Answers, lake: Lake, scorer: LakeScorer, question: Ques
     standing = [row for row in same if _pair(row) in behind]
     if not standing:
         return None
-    chances = _chances(lake, scorer, question, rows)
-    standing = [row for row in standing if row.item_id in chances]
+    chances: dict[str, F64] = {}
+    for modality, judge in judges.items():
+        chances |= _chances(lake, judge, question, [row for row in rows if row.modality == modality])
+    standing = [row for row in standing if row.item_id in chances and row.policy_id in judges[row.modality].policies]
     return _looks(question, standing, [behind[_pair(row)] for row in standing], chances) if standing else None
 
 
@@ -201,16 +203,17 @@ def _pair(row: GoldenItem) -> Pair:
     return row.item_id, row.policy_id
 
 
-def _chances(lake: Lake, scorer: LakeScorer, question: Question, rows: Sequence[GoldenItem]) -> dict[str, F64]:
+def _chances(lake: Lake, scorer: Judge, question: Question, rows: Sequence[GoldenItem]) -> dict[str, F64]:
     """Item to (k,) what a model says of it that has not learnt its label, 0.5 at the operating thresholds: heads fitted
     on the other labels; where a policy has too few, or the item no embedding, the scorer."""
+    if not rows:
+        return {}
     ids, answers = label_matrix(rows, question.policies)
     sheet = read_sheet(lake, scorer, ids)
     place = {item_id: row for row, item_id in enumerate(ids)}
     known = answers[[place[item_id] for item_id in sheet.ids]]
     taus = np.array([question.thresholds[policy] for policy in question.policies], np.float64)
-    columns = [sheet.policies.index(policy) for policy in question.policies]
-    chances = adjusted(sheet.probabilities[:, columns].astype(np.float64), taus)
+    chances = adjusted(said(sheet, question.policies).astype(np.float64), taus)
     usable = np.flatnonzero(sheet.embeddings.any(axis=1))
     if len(usable):
         groups = {row.item_id: row.group_id for row in rows}

@@ -22,6 +22,7 @@ CHUNK = 500
 WAITING = (TaskState.SENT, TaskState.ANSWERED)
 Groupings = Callable[[], Groups]  # the golden set's near-duplicate groups, read when the first item is folded
 Answers = Mapping[str, Sequence[Annotation]]  # by task id
+Read = Callable[[str], bytes]  # the bytes of an item's media
 
 
 class MorePeople(Protocol):
@@ -95,16 +96,17 @@ def settle_all(
     more: MorePeople | None = None,
     *,
     desk: LeadDesk | None = None,
+    read: Read | None = None,
 ) -> SettleReport:
     """Go through every task that was sent and is not settled. Safe to run again at any point.
 
     ``leads``: the e-mail addresses of those whose adjudications count; empty: anybody's who did not label the copy.
-    ``more``: whether and when one more person is asked; None: never.
+    ``more``: whether and when one more person is asked; None: never. ``read``: gives the bytes of an image's media.
 
-    A task that breaks a rule (its item was erased, its text does not match its hash, its blind copy is quarantined)
+    A task that breaks a rule (its item was erased, its content does not match its hash, its blind copy is quarantined)
     becomes a problem of the report; StoreError ends the run.
     """
-    run = _Settling(stores, lake, groups, leads, more, desk or LeadDesk())
+    run = _Settling(stores, lake, groups, leads, more, desk or LeadDesk(), read)
     for kind, step in (
         (TaskKind.BLIND, run.blind),
         (TaskKind.ADJUDICATION, run.adjudication),
@@ -129,7 +131,9 @@ class _Settling:
         leads: Collection[str],
         more: MorePeople | None,
         desk: LeadDesk,
+        read: Read | None,
     ) -> None:
+        self._read_media = read
         self._leads = leads
         self._more = more
         self._desk = desk
@@ -299,7 +303,9 @@ class _Settling:
         pick = self._round_picks(came).get((task.item_id, task.policy_id))
         self._groups = self._groups or self._read_groups()
         try:
-            written = fold(self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now(), keep)
+            written = fold(
+                self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now(), keep, self._read_media
+            )
         except StoreError:
             raise
         except LabelingError as error:

@@ -71,7 +71,10 @@ def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
     return [
         row
         for row in golden.members(version)
-        if row.partition is Partition.DEV and row.state is GoldState.ACTIVE and row.text  # "": stopped or erased since
+        if row.partition is Partition.DEV
+        and row.state is GoldState.ACTIVE
+        and row.text  # "": stopped or erased since
+        and row.modality == "text"
     ]
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from api.composition import Goldfold
 from api.jobs import steps
-from labeling.errors import Conflict, NotFound, StudioGone, StudioRefused
+from labeling.errors import Conflict, InvalidInput, NotFound, StudioGone, StudioRefused
 from labeling.studio.projects import ours
 from labeling.studio.repair import repair_project
 
@@ -22,8 +22,9 @@ def repair(goldfold: Goldfold, project_id: int) -> Json:
     """Undo what was edited by hand in one project; what cannot be undone is its ``problem``."""
     found = steps.project_of(goldfold, project_id)
     try:
-        done = repair_project(goldfold.studio, goldfold.ledger, found, steps.policy_of(goldfold, found.policy_id))
-    except (StudioGone, StudioRefused, NotFound) as error:
+        policy = steps.policy_of(goldfold, found.policy_id)
+        done = repair_project(goldfold.studio, goldfold.ledger, found, policy, goldfold.links)
+    except (StudioGone, StudioRefused, NotFound, InvalidInput) as error:
         log.warning("repair_problem", project=project_id, problem=str(error))
         return {"project_id": project_id, "form": False, "released": 0, "requeued": 0, "problem": str(error)}
     pulled = steps.told(done.pulled)

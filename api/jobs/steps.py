@@ -19,12 +19,13 @@ from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
 from labeling.anchoring import close_answered
 from labeling.consensus import author
-from labeling.errors import FormEdited, NotFound, NothingToDo, StudioGone, StudioRefused
+from labeling.errors import FormEdited, InvalidInput, NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
 from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState, Unsent
+from labeling.round_images import IMAGE
 from labeling.rounds import close_round, select_round
 from labeling.rounds import open_round as open_round_
 from labeling.score_run import ScoreRun
@@ -44,7 +45,8 @@ from selection.errors import SelectionError
 log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
-Key = tuple[str, str, str, str]  # round, policy, kind of the form, assignee
+Key = tuple[str, str, str, str, str]  # round, policy, kind of the form, assignee, modality
+KEY = ("round_id", "policy_id", "kind", "assignee", "modality")
 WEBHOOK = "/v1/webhooks/label-studio"
 MAX_SCORE_CHUNK = 8192
 # Items committed at once, least and most; a crash costs two chunks at most.
@@ -123,13 +125,19 @@ def _scorer(goldfold: Goldfold, modality: str) -> LakeScorer | MediaScorer:
 
 def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
     """Record the plan."""
-    round_ = open_round_(goldfold.ledger, goldfold.lake, goldfold.policies, typed_round(request))
+    typed = typed_round(request)
+    round_ = open_round_(goldfold.ledger, goldfold.lake, goldfold.policies, typed, goldfold.image_frame())
     return {"round_id": round_.round_id}
 
 
 def groups(goldfold: Goldfold, round_id: str) -> list[Json]:
-    """What of a round is to be sent: (policy, kind, assignee)."""
+    """What of a round is to be sent: (policy, kind, assignee, modality)."""
     return [_group(key) for key in sorted({_key(group) for group in _unsent(goldfold, round_id)})]
+
+
+def asks_images(goldfold: Goldfold) -> bool:
+    """Whether a round asks about images too, so that it scores them first."""
+    return not goldfold.image_frame().missing and bool(len(goldfold.lake.gap(ITEMS, where={"modality": IMAGE})))
 
 
 def select(goldfold: Goldfold, round_id: str) -> Json:
@@ -137,7 +145,8 @@ def select(goldfold: Goldfold, round_id: str) -> Json:
     scorer = goldfold.scorer()
     ScoreRun(goldfold.lake, scorer, MAX_SCORE_CHUNK).go()  # when another model was promoted since the scoring steps
     try:
-        select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id, goldfold.cache_dir)
+        desk = goldfold.image_desk()
+        select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id, goldfold.cache_dir, desk)
     except SelectionError as error:  # its frame is frozen, so it stays that way
         goldfold.ledger.rounds.set_state(round_id, RoundState.FAILED, str(error))
         raise
@@ -145,7 +154,9 @@ def select(goldfold: Goldfold, round_id: str) -> Json:
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
 
 
-def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "") -> int:
+def project(
+    goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "", modality: str = "text"
+) -> int:
     """Make sure the Label Studio project of a policy, or of a person's desk, is there, with its webhook when one is
     configured."""
     overlap = int(str(goldfold.ledger.rounds.get(round_id).plan["overlap"])) if kind == TaskKind.BLIND else None
@@ -157,6 +168,7 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assign
         TaskKind(kind),
         overlap=1 if assignee else overlap,
         owner=Owner(goldfold.settings.studio_owner, desk, assignee),
+        modality=modality,
     )
     secret = goldfold.settings.studio_webhook_secret.get_secret_value()
     if secret:
@@ -166,9 +178,18 @@ def project(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assign
     return found.project_id
 
 
-def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "", *, holder: str) -> Json:
+def push(
+    goldfold: Goldfold,
+    round_id: str,
+    policy_id: str,
+    kind: str,
+    assignee: str = "",
+    modality: str = "text",
+    *,
+    holder: str,
+) -> Json:
     """Send one chunk of a round's tasks, of one desk's in their order; ``left`` still wait."""
-    key = (round_id, policy_id, kind, assignee)
+    key = (round_id, policy_id, kind, assignee, modality)
     ledger, mine = goldfold.ledger, [group for group in _unsent(goldfold, round_id) if _key(group) == key]
     chunk = ledger.tasks.next_unsent(mine, PUSH_CHUNK)
     current = ledger.annotations.current([task.task_id for task in chunk])
@@ -182,7 +203,7 @@ def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee:
         report = _push(goldfold, key, chunk, answered, holder)
     except StudioGone as error:  # deleted since it was made sure of; what had been sent to it is queued again
         log.warning("project_is_gone", policy=policy_id, error=str(error))
-        project(goldfold, round_id, policy_id, kind, assignee)
+        project(goldfold, round_id, policy_id, kind, assignee, modality)
         report = _push(goldfold, key, chunk, answered, holder)
     return {
         "sent": report.sent + report.found,
@@ -192,12 +213,13 @@ def push(goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee:
 
 
 def _push(goldfold: Goldfold, key: Key, tasks: Sequence[Task], answered: Mapping[str, int], holder: str) -> PushReport:
-    _, policy_id, kind, assignee = key
+    _, policy_id, kind, assignee, modality = key
     ledger, version = goldfold.ledger, policy_of(goldfold, policy_id).version
-    found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind), assignee)
+    found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind), assignee, modality)
     if found is None:
         raise LookupError(f"the project of {policy_id} {version} is not in the ledger")
-    return push_tasks(goldfold.studio, ledger.tasks, ledger.projects, found, tasks, holder=holder, answered=answered)
+    more: dict[str, Any] = {"answered": answered, "links": goldfold.links}
+    return push_tasks(goldfold.studio, ledger.tasks, ledger.projects, found, tasks, holder, **more)
 
 
 def opened(goldfold: Goldfold, round_id: str) -> Json:
@@ -235,7 +257,8 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     found = project_of(goldfold, project_id)
     report, problem, amiss = PullReport(), "", None
     try:
-        report = pull_project(goldfold.studio, goldfold.ledger, found, policy_of(goldfold, found.policy_id), full=full)
+        policy = policy_of(goldfold, found.policy_id)
+        report = pull_project(goldfold.studio, goldfold.ledger, found, policy, full=full, links=goldfold.links)
     except StudioGone as error:
         amiss = Finding(Found.PROJECT_DELETED, project_id, detail=str(error))
         goldfold.ledger.projects.forget(found.base_url, project_id)
@@ -245,7 +268,7 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     except FormEdited as error:
         problem = str(error)
         amiss = Finding(Found.FORM_EDITED, project_id, detail=problem)
-    except (StudioRefused, NotFound) as error:
+    except (StudioRefused, NotFound, InvalidInput) as error:
         problem = str(error)
     if problem:
         log.warning("pull_problem", project=project_id, problem=problem)
@@ -273,10 +296,19 @@ def stops(goldfold: Goldfold) -> Json:
 def settle(goldfold: Goldfold) -> Json:
     """Decide, fold, ask a lead. ``refused`` counts answers that do not count, by reason: who gave them is not told."""
     ledger, settings = goldfold.ledger, goldfold.settings
-    desk = LeadDesk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
+    told = Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids), image_vectors=goldfold.image_vectors)
+    desk = LeadDesk(told, settings.review_share)
     more = more_people(goldfold)
     close_answered(ledger)  # nothing is folded from what was answered beside a suggestion
-    report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk)
+    report = settle_all(
+        ledger,
+        goldfold.lake,
+        goldfold.groups,
+        settings.leads,
+        more,
+        desk=desk,
+        read=lambda media: goldfold.media.read(media),  # opened for an image alone
+    )
     counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
     return {**counts, "refused": dict(Counter(refusal.reason for refusal in report.refusals))}
 
@@ -295,15 +327,20 @@ def widen(goldfold: Goldfold) -> int:
 
 
 def unpushed(goldfold: Goldfold) -> list[Json]:
-    """Groups (round, policy, kind, assignee) of rounds under way that have tasks to send. Tasks of a policy version
-    that is not here any more wait for its file; their group carries the ``problem`` instead of a kind."""
+    """Groups (round, policy, kind, assignee, modality) of rounds under way that have tasks to send. Tasks of a policy
+    version that is not here any more wait for its file, and images without a secret for that; their group carries the
+    ``problem`` instead of a kind."""
     under_way = {r.round_id for r in goldfold.ledger.rounds.all() if r.state is RoundState.OPEN}
     keys = {_key(group) for group in _unsent(goldfold) if _goes(group, under_way)}
     waiting: Counter[str] = Counter()
-    for group in goldfold.ledger.tasks.unsent():
+    unsent = goldfold.ledger.tasks.unsent()
+    for group in unsent:
         if _goes(group, under_way) and not _is_current(goldfold, group):
             waiting[f"{group.policy_id} {group.policy_version}"] += group.tasks
     problems = [{"problem": f"{n} tasks of {p} wait: restore that policy file"} for p, n in sorted(waiting.items())]
+    unseen = 0 if goldfold.links else sum(group.tasks for group in unsent if group.modality == IMAGE)
+    if unseen:
+        problems.append({"problem": f"{unseen} tasks about images wait: set media_link_secret to what it was"})
     return [_group(key) for key in sorted(keys)] + problems
 
 
@@ -358,17 +395,18 @@ def policy_of(goldfold: Goldfold, policy_id: str) -> Policy:
 
 
 def _key(group: Unsent) -> Key:
-    return (group.round_id, group.policy_id, str(group.kind.form), group.assignee)
+    return (group.round_id, group.policy_id, str(group.kind.form), group.assignee, group.modality)
 
 
 def _group(key: Key) -> Json:
-    return dict(zip(("round_id", "policy_id", "kind", "assignee"), key, strict=True)) | {"problem": ""}
+    return dict(zip(KEY, key, strict=True)) | {"problem": ""}
 
 
 def _unsent(goldfold: Goldfold, round_id: str | None = None) -> list[Unsent]:
-    """What may go to Label Studio now: with a roster, a blind task waits for its copies."""
-    asks = not has_roster(goldfold.ledger.people)
-    found = goldfold.ledger.tasks.unsent(round_id)
+    """What may go to Label Studio now: with a roster, a blind task waits for its copies, and an image for the secret
+    that its link is signed with."""
+    asks, links = not has_roster(goldfold.ledger.people), goldfold.links
+    found = [g for g in goldfold.ledger.tasks.unsent(round_id) if links is not None or g.modality != IMAGE]
     return [group for group in found if _is_current(goldfold, group) and (asks or group.kind is not TaskKind.BLIND)]
 
 

@@ -112,18 +112,23 @@ def step_injections() -> Json:
 
 
 @DBOS.step()
+def step_asks_images() -> bool:
+    return _run(steps.asks_images)
+
+
+@DBOS.step()
 def step_groups(round_id: str) -> list[Json]:
     return _run(steps.groups, round_id)
 
 
 @DBOS.step()
-def step_project(round_id: str, policy_id: str, kind: str, assignee: str = "") -> int:
-    return _run_patiently(steps.project, round_id, policy_id, kind, assignee)
+def step_project(round_id: str, policy_id: str, kind: str, assignee: str = "", modality: str = "text") -> int:
+    return _run_patiently(steps.project, round_id, policy_id, kind, assignee, modality)
 
 
 @DBOS.step()
-def step_push(round_id: str, policy_id: str, kind: str, assignee: str = "") -> Json:
-    return _run_patiently(steps.push, round_id, policy_id, kind, assignee, holder=DBOS.executor_id)
+def step_push(round_id: str, policy_id: str, kind: str, assignee: str = "", modality: str = "text") -> Json:
+    return _run_patiently(steps.push, round_id, policy_id, kind, assignee, modality, holder=DBOS.executor_id)
 
 
 @DBOS.step()
@@ -245,11 +250,12 @@ def round_(request: Json) -> Json:
     opened = step_open(request)
     round_id: str = opened["round_id"]
     scored = _score_all()
+    seen = _score_all(modality="image") if step_asks_images() else {"scored": 0, "failed": 0}
     _say("select", 0, 1)
     selected = step_select(round_id)
     handed = step_hand_out()
     _send(step_groups(round_id), handed["copies"] + handed["injections"] or selected["tasks"])
-    bill = {key: scored[key] for key in ("scored", "failed", "bill")}
+    bill = {"bill": scored["bill"], **{key: scored[key] + seen[key] for key in ("scored", "failed")}}
     return {**step_opened(round_id), **bill, "problems": handed["problems"]}
 
 
@@ -257,7 +263,7 @@ def _send(groups: list[Json], total: int | None = None) -> int:
     """Send what each group holds; how many tasks went."""
     sent = 0
     for group in groups:
-        key = (group["round_id"], group["policy_id"], group["kind"], group["assignee"])
+        key = tuple(group.get(name, "text") for name in steps.KEY)  # an older version's groups name no modality
         step_project(*key)
         while True:
             pushed = step_push(*key)

@@ -1,7 +1,8 @@
 """Goldfold as an ML backend of Label Studio, for assisted projects alone: /ml. Closed until the settings name a user.
 
 Label Studio sends an access token of its own with /setup, and whole tasks with /predict. Neither is read: what is
-scored is the text that the ledger holds, so that no task of a blind project, and no edited one, is answered.
+scored is the text that the ledger holds, so that no task of a blind project, and no edited one, is answered. For an
+image it repeats what was suggested when it was picked.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from api.errors import Forbidden, Unauthenticated
 from api.problems import documented
 from api.routes.state import TheGoldfold, TheService, service
 from api.service import Service
-from labeling.assisted import suggest
+from labeling.assisted import suggest, suggested
 from labeling.errors import InvalidInput, NotFound
 from labeling.records import StudioProject, Task, TaskKind
 from labeling.studio.payload import SUGGESTED_BY, prediction
 
+_NOTHING: dict[str, Any] = {"model_version": SUGGESTED_BY, "score": 0.0, "result": []}
 basic = HTTPBasic(auto_error=False, description="The settings ml_backend_user and ml_backend_password.")
 
 
@@ -124,10 +126,14 @@ async def predict(service: TheService, request: Request, given: PredictIn) -> Pr
     if not tasks:
         return PredictOut(results=[])
     deadline_s = request.state.began_s + settings.online_deadline_ms / 1000 - time.perf_counter()
-    verdict = await service.online.score([task.text for task in tasks], deadline_s)
-    model = f"{verdict.judge.scorer.name} {verdict.judge.scorer.version}"
-    rows = zip(tasks, verdict.rows, strict=True)
-    return PredictOut(results=[_result(goldfold, task, row.probabilities, model) for task, row in rows])
+    texts = [task for task in tasks if task.modality == "text"]
+    told = {task.task_id: _told(task) for task in tasks if task.modality != "text"}
+    if texts:
+        verdict = await service.online.score([task.text for task in texts], deadline_s)
+        model = f"{verdict.judge.scorer.name} {verdict.judge.scorer.version}"
+        for task, row in zip(texts, verdict.rows, strict=True):
+            told[task.task_id] = _result(goldfold, task, row.probabilities, model)
+    return PredictOut(results=[told[task.task_id] for task in tasks])
 
 
 @opened.post("/webhook")
@@ -162,8 +168,14 @@ def _tasks(goldfold: Goldfold, given: PredictIn) -> list[Task]:
     return [known[task_id] for task_id in ids]
 
 
+def _told(task: Task) -> dict[str, Any]:
+    """What was suggested when an image was picked: no image is scored online."""
+    found = suggested(task)
+    return _NOTHING if found is None else prediction(found)
+
+
 def _result(goldfold: Goldfold, task: Task, probabilities: dict[str, float], model: str) -> dict[str, Any]:
     policy = goldfold.policies.get(task.policy_id)
     if policy is None or policy.version != task.policy_version or policy.id not in probabilities:
-        return {"model_version": SUGGESTED_BY, "score": 0.0, "result": []}
+        return _NOTHING
     return prediction(suggest(probabilities[policy.id], policy.threshold, model))

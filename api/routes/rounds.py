@@ -142,7 +142,8 @@ def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOu
 def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
     """A dry run over the items that are scored already."""
     request = typed_round(round_request(goldfold.settings, given.request()))
-    shown = preview(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), request, goldfold.cache_dir)
+    stores, lake, cache_dir = goldfold.ledger, goldfold.lake, goldfold.cache_dir
+    shown = preview(stores, lake, goldfold.policies, goldfold.scorer(), request, cache_dir, goldfold.image_desk())
     picks = [
         PickOut(
             item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)

@@ -8,13 +8,14 @@ leaves evaluation items protected, and folding again goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
-from labeling.errors import IntegrityError, InvalidInput
+from labeling.errors import BadMedia, IntegrityError, InvalidInput
 from labeling.golden.partition import Groups, Placement
 from labeling.golden.text import content_hash
 from labeling.records import (
@@ -52,23 +53,34 @@ def fold(
     pick: PickRow | None,
     now: datetime,
     keep: Answer | None = None,
+    read: Callable[[str], bytes] | None = None,
 ) -> GoldenItem | None:
     """Write the golden row of an adjudicated blind ``task``; None when that adjudication was folded before.
 
     ``keep``: the answer that the row keeps where it is not the adjudication's, which contests it.
     ``pick`` says by which lane and with what probability the item came (None: unknown, so no population claim).
-    Raises InvalidInput when adjudication and task are not about the same thing, IntegrityError when the task's text
-    is not what its hash says, UnknownItem when the item is gone from the lake (erased).
+    ``read``: gives the bytes of an image's media. Raises InvalidInput when adjudication and task are not about the same
+    thing, IntegrityError when the task's text, or what an image's media holds now, is not what its hash says or cannot
+    be read, UnknownItem when the item is gone from the lake (erased).
     """
     _same_subject(adjudication, task, pick)
     identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
-    placed = groups.place(task.item_id, task.text)
+    if task.modality != "text":
+        _same_bytes(task, lake, read)
+    told = grouping_text(task)
+    placed = groups.place(task.item_id, told)
     item = _item(adjudication, task, pick, placed, str(identity["external_id"]), str(identity["language"]), now, keep)
     if placed.merged:
         golden.regroup(placed.merged, placed.group_id, placed.partition)
     written = golden.fold(adjudication, item)
-    groups.accept(task.item_id, task.text, placed)
+    groups.accept(task.item_id, told, placed)
     return item if written else None
+
+
+def grouping_text(task: Task) -> str:
+    """What stands for a task's content where equal texts share a group: of an image its bytes' hash, since images with
+    the same caption, or none, are not the same."""
+    return task.text if task.modality == "text" else task.content_hash
 
 
 def _item(
@@ -107,6 +119,7 @@ def _item(
         folded_at=now,
         verdict=adjudication.verdict,
         cause=adjudication.cause,
+        modality=task.modality,
     )
 
 
@@ -118,5 +131,21 @@ def _same_subject(adjudication: Adjudication, task: Task, pick: PickRow | None) 
         )
     if pick and (pick.item_id, pick.policy_id) != subject:
         raise InvalidInput(f"task {task.task_id}: the pick is about item {pick.item_id}, policy {pick.policy_id}")
-    if content_hash(task.text) != task.content_hash:
+    if task.modality == "text" and content_hash(task.text) != task.content_hash:
         raise IntegrityError(f"task {task.task_id}: its text does not match its content hash")
+
+
+def _same_bytes(task: Task, lake: ItemReader, read: Callable[[str], bytes] | None) -> None:
+    """People judged the bytes that were picked, not the place where they lay."""
+    if read is None:
+        raise InvalidInput(f"task {task.task_id}: nothing reads the media of its {task.modality}")
+    media = str(lake.take([task.item_id], ["media"]).to_pylist()[0]["media"] or "")
+    try:
+        found = hashlib.sha256(read(media)).hexdigest()
+    except BadMedia as error:
+        raise IntegrityError(f"task {task.task_id}: its {task.modality} {error}") from error
+    if found != task.content_hash:
+        raise IntegrityError(
+            f"task {task.task_id}: its {task.modality} is not the one that people were asked about: put that file "
+            "back, or cancel the round and bring the new one in under another external_id"
+        )

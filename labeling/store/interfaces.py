@@ -306,11 +306,18 @@ class Models(Protocol):
 
 class Projects(Protocol):
     def find(
-        self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str = ""
+        self,
+        base_url: str,
+        policy_id: str,
+        policy_version: str,
+        kind: TaskKind,
+        assignee: str = "",
+        modality: str = "text",
     ) -> StudioProject | None: ...
     def all(self) -> list[StudioProject]: ...
     def add(self, project: StudioProject) -> None: ...
     def set_watermark(self, base_url: str, project_id: int, watermark: datetime) -> None: ...
+    def set_relinked(self, base_url: str, project_id: int, at: datetime) -> None: ...
     def forget(self, base_url: str, project_id: int) -> None:
         """Drop a project that was deleted in Label Studio; its unsettled tasks go back to ``queued``."""
 

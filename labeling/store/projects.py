@@ -11,7 +11,7 @@ from labeling.records import StudioProject, TaskKind, TaskState, Unsent
 from labeling.store.database import Database, now
 from labeling.store.rows import dump, insert_missing, load
 from labeling.store.tables import projects, tasks
-from labeling.store.tasks import move
+from labeling.store.tasks import GROUP, move
 
 _UNSETTLED = [state.value for state in (TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED, TaskState.QUARANTINED)]
 
@@ -30,10 +30,16 @@ class SqlProjects:
         self._database = database
 
     def find(
-        self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str = ""
+        self,
+        base_url: str,
+        policy_id: str,
+        policy_version: str,
+        kind: TaskKind,
+        assignee: str = "",
+        modality: str = "text",
     ) -> StudioProject | None:
         with self._database.read() as connection:
-            return _find(connection, base_url, policy_id, policy_version, kind, assignee)
+            return _find(connection, base_url, policy_id, policy_version, kind, assignee, modality)
 
     def all(self) -> list[StudioProject]:
         """Sorted by (address, project id)."""
@@ -42,12 +48,13 @@ class SqlProjects:
             return [load(StudioProject, row) for row in connection.execute(query).mappings()]
 
     def add(self, project: StudioProject) -> None:
-        """A project already there is a no-op; another for the same policy version, kind and assignee is a Conflict."""
+        """A project already there is a no-op; another for the same policy version, kind, assignee and modality is a
+        Conflict."""
         with self._database.write() as connection:
             if insert_missing(connection, projects, [dump(project)], projects.c.project_id):
                 return
             same = (project.base_url, project.policy_id, project.policy_version, project.kind, project.assignee)
-            there = _find(connection, *same)
+            there = _find(connection, *same, project.modality)
             if there is None or there.project_id != project.project_id:
                 raise Conflict(
                     f"project {project.project_id} at {project.base_url}: the number, or the place for "
@@ -57,6 +64,11 @@ class SqlProjects:
     def set_watermark(self, base_url: str, project_id: int, watermark: datetime) -> None:
         with self._database.write() as connection:
             done = connection.execute(_update(base_url, project_id).values(watermark=watermark))
+            _check_found(done.rowcount, base_url, project_id)
+
+    def set_relinked(self, base_url: str, project_id: int, at: datetime) -> None:
+        with self._database.write() as connection:
+            done = connection.execute(_update(base_url, project_id).values(relinked_at=at))
             _check_found(done.rowcount, base_url, project_id)
 
     def forget(self, base_url: str, project_id: int) -> None:
@@ -69,7 +81,7 @@ class SqlProjects:
             move(connection, list(connection.execute(query).scalars()), TaskState.QUEUED, {})
 
     def on_screens(self) -> list[Unsent]:
-        group = (tasks.c.round_id, tasks.c.policy_id, tasks.c.policy_version, tasks.c.kind, tasks.c.assignee)
+        group = [tasks.c[name] for name in GROUP]
         query = sa.select(*group, sa.func.count().label("tasks")).where(_ON_A_SCREEN).group_by(*group).order_by(*group)
         with self._database.read() as connection:
             return [load(Unsent, row) for row in connection.execute(query).mappings()]
@@ -106,7 +118,13 @@ class SqlProjects:
 
 
 def _find(
-    connection: sa.Connection, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str
+    connection: sa.Connection,
+    base_url: str,
+    policy_id: str,
+    policy_version: str,
+    kind: TaskKind,
+    assignee: str,
+    modality: str,
 ) -> StudioProject | None:
     query = sa.select(projects).where(
         projects.c.base_url == base_url,
@@ -114,6 +132,7 @@ def _find(
         projects.c.policy_version == policy_version,
         projects.c.kind == kind.value,
         projects.c.assignee == assignee,
+        projects.c.modality == modality,
     )
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else load(StudioProject, row)

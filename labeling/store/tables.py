@@ -140,6 +140,7 @@ tasks = sa.Table(
     _number("position", server_default="0"),
     _real("exposure", server_default="0"),
     _number("extra", server_default="0"),
+    _text("modality", server_default="text"),
     sa.UniqueConstraint("parent_task_id", "kind", "assignee"),
     sa.Index("ix_tasks_item_id_policy_id", "item_id", "policy_id"),
     sa.Index("ix_tasks_project_id", "project_id"),
@@ -236,6 +237,7 @@ def _golden_columns() -> list[sa.Column[Any]]:
         _time("folded_at"),
         _text("verdict", nullable=True),
         _text("cause", nullable=True),
+        _text("modality", server_default="text"),
     ]
 
 
@@ -345,7 +347,11 @@ projects = sa.Table(
     _time("lease_until", nullable=True),
     _text("assignee", server_default=""),
     _number("desk", server_default="0"),
-    sa.UniqueConstraint("base_url", "policy_id", "policy_version", "kind", "assignee"),
+    _text("modality", server_default="text"),
+    _time("relinked_at", nullable=True),
+    sa.UniqueConstraint(
+        "base_url", "policy_id", "policy_version", "kind", "assignee", "modality", name="uq_projects_place"
+    ),
 )
 
 api_keys = sa.Table(

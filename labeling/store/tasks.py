@@ -25,6 +25,14 @@ MOVES: dict[TaskState, frozenset[TaskState]] = {
     TaskState.WITHDRAWN: frozenset(),
 }
 _UNSENT = [TaskState.QUEUED.value, TaskState.SENDING.value]
+GROUP = (
+    "round_id",
+    "policy_id",
+    "policy_version",
+    "kind",
+    "assignee",
+    "modality",
+)  # what goes to Label Studio together
 _FORGOTTEN = {"project_id": None, "studio_task_id": None}
 
 
@@ -79,7 +87,7 @@ class SqlTasks:
             return list(connection.execute(mine).scalars())
 
     def unsent(self, round_id: str | None = None) -> list[Unsent]:
-        group = (tasks.c.round_id, tasks.c.policy_id, tasks.c.policy_version, tasks.c.kind, tasks.c.assignee)
+        group = [tasks.c[name] for name in GROUP]
         query = sa.select(*group, sa.func.count().label("tasks")).where(tasks.c.state.in_(_UNSENT), ~_held())
         if round_id is not None:
             query = query.where(tasks.c.round_id == round_id)

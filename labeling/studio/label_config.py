@@ -1,7 +1,12 @@
 """The labelling form, made from a policy, and the way back: from what the form sent to an ``Answer``.
 
 Every field a person answers is a *control* with a fixed name; the server stores whatever it is sent, so each answer
-is checked here. A blind form shows the policy and ``$text``, nothing else; an adjudication form adds ``$answers``.
+is checked here. A blind form shows the policy and the content, nothing else; an adjudication form adds ``$answers``.
+
+The content is ``$text``, or ``$image`` with ``$text`` as its caption. Where the policy says so an image is blurred
+until a person opens it: what is seen first is a picture that the server has blurred, and no style of the browser's need
+work for that. The clear one is seen only while the control ``look`` is ticked, which a key does as well as a click
+(a folded panel of Label Studio 1.23 cannot be opened by key).
 """
 
 from __future__ import annotations
@@ -16,12 +21,21 @@ from xml.etree import ElementTree as ET
 from labeling.errors import InvalidInput
 from labeling.policies import Policy, Rule
 from labeling.records import Answer, Cause, Outcome, TaskKind, Verdict
+from labeling.studio.links import BLURRED, IMAGE
 from labeling.studio.wire import Json
 
-CONTENT = "text"
+CONTENT = "text"  # the name, in every form, of what an answer is about: a text, or an image
+LOOK = "look"  # ticked while a blurred image is shown clear; no part of the answer
 OUTCOME, RULE, SEVERITY, CONFIDENCE, RATIONALE = "outcome", "rule", "severity", "confidence", "rationale"
 VERDICT, CAUSE = "verdict", "cause"
-BLIND_TYPES = {OUTCOME: "choices", RULE: "choices", SEVERITY: "choices", CONFIDENCE: "rating", RATIONALE: "textarea"}
+BLIND_TYPES = {
+    OUTCOME: "choices",
+    RULE: "choices",
+    SEVERITY: "choices",
+    CONFIDENCE: "rating",
+    RATIONALE: "textarea",
+    LOOK: "choices",
+}
 TYPES = {**BLIND_TYPES, VERDICT: "choices", CAUSE: "choices"}
 SEVERITIES = ("S0", "S1", "S2", "S3", "S4")
 MAX_CONFIDENCE = 5
@@ -57,6 +71,9 @@ NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 WORD_JOINER = "\u2060"  # invisible; after "$" it keeps a policy's "$5" from being read as a task variable
 
 
+BLURRED_PX = "240px"
+LOOK_LINE, LOOK_KEY = "show the image clear", "4"
+LOOK_KEYS = "Image: 4 shows it clear, and blurs it again."
 KEY_LINES = (
     "Outcome: 1 violates, 2 allowed, 3 context missing, 0 stop: legal.",
     "Rule: the letter beside it. Severity: 5 to 9 for S0 to S4.",
@@ -83,17 +100,20 @@ class Form:
     rule_ids: tuple[str, ...]
 
 
-def label_config(policy: Policy, kind: TaskKind) -> str:
-    """The form's XML: always the same for the same policy and kind."""
+def label_config(policy: Policy, kind: TaskKind, modality: str = "text") -> str:
+    """The form's XML: always the same for the same policy, kind and modality (text or image)."""
     view = ET.Element("View")
-    _show_policy(view, policy)
-    _add(view, "Text", name=CONTENT, value="$text", granularity="word")
+    _show_policy(view, policy, (LOOK_KEYS, *KEY_LINES) if modality == IMAGE and policy.blur else KEY_LINES)
+    if modality == IMAGE:
+        _show_image(view, blur=policy.blur)
+    else:
+        _add(view, "Text", name=CONTENT, value="$text", granularity="word")
     if kind is TaskKind.ADJUDICATION:
         _add(view, "Header", value="What the annotators said", size="4")
         _add(view, "Text", name="answers", value="$answers")
         _add(view, "Header", value="How the nearest cases were decided", size="4")
         _add(view, "Text", name="precedents", value="$precedents")
-    _ask(view, policy, kind)
+    _ask(view, policy, kind, image=modality == IMAGE)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
@@ -108,7 +128,7 @@ def read_form(config: str) -> Form:
     return Form(tuple(choice.attrib["alias"] for choice in view.iterfind(f".//Choices[@name='{RULE}']/Choice")))
 
 
-def _show_policy(view: ET.Element, policy: Policy) -> None:
+def _show_policy(view: ET.Element, policy: Policy, keys: Sequence[str]) -> None:
     """Title and definition stand open; the rest is folded away, so that it never pushes the content off the screen."""
     _add(view, "Header", value=_plain(f"{policy.title} ({policy.id} {policy.version})"), size="3")
     _add(view, "Header", value=_plain(policy.definition), size="5", style=PROSE)
@@ -116,7 +136,27 @@ def _show_policy(view: ET.Element, policy: Policy) -> None:
     _panel(folded, "Rules and examples", [line for rule in policy.rules for line in _rule_lines(rule)])
     if policy.guidelines:
         _panel(folded, "Guidelines", policy.guidelines)
-    _panel(folded, "Keys", KEY_LINES)
+    _panel(folded, "Keys", keys)
+
+
+def _show_image(view: ET.Element, *, blur: bool) -> None:
+    """The image, and the text that came with it."""
+    bare = {"selectionControl": "false"}  # its key, v, is a rule's
+    clear = {"name": CONTENT, "value": f"${IMAGE}", "zoom": "true", "zoomControl": "true", **bare}
+    if blur:
+        look = _add(view, "Choices", name=LOOK, toName=CONTENT, choice="multiple", showInline="true")
+        _add(look, "Choice", value=LOOK_LINE, hotkey=LOOK_KEY)
+        _add(_looking(view, "choice-unselected"), "Image", name="blurred", value=f"${BLURRED}", zoom="false",
+             zoomControl="false", width=BLURRED_PX, maxWidth=BLURRED_PX, **bare)  # fmt: skip
+        _add(_looking(view, "choice-selected"), "Image", **clear)
+    else:
+        _add(view, "Image", **clear)
+    _add(view, "Header", value="The text that came with it", size="5")
+    _add(view, "Text", name="caption", value="$text")
+
+
+def _looking(view: ET.Element, when: str) -> ET.Element:
+    return _add(view, "View", visibleWhen=when, whenTagName=LOOK, whenChoiceValue=LOOK_LINE)
 
 
 def _panel(parent: ET.Element, title: str, lines: Iterable[str]) -> None:
@@ -132,7 +172,7 @@ def _rule_lines(rule: Rule) -> list[str]:
     return lines + [f"Does not: {near}" for near in rule.near_misses]
 
 
-def _ask(view: ET.Element, policy: Policy, kind: TaskKind) -> None:
+def _ask(view: ET.Element, policy: Policy, kind: TaskKind, *, image: bool) -> None:
     outcome = _choices(view, OUTCOME, "Say whether the content violates the policy")
     for choice, (shown, key) in OUTCOMES.items():
         _add(outcome, "Choice", value=shown, alias=choice.value, hotkey=key)
@@ -150,8 +190,9 @@ def _ask(view: ET.Element, policy: Policy, kind: TaskKind) -> None:
     _add(rest, "Header", value="How sure are you?", size="5")
     _add(rest, "Rating", name=CONFIDENCE, toName=CONTENT, maxRating=str(MAX_CONFIDENCE))
     must = {"required": "true", "requiredMessage": "Say why"} if lead else {}
+    hint = "Why? Name what decides it." if image else "Why? Quote the words that decide it."
     _add(rest, "TextArea", name=RATIONALE, toName=CONTENT, rows="3", maxSubmissions="1", editable="true",
-         placeholder="Why? Quote the words that decide it.", **must)  # fmt: skip
+         placeholder=hint, **must)  # fmt: skip
 
 
 def _ask_rule(parent: ET.Element, policy: Policy) -> None:

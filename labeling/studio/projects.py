@@ -1,4 +1,5 @@
-"""One Label Studio project per policy version, kind and desk: made once, found again, and checked before each use.
+"""One Label Studio project per policy version, kind, modality and desk: made once, found again, and checked before each
+use.
 
 A desk is one person's project of blind work. It goes by that person's number, so that neither title nor description
 names anybody; but every member of a free Label Studio can open every project, and sees who answered there.
@@ -48,7 +49,13 @@ class Projects(Protocol):
     """The part of the ledger's projects that this needs."""
 
     def find(
-        self, base_url: str, policy_id: str, policy_version: str, kind: TaskKind, assignee: str = ""
+        self,
+        base_url: str,
+        policy_id: str,
+        policy_version: str,
+        kind: TaskKind,
+        assignee: str = "",
+        modality: str = "text",
     ) -> StudioProject | None: ...
     def all(self) -> list[StudioProject]: ...
     def add(self, project: StudioProject) -> None: ...
@@ -64,6 +71,30 @@ class Owner:
     assignee: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a project is made from."""
+
+    policy: Policy
+    kind: TaskKind
+    owner: Owner
+    modality: str
+
+    @property
+    def config(self) -> str:
+        return label_config(self.policy, self.kind, self.modality)
+
+    @property
+    def description(self) -> str:
+        return marker(self.policy.id, self.policy.version, self.kind, self.owner.desk, self.modality) + self.owner.name
+
+    @property
+    def title(self) -> str:
+        tail = f" {self.policy.version} " + (f"desk {self.owner.desk}" if self.owner.desk else self.kind.value)
+        tail += "" if self.modality == "text" else f" {self.modality}s"
+        return (self.policy.title[: max(3, TITLE_CHARS - len(tail))] + tail)[:TITLE_CHARS]
+
+
 def ensure_project(
     client: StudioClient,
     projects: Projects,
@@ -73,8 +104,10 @@ def ensure_project(
     overlap: int | None = None,
     owner: str | Owner = "goldfold",
     repair: bool = False,
+    modality: str = "text",
 ) -> StudioProject:
-    """The project for a policy version and kind, and of a desk where ``owner`` names one, made when it is not there.
+    """The project for a policy version, kind and modality, and of a desk where ``owner`` names one, made when it is not
+    there.
 
     ``overlap``: how many people a new project asks by default; it is never changed later, because Label Studio would
     rewrite the number of every task in it (each task carries its own, see ``push``). ``owner`` names this installation,
@@ -82,7 +115,7 @@ def ensure_project(
     ``repair`` is set. A deleted project is forgotten (its unsettled tasks are queued again) and made anew.
     """
     owner = Owner(owner) if isinstance(owner, str) else owner
-    known = projects.find(client.base_url, policy.id, policy.version, kind, owner.assignee)
+    known = projects.find(client.base_url, policy.id, policy.version, kind, owner.assignee, modality)
     if known is not None:
         try:
             state = _state(client, known, policy if repair else None)
@@ -91,7 +124,8 @@ def ensure_project(
         else:
             _settle_settings(client, state, kind)
             return known
-    state = _adopt(client, policy, kind, owner) or _create(client, policy, kind, owner, overlap or OVERLAP[kind])
+    wanted = _Made(policy, kind, owner, modality)
+    state = _adopt(client, wanted) or _create(client, wanted, overlap or OVERLAP[kind])
     _settle_settings(client, state, kind)
     made = StudioProject(
         project_id=state.project_id,
@@ -104,6 +138,7 @@ def ensure_project(
         created_at=datetime.now(UTC),
         assignee=owner.assignee,
         desk=owner.desk,
+        modality=modality,
     )
     _forget_namesake(projects, made)
     projects.add(made)
@@ -126,9 +161,10 @@ def _state(client: StudioClient, project: StudioProject, repair_from: Policy | N
     state = client.project(project.project_id)
     if config_sha256(state.label_config) == project.config_sha256:
         return state
-    if marker(project.policy_id, project.policy_version, project.kind, project.desk) not in state.description:
+    mine = marker(project.policy_id, project.policy_version, project.kind, project.desk, project.modality)
+    if mine not in state.description:
         raise StudioGone(f"project {project.project_id} of {client.base_url} is not Goldfold's any more")
-    config = label_config(repair_from, project.kind) if repair_from else ""
+    config = label_config(repair_from, project.kind, project.modality) if repair_from else ""
     if config_sha256(config) != project.config_sha256:
         raise FormEdited(
             f"the labelling form of project {project.project_id} ({state.title}) was edited in Label Studio at "
@@ -156,36 +192,32 @@ def ours(client: StudioClient, owner: str) -> list[ProjectState]:
     ]
 
 
-def marker(policy_id: str, policy_version: str, kind: TaskKind, desk: int = 0) -> str:
+def marker(policy_id: str, policy_version: str, kind: TaskKind, desk: int = 0, modality: str = "text") -> str:
     """What the description of our project starts with: how it is found when the ledger does not know it."""
-    return f"goldfold:{policy_id}@{policy_version}:{kind.value}:" + (f"desk-{desk}:" if desk else "")
+    of = f"{modality}:" if modality != "text" else ""
+    return f"goldfold:{policy_id}@{policy_version}:{kind.value}:{of}" + (f"desk-{desk}:" if desk else "")
 
 
-def _adopt(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner) -> ProjectState | None:
+def _adopt(client: StudioClient, wanted: _Made) -> ProjectState | None:
     """Our project that the ledger does not know: made just before a crash, or before the server's address changed."""
-    config = label_config(policy, kind)
-    description = marker(policy.id, policy.version, kind, owner.desk) + owner.name
     for row in client.projects():
-        if row.description == description:
+        if row.description == wanted.description:
             state = client.project(row.project_id)
-            if state.label_config == config:
+            if state.label_config == wanted.config:
                 return state
     return None
 
 
-def _create(client: StudioClient, policy: Policy, kind: TaskKind, owner: Owner, overlap: int) -> ProjectState:
-    settings = {**settings_of(kind), "maximum_annotations": overlap}
-    tail = f" {policy.version} desk {owner.desk}" if owner.desk else f" {policy.version} {kind.value}"
-    title = (policy.title[: max(3, TITLE_CHARS - len(tail))] + tail)[:TITLE_CHARS]
-    description = marker(policy.id, policy.version, kind, owner.desk) + owner.name
+def _create(client: StudioClient, wanted: _Made, overlap: int) -> ProjectState:
+    settings = {**settings_of(wanted.kind), "maximum_annotations": overlap}
     try:
-        made = client.create_project(title, description, label_config(policy, kind), settings)
+        made = client.create_project(wanted.title, wanted.description, wanted.config, settings)
     except (AnswerLost, ServerFailed):
-        found = _adopt(client, policy, kind, owner)
+        found = _adopt(client, wanted)
         if found is None:
             raise
         return found
-    oldest = _adopt(client, policy, kind, owner)
+    oldest = _adopt(client, wanted)
     if oldest is not None and oldest.project_id < made:  # somebody made it at the same time: the older one stays
         client.delete_project(made)
         return oldest

@@ -1,17 +1,21 @@
 """Answers from Label Studio, as events in the ledger. Running it again appends nothing new.
 
 ``pull_project`` asks for what changed since the last pull; with ``full`` it walks everything, and then also finds
-deleted tasks and annotations that moved unseen, and restores how many people each task asks. A full pull alone
-suffices: webhooks only say "pull now". Memory grows by the ids of a project's tasks, not by what they hold.
+deleted tasks and annotations that moved unseen, and restores how many people each task asks. Links of images are
+renewed wherever one is met that has come half of its way, and now and then all that are open are looked at
+(``renew_links``), since a task that nobody touches is in no pull but a full one. A full pull alone suffices: webhooks
+only say "pull now". Memory grows by the ids of a project's tasks, not by what they hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from labeling.errors import StudioGone
 from labeling.policies import Policy
 from labeling.records import AnnotationEvent, EventKind, StudioProject, Task, TaskState
 from labeling.studio.asking import wanted
@@ -19,7 +23,8 @@ from labeling.studio.client import LOOKUP_MAX, StudioClient
 from labeling.studio.events import earlier, newest, outlived, read_events, shown, taken_back
 from labeling.studio.findings import Finding, Findings, Found
 from labeling.studio.label_config import Rules, read_form
-from labeling.studio.payload import difference
+from labeling.studio.links import IMAGE, Links
+from labeling.studio.payload import difference, task_data
 from labeling.studio.projects import check_project
 from labeling.studio.twins import by_task_id, record_numbers, settle_twins
 from labeling.studio.wire import StudioTask
@@ -53,6 +58,7 @@ class Watermarks(Protocol):
     """The part of the ledger's projects that a pull needs."""
 
     def set_watermark(self, base_url: str, project_id: int, watermark: datetime) -> None: ...
+    def set_relinked(self, base_url: str, project_id: int, at: datetime) -> None: ...
 
 
 class Stores(Protocol):
@@ -71,9 +77,9 @@ class Stores(Protocol):
 @dataclass(slots=True)
 class PullReport:
     """``tasks``: looked at. ``events``: new in the ledger; the next five say of which kind. ``quarantined``: tasks
-    whose content was edited there. ``requeued``: tasks that vanished there. ``unknown``: Label Studio's ids of tasks
-    that Goldfold did not send (the first 20). ``found``: how often each thing was amiss; ``findings``: the first of
-    them, one by one."""
+    whose content was edited there. ``requeued``: tasks that vanished there. ``relinked``: tasks whose images have new
+    links. ``unknown``: Label Studio's ids of tasks that Goldfold did not send (the first 20). ``found``: how often each
+    thing was amiss; ``findings``: the first of them, one by one."""
 
     tasks: int = 0
     events: int = 0
@@ -85,18 +91,26 @@ class PullReport:
     quarantined: int = 0
     requeued: int = 0
     twins_removed: int = 0
+    relinked: int = 0
     unknown: tuple[int, ...] = ()
     found: Mapping[str, int] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
 
 
 def pull_project(
-    client: StudioClient, stores: Stores, project: StudioProject, policy: Policy, *, full: bool = False
+    client: StudioClient,
+    stores: Stores,
+    project: StudioProject,
+    policy: Policy,
+    *,
+    full: bool = False,
+    links: Links | None = None,
 ) -> PullReport:
     """Bring a project's answers into the ledger. Raises StudioGone when the project was deleted, and StudioRefused
     when its form was edited: answers to another form are not answers to this policy. ``policy`` may be a newer version
-    than the project's: answers are then held against the rules that people were shown."""
-    pull = _Pull(client, stores, project, rules_of(client, project, policy), full=full)
+    than the project's: answers are then held against the rules that people were shown. ``links``: without them a
+    project of images that has open tasks is InvalidInput."""
+    pull = _Pull(client, stores, project, rules_of(client, project, policy), links, full=full)
     started = client.clock()
     since = None if full or project.watermark is None else project.watermark - OVERLAP
     if project.watermark is not None and started < project.watermark - OVERLAP / 2:  # new changes would look old
@@ -107,6 +121,8 @@ def pull_project(
         pull.page(page)
     pull.requeue([task_id for task_id in awaited if task_id not in pull.seen])
     stores.projects.set_watermark(project.base_url, project.project_id, started)
+    if links is not None and project.modality == IMAGE:
+        pull.renew_links(project, links)
     return pull.told()
 
 
@@ -120,7 +136,14 @@ class _Pull:
     """One run over a project."""
 
     def __init__(
-        self, client: StudioClient, stores: Stores, project: StudioProject, policy: Rules, *, full: bool
+        self,
+        client: StudioClient,
+        stores: Stores,
+        project: StudioProject,
+        policy: Rules,
+        links: Links | None,
+        *,
+        full: bool,
     ) -> None:
         self.report = PullReport()
         self.seen: set[str] = set()
@@ -130,6 +153,7 @@ class _Pull:
         self._stores = stores
         self._project_id = project.project_id
         self._policy = policy
+        self._links = links
         self._kind = project.kind
         self._full = full
         self._people = client.people()
@@ -156,9 +180,11 @@ class _Pull:
         for task_id, task in ours.items():
             now = [*history[task_id], *new[task_id]]
             self._tell(task, there[task_id], now, new[task_id])
-            asks = task.state in AWAITED and not _fault(task, there[task_id])
+            asks = task.state in AWAITED and not self._fault(task, there[task_id])
             if asks and (self._full or task.extra or earlier(there[task_id], now)):
                 self._restore_overlap(task, there[task_id], now)
+            if asks:
+                self._relink(task, there[task_id])
 
     def requeue(self, task_ids: Sequence[str]) -> None:
         """Queue again the tasks that are not there any more. Their answers stay: a screen was lost, not a judgement."""
@@ -174,6 +200,34 @@ class _Pull:
                 newer = (missing[task_id].studio_task_id or 0) > self._highest
                 self.findings.add(Found.TASK_DELETED, task_id, detail=NEWER if newer else "")
             self.report.requeued += len(gone)
+
+    def renew_links(self, project: StudioProject, links: Links) -> None:
+        """Look at the links of all open tasks, unless that was done a quarter of their life ago: then each has a
+        quarter left, at least, when it is looked at again."""
+        at = links.clock()
+        if project.relinked_at is not None and at < project.relinked_at + links.lifetime / 4:
+            return
+        open_ids = self._stores.tasks.ids(states=[TaskState.SENT], project_id=self._project_id)
+        for start in range(0, len(open_ids), LOOKUP_MAX):
+            some = open_ids[start : start + LOOKUP_MAX]
+            groups = by_task_id(self._client.find_tasks(self._project_id, some))
+            for task_id, task in self._stores.tasks.find(list(groups)).items():
+                if task.state in AWAITED and not self._fault(task, groups[task_id]):
+                    self._relink(task, groups[task_id])
+        self._stores.projects.set_relinked(project.base_url, self._project_id, at)
+
+    def _relink(self, task: Task, there: Sequence[StudioTask]) -> None:
+        if self._links is None or task.modality != IMAGE:
+            return
+        old = [each for each in there if self._links.are_old(task, each.data)]
+        for each in old:
+            with suppress(StudioGone):  # just now: the next full pull sends it again
+                self._client.set_data(each.studio_task_id, task_data(task, self._links))
+        self.report.relinked += bool(old)
+
+    def _fault(self, task: Task, there: Sequence[StudioTask]) -> str:
+        """Why what people were shown is not what was sent, or nothing."""
+        return next((reason for each in there if (reason := difference(task, each.data, self._links))), "")
 
     def told(self) -> PullReport:
         """The report, with what was found."""
@@ -205,7 +259,7 @@ class _Pull:
     def _events_of(
         self, task: Task, there: Sequence[StudioTask], history: Sequence[AnnotationEvent]
     ) -> list[AnnotationEvent]:
-        fault = _fault(task, there)
+        fault = self._fault(task, there)
         if fault and task.state in AWAITED:
             self._stores.tasks.set_state([task.task_id], TaskState.QUARANTINED, fault)
             self.report.quarantined += 1
@@ -216,7 +270,7 @@ class _Pull:
     ) -> None:
         """What is amiss with one task and its answers."""
         number = there[0].studio_task_id
-        if task.state in (*AWAITED, TaskState.QUARANTINED) and (fault := _fault(task, there)):
+        if task.state in (*AWAITED, TaskState.QUARANTINED) and (fault := self._fault(task, there)):
             self.findings.add(Found.TASK_EDITED, task.task_id, number, fault)
         for event in new:
             if event.kind is EventKind.DELETED:
@@ -255,8 +309,3 @@ class _Pull:
         self.report.deleted += sum(event.kind is EventKind.DELETED for event in events)
         self.report.skipped += sum(event.kind is EventKind.SKIPPED for event in events)
         self.report.invalid += sum(event.kind is EventKind.INVALID for event in events)
-
-
-def _fault(task: Task, there: Sequence[StudioTask]) -> str:
-    """Why what people were shown is not what was sent, or nothing."""
-    return next((reason for each in there if (reason := difference(task, each.data))), "")

@@ -15,6 +15,7 @@ from typing import Protocol
 from labeling.errors import Conflict, InvalidInput, StudioError, StudioRefused, StudioUnreachable
 from labeling.records import StudioProject, Task, TaskKind, TaskState
 from labeling.studio.client import StudioClient
+from labeling.studio.links import Links
 from labeling.studio.payload import task_data, task_predictions
 from labeling.studio.projects import check_project
 from labeling.studio.transport import AnswerLost, ServerFailed
@@ -66,9 +67,10 @@ def push_tasks(
     progress: Progress | None = None,
     *,
     answered: Mapping[str, int] | None = None,
+    links: Links | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PushReport:
-    """Send tasks that are ``queued`` or ``sending``; others are left alone.
+    """Send tasks that are ``queued`` or ``sending``; others are left alone. Images need ``links`` (else InvalidInput).
 
     ``answered``: by task id, how many people's answers the ledger has kept from an earlier screen; so many fewer are
     asked, one at least.
@@ -78,7 +80,7 @@ def push_tasks(
     next push goes on from there.
     """
     _check_tasks(project, tasks)
-    run = _Push(client, tasks_store, project, sleep, answered or {})
+    run = _Push(client, tasks_store, project, sleep, answered or {}, links)
 
     def hold() -> None:
         if not projects_store.lease(project.base_url, project.project_id, holder, LEASE_S):
@@ -102,15 +104,17 @@ def push_tasks(
 
 def _check_tasks(project: StudioProject, tasks: Sequence[Task]) -> None:
     for task in tasks:
-        if (task.policy_id, task.policy_version, task.kind.form, task.assignee) != (
+        if (task.policy_id, task.policy_version, task.kind.form, task.assignee, task.modality) != (
             project.policy_id,
             project.policy_version,
             project.kind,
             project.assignee,
+            project.modality,
         ):
             raise InvalidInput(
-                f"task {task.task_id}: {task.policy_id} {task.policy_version} {task.kind} does not belong in project "
-                f"{project.project_id} ({project.policy_id} {project.policy_version} {project.kind})"
+                f"task {task.task_id}: {task.policy_id} {task.policy_version} {task.kind} {task.modality} does not "
+                f"belong in project {project.project_id} ({project.policy_id} {project.policy_version} {project.kind} "
+                f"{project.modality})"
             )
 
 
@@ -129,7 +133,9 @@ class _Push:
         project: StudioProject,
         sleep: Callable[[float], None],
         answered: Mapping[str, int],
+        links: Links | None,
     ) -> None:
+        self._links = links
         self.report = PushReport()
         self.overlap = 0
         self._client = client
@@ -233,8 +239,9 @@ class _Push:
                 self._send(missing[half:])
 
     def _post(self, tasks: Sequence[Task]) -> None:
+        data = [task_data(task, self._links) for task in tasks]
+        predictions = [task_predictions(task) for task in tasks]
         self._store.mark_sending([task.task_id for task in tasks], self._project_id)
-        data, predictions = [task_data(task) for task in tasks], [task_predictions(task) for task in tasks]
         numbers = self._client.import_tasks(self._project_id, data, predictions)
         self._store.mark_sent({task.task_id: number for task, number in zip(tasks, numbers, strict=True)})
         self.report.sent += len(tasks)

@@ -14,6 +14,7 @@ from labeling.records import StudioProject, TaskState
 from labeling.studio.asking import wanted
 from labeling.studio.client import LOOKUP_MAX, StudioClient
 from labeling.studio.events import read_events
+from labeling.studio.links import Links
 from labeling.studio.payload import EDITED, difference, task_data
 from labeling.studio.projects import put_back
 from labeling.studio.pull import PullReport, Stores, pull_project, rules_of
@@ -31,14 +32,18 @@ class RepairReport:
     pulled: PullReport
 
 
-def repair_project(client: StudioClient, stores: Stores, project: StudioProject, policy: Policy) -> RepairReport:
+def repair_project(
+    client: StudioClient, stores: Stores, project: StudioProject, policy: Policy, links: Links | None = None
+) -> RepairReport:
     """Put everything back; safe to run again at any point. Raises what ``pull_project`` raises."""
     form = put_back(client, project, policy)
-    pulled = pull_project(client, stores, project, policy, full=True)  # what people said of other content is read first
+    pulled = pull_project(
+        client, stores, project, policy, full=True, links=links
+    )  # what people said of other content is read first
     report = RepairReport(form, 0, 0, pulled)
     edited = stores.tasks.ids(states=[TaskState.QUARANTINED], project_id=project.project_id)
     for start in range(0, len(edited), LOOKUP_MAX):
-        _release(client, stores, project, policy, edited[start : start + LOOKUP_MAX], report)
+        _release(client, stores, project, policy, links, edited[start : start + LOOKUP_MAX], report)
     return report
 
 
@@ -47,6 +52,7 @@ def _release(
     stores: Stores,
     project: StudioProject,
     policy: Policy,
+    links: Links | None,
     task_ids: Sequence[str],
     report: RepairReport,
 ) -> None:
@@ -54,8 +60,8 @@ def _release(
     there = by_task_id(client.find_tasks(project.project_id, list(tasks)))
     for task_id, group in there.items():
         for each in group:
-            if difference(tasks[task_id], each.data):
-                client.set_data(each.studio_task_id, task_data(tasks[task_id]))
+            if difference(tasks[task_id], each.data, links):
+                client.set_data(each.studio_task_id, task_data(tasks[task_id], links))
     after = by_task_id(client.find_tasks(project.project_id, list(there), full=True))
     history = stores.annotations.history(list(after))
     rules, people = rules_of(client, project, policy), client.people()

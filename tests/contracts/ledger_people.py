@@ -83,6 +83,19 @@ class PeopleContract(LedgerFixtures):
         with pytest.raises(Conflict, match="project 3"):
             ledger.projects.add(project(3, assignee=ANN, desk=1))
 
+    def test_images_lie_in_projects_of_their_own_and_what_was_looked_through_is_kept(self, ledger: Ledger) -> None:
+        texts, images = project(1), project(2, modality="image")
+        ledger.projects.add(texts)
+        ledger.projects.add(images)
+        assert ledger.projects.find(STUDIO, "hate", "1.0.0", TaskKind.BLIND) == texts
+        assert ledger.projects.find(STUDIO, "hate", "1.0.0", TaskKind.BLIND, modality="image") == images
+        with pytest.raises(Conflict, match="project 3"):
+            ledger.projects.add(project(3, modality="image"))
+        ledger.projects.set_relinked(STUDIO, 2, T0)
+        assert [one.relinked_at for one in ledger.projects.all()] == [None, T0]
+        with pytest.raises(NotFound, match="no project 9"):
+            ledger.projects.set_relinked(STUDIO, 9, T0)
+
     def test_a_hand_out_is_written_whole_and_its_questions_are_sent(self, ledger: Ledger) -> None:
         at_work(ledger, ANN, BOB)
         found = floor(ledger)

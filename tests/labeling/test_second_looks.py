@@ -340,7 +340,7 @@ def test_only_train_is_looked_at_again_and_no_other_label_moves_a_pick(tmp_path:
 
 
 def looks_of(shop: Shop, **changes: Any) -> SecondLooks:
-    made = second_looks(shop.ledger, shop.lake, shop.scorer(), question(shop, **changes))
+    made = second_looks(shop.ledger, shop.lake, {"text": shop.scorer()}, question(shop, **changes))
     assert made is not None
     return made
 
@@ -363,11 +363,11 @@ def test_what_may_be_looked_at_and_what_stands_behind_it(shop: Shop) -> None:
     doubted = (looks.probabilities > 0.5) != looks.answers
     assert {item for item, doubt in zip(looks.ids, doubted, strict=True) if doubt} >= set(mistaken)
     ledger, lake, scorer = shop.ledger, shop.lake, shop.scorer()
-    assert second_looks(ledger, lake, scorer, question(shop, versions={"harm": "2.0.0"})) is None
-    assert second_looks(ledger, lake, scorer, question(shop, items=frozenset())) is None
-    assert second_looks(ledger, lake, scorer, question(shop, until=datetime(2020, 1, 1, tzinfo=UTC))) is None
+    assert second_looks(ledger, lake, {"text": scorer}, question(shop, versions={"harm": "2.0.0"})) is None
+    assert second_looks(ledger, lake, {"text": scorer}, question(shop, items=frozenset())) is None
+    assert second_looks(ledger, lake, {"text": scorer}, question(shop, until=datetime(2020, 1, 1, tzinfo=UTC))) is None
     fraud = question(shop, versions={"fraud": "1.0.0"}, thresholds={"fraud": 0.5})
-    assert second_looks(ledger, lake, scorer, fraud) is None
+    assert second_looks(ledger, lake, {"text": scorer}, fraud) is None
 
 
 def test_a_label_that_is_being_looked_at_is_not_offered_twice_and_a_settled_one_again(shop: Shop) -> None:

@@ -258,3 +258,36 @@ def test_another_policys_rule_is_unknown(answer: Answer) -> None:
     else:
         with pytest.raises(InvalidInput, match=r"^rule: 'threats' is not a choice \(known: lies\)"):
             parse_answer(other, build_result(answer))
+
+
+def test_an_image_is_blurred_by_the_server_until_a_key_shows_it_where_the_policy_says_so() -> None:
+    policy = make_policy(blur=True)
+    form = ET.fromstring(label_config(policy, TaskKind.BLIND, "image"))  # noqa: S314 - made by us
+    parents = {child: parent for parent in form.iter() for child in parent}
+    pictures = {picture.attrib["name"]: picture for picture in form.iter("Image")}
+    assert {name: one.attrib["value"] for name, one in pictures.items()} == {
+        "blurred": "$image_blurred",
+        "text": "$image",
+    }
+    shown_when = {name: parents[one].attrib["visibleWhen"] for name, one in pictures.items()}
+    assert shown_when == {"blurred": "choice-unselected", "text": "choice-selected"}
+    (look,) = form.iterfind(".//Choices[@name='look']/Choice")
+    assert look.attrib["hotkey"] == "4"
+    keys = [choice.attrib["hotkey"] for choice in form.iter("Choice") if "hotkey" in choice.attrib]
+    assert len(keys) == len(set(keys))
+
+
+def test_without_blur_an_image_stands_open_and_a_text_form_knows_no_image() -> None:
+    form = ET.fromstring(label_config(make_policy(), TaskKind.ADJUDICATION, "image"))  # noqa: S314 - made by us
+    assert [one.attrib["value"] for one in form.iter("Image")] == ["$image"]
+    assert form.find(".//Choices[@name='look']") is None
+    assert form.find(".//Text[@name='caption']") is not None
+    assert "mage" not in label_config(make_policy(blur=True), TaskKind.BLIND)
+
+
+def test_whether_an_image_was_opened_is_no_part_of_the_answer() -> None:
+    look = {"from_name": "look", "to_name": "text", "type": "choices", "value": {"choices": ["show the image clear"]}}
+    policy = make_policy()
+    assert parse_answer(policy, [look, *build_result(VIOLATES)]) == VIOLATES
+    with pytest.raises(InvalidInput, match="outcome: no choice was made"):
+        parse_answer(policy, [look])
