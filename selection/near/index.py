@@ -29,7 +29,7 @@ from selection.types import F16, F32
 JACCARD = 0.7
 DISTANCE = 4
 EXACT_ROWS = 4096  # up to so many different embeddings all are compared with all
-_FORMAT = 1  # of ``arrays``, and of everything that decides what is found
+_FORMAT = 2  # of ``arrays``, and of everything that decides what is found
 _SIGNALS = ("texts", "vectors", "pictures")
 
 
