@@ -82,7 +82,7 @@ class ImageItems:
             if progress is not None:
                 progress(start + len(read), len(ids))
         whole = _joined(parts, lambda: self._scorer.score([], []))
-        return SeenImages(*(getattr(whole, each.name) for each in fields(Scores)), hashes)
+        return SeenImages(**{each.name: getattr(whole, each.name) for each in fields(Scores)}, hashes=hashes)
 
     def _batches(self, media: Sequence[str]) -> Iterator[tuple[int, list[bytes | BadMedia]]]:
         """(place of the first, what was read), the next batch being read meanwhile."""

@@ -33,7 +33,7 @@ _Hashes = dict[str, np.uint64]
 class Pictures(Protocol):
     """Perceptual hashes of those items that are images and have one: item id -> hash, 0 where it says nothing."""
 
-    def __call__(self, item_ids: Sequence[str]) -> dict[str, np.uint64]: ...
+    def __call__(self, item_ids: Sequence[str], /) -> dict[str, np.uint64]: ...
 
 
 class Reader(Protocol):

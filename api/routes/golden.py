@@ -14,6 +14,7 @@ from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.golden.export import export
 from labeling.golden.publish import publish, shown_outcome, verify
+from labeling.pictures import LakePictures
 from labeling.records import GoldenVersion, Partition
 from labeling.suspects import kept
 
@@ -159,6 +160,7 @@ def export_version(
         form=given.form,
         partitions=given.partitions,
         vectors=goldfold.vectors(),
+        pictures=LakePictures(goldfold.lake),
         cosine=goldfold.duplicate_cosine,
     )
     goldfold.ledger.audit.add(caller.key_id, "golden.export", version, {"folder": str(folder), "rows": done.rows})

@@ -95,8 +95,8 @@ def _holes(contents: Contents, rows: Sequence[GoldenItem]) -> str:
         "## Known holes\n",
         f"- {alone} rows rest on one person's answer (tier `provisional`).",
         f"- {differing} rows had differing votes; `votes` and `soft_label` keep them.",
-        f"- Near-duplicates of evaluation items were sought by equal text, normalised text and embeddings of cosine "
-        f"{contents.cosine:g} or more; {contents.unembedded} rows have no embedding and were compared by text alone.",
+        f"- Near-duplicates of evaluation items were sought by the letters of texts, runs of characters, pictures, and "
+        f"embeddings of cosine {contents.cosine:g} or more; {contents.unembedded} rows have no embedding.",
         "- Paraphrases and translations below that cosine are not recognised as near-duplicates.",
     ]
     if contents.erased:

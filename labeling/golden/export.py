@@ -26,6 +26,7 @@ from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.vectors import Vectors, no_vectors
+from labeling.pictures import Pictures, no_pictures
 from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 
 BATCH_ROWS = 2000
@@ -61,6 +62,7 @@ def export(
     partitions: Sequence[str] = ("train",),
     vectors: Vectors = no_vectors,
     cosine: float = DUPLICATE_COSINE,
+    pictures: Pictures = no_pictures,
     progress: Progress | None = None,
 ) -> Exported:
     """Write ``partitions`` of a version into ``folder``, which must not exist yet.
@@ -73,7 +75,7 @@ def export(
     published = golden.version(version)
     members = golden.members(version)
     if Partition.TRAIN in wanted:
-        refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine)
+        refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine, pictures)
     usable = {p.value: [m for m in members if m.partition is p and _usable(m)] for p in wanted}
     chosen = {name: rows for name, rows in usable.items() if rows}
     if not chosen:

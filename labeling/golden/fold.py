@@ -62,12 +62,12 @@ def fold(
     """
     _same_subject(adjudication, task, pick)
     identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
-    placed = groups.place(task.item_id, task.text)
+    placed = groups.place(task.item_id, task.text, task.content_hash)
     item = _item(adjudication, task, pick, placed, str(identity["external_id"]), str(identity["language"]), now, keep)
     if placed.merged:
         golden.regroup(placed.merged, placed.group_id, placed.partition)
     written = golden.fold(adjudication, item)
-    groups.accept(task.item_id, task.text, placed)
+    groups.accept(task.item_id, task.text, placed, task.content_hash)
     return item if written else None
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.near_duplicates import FILE, Grouped, group_near_duplicates
-from labeling.pictures import LakePictures, keep_pictures
+from labeling.pictures import LakePictures, Pictures, keep_pictures
 from labeling.rounds import preview
 from selection.types import F16
 from tests.labeling.shop import Shop, items
@@ -162,7 +162,7 @@ def test_a_copy_in_disguise_is_one_unit_of_a_round(shop: Shop) -> None:
     assert alone.selection.frame["groups"] == 20
 
 
-def hashes(values: dict[str, int]) -> Callable[[Sequence[str]], dict[str, np.uint64]]:
+def hashes(values: dict[str, int]) -> Pictures:
     return lambda ids: {item_id: np.uint64(values[item_id]) for item_id in ids if item_id in values}
 
 

@@ -64,7 +64,7 @@ def test_a_file_has_the_hash_of_its_first_frame(seed: int) -> None:
     image = picture(seed, (2000, 1500))
     for how in ({"format": "JPEG", "quality": 85}, {"format": "PNG"}, {"format": "WEBP"}):
         file = BytesIO()
-        image.save(file, **how)  # type: ignore[arg-type]
+        image.save(file, **how)
         whole = perceptual_hash(decode(file.getvalue()).frames[0])
         assert int(np.bitwise_count(image_hash(file.getvalue()) ^ whole)) <= 1
 
