@@ -22,6 +22,7 @@ _MARKS = ((0x300, 0x36F), (0x483, 0x489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0
 _MARKED = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _MARKS) + "]")
 # Pictographs that would turn into letters or digits: keycaps, and letter-like signs asked to show as pictures.
 _PADDING = re.compile("[0-9#*]\ufe0f?\u20e3|\u2122|[\u2139\u24c2\u3297\u3299\U0001f170-\U0001f189]\ufe0f")
+_MIXED = re.compile("[A-Za-z][\u0370-\u03ff]|[\u0370-\u03ff][A-Za-z]")
 _GREEK_CAPITAL = re.compile("[\u0391-\u03a9]")
 _ROUNDS = 8  # each step may uncover work for an earlier one; two rounds do for anything seen
 _ASCII_LETTERS = {code: chr(code).lower() if chr(code).isalnum() else None for code in range(128)}
@@ -78,7 +79,10 @@ def _folded(text: str) -> str:
 
 
 def _is_latin(text: str) -> bool:
-    """Has it more Latin letters than Greek ones? A Greek capital may look like another letter than its small form."""
+    """Are Latin and Greek letters mixed in one word, or are there more Latin ones? Then a Greek capital stands for the
+    Latin letter of its own shape, which may be another than its small form's."""
+    if _MIXED.search(text):
+        return True
     names = [unicodedata.name(character, "") for character in text if character.isalpha()]
     return sum(name.startswith("LATIN") for name in names) > sum(name.startswith("GREEK") for name in names)
 
