@@ -1,8 +1,8 @@
 """What partitions cost: loading a golden set's groups, placing one item, and proving that an export leaks nothing.
 
 Made texts and embeddings of 384 numbers, one row in twenty a copy of another that is worded or spaced otherwise. The
-leak check stands beside a comparison of all embeddings with all, by numpy, timed on 4,000 rows and scaled by the square;
-that peer looks at no text. One thread; CPU seconds of this process, MiB by which its peak rose. Run it alone:
+leak check stands beside a comparison of all embeddings with all, by numpy, timed on 4,000 rows and scaled by the
+square; that peer looks at no text. One thread; CPU seconds of this process, MiB by which its peak rose. Run it alone:
 ``python -m benchmarks.partitions 100000``.
 """
 
