@@ -46,7 +46,7 @@ def brute(one: Subject, others: Sequence[Subject]) -> list[int]:
     close = np.zeros(len(others), np.bool_)
     for _, shared in told(mine, theirs, pairs, SOURCES.closeness):
         close |= shared
-    return np.flatnonzero(close).tolist()
+    return [int(row) for row in np.flatnonzero(close)]
 
 
 @settings(deadline=None, max_examples=20)
