@@ -1,7 +1,7 @@
 """Which golden items is this one close to? An index for one question at a time, that grows as items are folded in.
 
-Every item is looked at, by codes of a few bytes: a million take some hundred milliseconds and 200 MiB. So, other than
-the tables of ``selection.near.index``, it passes over nothing, but one in 10^9 pairs of embeddings at the threshold.
+Every item is looked at, by codes of some 200 bytes (``benchmarks.partitions`` says what that costs). So, other than the
+tables of ``selection.near.index``, it passes over nothing, but one in 10^9 pairs of embeddings at the threshold.
 Embeddings themselves are read again, of the few that come into question.
 """
 
