@@ -17,12 +17,15 @@ from labeling.agreements import Agreements, agreements
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
+from labeling.golden.near import Sources
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.planner import GoldPlan, plan_gold
+from labeling.golden.regroup import Regrouped, regroup
 from labeling.golden.vectors import F32, LakeVectors
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
 from labeling.people import People, people
+from labeling.pictures import LakePictures
 from labeling.policies import Policies, read_policies
 from labeling.records import Model
 from labeling.round_images import ImageDesk, ImageFrame
@@ -235,6 +238,10 @@ class Goldfold:
         """From which cosine two golden items share a group."""
         return self.settings.duplicate_cosine or EXACT
 
+    def regroup(self) -> Regrouped:
+        """Merge the golden set's groups that near-duplicates join by now."""
+        return regroup(self.ledger.golden, Sources.at(self.duplicate_cosine, self.vectors(), LakePictures(self.lake)))
+
     def groups(self) -> Groups:
         """The golden set's near-duplicate groups as they are now."""
         return Groups(
@@ -242,6 +249,7 @@ class Goldfold:
             self.vectors(),
             cosine=self.duplicate_cosine,
             shares=self._shares(),
+            pictures=LakePictures(self.lake),
         )
 
     def _shares(self) -> Shares:

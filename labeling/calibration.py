@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.policies import Policies
 from labeling.quality.calibration import Judged, judge
@@ -145,7 +146,7 @@ def _calibrator(fits: Mapping[str, _Fit], model: Model, version: str) -> Calibra
 
 
 def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's calibration partition that have an answer."""
+    """The active rows of a published version's calibration partition that have one right answer."""
     return [
         row
         for row in golden.members(version)
@@ -154,6 +155,7 @@ def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
         and row.text  # "": stopped or erased since
         and row.modality == "text"
         and row.outcome is not Outcome.CONTEXT_MISSING
+        and not is_contested(row)
     ]
 
 

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from labeling.consensus import author, plain
+from labeling.golden.contested import is_contested
 from labeling.quality.intervals import FEW, Figure, newcombe, proportion
 from labeling.quality.sprt import Sprt, Verdict
 from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, TaskKind, TaskState
@@ -224,4 +225,4 @@ def _standing(key: tuple[str, str], answers: Sequence[Judged], sprt: Sprt) -> St
 
 
 def _is_judge(anchor: GoldenItem, policy_version: str) -> bool:
-    return anchor.state is GoldState.ACTIVE and anchor.policy_version == policy_version
+    return anchor.state is GoldState.ACTIVE and anchor.policy_version == policy_version and not is_contested(anchor)

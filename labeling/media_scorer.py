@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from labeling.errors import BadMedia
 from labeling.media import MediaReader
 from scoring.base import Failure, ImageScorer, Note, Progress, Scores, Segment, VideoScorer
+from scoring.errors import BadImage
+from scoring.perceptual import image_hash
 
 BATCH = 8  # images in memory at once, and as many again while the next ones are read
 READERS = 8  # media read at once: most of the time goes to waiting
@@ -46,8 +49,15 @@ class MediaScorer(Protocol):
         ``Scorer.score``."""
 
 
+@dataclass(frozen=True, slots=True)
+class SeenImages(Scores):
+    """``hashes``: the perceptual hash of each image that could be read, by item, scored or not."""
+
+    hashes: dict[str, np.uint64] = field(default_factory=dict)
+
+
 class ImageItems:
-    """A ``MediaScorer`` of images."""
+    """A ``MediaScorer`` of images, which hashes what it reads."""
 
     modality = "image"
 
@@ -58,18 +68,21 @@ class ImageItems:
 
     def score_media(
         self, ids: Sequence[str], media: Sequence[str], texts: Sequence[str], progress: Progress | None = None
-    ) -> Scores:
+    ) -> SeenImages:
         """As ``MediaScorer.score_media``; captions are not read."""
         del texts
         parts: list[Scores] = []
+        hashes: dict[str, np.uint64] = {}
         for start, read in self._batches(media):
             good = {ids[start + i]: content for i, content in enumerate(read) if isinstance(content, bytes)}
             bad = [_failure(ids[start + i], self.modality, e) for i, e in enumerate(read) if isinstance(e, BadMedia)]
             scores = self._scorer.score(list(good), list(good.values()))
             parts.append(replace(scores, failures=(*scores.failures, *bad)))
+            hashes |= _hashes(good)
             if progress is not None:
                 progress(start + len(read), len(ids))
-        return _joined(parts, lambda: self._scorer.score([], []))
+        whole = _joined(parts, lambda: self._scorer.score([], []))
+        return SeenImages(**{each.name: getattr(whole, each.name) for each in fields(Scores)}, hashes=hashes)
 
     def _batches(self, media: Sequence[str]) -> Iterator[tuple[int, list[bytes | BadMedia]]]:
         """(place of the first, what was read), the next batch being read meanwhile."""
@@ -125,6 +138,15 @@ class VideoItems:
             return replace(self._scorer.score([], []), failures=(_failure(item_id, self.modality, error),))
         where = [Note(i, _evidence(s)) for i, s in zip(scores.ids, scores.segments, strict=True) if _evidence(s)]
         return replace(scores, notes=(*scores.notes, *where))
+
+
+def _hashes(images: dict[str, bytes]) -> dict[str, np.uint64]:
+    """Of those that are images; what is none, the scorer says itself. One at a time: full-size pixels are large."""
+    hashes = {}
+    for item_id, data in images.items():
+        with suppress(BadImage):
+            hashes[item_id] = image_hash(data)
+    return hashes
 
 
 def _failure(item_id: str, what: str, error: BadMedia) -> Failure:

@@ -2,8 +2,9 @@
 
 What is kept is a cache: one file of plain arrays that holds hashes and codes, no content. A round brings it to exactly
 its own items: new ones are added, items that left the lake or wait for a later round are taken out, and items whose
-embedding changed (another encoder, a score that now has one) are added anew. A file that is gone, broken or of other
-settings is built anew.
+embedding changed (another encoder, a score that now has one), or that got the hash of their picture, are added anew.
+A file that is gone, broken or of other settings is built anew. An image that has such a hash is compared by it, and
+not by its caption: many pictures are called the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.pictures import Pictures, no_pictures
 from selection.errors import BadPool
+from selection.near.buckets import U64
 from selection.near.index import JACCARD, Closeness, Items, NearDuplicates
 from selection.types import F16, F32
 
@@ -56,42 +59,64 @@ class Grouped:
 
 
 class Contents:
-    """Reads texts from the lake, and embeddings from a matrix whose row i belongs to ``ids[i]``."""
+    """Reads texts from the lake, and embeddings from a matrix whose row i belongs to ``ids[i]``; ``pictures`` as
+    ``labeling.pictures.Pictures`` gives them."""
 
-    def __init__(self, lake: Texts, ids: Sequence[str], embeddings: F16 | F32) -> None:
+    def __init__(
+        self, lake: Texts, ids: Sequence[str], embeddings: F16 | F32, pictures: Mapping[str, np.uint64] | None = None
+    ) -> None:
         self._lake = lake
         self._embeddings = embeddings
+        self._pictures = pictures or {}
         self._rows = {item_id: row for row, item_id in enumerate(ids)}
 
     def texts(self, ids: Sequence[str]) -> list[str]:
-        """The texts of these items. Raises UnknownItem for one that left the lake."""
+        """The texts of these items, "" for a caption. Raises UnknownItem for one that left the lake."""
         found: list[str] = self._lake.take(ids, ["text"])["text"].to_pylist() if ids else []
-        return found
+        return ["" if self._pictures.get(i) else text for i, text in zip(ids, found, strict=True)]
 
     def vectors(self, ids: Sequence[str]) -> F16 | F32:
         """(len(ids), d) their embeddings."""
         return self._embeddings[np.fromiter((self._rows[item_id] for item_id in ids), np.int64, len(ids))]
 
+    def pictures(self, ids: Sequence[str]) -> U64:
+        """(len(ids),) the perceptual hashes of these items, 0 for one that has none."""
+        return np.array([self._pictures.get(item_id, 0) for item_id in ids], np.uint64)
+
 
 def group_near_duplicates(
-    lake: Texts, ids: Sequence[str], embeddings: F16 | F32, cosine: float, cache_dir: Path | None, *, keep: bool
+    lake: Texts,
+    ids: Sequence[str],
+    embeddings: F16 | F32,
+    cosine: float,
+    cache_dir: Path | None,
+    *,
+    keep: bool,
+    pictures: Pictures = no_pictures,
 ) -> Grouped:
-    """Group items by their texts (in the lake) and ``embeddings`` (n, d), a zero row for an item that has none.
+    """Group items by their texts (in the lake), their ``pictures`` and ``embeddings`` (n, d), a zero row for an item
+    that has none.
 
     ``cosine`` above 0: from where on embeddings are close; 1.0 or more: only equal embeddings, and texts that are equal
     after normalisation. ``cache_dir``: the folder of the cache, None where there is none; with ``keep`` it is written.
     """
-    closeness = Closeness(min(cosine, 1.0), JACCARD if cosine < 1 else 1.0)
-    contents = Contents(lake, ids, embeddings)
+    closeness = closeness_of(cosine)
+    contents = Contents(lake, ids, embeddings, pictures(ids))
     index, notes = _opened(cache_dir, closeness)
     changed = _leave(index, ids, contents)
     new = [item_id for item_id in ids if item_id not in index]
     for start in range(0, len(new), _BATCH_ITEMS):
         part = new[start : start + _BATCH_ITEMS]
-        index.add(Items(part, contents.texts(part), contents.vectors(part)), contents)
+        index.add(Items(part, contents.texts(part), contents.vectors(part), contents.pictures(part)), contents)
     if keep and cache_dir is not None and (new or changed):
         notes += _saved(cache_dir / FILE, index)
     return Grouped(index.labels(ids), tuple(notes))
+
+
+def closeness_of(cosine: float) -> Closeness:
+    """What a ``duplicate_cosine`` above 0 means for all signals; 1.0 or more: equal embeddings and letters only. Of
+    pictures a copy is never quite equal, so they are compared alike."""
+    return Closeness(min(cosine, 1.0), JACCARD if cosine < 1 else 1.0)
 
 
 def _leave(index: NearDuplicates, ids: Sequence[str], contents: Contents) -> bool:
@@ -101,7 +126,7 @@ def _leave(index: NearDuplicates, ids: Sequence[str], contents: Contents) -> boo
     gone = [item_id for item_id in index.ids if item_id not in wanted]
     for start in range(0, len(stay), _BATCH_ITEMS):
         part = stay[start : start + _BATCH_ITEMS]
-        gone += index.changed(part, contents.vectors(part))
+        gone += index.changed(part, contents.vectors(part), contents.pictures(part))
     index.remove(gone, contents)
     return bool(gone)
 

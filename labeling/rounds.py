@@ -22,6 +22,7 @@ from labeling.errors import BadMedia, Conflict, NotFound, NothingToDo
 from labeling.lane_advice import advise
 from labeling.near_duplicates import Grouped, group_near_duplicates
 from labeling.neighbour_index import INDEX_ABOVE, Indexed, index_neighbours
+from labeling.pictures import LakePictures
 from labeling.policies import Policies
 from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.round_costs import costs_of, estimate, exposure_of, looks_of, minutes_of
@@ -242,7 +243,9 @@ def _grouped(
     cosine = plan["duplicate_cosine"]
     if cosine is None or not sheet.ids:
         return None
-    return group_near_duplicates(lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep)
+    return group_near_duplicates(
+        lake, sheet.ids, sheet.embeddings, float(str(cosine)), cache_dir, keep=keep, pictures=LakePictures(lake)
+    )
 
 
 def _indexed(scorer: Judge, plan: Mapping[str, object], sheet: Sheet, cache_dir: Path | None, *, keep: bool) -> Indexed:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from labeling.errors import PlanOutdated
-from labeling.media_scorer import MediaScorer
+from labeling.media_scorer import MediaScorer, SeenImages
+from labeling.pictures import keep_pictures
 from labeling.scorebook import (
     TEXTS,
     EmbeddingScorer,
@@ -111,9 +112,9 @@ class ScoreRun:
         """Score until nothing is left, ``most`` items have an outcome, or ``until``, asked after each chunk, says so.
         Items that arrive meanwhile are scored too. ``progress`` hears (items done by this call, items it may do).
 
-        Per chunk notes are committed first, then embeddings, scores and failures; rows already there are skipped. What
-        raises first ends the run, after what was being written is written. Raises ValueError when the scorer leaves
-        an item out."""
+        Per chunk hashes of images and notes are committed first, then embeddings, scores and failures; rows already
+        there are skipped. What raises first ends the run, after what was being written is written. Raises ValueError
+        when the scorer leaves an item out."""
         tally, outdated, stop = _Tally(most), 0, False
         self.look()
         while self.left and not stop and tally.room(1) > 0:
@@ -204,6 +205,8 @@ class ScoreRun:
         return whole(scores, chunk.ids)
 
     def _keep(self, chunk: _Chunk, scores: Scores, tally: _Tally) -> None:
+        if isinstance(scores, SeenImages):  # before the scores: who has one has its hash
+            keep_pictures(chunk.source.gap.add, scores.hashes)
         keep(chunk.source.gap.add, self.scorer, scores, embeddings=chunk.source.columns != KEPT)
         tally.scored, tally.failed = tally.scored + len(scores.ids), tally.failed + len(scores.failures)
         passing = [failure.reason for failure in scores.failures if failure.passing]

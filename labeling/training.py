@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
+from labeling.golden.contested import is_contested
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.leaks import find_leaks, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.vectors import LakeVectors
+from labeling.pictures import LakePictures
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
@@ -67,7 +69,7 @@ class Trained:
 
 
 def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's dev partition."""
+    """The active rows of a published version's dev partition that have one right answer."""
     return [
         row
         for row in golden.members(version)
@@ -75,6 +77,7 @@ def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
         and row.state is GoldState.ACTIVE
         and row.text  # "": stopped or erased since
         and row.modality == "text"
+        and not is_contested(row)
     ]
 
 
@@ -109,7 +112,8 @@ def train(
     everything = stores.golden.members(golden_version)
     rows = training_rows(everything)
     vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
-    refuse_leaks(rows, evaluation_rows(everything, stores.golden.items()), vectors, duplicate_cosine)
+    exams = evaluation_rows(everything, stores.golden.items())
+    refuse_leaks(rows, exams, vectors, duplicate_cosine, LakePictures(lake))
     ids, labels = label_matrix(rows, fallback.policies)
     if not len(ids) or bool(np.isnan(labels).all()):
         raise NothingToDo(f"golden version {golden_version} holds no usable label in its train partition")
@@ -259,7 +263,8 @@ def unlearnt(
 ) -> list[GoldenItem]:
     """The rows that the model has not learnt: neither themselves nor as a near-duplicate."""
     learnt = training_rows(golden.members(model.golden_version))
-    leaks = find_leaks(learnt, rows, LakeVectors(lake, f"embeddings-{head.encoder_version}"), cosine)
+    vectors = LakeVectors(lake, f"embeddings-{head.encoder_version}")
+    leaks = find_leaks(learnt, rows, vectors, cosine, LakePictures(lake))
     given_away = {leak.evaluation_id for leak in leaks}
     return [row for row in rows if row.item_id not in given_away]
 

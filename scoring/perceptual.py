@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
-from scoring.images import Pixels
+from scoring.images import DEFAULT, Limits, Pixels, first_frame
 
 _SIDE = 32
+_DRAFT = 256  # pixels a side that a JPEG is decoded to at least: enough not to move a bit
 _KEPT = 8
 _FLAT = 2.0  # grey levels: what varies less is noise of the compression, and its signs say nothing
 _BITS = np.uint64(1) << np.arange(64, dtype=np.uint64)
@@ -27,3 +28,8 @@ def perceptual_hash(pixels: Pixels) -> np.uint64:
         return np.uint64(0)
     low = np.asarray(dctn(levels, norm="ortho"))[:_KEPT, :_KEPT].ravel()
     return np.uint64(_BITS[low > np.median(low)].sum())
+
+
+def image_hash(data: bytes, limits: Limits = DEFAULT) -> np.uint64:
+    """The hash of an image file, of an animation that of its first frame. Raises BadImage."""
+    return perceptual_hash(first_frame(data, _DRAFT, limits))

@@ -15,6 +15,7 @@ from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
 from labeling.golden.export import export
 from labeling.golden.publish import publish, verify
+from labeling.pictures import LakePictures
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -118,6 +119,7 @@ def export_command(
             form=form,
             partitions=partition or ["train"],
             vectors=opened.vectors(),
+            pictures=LakePictures(opened.lake),
             cosine=opened.duplicate_cosine,
             progress=tick,
         )
@@ -126,6 +128,21 @@ def export_command(
         show_json(report)
         return
     out.print(f"Exported {report.rows} rows of version {version} ({report.counts}) to {to}")
+
+
+@app.command("regroup")
+def regroup_command(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """Merge groups that turn out to be near-duplicates, such as after scoring with another encoder.
+
+    Example: goldfold golden regroup
+    """
+    with goldfold(context) as opened:
+        done = opened.regroup()
+        opened.ledger.audit.add("cli", "golden.regroup", "all", {"merged": done.merged, "rows": done.rows})
+    if as_json:
+        show_json(done)
+        return
+    out.print(f"Merged {done.merged} groups into others; {done.rows} rows have another group or partition now")
 
 
 @app.command("errors")

@@ -22,6 +22,7 @@ from labeling.consensus import author
 from labeling.errors import FormEdited, InvalidInput, NotFound, NothingToDo, StudioGone, StudioRefused
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
+from labeling.pictures import fill
 from labeling.policies import Policy
 from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState, Unsent
@@ -57,9 +58,10 @@ PUSH_CHUNK = 200  # tasks a push step sends at once
 
 
 def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: str = "text") -> Json:
-    """Score chunks of a modality's items for about ``SCORE_STEP_S``, ``most`` items at most; ``left`` items still wait,
-    ``chunks`` were committed, and ``bill`` is what services were asked for meanwhile, if any. Raises NothingToDo when
-    the settings name no scorer for that modality any more."""
+    """Score chunks of a modality's items for about ``SCORE_STEP_S``, ``most`` items at most; ``left`` items still wait
+    for a score or, where none does, for a hash that images scored before lack. ``chunks`` were committed, and ``bill``
+    is what services were asked for meanwhile, if any. Raises NothingToDo when the settings name no scorer for that
+    modality any more."""
     scorer, lake = _scorer(goldfold, modality), goldfold.lake
     paid = bill(scorer)
     least, largest = SCORE_CHUNKS[modality]
@@ -75,15 +77,18 @@ def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: st
         )
     finally:
         forget(job_id)
-    if not done.left:
+    left = done.left
+    if not left:
         _complete_golden(goldfold, scorer)
+        if modality == "image":
+            left = fill(lake, goldfold.media, score_group(scorer), lambda: monotonic() >= until or not STEPS.is_open)
     if not done.left or (most is not None and done.scored + done.failed >= most):
         SCORE_RUNS.forget(job_id)
     total = before + done.scored + done.failed + done.left
     said = {"scorer": scorer.name, "version": scorer.version, "done": total - done.left, "total": total}
     now = bill(scorer)
     asked = None if now is None or paid is None else asdict(now.since(paid))
-    return {**asdict(done), **said, "chunks": run.chunks - chunks, "bill": asked}
+    return {**asdict(done), **said, "left": left, "chunks": run.chunks - chunks, "bill": asked}
 
 
 def _complete_golden(goldfold: Goldfold, scorer: LakeScorer | MediaScorer) -> None:

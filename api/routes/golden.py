@@ -15,6 +15,7 @@ from api.routes.state import TheGoldfold
 from labeling.golden.export import export
 from labeling.golden.planner import round_for
 from labeling.golden.publish import publish, shown_outcome, verify
+from labeling.pictures import LakePictures
 from labeling.records import GoldenVersion, Partition
 from labeling.suspects import kept
 
@@ -173,6 +174,7 @@ def export_version(
         form=given.form,
         partitions=given.partitions,
         vectors=goldfold.vectors(),
+        pictures=LakePictures(goldfold.lake),
         cosine=goldfold.duplicate_cosine,
     )
     goldfold.ledger.audit.add(caller.key_id, "golden.export", version, {"folder": str(folder), "rows": done.rows})

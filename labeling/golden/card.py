@@ -40,9 +40,16 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of the version that are not in its export: what was erased since, and images."""
+
+    erased: int
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
-    """What was exported: its rows, and the file of each partition; ``unembedded`` rows were compared by text only,
-    ``erased`` ones of the version are left out."""
+    """What was exported: its rows, and the file of each partition; ``unembedded`` rows were compared by text only."""
 
     version: GoldenVersion
     form: str
@@ -50,7 +57,7 @@ class Contents:
     files: Mapping[str, str]
     cosine: float
     unembedded: int
-    erased: int
+    left_out: LeftOut
 
 
 def card(contents: Contents) -> str:
@@ -141,12 +148,14 @@ def holes(contents: Contents) -> str:
     lines = [
         f"- {contents.tally.provisional} rows rest on one person's answer (tier `provisional`).",
         f"- {contents.tally.differing} rows had differing votes; `votes` and `soft_label` keep them.",
-        f"- Near-duplicates of evaluation items were sought by equal text, normalised text and embeddings of cosine "
-        f"{contents.cosine:g} or more; {contents.unembedded} rows have no embedding and were compared by text alone.",
+        f"- Near-duplicates of evaluation items were sought by the letters of texts, runs of characters, pictures, and "
+        f"embeddings of cosine {contents.cosine:g} or more; {contents.unembedded} rows have no embedding.",
         "- Paraphrases and translations below that cosine are not recognised as near-duplicates.",
     ]
-    if contents.erased:
-        lines.append(f"- {contents.erased} rows of the version were erased since and are left out.")
+    if contents.left_out.erased:
+        lines.append(f"- {contents.left_out.erased} rows of the version were erased since and are left out.")
+    if contents.left_out.pictures:
+        lines.append(f"- {contents.left_out.pictures} rows of images are left out: these files hold texts.")
     if contents.form == "csv":
         lines.append(
             "- CSV: text that a spreadsheet would run as a formula starts with an apostrophe, votes are JSON text."

@@ -23,13 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError
-from labeling.golden.card import Contents, Tally, card, holes
+from labeling.golden.card import Contents, LeftOut, Tally, card, holes
 from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
 from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
 from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.vectors import Vectors, no_vectors
+from labeling.pictures import Pictures, no_pictures
 from labeling.records import Answer, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 from labeling.studio.label_config import build_result
 
@@ -68,6 +69,7 @@ def export(
     partitions: Sequence[str] = ("train",),
     vectors: Vectors = no_vectors,
     cosine: float = DUPLICATE_COSINE,
+    pictures: Pictures = no_pictures,
     progress: Progress | None = None,
 ) -> Exported:
     """Write ``partitions`` of a version into ``folder``, which must not exist yet.
@@ -80,7 +82,7 @@ def export(
     published = golden.version(version)
     if Partition.TRAIN in wanted:
         members = golden.members(version)
-        refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine)
+        refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
     source = _Source(golden, published, vectors, total, progress or _silent)
     counts = _write_folder(folder, form, wanted, source, cosine)
@@ -94,7 +96,7 @@ def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:
 
 def evaluation_rows(members: Sequence[GoldenItem], now: Sequence[GoldenItem]) -> list[GoldenItem]:
     """Everything that training must not give away: of a version, and of the golden set as it is now."""
-    return [item for item in (*members, *now) if item.partition in EVALUATION and item.modality == "text"]
+    return [item for item in (*members, *now) if item.partition in EVALUATION]
 
 
 def _checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partition]:
@@ -115,8 +117,12 @@ def _checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partiti
 
 def _usable(item: GoldenItem) -> bool:
     """Rows of images are not: what they are about is no text, and their caption alone says something else."""
-    told = item.modality == "text" and bool(item.text)
+    told = _is_text(item) and bool(item.text)
     return item.state is GoldState.ACTIVE and told and item.outcome is not Outcome.CONTEXT_MISSING
+
+
+def _is_text(item: GoldenItem) -> bool:
+    return item.modality == "text"
 
 
 @dataclass(slots=True)
@@ -131,6 +137,8 @@ class _Source:
     tally: Tally = field(default_factory=Tally)
     unembedded: int = 0
     erased: int = 0
+    pictures: int = 0
+    passed: int = 0
 
     def batches(self, partition: Partition) -> Iterator[list[GoldenItem]]:
         """The usable rows of a partition, in manifest order."""
@@ -138,10 +146,12 @@ class _Source:
             usable = [item for item in batch if _usable(item)]
             for item in usable:
                 self.tally.add(item)
-            self.erased += len(batch) - len(usable)
+            self.passed += len(batch)
+            self.erased += sum(item.state is GoldState.ERASED or (_is_text(item) and not item.text) for item in batch)
+            self.pictures += sum(not _is_text(item) for item in batch)
             self.unembedded += len(usable) - self._embedded(usable)
             yield usable
-            self.progress(self.tally.rows.total() + self.erased, self.total)
+            self.progress(self.passed, self.total)
 
     def _embedded(self, rows: Sequence[GoldenItem]) -> int:
         there = self.vectors([item.item_id for item in rows])
@@ -165,7 +175,8 @@ def _write_folder(
                 (temporary / path).unlink()
         if not files:
             raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
-        told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, source.erased)
+        left_out = LeftOut(source.erased, source.pictures)
+        told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out)
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
         _sync(temporary)

@@ -67,20 +67,13 @@ def fold(
     identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
     if task.modality != "text":
         _same_bytes(task, lake, read)
-    told = grouping_text(task)
-    placed = groups.place(task.item_id, told)
+    placed = groups.place(task.item_id, task.text, task.content_hash)
     item = _item(adjudication, task, pick, placed, str(identity["external_id"]), str(identity["language"]), now, keep)
     if placed.merged:
         golden.regroup(placed.merged, placed.group_id, placed.partition)
     written = golden.fold(adjudication, item)
-    groups.accept(task.item_id, told, placed)
+    groups.accept(task.item_id, task.text, placed, task.content_hash)
     return item if written else None
-
-
-def grouping_text(task: Task) -> str:
-    """What stands for a task's content where equal texts share a group: of an image its bytes' hash, since images with
-    the same caption, or none, are not the same."""
-    return task.text if task.modality == "text" else task.content_hash
 
 
 def _item(

@@ -1,12 +1,13 @@
 """Which near-duplicate group a golden item belongs to, and so which partition it may be used in.
 
-Two items share a group when their texts are equal, equal after normalisation (labeling.golden.text), or their
-embeddings are at least ``cosine`` similar; groups are the connected components of that (single linkage).
+Items share a group when a chain of close ones joins them (``labeling.golden.near`` says what is close).
 
 A new group's partition is a hash of its id against the shares, and then it is fixed: later changes of the shares or
 growth of the set do not move it. An item near several groups merges them, and the merged group takes the most
 protected partition of its parts (sealed > anchor > dev > calibration > train): an evaluation item never becomes
-training material, and a sealed one never moves at all.
+training material, and a sealed one never moves at all. Two groups of one partition that merge stay in it, under the
+smaller of their ids. An anchor group that turns out near a sealed one becomes sealed: anchors are shown to people again
+and again, and what they learn of it would be what models are judged by.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-import numpy as np
-
 from labeling.errors import InvalidInput
-from labeling.golden.text import bones_hash
-from labeling.golden.vectors import F32, Vectors, close_pairs, no_vectors, unit
+from labeling.golden.lookup import Lookup
+from labeling.golden.near import Signals, Sources, Subject
+from labeling.golden.text import content_hash
+from labeling.golden.vectors import Vectors, no_vectors
+from labeling.pictures import Pictures, no_pictures
 from labeling.records import GoldenItem, Partition
 
 PROTECTION = (Partition.SEALED, Partition.ANCHOR, Partition.DEV, Partition.CALIBRATION, Partition.TRAIN)
@@ -85,43 +87,43 @@ class Groups:
         vectors: Vectors = no_vectors,
         cosine: float = DUPLICATE_COSINE,
         shares: Shares | None = None,
+        pictures: Pictures = no_pictures,
     ) -> None:
-        self._vectors = vectors
-        self._cosine = cosine
+        self._sources = Sources.at(cosine, vectors, pictures)
         self._shares = shares or Shares()
         self._partition: dict[str, Partition] = {}
         self._parent: dict[str, str] = {}
         self._by_item: dict[str, str] = {}
-        self._by_bones: dict[str, str] = {}
-        self._rows: list[str] = []  # the item of each row of the matrix
-        self._matrix: F32 = np.empty((0, 0), dtype=np.float32)
-        self._looked_up: tuple[str, F32 | None] = ("", None)  # an item is placed, then accepted: one read for both
         members = list({item.item_id: item for item in items}.values())
-        found = vectors([m.item_id for m in members])
+        self._by_row: list[str] = [member.group_id for member in members]
+        self._lookup = Lookup(self._sources, [Subject.of(member) for member in members])
+        self._looked_up: tuple[Subject, Signals] | None = None  # an item is placed, then accepted: one read for both
         for member in members:
-            self._remember(member.item_id, member.text, member.group_id, member.partition)
-        self._add_rows([(m.item_id, found[m.item_id]) for m in members if m.item_id in found])
+            self._remember(member.item_id, member.group_id, member.partition)
 
-    def place(self, item_id: str, text: str) -> Placement:
-        """Where this item belongs now; asking changes nothing."""
-        near = self._near(item_id, text)
+    def place(self, item_id: str, text: str, content: str = "") -> Placement:
+        """Where this item belongs now; asking changes nothing. ``content``: the hash of its content where that is not
+        its text (the SHA-256 of an image's bytes, whose ``text`` is its caption)."""
+        signals = self._signals(_subject(item_id, text, content))
+        founded = signals.founder(0)
+        near = {self._root(self._by_row[row]) for row in self._lookup.near(signals)}
+        # Its own group, and the one that its letters or picture founded, though its founder was erased.
+        near |= {self._root(group) for group in (self._by_item.get(item_id), founded) if group in self._partition}
         if not near:
-            group_id = bones_hash(text)[:32]
-            known = self._partition.get(group_id)  # its founder was erased: the group still stands
-            return Placement(group_id, known or partition_of(group_id, self._shares))
+            return Placement(founded, partition_of(founded, self._shares))
         partition = most_protected(self._partition[group] for group in near)
         group_id = min(group for group in near if self._partition[group] is partition)
         return Placement(group_id, partition, tuple(sorted(near - {group_id})))
 
-    def accept(self, item_id: str, text: str, placement: Placement) -> None:
+    def accept(self, item_id: str, text: str, placement: Placement, content: str = "") -> None:
         """Take the item in as placed, and merge what it merges."""
         for group in placement.merged:
             self._parent[group] = placement.group_id
-        fresh = item_id not in self._by_item
-        self._remember(item_id, text, placement.group_id, placement.partition)
-        vector = self._vector(item_id) if fresh else None
-        if vector is not None:
-            self._add_rows([(item_id, vector)])
+        if item_id not in self._by_item:
+            subject = _subject(item_id, text, content)
+            self._lookup.add([subject], self._signals(subject))
+            self._by_row.append(placement.group_id)
+        self._remember(item_id, placement.group_id, placement.partition)
 
     def group_of(self, item_id: str) -> str | None:
         """The group of an item that is in, None of another."""
@@ -132,42 +134,21 @@ class Groups:
         """The partition of a group, merged ones included."""
         return self._partition[self._root(group_id)]
 
-    def _near(self, item_id: str, text: str) -> set[str]:
-        known = self.group_of(item_id)
-        near = set() if known is None else {known}
-        twin = self._by_bones.get(bones_hash(text))
-        if twin is not None:
-            near.add(self._root(twin))
-        vector = self._vector(item_id) if self._rows else None
-        if vector is not None:
-            pairs = close_pairs(unit(vector[None, :]), self._matrix[: len(self._rows)], self._cosine)
-            near.update(self._root(self._by_item[self._rows[j]]) for _, j in pairs)
-        return near
-
-    def _vector(self, item_id: str) -> F32 | None:
-        if self._looked_up[0] != item_id:
-            self._looked_up = (item_id, self._vectors([item_id]).get(item_id))
+    def _signals(self, subject: Subject) -> Signals:
+        if self._looked_up is None or self._looked_up[0] != subject:
+            self._looked_up = (subject, Signals.of([subject], self._sources))
         return self._looked_up[1]
 
-    def _remember(self, item_id: str, text: str, group_id: str, partition: Partition) -> None:
+    def _remember(self, item_id: str, group_id: str, partition: Partition) -> None:
         self._by_item[item_id] = group_id
-        if text:  # an erased item has none
-            self._by_bones[bones_hash(text)] = group_id
         held = self._partition.get(group_id, partition)
         self._partition[group_id] = most_protected((held, partition))
-
-    def _add_rows(self, rows: list[tuple[str, F32]]) -> None:
-        if not rows:
-            return
-        used, width = len(self._rows), len(rows[0][1])
-        if used + len(rows) > len(self._matrix):
-            grown = np.empty((2 * (used + len(rows)), width), dtype=np.float32)
-            grown[:used] = self._matrix[:used] if used else grown[:0]
-            self._matrix = grown
-        self._matrix[used : used + len(rows)] = unit(np.stack([vector for _, vector in rows]))
-        self._rows.extend(item_id for item_id, _ in rows)
 
     def _root(self, group: str) -> str:
         while group in self._parent:
             group = self._parent[group]
         return group
+
+
+def _subject(item_id: str, text: str, content: str) -> Subject:
+    return Subject(item_id, text, content or content_hash(text))

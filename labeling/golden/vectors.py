@@ -1,8 +1,8 @@
-"""Embeddings by item id, and which of them are close."""
+"""Embeddings by item id."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import numpy as np
@@ -12,9 +12,6 @@ import pyarrow as pa
 from labeling.errors import UnknownItem
 
 F32 = npt.NDArray[np.float32]
-_BLOCK_ROWS = 512
-_SLACK = 1e-4  # a block product is rounded otherwise than a single one: look a little wider, then verify
-_ROUNDING = 1e-6  # of float32 rows: a row is as close as can be to itself
 
 
 class Vectors(Protocol):
@@ -58,21 +55,6 @@ class LakeVectors:
 def no_vectors(item_ids: Sequence[str]) -> dict[str, F32]:  # noqa: ARG001 - the protocol's signature
     """A source without embeddings: only equal and normalised texts are compared."""
     return {}
-
-
-def close_pairs(left: F32, right: F32, cosine: float) -> Iterator[tuple[int, int]]:
-    """Rows (i of ``left``, j of ``right``) whose cosine similarity is at least ``cosine``, in order of (i, j).
-
-    ``left`` (m, d), ``right`` (n, d), rows of length 1 (see ``unit``). The answer for a pair depends on that pair
-    alone, never on the blocks it was computed in.
-    """
-    if len(left) == 0 or len(right) == 0:
-        return
-    for start in range(0, len(left), _BLOCK_ROWS):
-        block = left[start : start + _BLOCK_ROWS]
-        for i, j in np.argwhere(block @ right.T >= cosine - _SLACK):
-            if float(np.dot(block[i].astype(np.float64), right[j].astype(np.float64))) >= cosine - _ROUNDING:
-                yield start + int(i), int(j)
 
 
 def unit(rows: F32) -> F32:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from labeling.consensus import author
 from labeling.floor import GOLD_GROUP, Desk, Floor, Handout, OpenQuestion
+from labeling.golden.contested import is_contested
 from labeling.records import (
     AnnotationEvent,
     EventKind,
@@ -65,12 +66,13 @@ class SqlDesks:
 
 def injectable(connection: sa.Connection) -> list[GoldenItem]:
     """Golden items whose answer may be asked for again: those of the tier anchor; while there are none, those of the
-    partition anchor. Never one of an evaluation partition, whatever its tier."""
+    partition anchor. Never one of an evaluation partition, whatever its tier, nor one that is contested."""
     query = sa.select(golden_items).where(golden_items.c.state == GoldState.ACTIVE.value)
     query = query.where(golden_items.c.partition.not_in([partition.value for partition in UNSEEN]))
     query = query.order_by(golden_items.c.item_id, golden_items.c.policy_id)
     for chosen in (golden_items.c.tier == Tier.ANCHOR.value, golden_items.c.partition == Partition.ANCHOR.value):
-        if found := [load(GoldenItem, row) for row in connection.execute(query.where(chosen)).mappings()]:
+        anchors = [load(GoldenItem, row) for row in connection.execute(query.where(chosen)).mappings()]
+        if found := [anchor for anchor in anchors if not is_contested(anchor)]:
             return found
     return []
 

@@ -29,7 +29,7 @@ from selection.types import F16, F32
 JACCARD = 0.7
 DISTANCE = 4
 EXACT_ROWS = 4096  # up to so many different embeddings all are compared with all
-_FORMAT = 1  # of ``arrays``, and of everything that decides what is found
+_FORMAT = 2  # of ``arrays``, and of everything that decides what is found
 _SIGNALS = ("texts", "vectors", "pictures")
 
 
@@ -142,9 +142,13 @@ class NearDuplicates:
                 smallest[root] = item_id
         return [smallest[root] for root in self.labels(ids).tolist()]
 
-    def changed(self, ids: Sequence[str], embeddings: F16 | F32) -> list[str]:
-        """Those of ``ids``, all of them there, whose embedding is not the one they were added with."""
-        other = self._hashes["vectors"][self._places(ids)] != vectors.row_hashes(embeddings)
+    def changed(self, ids: Sequence[str], embeddings: F16 | F32, pictures: U64 | None = None) -> list[str]:
+        """Those of ``ids``, all of them there, whose embedding, or picture where these are given, is not the one they
+        were added with."""
+        places = self._places(ids)
+        other = self._hashes["vectors"][places] != vectors.row_hashes(embeddings)
+        if pictures is not None:
+            other |= self._hashes["pictures"][places] != pictures
         return [ids[place] for place in np.flatnonzero(other)]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

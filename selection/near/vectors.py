@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -55,7 +56,7 @@ def sign_codes(embeddings: F16 | F32, rows: Rows, cosine: float) -> U32:
     changes it."""
     n, d = len(rows), embeddings.shape[1]
     width = bits(cosine)
-    planes = np.rint(np.random.default_rng(0).standard_normal((d, TABLES * width)) * _PLANE_LEVELS).astype(np.float32)
+    planes = _planes(d, width)
     weights = (1 << np.arange(width, dtype=np.uint32)).astype(np.uint32)
     codes = np.empty((TABLES, n), dtype=np.uint32)
     for part in parts(n):
@@ -63,6 +64,13 @@ def sign_codes(embeddings: F16 | F32, rows: Rows, cosine: float) -> U32:
         signs = (whole @ planes >= 0).reshape(len(whole), TABLES, width)
         codes[:, part] = (signs @ weights).T
     return codes
+
+
+@lru_cache(maxsize=4)
+def _planes(d: int, width: int) -> F32:
+    """(d, TABLES * width) the hyperplanes."""
+    normal = np.random.default_rng(0).standard_normal((d, TABLES * width))
+    return cast(F32, np.rint(normal * _PLANE_LEVELS).astype(np.float32))
 
 
 def block_pairs(new: F16 | F32, old: F16 | F32, cosine: float) -> Iterator[Pairs]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -31,7 +32,9 @@ from labeling.injections import (
     standings,
 )
 from labeling.quality.sprt import Sprt
-from labeling.records import Answer, Outcome, Partition, RoundState, Task, TaskKind, TaskState
+from labeling.records import Answer, How, Outcome, Partition, RoundState, Task, TaskKind, TaskState
+from labeling.store.desks import injectable
+from labeling.store.tables import golden_items
 from labeling.studio.payload import task_data
 from tests.labeling.shop import NO, UNCLEAR, Shop, yes
 from tests.labeling.test_assign import anchor, person, question
@@ -150,6 +153,24 @@ def test_an_anchor_that_is_no_more_judges_nobody(shop: Shop, monkeypatch: pytest
     older = [replace(row, policy_version="0.9.0") for row in shop.ledger.golden.items()]
     monkeypatch.setattr(shop.ledger.golden, "items", lambda: older)
     assert judge(shop.ledger) == ([], len(injected))
+
+
+def test_contested_gold_is_not_injected_and_an_anchor_that_became_contested_judges_nobody(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    injected = opened(shop)
+    for task in injected:
+        say(shop, task, NO)
+    assert len(judge(shop.ledger)[0]) == len(injected) > 0
+    with monkeypatch.context() as patch:
+        rows = [replace(row, how=How.CONTESTED) for row in shop.ledger.golden.items()]
+        patch.setattr(shop.ledger.golden, "items", lambda: rows)
+        assert judge(shop.ledger) == ([], len(injected))
+    with shop.ledger._database.read() as connection:
+        assert len(injectable(connection)) == 12
+    with shop.ledger._database.write() as connection:
+        connection.execute(sa.update(golden_items).values(how=How.CONTESTED.value))
+        assert injectable(connection) == []
 
 
 def test_an_answer_of_somebody_else_judges_nobody(shop: Shop) -> None:

@@ -64,6 +64,7 @@ def test_images_are_read_and_scored_and_what_cannot_be_read_fails_by_its_id(read
     assert why["b"] == "the image cannot be found below media_dir (No such file or directory); put the file there"
     assert why["e"].startswith("the image is at not.allowed.test:80, which is not allowed")
     assert heard == [(5, 5)]
+    assert scores.hashes == {"a": 0, "d": 0}  # of one colour each
 
 
 def test_only_two_batches_are_in_memory(reader: MediaReader, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.near_duplicates import FILE, Grouped, group_near_duplicates
+from labeling.pictures import LakePictures, Pictures, keep_pictures
 from labeling.rounds import preview
 from selection.types import F16
 from tests.labeling.shop import Shop, items
@@ -159,3 +160,45 @@ def test_a_copy_in_disguise_is_one_unit_of_a_round(shop: Shop) -> None:
         shop.ledger, shop.lake, shop.policies, shop.scorer(), shop.request(policies=("harm",), duplicate_cosine=None)
     )
     assert alone.selection.frame["groups"] == 20
+
+
+def hashes(values: dict[str, int]) -> Pictures:
+    return lambda ids: {item_id: np.uint64(values[item_id]) for item_id in ids if item_id in values}
+
+
+def by_pictures(folder: Path, values: dict[str, int], lake: Texts | None = None) -> Grouped:
+    ids = [f"it-{row}" for row in range(12)]
+    vectors = np.zeros((12, 4), np.float16)
+    return group_near_duplicates(lake or Texts(LAKE), ids, vectors, 0.95, folder, keep=True, pictures=hashes(values))
+
+
+def test_pictures_that_differ_in_few_bits_share_a_group_and_captions_say_nothing(tmp_path: Path) -> None:
+    known = {"it-0": 0xF0F0F0F0F0F0F0F0, "it-5": 0xF0F0F0F0F0F0F0FF, "it-7": 0x0F0F0F0F0F0F0F0F, "it-3": 0xFF00FF}
+    assert pairs(by_pictures(tmp_path, known), range(12)) == [(0, 5), (4, 11)]  # it-10 has the caption of it-3
+    known["it-3"] = 0  # of one colour: there is its caption to compare
+    assert pairs(by_pictures(tmp_path, known), range(12)) == [(0, 5), (3, 10), (4, 11)]
+
+
+def test_a_picture_that_is_hashed_later_is_grouped_anew(tmp_path: Path) -> None:
+    lake = Texts(LAKE)
+    assert pairs(by_pictures(tmp_path, {}, lake), range(12)) == [(3, 10), (4, 11)]
+    known = {"it-3": 0xF0F0F0F0F0F0F0F0, "it-8": 0xF0F0F0F0F0F0F0F1}
+    lake.read.clear()
+    later = by_pictures(tmp_path, known, lake)
+    assert pairs(later, range(12)) == [(3, 8), (4, 11)]
+    assert set(lake.read) <= {"it-3", "it-8", "it-10"}
+    assert later.notes == ()
+    assert pairs(by_pictures(tmp_path / "other", known), range(12)) == pairs(later, range(12))
+
+
+def test_a_round_groups_by_the_hashes_of_the_lake(shop: Shop) -> None:
+    rows = items(range(6))
+    shop.ingest(rows)
+    ids = [row.item_id for row in rows]
+    keep_pictures(shop.lake.add_columns, {ids[0]: np.uint64(7 << 40), ids[4]: np.uint64(5 << 40)})
+    vectors = np.zeros((6, 1), np.float16)
+    found = group_near_duplicates(
+        shop.lake, ids, vectors, 1.0, None, keep=False, pictures=LakePictures(shop.lake)
+    ).groups.tolist()
+    assert found[0] == found[4]
+    assert len(set(found)) == 5

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
+from scoring.errors import BadImage
 from scoring.images import Pixels, decode
-from scoring.perceptual import perceptual_hash
+from scoring.perceptual import image_hash, perceptual_hash
 
 
 def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
@@ -56,3 +57,27 @@ def test_one_colour_says_nothing(quality: int) -> None:
 def test_a_hash_is_never_that_of_one_colour() -> None:
     """The lowest frequency is the mean, which is above the median unless the picture is black."""
     assert all(perceptual_hash(np.asarray(picture(seed))) != 0 for seed in range(30))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_has_the_hash_of_its_first_frame(seed: int) -> None:
+    image = picture(seed, (2000, 1500))
+    for how in ({"format": "JPEG", "quality": 85}, {"format": "PNG"}, {"format": "WEBP"}):
+        file = BytesIO()
+        image.save(file, **how)
+        whole = perceptual_hash(decode(file.getvalue()).frames[0])
+        assert int(np.bitwise_count(image_hash(file.getvalue()) ^ whole)) <= 1
+
+
+def test_an_animation_has_the_hash_of_its_first_frame() -> None:
+    first, other = picture(1), picture(2)
+    file = BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=[other], duration=50)
+    assert int(np.bitwise_count(image_hash(file.getvalue()) ^ perceptual_hash(np.asarray(first)))) <= 2
+
+
+def test_what_is_no_image_has_no_hash() -> None:
+    with pytest.raises(BadImage):
+        image_hash(b"no picture")
+    with pytest.raises(BadImage):
+        image_hash(b"")

@@ -25,6 +25,9 @@ def test_from_gold_to_an_export_and_a_model(gold: Terminal) -> None:
     assert {row["policy"] for row in counted} == {HARM}
     assert HARM in gold("golden", "status").out
 
+    assert gold("golden", "regroup", "--json").json == {"merged": 0, "rows": 0}
+    assert gold("golden", "regroup").out.startswith("Merged 0 groups into others; 0 rows")
+
     published = gold("golden", "publish", "--json").json
     assert (published["version"], published["parent"]) == ("1.0.0", None)
     assert [one["version"] for one in gold("golden", "list", "--json").json] == ["1.0.0"]

@@ -75,7 +75,7 @@ def golden_item(
     state: GoldState = GoldState.ACTIVE,
     pi: float | None = 0.25,
 ) -> GoldenItem:
-    body = text or f"the words of {item_id}"
+    body = text or f"{sha(item_id)[:16]} are the words of {item_id}"  # no near-duplicate of another item's
     return GoldenItem(
         item_id=item_id,
         external_id=f"ext-{item_id}",

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from labeling.golden.vectors import Vectors
 from labeling.quality.agreement import summary
 from labeling.records import GoldenItem, GoldState, Outcome, Partition, Tier
 from labeling.studio.label_config import parse_answer
+from scoring.perceptual import image_hash
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NO, NOW, YES, golden_item
-from tests.labeling.golden.test_partition import Angles
+from tests.labeling.golden.test_partition import Angles, Pictures
 from tests.labeling.golden.test_publish import MemoryGolden
 from tests.labeling.studio.build import make_policy
+from tests.scoring.test_perceptual import picture
 
 ODD = 'Two\nlines, "quoted",\ttabs, ünïcode \U0001f602 and a ; semicolon'
 ROWS = [
@@ -223,6 +226,85 @@ def test_a_leaking_training_export_fails_and_names_the_pair(
     assert export(golden, "1.0.0", tmp_path / "out", partitions=["dev"], vectors=vectors).rows == 1
 
 
+SEALED = "They should all be sent away from this town before the winter comes"
+COPIES = {
+    "re-spaced": "They   should\tall be\n sent away from this town before  the winter comes ",
+    "letters apart": "T h e y should all be s e n t away from this town before the w i n t e r comes",
+    "run together": "Theyshouldallbesentawayfromthistownbeforethewintercomes",
+    "re-cased": "tHEY SHOULD ALL BE SENT AWAY FROM THIS TOWN BEFORE THE WINTER COMES",
+    "punctuated": "They... should all - be sent away (from this town) before the winter comes?!",
+    "padded with pictures": "\U0001f602 They should all be sent \U0001f44d\U0001f3fd away from this town before the "
+    "winter comes 1\ufe0f\u20e3 \u2122 \U0001f1ea\U0001f1fa",
+    "Cyrillic": "Тhеу shоuld аll bе sеnt аwау frоm thіs tоwn bеfоrе thе wіntеr соmеs",
+    "Greek": "Τhεy shοuld αll bε sεnt αwαy frοm thιs tοwn bεfοrε thε wιntεr cοmεs",
+    "Greek capitals": "ΤΗΕΥ SΗΟULD ΑLL ΒΕ SΕΝΤ ΑWΑΥ FRΟΜ ΤΗΙS ΤΟWΝ ΒΕFΟRΕ ΤΗΕ WΙΝΤΕR CΟΜΕS",
+    "full width": SEALED.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}),
+    "mathematical": SEALED.translate({code: 0x1D41A + code - 97 for code in range(97, 123)}),
+    "small capitals": "ᴛʜᴇʏ ꜱʜᴏᴜʟᴅ ᴀʟʟ ʙᴇ ꜱᴇɴᴛ ᴀᴡᴀʏ ꜰʀᴏᴍ ᴛʜɪꜱ ᴛᴏᴡɴ ʙᴇꜰᴏʀᴇ ᴛʜᴇ ᴡɪɴᴛᴇʀ ᴄᴏᴍᴇꜱ",
+    "zero width": "\u200b".join(SEALED),
+    "soft hyphens and direction": "\u202a" + "\u00ad".join(SEALED) + "\u202c",
+    "combining marks": "\u0336".join(SEALED) + "\u0301",
+    "accents": "Thëy shöuld åll bé sènt äwäy från this tôwn bëförë thê wìntér cömes".replace("från", "fröm"),
+}
+NEARLY = {
+    "a word more": SEALED + " again",
+    "a typing error": SEALED.replace("before", "befroe"),
+    "a word changed": SEALED.replace("winter", "summer"),
+}
+SIMILAR = [
+    "They should all be welcomed to our village when spring arrives",
+    "People who were sent away from that city came back in winter",
+    "All of them should leave, and soon",
+    "Should they be sent away? I do not think so at all",
+]
+
+
+@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES.keys())
+def test_a_copy_made_to_look_new_is_refused_and_the_pair_is_named(tmp_path: Path, copy: str) -> None:
+    golden = MemoryGolden([*ROWS, golden_item("s2", SEALED, Partition.SEALED), golden_item("t9", copy)])
+    publish(golden, tmp_path / "golden", NOW)
+    with pytest.raises(LeakError, match=r"t9 gives away s2 \(sealed, same text after normalisation\)") as caught:
+        export(golden, "1.0.0", tmp_path / "out")
+    assert "in 1 pairs" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("copy", NEARLY.values(), ids=NEARLY.keys())
+def test_a_text_that_is_nearly_the_same_is_refused_too(tmp_path: Path, copy: str) -> None:
+    golden = MemoryGolden([*ROWS, golden_item("s2", SEALED, Partition.SEALED), golden_item("t9", copy)])
+    publish(golden, tmp_path / "golden", NOW)
+    with pytest.raises(LeakError, match=r"t9 gives away s2 \(sealed, texts that share 70% of their runs"):
+        export(golden, "1.0.0", tmp_path / "out")
+
+
+def test_texts_about_the_same_are_no_copies(tmp_path: Path) -> None:
+    others = [golden_item(f"t{n}", text) for n, text in enumerate(SIMILAR, 10)]
+    golden = MemoryGolden([*ROWS, golden_item("s2", SEALED, Partition.SEALED), *others])
+    publish(golden, tmp_path / "golden", NOW)
+    assert export(golden, "1.0.0", tmp_path / "out").rows == 3 + len(SIMILAR)
+
+
+@pytest.mark.parametrize(
+    "how", [{"format": "JPEG", "quality": 40}, {"format": "WEBP", "quality": 60}, {"format": "PNG"}], ids=str
+)
+def test_a_copy_of_a_sealed_picture_is_refused_and_another_picture_is_not(tmp_path: Path, how: dict[str, Any]) -> None:
+    first, copy, other = BytesIO(), BytesIO(), BytesIO()
+    picture(3).save(first, "PNG")
+    picture(3).resize((150, 110)).save(copy, **how)
+    picture(4).save(other, "PNG")
+    seen = {"s2": first, "t9": copy, "t8": other}
+    pictures = Pictures({item_id: int(image_hash(file.getvalue())) for item_id, file in seen.items()})
+    same = "so funny"  # a caption is no copy of a caption
+    exam, lesson = golden_item("s2", same, Partition.SEALED), golden_item("t8", same)
+    golden = MemoryGolden([*ROWS, replace(exam, content_hash="b1"), replace(lesson, content_hash="b2")])
+    publish(golden, tmp_path / "golden", NOW)
+    assert export(golden, "1.0.0", tmp_path / "good", pictures=pictures).rows == 4
+    golden.rows.append(replace(golden_item("t9", "look at this"), content_hash="b3"))
+    publish(golden, tmp_path / "golden", NOW)
+    with pytest.raises(LeakError, match=r"t9 gives away s2 \(sealed, pictures that differ in at most 4 bits\)"):
+        export(golden, "1.1.0", tmp_path / "out", pictures=pictures)
+
+
 def test_an_old_version_does_not_leak_what_became_an_exam_since(golden: MemoryGolden, tmp_path: Path) -> None:
     golden.rows = [replace(ROWS[0], partition=Partition.SEALED), *ROWS[1:]]
     with pytest.raises(LeakError, match=r"t1 gives away t1 \(sealed, same item\)"):
@@ -237,6 +319,13 @@ def test_erased_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     golden.published["1.0.0"] = (version, gone)
     assert export(golden, "1.0.0", tmp_path / "out").rows == 2
     assert "1 rows of the version were erased" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
+
+
+def test_images_are_left_out_and_counted(tmp_path: Path) -> None:
+    golden = MemoryGolden([*ROWS, replace(golden_item("p1", "a caption"), modality="image")])
+    publish(golden, tmp_path / "golden", NOW)
+    assert export(golden, "1.0.0", tmp_path / "out").rows == 3
+    assert "1 rows of images are left out" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import LeakError
+from labeling.golden import leaks
 from labeling.golden.leaks import Leak, find_leaks, refuse_leaks
 from labeling.records import Partition
 from tests.labeling.golden.made import golden_item
@@ -63,13 +64,48 @@ def test_the_error_names_ids_and_never_content() -> None:
     assert "lesson" not in said
 
 
-@settings(deadline=None, max_examples=60)
+def test_what_a_chain_joins_leaks_too() -> None:
+    angles = Angles({"t1": 0, "t2": 15, "e1": 30})
+    assert find_leaks(TRAIN, CLEAN, angles, 0.95) == [
+        Leak("t1", "e1", Partition.SEALED, "same near-duplicate group"),
+        Leak("t2", "e1", Partition.SEALED, "embeddings closer than 0.95"),
+    ]
+    alone = [*TRAIN, golden_item("t3")]
+    assert [leak.train_id for leak in find_leaks(alone, CLEAN, angles, 0.95)] == ["t1", "t2"]
+
+
+def test_large_sides_of_one_group_name_each_item_and_not_each_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "MOST_PAIRS", 20)
+    training = [golden_item(f"t{n}", "first lesson") for n in range(6)]
+    exams = [golden_item(f"e{n}", "first lesson", Partition.DEV) for n in range(5)]
+    found = find_leaks(training, exams)
+    assert len(found) == 10
+    assert {leak.train_id for leak in found} == {row.item_id for row in training}
+    assert {leak.evaluation_id for leak in found} == {row.item_id for row in exams}
+
+
+def test_an_erased_exam_is_known_by_its_hash() -> None:
+    erased = replace(CLEAN[0], text="")
+    copy = golden_item("t9", CLEAN[0].text)
+    assert find_leaks([*TRAIN, copy], [erased]) == [Leak("t9", "e1", Partition.SEALED, "same text")]
+
+
+def test_at_cosine_one_only_equal_letters_pictures_and_embeddings_leak() -> None:
+    exams = [golden_item("e1", "first lesson!", Partition.SEALED), golden_item("e2", "x", Partition.SEALED)]
+    angles = Angles({"t1": 0, "t2": 90, "e1": 45, "e2": 91})
+    assert [leak.how for leak in find_leaks(TRAIN, exams, angles, 1.0)] == ["same text after normalisation"]
+    exact = Angles({"t2": 90, "e2": 90})
+    assert [leak.how for leak in find_leaks(TRAIN, exams[1:], exact, 1.0)] == ["embeddings closer than 1"]
+
+
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(0, 359), max_size=12), st.lists(st.integers(0, 359), max_size=12))
 def test_every_close_pair_is_found(lessons: list[int], exams: list[int]) -> None:
     training = [golden_item(f"t{n}") for n in range(len(lessons))]
     sealed = [golden_item(f"e{n}", partition=Partition.SEALED) for n in range(len(exams))]
     angles = {f"t{n}": float(a) for n, a in enumerate(lessons)} | {f"e{n}": float(a) for n, a in enumerate(exams)}
-    found = {(leak.train_id, leak.evaluation_id) for leak in find_leaks(training, sealed, Angles(angles), 0.95)}
+    told = find_leaks(training, sealed, Angles(angles), 0.95)
+    found = {(leak.train_id, leak.evaluation_id) for leak in told if leak.how.startswith("embeddings")}
     expected = {
         (t.item_id, e.item_id)
         for t in training

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import InvalidInput
+from labeling.golden.leaks import EVALUATION, find_leaks
+from labeling.golden.near import Signals, Sources, Subject
 from labeling.golden.partition import PROTECTION, Groups, Shares, most_protected, partition_of
 from labeling.golden.vectors import F32
 from labeling.records import GoldenItem, Partition
-from selection.near.bones import bones
+from selection.near.bones import letters
 from tests.labeling.golden.made import golden_item
 
 THIRDS = Shares(train=0.4, calibration=0.1, dev=0.2, sealed=0.2, anchor=0.1)
@@ -33,11 +36,12 @@ class Angles:
 class Book:
     """Golden rows as the ledger keeps them, and the folding of more."""
 
-    def __init__(self, angles: Angles, shares: Shares = THIRDS) -> None:
+    def __init__(self, angles: Angles, shares: Shares = THIRDS, pictures: Pictures | None = None) -> None:
         self.rows: dict[str, GoldenItem] = {}
         self.angles = angles
         self.shares = shares
-        self.groups = Groups((), angles, COSINE, shares)
+        self.pictures = pictures or Pictures({})
+        self.reopen()
 
     def fold(self, item_id: str, text: str) -> None:
         placed = self.groups.place(item_id, text)
@@ -49,7 +53,17 @@ class Book:
         self.groups.accept(item_id, text, placed)
 
     def reopen(self) -> None:
-        self.groups = Groups(self.rows.values(), self.angles, COSINE, self.shares)
+        self.groups = Groups(self.rows.values(), self.angles, COSINE, self.shares, self.pictures)
+
+
+class Pictures:
+    """Perceptual hashes by item id."""
+
+    def __init__(self, hashes: dict[str, int]) -> None:
+        self._hashes = hashes
+
+    def __call__(self, item_ids: Sequence[str]) -> dict[str, np.uint64]:
+        return {i: np.uint64(self._hashes[i]) for i in item_ids if i in self._hashes}
 
 
 CONTENT = st.lists(
@@ -58,7 +72,7 @@ CONTENT = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 @given(CONTENT, st.integers(0, 14))
 def test_growth_keeps_groups_whole_and_evaluation_out_of_training(
     content: list[tuple[str, int]], reopened_at: int
@@ -80,7 +94,7 @@ def test_growth_keeps_groups_whole_and_evaluation_out_of_training(
                 assert new is Partition.SEALED
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 @given(CONTENT)
 def test_groups_are_the_connected_components_of_near_duplicates(content: list[tuple[str, int]]) -> None:
     angles = {f"i{n}": float(angle) for n, (_, angle) in enumerate(content)}
@@ -104,7 +118,96 @@ def _components(texts: dict[str, str], angles: dict[str, float]) -> list[set[str
 
 def _close(one: str, two: str, texts: dict[str, str], angles: dict[str, float]) -> bool:
     cosine = np.cos(np.deg2rad(angles[one] - angles[two]))
-    return bones(texts[one]) == bones(texts[two]) or bool(cosine >= COSINE)
+    return letters(texts[one]) == letters(texts[two]) or bool(cosine >= COSINE)
+
+
+TEXTS = [
+    "they should all be sent away before the winter comes",
+    "They  should ALL be sent away before the winter comes!!",
+    "thеу shоuld аll bе sеnt аwау bеfоrе thе wintеr соmеs",
+    "they should all be sent away before the summer comes",  # close to the first by runs of characters
+    "they should all be sent home before the summer is over",  # and this one to the one before, at most
+    "what a lovely garden you have planted behind the house",
+    "w h a t a lovely garden you have planted behind the house \U0001f602",
+    "the train to the coast leaves at nine in the morning",
+]
+ITEMS = st.lists(
+    st.tuples(
+        st.sampled_from(TEXTS), st.none() | st.integers(0, 359), st.sampled_from([None, 0, 0xFF00, 0xFF0F, 7 << 40])
+    ),
+    max_size=9,
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(ITEMS, st.randoms(use_true_random=False))
+def test_whatever_the_order_nothing_leaks_and_the_groups_are_the_same(
+    content: list[tuple[str, int | None, int | None]], random: Random
+) -> None:
+    """Of the same items in another order the groups are the same, and so is the partition of those whose members all
+    found the same group (equal letters or pictures); of others it depends on who came first, or nothing could stay."""
+    names = [f"i{n}" for n in range(len(content))]
+    told = dict(zip(names, content, strict=True))
+    angles = Angles({name: float(angle) for name, (_, angle, _) in told.items() if angle is not None})
+    pictures = Pictures({name: picture for name, (_, _, picture) in told.items() if picture is not None})
+    sources = Sources.at(COSINE, angles, pictures)
+    signals = Signals.of([Subject(name, text, "") for name, (text, _, _) in told.items()], sources)
+    founders = {name: signals.founder(row) for row, name in enumerate(names)}
+    seen: list[dict[frozenset[str], Partition]] = []
+    for _ in range(2):
+        book, order = Book(angles, THIRDS, pictures), list(told.items())
+        random.shuffle(order)
+        for name, (text, _, _) in order:
+            sealed = {row.item_id for row in book.rows.values() if row.partition is Partition.SEALED}
+            if random.random() < 0.2:
+                book.reopen()
+            book.fold(name, text)
+            assert all(book.rows[item_id].partition is Partition.SEALED for item_id in sealed)
+        rows = list(book.rows.values())
+        training = [row for row in rows if row.partition is Partition.TRAIN]
+        exams = [row for row in rows if row.partition in EVALUATION]
+        assert find_leaks(training, exams, angles, COSINE, pictures) == []
+        members: dict[str, list[GoldenItem]] = {}
+        for row in rows:
+            members.setdefault(row.group_id, []).append(row)
+        assert all(len({row.partition for row in group}) == 1 for group in members.values())
+        seen.append({frozenset(row.item_id for row in group): group[0].partition for group in members.values()})
+    assert set(seen[0]) == set(seen[1])
+    alike = {group for group in seen[0] if len({founders[name] for name in group}) == 1}
+    assert {group: seen[0][group] for group in alike} == {group: seen[1][group] for group in alike}
+
+
+def test_two_sealed_groups_that_merge_stay_sealed_and_so_does_an_anchor_beside_one() -> None:
+    rows = [
+        golden_item("a", "alpha", Partition.SEALED, group_id="gb"),
+        golden_item("b", "beta", Partition.SEALED, group_id="ga"),
+        golden_item("c", "gamma", Partition.ANCHOR, group_id="g0"),
+    ]
+    groups = Groups(rows, Angles({"a": 0, "b": 40, "c": 20, "new": 20}), COSINE)
+    placed = groups.place("new", "delta")
+    assert (placed.group_id, placed.partition, placed.merged) == ("ga", Partition.SEALED, ("g0", "gb"))
+
+
+def test_pictures_join_and_their_captions_do_not() -> None:
+    seen = Pictures({"a": 0xFF00FF00, "b": 0xFF00FF0F, "c": 0x0F0F << 32, "d": 0})
+    row = replace(golden_item("a", "so funny", Partition.DEV, group_id="ga"), content_hash="that of its bytes")
+    groups = Groups([row], pictures=seen)
+    assert groups.place("b", "other words").group_id == "ga"
+    assert groups.place("c", "so funny", "that of other bytes").group_id != "ga"
+    blank = groups.place("d", "so funny", "the hash of its bytes")
+    assert blank.group_id != "ga"  # "a" is compared by its picture, and has no caption as far as others go
+    groups.accept("d", "so funny", blank, "the hash of its bytes")
+    assert groups.place("e", "else", "the hash of its bytes").group_id == blank.group_id
+
+
+def test_items_without_anything_to_compare_are_alone() -> None:
+    groups, seen = Groups(pictures=Pictures({"a": 0, "b": 0})), []
+    for name in ("a", "b", "c"):
+        placed = groups.place(name, "")
+        groups.accept(name, "", placed)
+        seen.append(placed.group_id)
+    assert len(set(seen)) == 3
+    assert groups.place("a", "").group_id == seen[0]
 
 
 def test_a_merge_takes_the_protected_side() -> None:

@@ -14,7 +14,7 @@ from labeling.policies import Policy
 from labeling.quality.intervals import sample_size
 from labeling.records import Outcome, Partition, PickRow
 from tests.labeling.golden.desk import Desk
-from tests.labeling.golden.made import NO, YES, golden_item
+from tests.labeling.golden.made import NO, YES, golden_item, sha
 
 POLICY = Policy.model_validate(
     {
@@ -58,7 +58,7 @@ def planned(desk: Desk, **how: Any) -> GoldPlan:
 
 
 def test_a_plan_counts_one_partition_and_asks_for_every_rule(desk: Desk) -> None:
-    desk.ingest({f"i{n}": (f"words number {n}", n * 25.0) for n in range(12)})
+    desk.ingest({f"i{n}": (f"{sha(str(n))} of its own", n * 25.0) for n in range(12)})
     for n in range(12):
         desk.label(f"i{n}", YES if n % 2 else NO)
     there = desk.ledger.golden.items(partition=Partition.TRAIN)

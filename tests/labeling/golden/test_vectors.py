@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from labeling.errors import UnknownItem
-from labeling.golden.vectors import LakeVectors, close_pairs, no_vectors, unit
+from labeling.golden.vectors import LakeVectors, no_vectors, unit
 
 
 class ColumnsInMemory:
@@ -41,21 +41,6 @@ def test_vectors_come_by_id_and_missing_ones_are_left_out() -> None:
 def test_a_group_that_is_not_there_has_no_vectors() -> None:
     assert LakeVectors(LAKE, "embeddings-y")(["a"]) == {}
     assert no_vectors(["a"]) == {}
-
-
-def test_close_pairs_are_those_of_brute_force_in_any_block() -> None:
-    rng = np.random.default_rng(3)
-    left = unit(rng.standard_normal((700, 3)).astype(np.float32))
-    right = unit(rng.standard_normal((40, 3)).astype(np.float32))
-    cosines = left.astype(np.float64) @ right.astype(np.float64).T
-    expected = {(int(i), int(j)) for i, j in np.argwhere(cosines >= 0.95)}
-    assert set(close_pairs(left, right, 0.95)) == expected
-    assert list(close_pairs(left[:0], right, 0.95)) == []
-
-
-def test_a_row_is_close_to_itself_even_at_cosine_one() -> None:
-    rows = unit(np.random.default_rng(0).standard_normal((50, 384)).astype(np.float32))
-    assert {(i, i) for i in range(50)} <= set(close_pairs(rows, rows, 1.0))
 
 
 def test_unit_rows() -> None:

@@ -76,3 +76,34 @@ def test_a_text_of_signs_alone_keeps_them() -> None:
 @given(st.text(max_size=40))
 def test_letters_are_those_of_the_bones(text: str) -> None:
     assert letters(text) == letters(bones(text))
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "Y\u0336o\u0336u\u0336 a\u0301re al\u0308l going t\u0334o pay f\u20d2or th\u0327is",  # marks piled on letters
+        "Yοu are all gοing το ΡΑΥ fοr ΤΗΙS",  # Greek capitals, of which eta and upsilon have other small letters
+        "ʏᴏᴜ ᴀʀᴇ ᴀʟʟ ɢᴏɪɴɢ ᴛᴏ ᴘᴀʏ ꜰᴏʀ ᴛʜɪꜱ",
+        "Ⓨⓞⓤ ⓐⓡⓔ ⓐⓛⓛ ⓖⓞⓘⓝⓖ ⓣⓞ ⓟⓐⓨ ⓕⓞⓡ ⓣⓗⓘⓢ",
+        "🆈🅾🆄 🅰🆁🅴 🅰🅻🅻 🅶🅾🅸🅽🅶 🆃🅾 🅿🅰🆈 🅵🅾🆁 🆃🅷🅸🆂",
+        "you are all going to pay for this 1\ufe0f\u20e3 Ⓜ\ufe0f ℹ\ufe0f ™",  # pictographs that fold to letters
+        "y\ufe0fo\ufe0fu are all going to pay for this",  # a selector is no reason to drop a letter
+        "уоu аге all going to pay for this",  # Cyrillic г has the shape of a small r
+        "yօս are all gօing tօ pay fօr this",  # Armenian
+        "you are all going to ᏢᎪᎩ for this".replace("Ꭹ", "Ꮍ"),  # Cherokee
+    ],
+)
+def test_more_tricks_are_undone(copy: str) -> None:
+    assert bones(copy) == WORDS
+
+
+def test_what_a_script_needs_is_kept() -> None:
+    assert bones("क्या हाल है") == "क्या हाल है"
+    assert bones("がぎぐ") == "がぎぐ"
+    assert bones("ガ") == bones("ｶﾞ") != bones("カ")
+    assert bones("한국어") == "한국어"
+    assert bones("ΝΑΙ ΛΕΩ") == bones("ναι λεω")  # Greek stays Greek when it is written in capitals
+
+
+def test_a_text_of_marks_alone_is_not_lost() -> None:
+    assert bones("\u0301\u0302") != bones("\u0303")
