@@ -19,6 +19,7 @@ from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
+from labeling.judging.promotion import promote
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
 from labeling.people import People, people
@@ -30,7 +31,7 @@ from labeling.store.ledger import SqlLedger, open_ledger
 from labeling.studio.client import StudioClient
 from labeling.studio.transport import Way
 from labeling.suspects import Suspects, keep, suspects
-from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
+from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head
 from scoring.calibrated import calibrated
 from scoring.calibration import Calibrator
 from scoring.embeddings import Encoder
