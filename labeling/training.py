@@ -209,7 +209,7 @@ def evaluate_model(
         raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
     ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
-    probabilities = _as_scored(lake, head, ids, reader)
+    probabilities = as_scored(lake, head, ids, reader)
     if calibrator is not None:
         probabilities = calibrator.apply(head.policies, probabilities)
     result = evaluate(
@@ -231,7 +231,7 @@ def evaluate_model(
     return result
 
 
-def _as_scored(lake: Lake, head: Head, ids: Sequence[str], reader: Reader | None) -> F32:
+def as_scored(lake: Lake, head: Head, ids: Sequence[str], reader: Reader | None) -> F32:
     """(n, k) what the head's scorer says of each item, before any calibration."""
     probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
     noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))

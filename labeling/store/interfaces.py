@@ -337,6 +337,9 @@ class SealedQueries(Protocol):
         """Append; False when a first answer to that question is there already. Raises BudgetSpent where a first answer
         would be more than ``budget`` (as ``spent`` counts them), whatever races."""
 
+    def check(self, family: str, golden_version: str, budget: int) -> None:
+        """Raises BudgetSpent where a first answer would be more than ``budget``."""
+
     def spent(self, family: str, golden_version: str) -> int:
         """First answers to a family, asked of versions that share at least half of this version's sealed items."""
 

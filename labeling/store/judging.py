@@ -61,13 +61,13 @@ class SqlSealedQueries:
             _one_at_a_time(connection)
             if not query.is_repeat and _answered(connection, query.question_hash):
                 return False
-            if not query.is_repeat and (spent := _spent(connection, query.family, query.golden_version)) >= budget:
-                raise BudgetSpent(
-                    f"the model family {query.family!r} has asked the sealed partition of golden version "
-                    f"{query.golden_version} {spent} times of {budget}: judge it on dev, publish a version whose "
-                    "sealed items are mostly new, or raise the setting sealed_budget"
-                )
+            if not query.is_repeat:
+                _check(connection, query.family, query.golden_version, budget)
             return bool(insert_missing(connection, sealed_queries, [dump(query)], sealed_queries.c.question_hash))
+
+    def check(self, family: str, golden_version: str, budget: int) -> None:
+        with self._database.read() as connection:
+            _check(connection, family, golden_version, budget)
 
     def spent(self, family: str, golden_version: str) -> int:
         with self._database.read() as connection:
@@ -85,6 +85,16 @@ def _one_at_a_time(connection: sa.Connection) -> None:
     """Until the end of the write; SQLite holds the whole file already."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _check(connection: sa.Connection, family: str, golden_version: str, budget: int) -> None:
+    spent = _spent(connection, family, golden_version)
+    if spent >= budget:
+        raise BudgetSpent(
+            f"the model family {family!r} has asked the sealed partition of golden version {golden_version} {spent} "
+            f"times of {budget}: judge it on dev, publish a version whose sealed items are mostly new, or raise the "
+            "setting sealed_budget"
+        )
 
 
 def _answered(connection: sa.Connection, question_hash: str) -> bool:
