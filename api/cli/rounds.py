@@ -240,7 +240,7 @@ def adjudicate_command(
 
 def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> None:
     with goldfold(context) as app:
-        shown = preview(app.ledger, app.lake, app.policies, app.scorer(), typed_round(request), app.cache_dir)
+        shown = preview(app.ledger, app.lake, app.operating(), app.scorer(), typed_round(request), app.cache_dir)
     selection = shown.selection
     if as_json:
         show_json({"items_scored": shown.items_scored, "selection": selection})

@@ -23,6 +23,8 @@ from api.routes.state import TheGoldfold, TheService, service
 from api.service import Service
 from labeling.assisted import suggest
 from labeling.errors import InvalidInput, NotFound
+from labeling.judging.operating import under
+from labeling.policies import Policies
 from labeling.records import StudioProject, Task, TaskKind
 from labeling.studio.payload import SUGGESTED_BY, prediction
 
@@ -127,7 +129,8 @@ async def predict(service: TheService, request: Request, given: PredictIn) -> Pr
     verdict = await service.online.score([task.text for task in tasks], deadline_s)
     model = f"{verdict.judge.scorer.name} {verdict.judge.scorer.version}"
     rows = zip(tasks, verdict.rows, strict=True)
-    return PredictOut(results=[_result(goldfold, task, row.probabilities, model) for task, row in rows])
+    policies = under(verdict.judge.model, goldfold.policies)
+    return PredictOut(results=[_result(policies, task, row.probabilities, model) for task, row in rows])
 
 
 @opened.post("/webhook")
@@ -162,8 +165,8 @@ def _tasks(goldfold: Goldfold, given: PredictIn) -> list[Task]:
     return [known[task_id] for task_id in ids]
 
 
-def _result(goldfold: Goldfold, task: Task, probabilities: dict[str, float], model: str) -> dict[str, Any]:
-    policy = goldfold.policies.get(task.policy_id)
+def _result(policies: Policies, task: Task, probabilities: dict[str, float], model: str) -> dict[str, Any]:
+    policy = policies.get(task.policy_id)
     if policy is None or policy.version != task.policy_version or policy.id not in probabilities:
         return {"model_version": SUGGESTED_BY, "score": 0.0, "result": []}
     return prediction(suggest(probabilities[policy.id], policy.threshold, model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Lead, Role, require
 from api.ids import JOB_ID, new_id
+from api.jobs.runtime import JobRuntime
 from api.metrics import Metrics
 from api.problems import documented
+from api.requests import score_request
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.drift import REFERENCE
@@ -73,6 +76,52 @@ class ModelOut(BaseModel):
         )
 
 
+class GateIn(BaseModel):
+    """``champion``: the model to beat, left out: the champion of now, or the prototypes; ``golden_version``: left out,
+    the newest."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"golden_version": "1.3.0"}})
+
+    champion: str | None = None
+    golden_version: str | None = None
+
+
+class PromoteIn(BaseModel):
+    """``without_gate``: the reason to promote it without a passing verdict, kept in the audit."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"without_gate": None}})
+
+    without_gate: str | None = Field(None, min_length=1, max_length=1000)
+
+
+class RollbackIn(BaseModel):
+    """Why; kept in the audit."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "it misses threats in pt"}})
+
+    reason: str = Field("", max_length=1000)
+
+
+class PromotedOut(ModelOut):
+    """The champion, and the job that scores every item with it."""
+
+    rescore_job_id: str
+
+
+class EventOut(BaseModel):
+    """A move of a model. ``replaced``: the champion that went for it; ``gate_id``: the verdict that let it pass."""
+
+    model_id: str
+    kind: str
+    before: ModelState
+    after: ModelState
+    replaced: str
+    gate_id: str
+    reason: str
+    actor: str
+    at: datetime
+
+
 TRAIN_EXAMPLE = {"model_id": "hate-7", "golden_version": "1.2.0", "seed": 0}
 
 
@@ -122,7 +171,42 @@ def drift(goldfold: TheGoldfold, request: Request, model_id: str, since: datetim
     return told
 
 
+@router.post("/{model_id}/gate")
+def gate_model(goldfold: TheGoldfold, model_id: str, given: GateIn, caller: Lead) -> dict[str, Any]:
+    """Rule on it against the champion on sealed gold: verdict pass, fail or underpowered, as it stands in the ledger.
+    The same again is the same verdict and spends nothing of the family's budget."""
+    return goldfold.gate(model_id, caller.key_id, given.champion or "", given.golden_version or "")
+
+
 @router.post("/{model_id}/promote")
-def promote_model(goldfold: TheGoldfold, model_id: str, caller: Lead) -> ModelOut:
-    """Make it the scorer of the next round; the champion before it is archived."""
-    return ModelOut.of(goldfold.promote(model_id, actor=caller.key_id))
+def promote_model(
+    goldfold: TheGoldfold, jobs: TheJobs, model_id: str, caller: Lead, given: PromoteIn | None = None
+) -> PromotedOut:
+    """Make it the scorer of the next round, and start a job that scores every item with it; the champion before it is
+    archived. What runs goes on with the one before. Needs a passing verdict of the gate (setting `gate_needed`), or a
+    reason to do without."""
+    return _rescored(goldfold.promote(model_id, caller.key_id, given.without_gate if given else None), jobs)
+
+
+@router.post("/rollback")
+def roll_back(goldfold: TheGoldfold, jobs: TheJobs, caller: Lead, given: RollbackIn | None = None) -> PromotedOut:
+    """Bring back the champion before this one, and start a job that scores what it has not scored."""
+    return _rescored(goldfold.rollback(caller.key_id, given.reason if given else ""), jobs)
+
+
+@router.post("/{model_id}/archive")
+def archive_model(goldfold: TheGoldfold, model_id: str, given: RollbackIn, caller: Lead) -> ModelOut:
+    """Put a candidate or a challenger away; it cannot come back."""
+    return ModelOut.of(goldfold.ledger.models.move(model_id, ModelState.ARCHIVED, caller.key_id, given.reason))
+
+
+@router.get("/{model_id}/history", dependencies=[Depends(require(Role.VIEWER))])
+def model_history(goldfold: TheGoldfold, model_id: str) -> list[EventOut]:
+    """Every move of a model, oldest first, with who made it and why."""
+    goldfold.ledger.models.get(model_id)
+    return [EventOut.model_validate(asdict(event)) for event in goldfold.ledger.models.history(model_id)]
+
+
+def _rescored(model: Model, jobs: JobRuntime) -> PromotedOut:
+    job = jobs.submit("score", new_id("rescore"), score_request(None))
+    return PromotedOut(**ModelOut.of(model).model_dump(), rescore_job_id=job.job_id)

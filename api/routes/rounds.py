@@ -142,7 +142,8 @@ def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOu
 def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
     """A dry run over the items that are scored already."""
     request = typed_round(round_request(goldfold.settings, given.request()))
-    shown = preview(goldfold.ledger, goldfold.lake, goldfold.policies, goldfold.scorer(), request, goldfold.cache_dir)
+    policies = goldfold.operating()
+    shown = preview(goldfold.ledger, goldfold.lake, policies, goldfold.scorer(), request, goldfold.cache_dir)
     picks = [
         PickOut(
             item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)

@@ -71,7 +71,7 @@ class Decisions:
 
     @property
     def right(self) -> Bools:
-        return self.truth == self.flagged
+        return np.equal(self.truth, self.flagged)
 
 
 def of_model(

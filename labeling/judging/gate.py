@@ -1,9 +1,10 @@
 """Is a challenger fit to replace the champion? Paired tests on golden items that neither has seen.
 
 A slice counts the rows on which only one of the two is right. It is *not worse* when the hypothesis "lower by the
-margin or more" is rejected (Nam 1997), and *worse* when the exact test of McNemar, adjusted over all slices (Holm 1979),
-says that the two differ. The verdict needs every slice to be not worse, so that claim needs no adjustment: a challenger
-that is worse somewhere passes that slice, and so all of them, with a chance of ``ALPHA`` at most (Berger 1982). It is
+margin or more" is rejected (Nam 1997), and *worse* when the exact test of McNemar, adjusted over all slices (Holm
+1979), says that the two differ. The verdict needs every slice to be not worse, so that claim needs no adjustment: a
+challenger that is worse somewhere passes that slice, and so all of them, with a chance of ``ALPHA`` at most (Berger
+1982). It is
 
 - ``fail``: an anchor is decided wrongly, or a slice is worse and not shown to be within its margin;
 - ``pass``: every slice is not worse;

@@ -1,12 +1,18 @@
-"""Which model scores: promote one, and go back to the one before."""
+"""Which model scores: promote one that has passed the gate, and go back to the one before."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from labeling.records import Model
-from labeling.store.interfaces import Models
-from labeling.training import load_head
+from labeling.errors import InvalidInput, NotGated
+from labeling.judging.contender import Contender
+from labeling.judging.gate import PASS
+from labeling.judging.signing import verify_chain, verify_signature
+from labeling.records import GateRow, Model
+from labeling.store.interfaces import Gates, Golden, Models
+from labeling.training import load_head, newest_version
+
+AFTER_FIRST, ALWAYS, NEVER = "after-first", "always", "never"  # the setting gate_needed
 
 
 class PromotionStores(Protocol):
@@ -15,10 +21,55 @@ class PromotionStores(Protocol):
     @property
     def models(self) -> Models: ...
 
+    @property
+    def gates(self) -> Gates: ...
 
-def promote(stores: PromotionStores, model_id: str, actor: str) -> Model:
-    """Make a model the champion. Raises NotFound, Conflict (archived), and IntegrityError when its files are not what
-    was registered."""
+    @property
+    def golden(self) -> Golden: ...
+
+
+def needs_gate(stores: PromotionStores, setting: str, reason: str | None) -> bool:
+    """``reason``: why it should be promoted without one; None: nobody asked for that. Raises InvalidInput for an empty
+    one."""
+    if reason is not None and not reason.strip():
+        raise InvalidInput("reason: say why this model may be promoted without a gate; it is kept in the audit")
+    if reason is not None or setting == NEVER:
+        return False
+    return setting == ALWAYS or stores.models.champion() is not None
+
+
+def passing_gate(stores: PromotionStores, challenger: Contender, champion: Contender, secret: str) -> str:
+    """The id of the newest verdict on these very two, as they would score now, on the newest golden version. Raises
+    NotGated when there is none, or it is no pass; IntegrityError when a verdict was tampered with."""
+    rows = stores.gates.all()
+    verify_chain(rows)
+    golden = stores.golden.version(newest_version(stores.golden))
+    about = (challenger.about(), champion.about(), {"version": golden.version, "merkle_root": golden.merkle_root})
+    found = [row for row in rows if (row.body["challenger"], row.body["champion"], row.body["golden"]) == about]
+    cure = f"run goldfold gate {challenger.model_id}, or promote it with --without-gate and a --reason"
+    if not found:
+        raise NotGated(
+            f"model {challenger.model_id!r} as it is now was not judged against {champion.model_id!r} on golden "
+            f"version {golden.version}: {cure}"
+        )
+    row = found[-1]
+    if secret:
+        verify_signature(row, secret)
+    if row.body["verdict"] != PASS:
+        raise NotGated(f"model {challenger.model_id!r}: verdict {row.gate_id} is {_said(row)}")
+    return row.gate_id
+
+
+def _said(row: GateRow) -> str:
+    reasons = row.body["reasons"]
+    return f"{row.body['verdict']} ({'; '.join(map(str, reasons)) if isinstance(reasons, list) else reasons})"
+
+
+def promote(stores: PromotionStores, model_id: str, actor: str, *, gate_id: str = "", reason: str = "") -> Model:
+    """Make a model the champion, at once and whole: who scores from now on scores with it, and who is at work goes on
+    with the one before. Raises NotFound, Conflict (archived, or another champion came in between), and IntegrityError
+    when its files are not what was registered."""
     model, champion = stores.models.get(model_id), stores.models.champion()
     load_head(model)
-    return stores.models.promote(model_id, actor, over=None if champion is None else champion.model_id)
+    over = None if champion is None else champion.model_id
+    return stores.models.promote(model_id, actor, over=over, gate_id=gate_id, reason=reason)

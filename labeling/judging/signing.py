@@ -26,7 +26,7 @@ def hash_of(gate_id: str, body: dict[str, object], previous: str) -> str:
     return hashlib.sha256(canonical({"gate_id": gate_id, "body": body, "previous": previous}).encode()).hexdigest()
 
 
-def verify_chain(rows: Iterable[GateRow], secret: str) -> int:
+def verify_chain(rows: Iterable[GateRow], secret: str = "") -> int:
     """How many rows there are. Raises IntegrityError naming the first that was tampered with; with a ``secret``, also
     the first that is not signed with it."""
     previous, count = "", 0
@@ -35,12 +35,19 @@ def verify_chain(rows: Iterable[GateRow], secret: str) -> int:
             raise IntegrityError(f"gate {row.gate_id}: the verdict before it is missing or was changed")
         if row.row_hash != hash_of(row.gate_id, row.body, previous):
             raise IntegrityError(f"gate {row.gate_id}: what it says was changed after it was written")
-        if secret and not hmac.compare_digest(row.signature, _signature(row.row_hash, secret)):
-            raise IntegrityError(
-                f"gate {row.gate_id} is not signed with gate_secret: it was written without it, or by somebody else"
-            )
+        if secret:
+            verify_signature(row, secret)
         previous, count = row.row_hash, count + 1
     return count
+
+
+def verify_signature(row: GateRow, secret: str) -> None:
+    """Raises IntegrityError when the row is not signed with ``secret``."""
+    if not hmac.compare_digest(row.signature, _signature(row.row_hash, secret)):
+        raise IntegrityError(
+            f"gate {row.gate_id} is not signed with gate_secret: it was written without it, or by somebody else; "
+            "run the gate anew under the secret"
+        )
 
 
 def _signature(row_hash: str, secret: str) -> str:
