@@ -25,6 +25,7 @@ from labeling.judging.gate import Terms
 from labeling.judging.operating import under
 from labeling.judging.promotion import needs_gate, passing_gate, promote
 from labeling.judging.sealed import Door
+from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
 from labeling.people import People, people
@@ -309,6 +310,18 @@ class Goldfold:
 
     def _reader(self, head: Head) -> LakeScorer:
         return models().build_head_scorer(self.encoder, head)
+
+    def threshold(
+        self, model_id: str, policy_id: str, wanted: Wanted | None, actor: str, golden_version: str = "", **how: bool
+    ) -> dict[str, Any]:
+        """Set where a model draws the line for a policy, or (None) take it back; ``how`` may say ``dry_run``."""
+        model = self.ledger.models.get(model_id)
+        if wanted is None:
+            clear_threshold(self.ledger, model_id, policy_id, actor)
+            return {"threshold": self.policies[policy_id].threshold, "rule": "policy"}
+        version = golden_version or model.golden_version
+        contender = self.contender(model)
+        return set_threshold(self.ledger, contender, policy_id, wanted, golden_version=version, actor=actor, **how)
 
     def promote(self, model_id: str, actor: str, without_gate: str | None = None) -> Model:
         """Make a model the scorer of the next round, and what the lake holds now the window that drift is told

@@ -52,6 +52,7 @@ class Commands(LazyGroup):
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),
         "calibrate": Entry("api.cli.calibration:calibrate_command", "Make a model's scores mean what they say."),
+        "threshold": Entry("api.cli.calibration:threshold_command", "Draw a line where a bound keeps a target."),
         "gate": Entry("api.cli.gate:gate_command", "Rule on a challenger by sealed gold; exits 0, 1 or 3."),
         "gates": Entry("api.cli.gate:gates_command", "List the verdicts of the gate."),
         "promote": Entry("api.cli.models:promote_command", "Make a model the scorer of the next round."),

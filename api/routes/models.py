@@ -18,6 +18,7 @@ from api.requests import score_request
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.drift import REFERENCE
+from labeling.judging.thresholds import Wanted, wanted_of
 from labeling.records import Model, ModelState
 from labeling.training import newest_version
 
@@ -74,6 +75,23 @@ class ModelOut(BaseModel):
             created_at=model.created_at,
             promoted_at=model.promoted_at,
         )
+
+
+class ThresholdIn(BaseModel):
+    """``miss_rate``: the most that may be missed, or ``precision``: the least that what is flagged must hold; neither:
+    the policy's own threshold."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"policy": "violence", "miss_rate": 0.05}})
+
+    policy: str
+    miss_rate: float | None = Field(None, gt=0, lt=1)
+    precision: float | None = Field(None, gt=0, lt=1)
+    golden_version: str | None = None
+    dry_run: bool = False
+
+    def wanted(self) -> Wanted | None:
+        """Raises InvalidInput where both are given."""
+        return wanted_of(self.miss_rate, self.precision)
 
 
 class GateIn(BaseModel):
@@ -169,6 +187,15 @@ def drift(goldfold: TheGoldfold, request: Request, model_id: str, since: datetim
     metrics: Metrics = request.app.state.metrics
     metrics.drifted(model_id, {policy: cells["all"]["psi"] for policy, cells in told["policies"].items()})
     return told
+
+
+@router.post("/{model_id}/threshold")
+def set_threshold(goldfold: TheGoldfold, model_id: str, given: ThresholdIn, caller: Lead) -> dict[str, Any]:
+    """Draw the line for one policy where an exact bound keeps the target, from the calibration partition alone; a
+    champion acts on it from then on. With neither target the policy's own threshold holds again."""
+    wanted = given.wanted()
+    version = given.golden_version or ""
+    return goldfold.threshold(model_id, given.policy, wanted, caller.key_id, version, dry_run=given.dry_run)
 
 
 @router.post("/{model_id}/gate")
