@@ -21,8 +21,10 @@ from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
 from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
+from labeling.judging.evaluate import ask_sealed, judge
 from labeling.judging.gate import Terms
 from labeling.judging.operating import under
+from labeling.judging.predictions import read_predictions
 from labeling.judging.promotion import needs_gate, passing_gate, promote
 from labeling.judging.sealed import Door
 from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
@@ -248,6 +250,29 @@ class Goldfold:
             reader=self._reader,
         )
         return judged.as_dict()
+
+    def report(
+        self, model_id: str, actor: str, golden_version: str = "", fields: Sequence[str] = (), *, sealed: bool = False
+    ) -> dict[str, Any]:
+        """Everything that golden items say of a model: what ``evaluate`` says and keeps, and its ``slices`` and
+        ``series``. ``sealed``: of the sealed partition, through its door: slices alone, without cuts of one's own."""
+        model = self.ledger.models.get(model_id)
+        version = golden_version or model.golden_version
+        contender = self.contender(model)
+        if sealed:
+            return ask_sealed(self.ledger, self.lake, contender, version, fields, self.door(actor))
+        return self.evaluate(model_id, version) | judge(self.ledger.golden, self.lake, contender, version, fields)
+
+    def judge_predictions(
+        self, file: Path, actor: str, golden_version: str = "", fields: Sequence[str] = (), *, sealed: bool = False
+    ) -> dict[str, Any]:
+        """The same of somebody else's model, known by its predictions alone; its family is the file's name."""
+        version = golden_version or newest_version(self.ledger.golden)
+        contender = read_predictions(file, self.ledger.items, self.policies)
+        if sealed:
+            return ask_sealed(self.ledger, self.lake, contender, version, fields, self.door(actor))
+        told = judge(self.ledger.golden, self.lake, contender, version, fields)
+        return {"golden_version": version, "model": contender.about(), **told}
 
     def calibrate(self, model_id: str, actor: str, **how: Any) -> dict[str, Any]:
         """Calibrate a model; ``how`` as ``labeling.calibration.calibrate`` takes it."""

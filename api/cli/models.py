@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from api.cli.output import out, show_json, table
+from api.cli.report import show_report
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.figures import COLUMNS, figures_of, policies_of
 from api.ids import new_id
@@ -49,20 +51,34 @@ def train_command(
 
 def evaluate_command(
     context: typer.Context,
-    model_id: Annotated[str, typer.Argument(help="Id of the model (goldfold models).")],
+    model_id: Annotated[str, typer.Argument(help="Id of the model (goldfold models).")] = "",
     golden: Annotated[str, typer.Option("--golden", help="Judge on this version's dev partition instead.")] = "",
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="Judge this CSV or Parquet of predictions, not a model.")
+    ] = None,
+    slices: Annotated[list[str] | None, typer.Option("--slice", help="Cut by this field of the items too.")] = None,
+    sealed: Annotated[bool, typer.Option("--sealed", help="Ask the sealed partition; it spends a question.")] = False,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw a PNG a policy into this folder.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Judge a model on dev: AUPRC, precision and recall at the threshold, with intervals.
+    """Judge a model on dev: AUPRC, precision and recall at the threshold, with intervals, by policy and slice.
 
-    Example: goldfold evaluate hate-7 --golden 1.3.0
+    Examples:
+
+      goldfold evaluate hate-7 --golden 1.3.0 --slice surface --plots ./plots
+
+      goldfold evaluate --predictions theirs.csv --json
     """
+    if bool(model_id) == (predictions is not None):
+        raise typer.BadParameter("name a model, or a file by --predictions")
+    if sealed and plots is not None:
+        raise typer.BadParameter("--plots: nothing is drawn of sealed answers; leave out --plots or --sealed")
     with goldfold(context) as app:
-        result = app.evaluate(model_id, golden or None)
-    if as_json:
-        show_json(result)
-        return
-    _figures(result)
+        if predictions is not None:
+            result = app.judge_predictions(predictions, "cli", golden, slices or (), sealed=sealed)
+        else:
+            result = app.report(model_id, "cli", golden, slices or (), sealed=sealed)
+    show_report(result, plots, as_json=as_json)
 
 
 def promote_command(

@@ -41,6 +41,8 @@ class EvaluateIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"golden_version": "1.3.0"}})
 
     golden_version: str | None = None
+    slices: list[str] = Field([], max_length=10, description="Fields of the items to cut by too, such as surface.")
+    sealed: bool = False
 
 
 class CalibrateIn(BaseModel):
@@ -166,10 +168,13 @@ def get_model(goldfold: TheGoldfold, model_id: str) -> ModelOut:
     return ModelOut.of(goldfold.ledger.models.get(model_id))
 
 
-@router.post("/{model_id}/evaluate", dependencies=[Depends(require(Role.ENGINEER))])
-def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn) -> dict[str, Any]:
-    """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version."""
-    return goldfold.evaluate(model_id, given.golden_version)
+@router.post("/{model_id}/evaluate")
+def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn, caller: Engineer) -> dict[str, Any]:
+    """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version; by language,
+    severity, lane, market, modality and the fields of `slices`; and the lines to draw. `sealed` asks the sealed
+    partition instead, which tells slices alone and spends one question of the model's family."""
+    version = given.golden_version or ""
+    return goldfold.report(model_id, caller.key_id, version, given.slices, sealed=given.sealed)
 
 
 @router.post("/{model_id}/calibrate")

@@ -70,7 +70,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
         "challenger": challenger.about(),
         "champion": champion.about(),
         "golden": {"version": version, "merkle_root": golden.merkle_root},
-        "rows": _digest([*rows, *anchors]),
+        "rows": rows_digest([*rows, *anchors]),
         "terms": _terms(contest.terms),
     }
 
@@ -138,7 +138,7 @@ def _stale(golden: Golden, rows: Sequence[GoldenItem]) -> int:
     return sum(_key(row) in stale for row in rows)
 
 
-def _digest(rows: Sequence[GoldenItem]) -> str:
+def rows_digest(rows: Sequence[GoldenItem]) -> str:
     """Which rows judged, as one hash."""
     return hashlib.sha256(canonical(sorted(map(_key, rows))).encode()).hexdigest()
 

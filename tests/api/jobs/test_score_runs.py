@@ -94,7 +94,7 @@ def test_gold_of_another_encoder_gets_its_embeddings_though_the_cascade_clears_i
     gild(made)
     other = Clearing(made.encoder, made.prototypes)
     other.embedding_version, other.version = "words-2", "clearing-2"
-    monkeypatch.setattr(made, "scorer", lambda: other)
+    monkeypatch.setattr(made, "scorer", lambda *_: other)
     STEPS.open()
     assert steps.score(made, "a")["left"] == 0
     STEPS.close()
