@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def exam(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     site.close()
     assert goldfold("golden", "publish").code == 0
     assert goldfold("train", "--id", "hate-1", "--json").code == 0
+    logging.getLogger("dbos").handlers.clear()  # its standard error is that of the set-up
     return goldfold
 
 

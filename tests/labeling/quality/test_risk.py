@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,18 +10,22 @@ from labeling.quality.intervals import upper_bound
 from labeling.quality.risk import labels_needed, miss_rate_line, precision_line
 
 
+def line_of(first: float, last: float, n: int) -> npt.NDArray[np.float64]:
+    return np.linspace(first, last, n, dtype=np.float64)
+
+
 def test_the_fixtures() -> None:
     assert upper_bound(4, 200) == pytest.approx(0.0452, abs=5e-5)
     assert upper_bound(0, 59) == pytest.approx(0.0495, abs=5e-5)
-    line = miss_rate_line(np.linspace(0.01, 0.99, 200), 0.0453)
+    line = miss_rate_line(line_of(0.01, 0.99, 200), 0.0453)
     assert line is not None
     assert (line.events, line.n) == (4, 200)
     assert line.bound == pytest.approx(0.0452, abs=5e-5)
-    assert line.threshold == pytest.approx(np.linspace(0.01, 0.99, 200)[4])
-    none_missed = miss_rate_line(np.linspace(0.3, 0.9, 59), 0.05)
+    assert line.threshold == pytest.approx(line_of(0.01, 0.99, 200)[4])
+    none_missed = miss_rate_line(line_of(0.3, 0.9, 59), 0.05)
     assert none_missed is not None
     assert (none_missed.events, none_missed.threshold) == (0, 0.3)
-    assert miss_rate_line(np.linspace(0.3, 0.9, 58), 0.05) is None
+    assert miss_rate_line(line_of(0.3, 0.9, 58), 0.05) is None
     assert labels_needed(0.05) == 59
 
 
