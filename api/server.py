@@ -46,6 +46,7 @@ ROUTERS = (
     rounds.router,
     yields.router,
     gates.router,
+    gates.population,
     tasks.router,
     stops.router,
     leads.router,

@@ -56,6 +56,7 @@ class Commands(LazyGroup):
         "gate": Entry("api.cli.gate:gate_command", "Rule on a challenger by sealed gold; exits 0, 1 or 3."),
         "gates": Entry("api.cli.gate:gates_command", "List the verdicts of the gate."),
         "promote": Entry("api.cli.models:promote_command", "Make a model the scorer of the next round."),
+        "population": Entry("api.cli.population:population_command", "What picks of chance say of all traffic."),
         "rollback": Entry("api.cli.models:rollback_command", "Bring back the champion before this one."),
         "drift": Entry("api.cli.calibration:drift_command", "Say whether scores have moved since promotion."),
         "models": Entry("api.cli.models:models_command", "List the models."),

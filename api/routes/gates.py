@@ -1,20 +1,23 @@
-"""Verdicts of the gate, and what the sealed partition was asked: /v1/gates."""
+"""Verdicts of the gate, and what the sealed partition was asked: /v1/gates; figures of all traffic: /v1/population."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from api.auth import Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
+from labeling.errors import InvalidInput
+from labeling.judging.population import population_figures, rounds_since
 from labeling.judging.signing import verify_chain
 from labeling.records import GateRow
 
 router = APIRouter(prefix="/v1/gates", tags=["models"], responses=documented(404))
+population = APIRouter(prefix="/v1/population", tags=["models"], responses=documented(404, 409))
 
 
 class GateOut(BaseModel):
@@ -70,6 +73,25 @@ def list_queries(goldfold: TheGoldfold, family: str | None = None) -> list[Query
         QueryOut(kind=str(query.question["kind"]), **{name: getattr(query, name) for name in _SHOWN})
         for query in goldfold.ledger.sealed.all(family)
     ]
+
+
+@population.get("", dependencies=[Depends(require(Role.VIEWER))])
+def get_population(
+    goldfold: TheGoldfold,
+    round_id: str | None = None,
+    since: datetime | None = None,
+    lane: Annotated[list[str] | None, Query(max_length=10)] = None,
+) -> dict[str, Any]:
+    """Prevalence, precision and recall over all traffic of the frames of one round, or of those created since then (UTC
+    if it names no zone); by `lane` of these lanes only. Refused (422, no-licence) when a pick has no probability."""
+    rounds = goldfold.ledger.rounds
+    if (round_id is None) == (since is None):
+        raise InvalidInput("round_id and since: give one of them, to say which rounds are meant")
+    if since is not None:
+        chosen = rounds_since(rounds, since.replace(tzinfo=since.tzinfo or UTC))
+    else:
+        chosen = [rounds.get(str(round_id))]
+    return population_figures(goldfold.ledger, chosen, lane or ())
 
 
 _SHOWN = ("at", "actor", "model_id", "model_version", "family", "golden_version", "is_repeat")
