@@ -23,9 +23,9 @@ from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import ask_sealed, judge
 from labeling.judging.gate import Terms
-from labeling.judging.operating import under
+from labeling.judging.operating import operating_thresholds, under
 from labeling.judging.predictions import read_predictions
-from labeling.judging.promotion import needs_gate, passing_gate, promote
+from labeling.judging.promotion import champion_before, needs_gate, passing_gate, promote
 from labeling.judging.sealed import Door
 from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
 from labeling.media import MediaReader
@@ -266,7 +266,7 @@ class Goldfold:
     def judge_predictions(
         self, file: Path, actor: str, golden_version: str = "", fields: Sequence[str] = (), *, sealed: bool = False
     ) -> dict[str, Any]:
-        """The same of somebody else's model, known by its predictions alone; its family is the file's name."""
+        """The same of somebody else's model, known by its predictions alone; all such are one family."""
         version = golden_version or newest_version(self.ledger.golden)
         contender = read_predictions(file, self.ledger.items, self.policies)
         if sealed:
@@ -307,19 +307,22 @@ class Goldfold:
         """
         model = self.ledger.models.get(challenger)
         other = self.ledger.models.get(champion) if champion else self.ledger.models.champion()
-        margins = {int(severity): margin for severity, margin in self.settings.gate_margins.items()}
-        severities = {name: policy.severity for name, policy in self.policies.items()}
         contest = Contest(
             challenger=self.contender(model),
             champion=self.contender(other),
             golden_version=golden_version or newest_version(self.ledger.golden),
-            terms=Terms(margins, severities, self.settings.sealed_min_cell),
+            terms=self._terms(),
             secret=self.settings.gate_secret.get_secret_value(),
         )
         told = hold(self.ledger, contest, self.door(actor))
         if model.state is ModelState.CANDIDATE:
             self.ledger.models.move(challenger, ModelState.CHALLENGER, actor, f"met the gate {told['gate_id']}")
         return told
+
+    def _terms(self) -> Terms:
+        margins = {int(severity): margin for severity, margin in self.settings.gate_margins.items()}
+        severities = {name: policy.severity for name, policy in self.policies.items()}
+        return Terms(margins, severities, self.settings.sealed_min_cell)
 
     def door(self, actor: str) -> Door:
         """The one way to sealed answers."""
@@ -343,7 +346,8 @@ class Goldfold:
         model = self.ledger.models.get(model_id)
         if wanted is None:
             clear_threshold(self.ledger, model_id, policy_id, actor)
-            return {"threshold": self.policies[policy_id].threshold, "rule": "policy"}
+            taus = operating_thresholds(self.ledger.models.get(model_id), self.policies)
+            return {"threshold": taus.get(policy_id), "rule": "policy"}
         version = golden_version or model.golden_version
         contender = self.contender(model)
         return set_threshold(self.ledger, contender, policy_id, wanted, golden_version=version, actor=actor, **how)
@@ -360,16 +364,17 @@ class Goldfold:
         is_new = champion is None or champion.model_id != model_id
         if is_new and needs_gate(self.ledger, self.settings.gate_needed, without_gate):
             secret = self.settings.gate_secret.get_secret_value()
-            gate_id = passing_gate(self.ledger, self.contender(model), self.contender(champion), secret)
+            gate_id = passing_gate(self.ledger, self.contender(model), self.contender(champion), self._terms(), secret)
         return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "")
 
     def rollback(self, actor: str, reason: str = "") -> Model:
         """Bring back the champion before this one. Raises NothingToDo when there is none, and Conflict as ``promote``
         does."""
         self._check_learns()
-        back = self.ledger.models.rollback(actor, reason)
-        record_reference(self.ledger, self.lake, back.model_id)
-        return self.ledger.models.get(back.model_id)
+        before = champion_before(self.ledger.models)
+        if before is not None:  # its window starts anew; and its files are looked at before it is crowned
+            record_reference(self.ledger, self.lake, before)
+        return self.ledger.models.rollback(actor, reason)
 
     def _check_learns(self) -> None:
         if not self.learns:

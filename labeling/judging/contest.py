@@ -71,7 +71,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
         "champion": champion.about(),
         "golden": {"version": version, "merkle_root": golden.merkle_root},
         "rows": rows_digest([*rows, *anchors]),
-        "terms": _terms(contest.terms),
+        "terms": terms_of(contest.terms),
     }
 
     def compute(question_hash: str) -> Json:
@@ -110,8 +110,9 @@ def _judge(contest: Contest, rows: Sequence[GoldenItem], anchors: Sequence[Golde
     if not both:
         raise NothingToDo("the two models judge no policy in common that sealed items are for")
     first, second = (np.array([told[_key(row)] for row in both], bool) for told in right)
-    checked = decide(contest.challenger, anchors).right if anchors else np.zeros(0, bool)
-    asked = len(anchors), int(checked.sum())
+    known = [row for row in anchors if row.policy_id in contest.challenger.thresholds]  # a policy may be given up
+    checked = decide(contest.challenger, known).right if known else np.zeros(0, bool)
+    asked = len(known), int(checked.sum())
     return rule(both, first, second, asked, contest.terms), _Decided(len(both), {row.policy_id for row in both}, asked)
 
 
@@ -127,7 +128,8 @@ def _write(gates: Gates, told: Json, secret: str) -> Json:
     return row.body | {name: told[name] for name in passing} | {"row_hash": row.row_hash, "signed": bool(row.signature)}
 
 
-def _terms(terms: Terms) -> Json:
+def terms_of(terms: Terms) -> Json:
+    """As a verdict holds them."""
     margins = {str(severity): margin for severity, margin in sorted(terms.margins.items())}
     return {"margins": margins, "severities": dict(sorted(terms.severities.items())), "least": terms.least}
 

@@ -42,8 +42,8 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Slice:
     """One slice of the gate. ``n`` pairs; on ``wins`` only the challenger is right, on ``losses`` only the champion.
-    ``p_worse``: of McNemar, adjusted; ``p_not_worse``: one-sided. ``needed``: pairs that would do, None where these do.
-    An insufficient one has only its name, its n and its margin."""
+    ``p_differs``: of McNemar, adjusted; ``p_not_worse``: one-sided. ``needed``: pairs that would do, None where these
+    do. An insufficient one has its name, n and margin; where it is a whole policy also ``needed``."""
 
     name: str
     n: int

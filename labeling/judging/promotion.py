@@ -6,7 +6,8 @@ from typing import Protocol
 
 from labeling.errors import InvalidInput, NotGated
 from labeling.judging.contender import Contender
-from labeling.judging.gate import PASS
+from labeling.judging.contest import terms_of
+from labeling.judging.gate import PASS, Terms
 from labeling.judging.signing import verify_chain, verify_signature
 from labeling.records import GateRow, Model
 from labeling.store.interfaces import Gates, Golden, Models
@@ -38,14 +39,20 @@ def needs_gate(stores: PromotionStores, setting: str, reason: str | None) -> boo
     return setting == ALWAYS or stores.models.champion() is not None
 
 
-def passing_gate(stores: PromotionStores, challenger: Contender, champion: Contender, secret: str) -> str:
-    """The id of the newest verdict on these very two, as they would score now, on the newest golden version. Raises
-    NotGated when there is none, or it is no pass; IntegrityError when a verdict was tampered with."""
+def passing_gate(stores: PromotionStores, challenger: Contender, champion: Contender, terms: Terms, secret: str) -> str:
+    """The id of the newest verdict on these very two, as they would score now, on the newest golden version, under the
+    terms of now. Raises NotGated when there is none, or it is no pass; IntegrityError when a verdict was tampered with.
+    """
     rows = stores.gates.all()
     verify_chain(rows)
     golden = stores.golden.version(newest_version(stores.golden))
-    about = (challenger.about(), champion.about(), {"version": golden.version, "merkle_root": golden.merkle_root})
-    found = [row for row in rows if (row.body["challenger"], row.body["champion"], row.body["golden"]) == about]
+    wanted = {
+        "challenger": challenger.about(),
+        "champion": champion.about(),
+        "golden": {"version": golden.version, "merkle_root": golden.merkle_root},
+        "terms": terms_of(terms),
+    }
+    found = [row for row in rows if all(row.body[key] == value for key, value in wanted.items())]
     cure = f"run goldfold gate {challenger.model_id}, or promote it with --without-gate and a --reason"
     if not found:
         raise NotGated(
@@ -58,6 +65,13 @@ def passing_gate(stores: PromotionStores, challenger: Contender, champion: Conte
     if row.body["verdict"] != PASS:
         raise NotGated(f"model {challenger.model_id!r}: verdict {row.gate_id} is {_said(row)}")
     return row.gate_id
+
+
+def champion_before(models: Models) -> str | None:
+    """The id of the model that a rollback brings back; None where there is none."""
+    champion = models.champion()
+    wins = [] if champion is None else [e for e in models.history(champion.model_id) if e.kind == "promote"]
+    return (wins[-1].replaced or None) if wins else None
 
 
 def _said(row: GateRow) -> str:

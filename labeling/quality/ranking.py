@@ -131,11 +131,11 @@ def series(scores: F64, truth: Bools) -> dict[str, list[dict[str, float | int | 
 
 
 def _reliability(scores: F64, truth: Bools) -> list[dict[str, float | int | None]]:
-    bins, rows = equal_mass_bins(scores), []
+    bins = equal_mass_bins(scores)
+    rows: list[dict[str, float | int | None]] = []
     for number in np.unique(bins):
         mine = bins == number
         n, events = int(mine.sum()), int(truth[mine].sum())
         low, high = wilson(events, n)
-        told = {"mean": float(scores[mine].mean()), "share": events / n, "low": low, "high": high, "n": n}
-        rows.append(told)
+        rows.append({"mean": float(scores[mine].mean()), "share": events / n, "low": low, "high": high, "n": n})
     return rows

@@ -56,8 +56,10 @@ def test_from_the_gate_to_the_champion_and_back(exam: Site) -> None:
         ("promote", "champion", "hate-1"),
     ]
     assert moves[1]["gate_id"] == told["gate_id"]
+    window = exam.goldfold.ledger.models.get("hate-1").metrics["reference"]
     back = exam.ask("POST", f"{PATH}/rollback", Role.LEAD, json={"reason": "it misses threats"}).json()
     assert (back["model_id"], back["state"]) == ("hate-1", "champion")
+    assert exam.goldfold.ledger.models.get("hate-1").metrics["reference"] != window  # it starts anew
     assert exam.get(f"{PATH}/hate-2")["state"] == "archived"
     again = exam.ask("POST", f"{PATH}/hate-2/promote", Role.LEAD, json={"without_gate": "it was better"})
     assert_problem(again, 409, "is archived")

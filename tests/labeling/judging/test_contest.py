@@ -153,26 +153,28 @@ def test_a_promotion_needs_a_pass_of_this_very_model_champion_and_version(exam: 
     fit(exam, "m2", seed=4)
     stores = exam.ledger
     with pytest.raises(NotGated, match=r"'m1' as it is now was not judged against 'prototypes'.*goldfold gate m1"):
-        passing_gate(stores, of(exam, "m1"), cold(exam), SECRET)
+        passing_gate(stores, of(exam, "m1"), cold(exam), TERMS, SECRET)
     gate_id = hold(stores, contest(exam), door(exam))["gate_id"]
-    assert passing_gate(stores, of(exam, "m1"), cold(exam), SECRET) == gate_id
+    assert passing_gate(stores, of(exam, "m1"), cold(exam), TERMS, SECRET) == gate_id
     with pytest.raises(NotGated):
-        passing_gate(stores, of(exam, "m2"), cold(exam), SECRET)
+        passing_gate(stores, of(exam, "m2"), cold(exam), TERMS, SECRET)
     with pytest.raises(NotGated):
-        passing_gate(stores, of(exam, "m1"), of(exam, "m2"), SECRET)
+        passing_gate(stores, of(exam, "m1"), of(exam, "m2"), TERMS, SECRET)
+    with pytest.raises(NotGated, match="as it is now"):  # the settings have become stricter since
+        passing_gate(stores, of(exam, "m1"), cold(exam), replace(TERMS, least=30), SECRET)
     with pytest.raises(IntegrityError, match="not signed with gate_secret"):
-        passing_gate(stores, of(exam, "m1"), cold(exam), SECRET[::-1])
+        passing_gate(stores, of(exam, "m1"), cold(exam), TERMS, SECRET[::-1])
     promote(stores, "m1", "lea", gate_id=str(gate_id))
     assert stores.models.history("m1")[-1].gate_id == gate_id
     exam.policies["fraud"] = policy("fraud", "cheat money", threshold=0.6)
     with pytest.raises(NotGated, match="as it is now"):
-        passing_gate(stores, of(exam, "m1"), cold(exam), SECRET)
+        passing_gate(stores, of(exam, "m1"), cold(exam), TERMS, SECRET)
     exam.policies["fraud"] = policy("fraud", "cheat money")
     moved = next(row for row in stores.golden.items() if row.partition is Partition.TRAIN)
     stores.golden.regroup([moved.group_id], moved.group_id, Partition.DEV)
     republish(exam)
     with pytest.raises(NotGated, match=r"on golden version 1\.1\.0"):
-        passing_gate(stores, of(exam, "m1"), cold(exam), SECRET)
+        passing_gate(stores, of(exam, "m1"), cold(exam), TERMS, SECRET)
 
 
 def test_a_verdict_that_is_no_pass_or_was_edited_in_the_database_promotes_nothing(exam: Shop) -> None:
@@ -180,11 +182,11 @@ def test_a_verdict_that_is_no_pass_or_was_edited_in_the_database_promotes_nothin
     exam.policies["fraud"] = policy("fraud", "cheat money", threshold=0.999999)
     hold(exam.ledger, contest(exam), door(exam))
     with pytest.raises(NotGated, match=r"verdict gate-\w+ is fail \(\d+ of \d+ anchors are decided wrongly"):
-        passing_gate(exam.ledger, of(exam, "m1"), cold(exam), SECRET)
+        passing_gate(exam.ledger, of(exam, "m1"), cold(exam), TERMS, SECRET)
     with sqlite3.connect(exam.folder / "ledger.db") as connection:
         connection.execute("UPDATE gates SET body = replace(body, '\"fail\"', '\"pass\"')")
     with pytest.raises(IntegrityError, match="what it says was changed"):
-        passing_gate(exam.ledger, of(exam, "m1"), cold(exam), "")
+        passing_gate(exam.ledger, of(exam, "m1"), cold(exam), TERMS, "")
     assert exam.ledger.models.get("m1").state is ModelState.CANDIDATE
 
 
