@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
@@ -22,12 +22,21 @@ from labeling.golden.partition import Groups, Shares
 from labeling.golden.planner import GoldPlan, plan_gold
 from labeling.golden.regroup import Regrouped, regroup
 from labeling.golden.vectors import F32, LakeVectors
+from labeling.judging.contender import Contender, of_model, of_prototypes
+from labeling.judging.contest import Contest, hold
+from labeling.judging.evaluate import ask_sealed, judge
+from labeling.judging.gate import Terms
+from labeling.judging.operating import operating_thresholds, under
+from labeling.judging.predictions import read_predictions
+from labeling.judging.promotion import champion_before, needs_gate, passing_gate, promote
+from labeling.judging.sealed import Door
+from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
 from labeling.people import People, people
 from labeling.pictures import LakePictures
 from labeling.policies import Policies, read_policies
-from labeling.records import Model
+from labeling.records import Model, ModelState
 from labeling.round_images import ImageDesk, ImageFrame
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
@@ -36,7 +45,7 @@ from labeling.studio.client import StudioClient
 from labeling.studio.links import Links
 from labeling.studio.transport import Way
 from labeling.suspects import Suspects, keep, suspects
-from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, promote
+from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, newest_version
 from scoring.calibrated import calibrated
 from scoring.calibration import Calibrator
 from scoring.embeddings import Encoder
@@ -70,7 +79,7 @@ class Goldfold:
         self._encoder: Encoder | None = None
         self._prototypes: Head | None = None
         self._scorers: dict[str, LakeScorer] = {}
-        self._cascades: dict[tuple[str, ...], LakeScorer] = {}
+        self._cascades: dict[tuple[object, ...], LakeScorer] = {}
         self._media: MediaReader | None = None
         self._media_scorers: dict[str, tuple[str, MediaScorer]] = {}  # with the head in it, "" where there is none
 
@@ -131,28 +140,47 @@ class Goldfold:
         head = load_head(champion)
         return head if head.policies == self.prototypes.policies else completed(head, self.prototypes)
 
-    def scorer(self) -> LakeScorer:
+    def scorer(self, pinned: str | None = None) -> LakeScorer:
         """The scorer of the next round, a cascade where the setting asks for one. Built anew when another model was
-        promoted, the champion calibrated, or another cascade fitted."""
-        full = self.full_scorer()
+        promoted, the champion calibrated, or another cascade fitted. ``pinned``: as ``champion`` has it."""
+        full = self.full_scorer(pinned)
         if self.settings.cascade is None:
             return full
-        key = (full.version, *sorted(folder.name for folder in self.models_dir.glob("cascade-*")))
+        policies = self.operating(pinned)
+        taus = tuple(policy.threshold for policy in policies.values())
+        key = (full.version, taus, *sorted(folder.name for folder in self.models_dir.glob("cascade-*")))
         with self._lock:
             if key not in self._cascades:
-                self._cascades = {key: models().build_cascade(full, self.settings, self.policies, self.models_dir)}
+                made = models().build_cascade(full, self.settings, policies, self.models_dir)
+                self._cascades = _newest(self._cascades, key, made)
             return self._cascades[key]
 
-    def full_scorer(self) -> LakeScorer:
+    def full_scorer(self, pinned: str | None = None) -> LakeScorer:
         """The scorer without a cascade before it."""
-        return self.scorer_of(self.ledger.models.champion())
+        return self.scorer_of(self.champion(pinned))
+
+    def champion(self, pinned: str | None = None) -> Model | None:
+        """The champion of now, or the one that a job began with: ``pinned``, its id, or "" where there was none."""
+        if pinned is None:
+            return self.ledger.models.champion()
+        return self.ledger.models.get(pinned) if pinned else None
+
+    def champion_id(self) -> str:
+        """The id of the champion of now, "" while there is none: what a job that begins is pinned to."""
+        champion = self.ledger.models.champion()
+        return "" if champion is None else champion.model_id
+
+    def operating(self, pinned: str | None = None) -> Policies:
+        """The policies, with the thresholds that the champion operates at."""
+        return under(self.champion(pinned) if self.learns else None, self.policies)
 
     def scorer_of(self, champion: Model | None) -> LakeScorer:
-        """The scorer under a champion, without a cascade; only the last one that was asked for is kept."""
+        """The scorer under a champion, without a cascade; only the last two that were asked for are kept: the one of
+        now, and the one that a job began with."""
         key = _key(champion)
         with self._lock:
             if key not in self._scorers:
-                self._scorers = {key: self._build_scorer(champion)}
+                self._scorers = _newest(self._scorers, key, self._build_scorer(champion))
             return self._scorers[key]
 
     def calibrated(self, scorer: LakeScorer, champion: Model | None) -> LakeScorer:
@@ -271,9 +299,32 @@ class Goldfold:
             model_id,
             golden_version,
             duplicate_cosine=self.duplicate_cosine,
-            reader=lambda head: models().build_head_scorer(self.encoder, head),
+            reader=self._reader,
         )
         return judged.as_dict()
+
+    def report(
+        self, model_id: str, actor: str, golden_version: str = "", fields: Sequence[str] = (), *, sealed: bool = False
+    ) -> dict[str, Any]:
+        """Everything that golden items say of a model: what ``evaluate`` says and keeps, and its ``slices`` and
+        ``series``. ``sealed``: of the sealed partition, through its door: slices alone, without cuts of one's own."""
+        model = self.ledger.models.get(model_id)
+        version = golden_version or model.golden_version
+        contender = self.contender(model)
+        if sealed:
+            return ask_sealed(self.ledger, self.lake, contender, version, fields, self.door(actor))
+        return self.evaluate(model_id, version) | judge(self.ledger.golden, self.lake, contender, version, fields)
+
+    def judge_predictions(
+        self, file: Path, actor: str, golden_version: str = "", fields: Sequence[str] = (), *, sealed: bool = False
+    ) -> dict[str, Any]:
+        """The same of somebody else's model, known by its predictions alone; all such are one family."""
+        version = golden_version or newest_version(self.ledger.golden)
+        contender = read_predictions(file, self.ledger.items, self.policies)
+        if sealed:
+            return ask_sealed(self.ledger, self.lake, contender, version, fields, self.door(actor))
+        told = judge(self.ledger.golden, self.lake, contender, version, fields)
+        return {"golden_version": version, "model": contender.about(), **told}
 
     def calibrate(self, model_id: str, actor: str, **how: Any) -> dict[str, Any]:
         """Calibrate a model; ``how`` as ``labeling.calibration.calibrate`` takes it."""
@@ -302,15 +353,86 @@ class Goldfold:
         keep(found, self.cache_dir, datetime.now(UTC).isoformat())
         return found
 
-    def promote(self, model_id: str, actor: str) -> Model:
+    def gate(self, challenger: str, actor: str, champion: str = "", golden_version: str = "") -> dict[str, Any]:
+        """Rule on a model against the champion (or another model, or the prototypes) on the sealed partition of the
+        newest golden version (or another). The verdict stands in the ledger; a candidate is a challenger from then on.
+        """
+        model = self.ledger.models.get(challenger)
+        other = self.ledger.models.get(champion) if champion else self.ledger.models.champion()
+        contest = Contest(
+            challenger=self.contender(model),
+            champion=self.contender(other),
+            golden_version=golden_version or newest_version(self.ledger.golden),
+            terms=self._terms(),
+            secret=self.settings.gate_secret.get_secret_value(),
+        )
+        told = hold(self.ledger, contest, self.door(actor))
+        if model.state is ModelState.CANDIDATE:
+            self.ledger.models.move(challenger, ModelState.CHALLENGER, actor, f"met the gate {told['gate_id']}")
+        return told
+
+    def _terms(self) -> Terms:
+        margins = {int(severity): margin for severity, margin in self.settings.gate_margins.items()}
+        severities = {name: policy.severity for name, policy in self.policies.items()}
+        return Terms(margins, severities, self.settings.sealed_min_cell)
+
+    def door(self, actor: str) -> Door:
+        """The one way to sealed answers."""
+        return Door(self.ledger, self.settings.sealed_budget, self.settings.sealed_min_cell, actor)
+
+    def contender(self, model: Model | None) -> Contender:
+        """A model as it would score, or the prototypes, which score while there is no champion."""
+        if model is None:
+            return of_prototypes(self.lake, self.policies, self.prototypes, self._reader)
+        return of_model(
+            self.ledger, self.lake, self.policies, model, self.duplicate_cosine, self._reader, self.prototypes
+        )
+
+    def _reader(self, head: Head) -> LakeScorer:
+        return models().build_head_scorer(self.encoder, head)
+
+    def threshold(
+        self, model_id: str, policy_id: str, wanted: Wanted | None, actor: str, golden_version: str = "", **how: bool
+    ) -> dict[str, Any]:
+        """Set where a model draws the line for a policy, or (None) take it back; ``how`` may say ``dry_run``."""
+        model = self.ledger.models.get(model_id)
+        if wanted is None:
+            clear_threshold(self.ledger, model_id, policy_id, actor)
+            taus = operating_thresholds(self.ledger.models.get(model_id), self.policies)
+            return {"threshold": taus.get(policy_id), "rule": "policy"}
+        version = golden_version or model.golden_version
+        contender = self.contender(model)
+        return set_threshold(self.ledger, contender, policy_id, wanted, golden_version=version, actor=actor, **how)
+
+    def promote(self, model_id: str, actor: str, without_gate: str | None = None) -> Model:
         """Make a model the scorer of the next round, and what the lake holds now the window that drift is told
-        against. Raises Conflict while the scorer has no head of ours: a promoted one would change nothing."""
+        against. ``without_gate``: the reason to do so without a passing gate; None: with one, where the setting
+        gate_needed asks for it. A no-op for the champion. Raises NotGated, and Conflict while the scorer has no head of
+        ours: a promoted one would change nothing."""
+        self._check_learns()
+        model, champion = self.ledger.models.get(model_id), self.ledger.models.champion()
+        record_reference(self.ledger, self.lake, model_id)
+        gate_id = ""
+        is_new = champion is None or champion.model_id != model_id
+        if is_new and needs_gate(self.ledger, self.settings.gate_needed, without_gate):
+            secret = self.settings.gate_secret.get_secret_value()
+            gate_id = passing_gate(self.ledger, self.contender(model), self.contender(champion), self._terms(), secret)
+        return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "")
+
+    def rollback(self, actor: str, reason: str = "") -> Model:
+        """Bring back the champion before this one. Raises NothingToDo when there is none, and Conflict as ``promote``
+        does."""
+        self._check_learns()
+        before = champion_before(self.ledger.models)
+        if before is not None:  # its window starts anew; and its files are looked at before it is crowned
+            record_reference(self.ledger, self.lake, before)
+        return self.ledger.models.rollback(actor, reason)
+
+    def _check_learns(self) -> None:
         if not self.learns:
             raise Conflict(
                 f"the setting scorer is {self.settings.scorer}, so no trained head scores: set it to embedding-head"
             )
-        record_reference(self.ledger, self.lake, model_id)
-        return promote(self.ledger, model_id, actor)
 
     def close(self) -> None:
         """Close what was opened; doing so twice changes nothing."""
@@ -358,6 +480,15 @@ class Goldfold:
 def way(settings: Settings) -> Way:
     """How Label Studio is reached."""
     return Way(settings.studio_ca_file, settings.studio_proxy.get_secret_value())
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _newest(kept: dict[K, V], key: K, value: V) -> dict[K, V]:
+    """The one kept last, and this one."""
+    return dict([*kept.items()][-1:]) | {key: value}
 
 
 def _key(champion: Model | None) -> str:

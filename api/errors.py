@@ -105,6 +105,8 @@ STATUSES: dict[type[Exception], int] = {
     labeling.LinkRefused: 401,
     labeling.Conflict: 409,
     labeling.NothingToDo: 409,
+    labeling.BudgetSpent: 409,
+    labeling.NotGated: 409,
     labeling.LeakError: 409,
     labeling.IntegrityError: 500,
     labeling.StoreError: 503,

@@ -19,6 +19,7 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    gates,
     golden,
     injections,
     items,
@@ -44,6 +45,8 @@ ROUTERS = (
     score.router,
     rounds.router,
     yields.router,
+    gates.router,
+    gates.population,
     tasks.router,
     stops.router,
     leads.router,

@@ -38,6 +38,8 @@ PACKAGED_POLICIES = Path(__file__).parent / "policies"
 LaneName = Literal["random", "risk", "stratified", "uncertain", "relabel"]
 PartitionName = Literal["train", "calibration", "dev", "sealed", "anchor"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Severity = Literal["0", "1", "2", "3", "4"]
+Margin = Annotated[float, Field(gt=0, lt=1)]
 
 
 PASSWORD = re.compile(r"(?<=://)([^:/@?#]*):.*@")  # to the last @: whoever forgot to escape a password is not exposed
@@ -54,6 +56,12 @@ def _sum_to_one(shares: dict[str, float]) -> dict[str, float]:
     if abs(sum(shares.values()) - 1) > 1e-6:
         raise ValueError(f"shares must add up to 1; they add up to {sum(shares.values()):g}")
     return shares
+
+
+def _all_severities(margins: dict[str, float]) -> dict[str, float]:
+    if missing := sorted({"0", "1", "2", "3", "4"} - set(margins)):
+        raise ValueError(f"a margin is missing for severity {', '.join(missing)}")
+    return margins
 
 
 def _none(value: object) -> object:
@@ -335,6 +343,25 @@ class Settings(BaseSettings):
     partitions: Annotated[dict[PartitionName, Share], AfterValidator(_sum_to_one)] = Field(
         default={"train": 0.6, "calibration": 0.1, "dev": 0.15, "sealed": 0.15},
         description="Share of new golden items for each partition; the shares add up to 1.",
+    )
+
+    gate_margins: Annotated[dict[Severity, Margin], AfterValidator(_all_severities)] = Field(
+        default={"0": 0.1, "1": 0.08, "2": 0.05, "3": 0.03, "4": 0.02},
+        description="How much lower a challenger's share of right decisions may be than the champion's, by severity.",
+    )
+    gate_needed: Literal["after-first", "always", "never"] = Field(
+        default="after-first",
+        description="Which promotions need a passing gate: those that replace a champion, all, or none.",
+    )
+    gate_secret: Annotated[SecretStr, AfterValidator(_hard_to_guess)] = Field(
+        default=SecretStr(""),
+        description="What verdicts of the gate are signed with, 32 characters or more; empty: they are chained only.",
+    )
+    sealed_budget: int = Field(
+        default=20, ge=0, description="Questions that a model family may ask of one sealed partition."
+    )
+    sealed_min_cell: int = Field(
+        default=20, ge=13, description="Fewest sealed answers that a figure may rest on; below it is insufficient."
     )
 
     sync_interval_s: float = Field(default=30.0, gt=0, description="Seconds between two sweeps of Label Studio.")

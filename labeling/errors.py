@@ -11,6 +11,8 @@ LabelingError
 ├── Conflict                the same id again, meaning something else
 │   └── PlanOutdated        the lake was compacted, or rows were deleted, under a scoring run that had planned
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
+├── BudgetSpent             a model family that has asked the sealed partition as often as it may
+├── NotGated                a promotion without a passing verdict of the gate
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
 ├── ShardsLeft              a run over many workers that left some of its shards undone
@@ -77,6 +79,14 @@ class PlanOutdated(Conflict):
 
 class NothingToDo(LabelingError):
     """The step has no input yet; the message says what must come first."""
+
+
+class BudgetSpent(LabelingError):
+    """A model family has asked the sealed partition as often as the setting sealed_budget allows."""
+
+
+class NotGated(LabelingError):
+    """A promotion without a passing verdict of the gate for this very model, champion and golden version."""
 
 
 class LeakError(LabelingError):

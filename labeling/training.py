@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from labeling.artefacts import artefact_hash, verify_artefact
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
 from labeling.golden.contested import is_contested
 from labeling.golden.export import evaluation_rows, training_rows
@@ -27,7 +28,7 @@ from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
 from labeling.scorebook import F16, NOTES, embeddings
-from labeling.store.interfaces import Audit, Golden, Lake, Models
+from labeling.store.interfaces import Golden, Lake, Models
 from scoring.base import Scorer
 from scoring.calibration import Calibrator
 from scoring.errors import ModelRefused
@@ -48,16 +49,6 @@ class Stores(Protocol):
 
     @property
     def models(self) -> Models: ...
-
-
-class PromotionStores(Protocol):
-    """The part of the ledger that promoting needs."""
-
-    @property
-    def models(self) -> Models: ...
-
-    @property
-    def audit(self) -> Audit: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +125,15 @@ def _register(models: Models, trained: TrainedHead, model_id: str, golden_versio
     if not path.exists():
         trained.head.save(path)
     model = Model(
-        model_id, trained.head.version, golden_version, str(path), ModelState.CANDIDATE, {}, datetime.now(UTC)
+        model_id,
+        trained.head.version,
+        golden_version,
+        str(path),
+        ModelState.CANDIDATE,
+        {},
+        datetime.now(UTC),
+        artefact=artefact_hash(path),
+        family=f"head on {trained.head.encoder_version}",
     )
     models.add(model)
     there = models.get(model_id)
@@ -146,6 +145,7 @@ def _register(models: Models, trained: TrainedHead, model_id: str, golden_versio
 def load_head(model: Model) -> Head:
     """The head of a model. Raises IntegrityError when its files are not those that were registered, ModelNotFound
     when they are gone."""
+    verify_artefact(model)
     try:
         head = Head.load(Path(model.path))
     except ModelRefused as error:
@@ -216,7 +216,7 @@ def evaluate_model(
         raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
     ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
-    probabilities = _as_scored(lake, head, ids, reader)
+    probabilities = as_scored(lake, head, ids, reader)
     if calibrator is not None:
         probabilities = calibrator.apply(head.policies, probabilities)
     result = evaluate(
@@ -238,7 +238,7 @@ def evaluate_model(
     return result
 
 
-def _as_scored(lake: Lake, head: Head, ids: Sequence[str], reader: Reader | None) -> F32:
+def as_scored(lake: Lake, head: Head, ids: Sequence[str], reader: Reader | None) -> F32:
     """(n, k) what the head's scorer says of each item, before any calibration."""
     probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
     noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
@@ -283,15 +283,6 @@ def kept_embeddings(lake: Lake, encoder_version: str, item_ids: Sequence[str]) -
             f"golden items without an embedding by encoder {encoder_version}: {error}; "
             "run the score job first (goldfold score)"
         ) from error
-
-
-def promote(stores: PromotionStores, model_id: str, actor: str) -> Model:
-    """Make a model the champion. Raises NotFound, and IntegrityError when its files are not what was registered."""
-    model = stores.models.get(model_id)
-    load_head(model)
-    stores.models.promote(model_id)
-    stores.audit.add(actor, "model.promote", model_id, {"version": model.version})
-    return stores.models.get(model_id)
 
 
 def newest_version(golden: Golden) -> str:

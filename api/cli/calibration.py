@@ -1,4 +1,4 @@
-"""Commands on what scores are worth: calibrate, drift."""
+"""Commands on what scores are worth: calibrate, threshold, drift."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
+from labeling.judging.thresholds import MISS_RATE, wanted_of
 
 FIGURES = ("ece", "brier", "log_loss")
 
@@ -49,6 +50,42 @@ def calibrate_command(
         out.print(f"Licence: {licence}")
     state = "is in force" if made["applied"] else "was tried and is not in force"
     out.print(f"Calibration {made['version']} of {model_id} {state}")
+
+
+def threshold_command(
+    context: typer.Context,
+    model_id: Annotated[str, typer.Argument(help="Id of the model (goldfold models).")],
+    policy: Annotated[str, typer.Option("--policy", help="The policy that the line is drawn for.")],
+    miss_rate: Annotated[float | None, typer.Option("--miss-rate", help="The most that may be missed.")] = None,
+    precision: Annotated[float | None, typer.Option("--precision", help="The least precision, instead.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Go back to the policy's own threshold.")] = False,
+    golden: Annotated[str, typer.Option("--golden", help="Use this version's calibration partition.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it; change nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw the line of a policy where an exact bound keeps a target; a champion acts on it from then on.
+
+    Examples:
+
+      goldfold threshold hate-7 --policy violence --miss-rate 0.05
+
+      goldfold threshold hate-7 --policy violence --precision 0.9 --dry-run
+    """
+    wanted = wanted_of(miss_rate, precision)
+    if clear == (wanted is not None):
+        raise typer.BadParameter("give one of --miss-rate, --precision and --clear")
+    with goldfold(context) as app:
+        told = app.threshold(model_id, policy, wanted, "cli", golden, dry_run=dry_run)
+    if as_json:
+        show_json(told)
+        return
+    if wanted is None:
+        out.print(f"{model_id} acts on {policy} from the policy's own threshold again: {told['threshold']:g}")
+        return
+    sure = f"{told['rule']} {'at most' if told['rule'] == MISS_RATE else 'at least'} {told['bound']:.4f}"
+    out.print(f"{policy}: threshold {told['threshold']:.6g} (was {told['before']:.6g})")
+    out.print(f"  {sure}, with {told['confidence']:.0%} confidence ({told['events']} of {told['n']} against it)")
+    out.print(f"  Licence: {told['licence']}")
 
 
 def drift_command(

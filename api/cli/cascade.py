@@ -46,7 +46,7 @@ def fit_command(
         fitted = fit_cascade(
             opened.ledger.audit,
             opened.lake,
-            opened.policies,
+            opened.operating(),
             opened.full_scorer(),
             opened.models_dir,
             request,
@@ -72,7 +72,7 @@ def status_command(context: typer.Context, as_json: JsonFlag = False) -> None:
         given = opened.settings.cascade
         found = [
             status.as_dict()
-            for status in cascade_status(opened.lake, opened.policies, opened.full_scorer(), opened.models_dir)
+            for status in cascade_status(opened.lake, opened.operating(), opened.full_scorer(), opened.models_dir)
         ]
     if as_json:
         show_json({"setting": given, "cascades": found})

@@ -245,9 +245,8 @@ def adjudicate_command(
 
 def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> None:
     with goldfold(context) as app:
-        shown = preview(
-            app.ledger, app.lake, app.policies, app.scorer(), typed_round(request), app.cache_dir, app.image_desk()
-        )
+        policies, scorer, desk = app.operating(), app.scorer(), app.image_desk()
+        shown = preview(app.ledger, app.lake, policies, scorer, typed_round(request), app.cache_dir, desk)
     selection = shown.selection
     if as_json:
         show_json({"items_scored": shown.items_scored, "selection": selection})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ def make_report(goldfold: Goldfold, demo_set: DemoSet, turns: list[Turn]) -> Rep
         ("Lanes: what was picked, and what became of it", LANE_COLUMNS, _lanes(goldfold, gold)),
         ("Golden set", GOLD_COLUMNS, _gold(gold)),
         ("Models on the dev partition", MODEL_COLUMNS, _models(goldfold)),
+        ("The gate, on the sealed partition", GATE_COLUMNS, _gates(goldfold)),
     )
     lines = (*_replayed(goldfold, demo_set), *(note for turn in turns for note in turn.notes))
     data = {title: [dict(zip(columns, row, strict=True)) for row in rows] for title, columns, rows in tables}
@@ -40,6 +42,7 @@ def make_report(goldfold: Goldfold, demo_set: DemoSet, turns: list[Turn]) -> Rep
 ROUND_COLUMNS = ("round", "picks", "blind answers", "settled", "waiting", "golden version", "model", "run")
 LANE_COLUMNS = ("lane", "picks", "pi known", "became gold", "of these violate")
 GOLD_COLUMNS = ("policy", "items", "violate", "unanimous", "adjudicated", "train", "dev", "other")
+GATE_COLUMNS = ("challenger", "champion", "golden", "verdict", "why")
 MODEL_COLUMNS = ("model", "golden", "policy", "figure", "value", "95 % interval", "n", "verdict")
 
 
@@ -100,6 +103,20 @@ def _models(goldfold: Goldfold) -> tuple[tuple[object, ...], ...]:
             origin = (model.model_id, judged["golden_version"], f"{policy_id} {judged['policy_version']}")
             rows.extend((*origin, *figure) for figure in figures_of(judged))
     return tuple(rows)
+
+
+def _gates(goldfold: Goldfold) -> tuple[tuple[object, ...], ...]:
+    told: list[Mapping[str, Any]] = [row.body for row in goldfold.ledger.gates.all()]
+    return tuple(
+        (
+            body["challenger"]["model_id"],
+            body["champion"]["model_id"],
+            body["golden"]["version"],
+            body["verdict"],
+            "; ".join(body["reasons"]),
+        )
+        for body in told
+    )
 
 
 def _replayed(goldfold: Goldfold, demo_set: DemoSet) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from api.service import Service
 from labeling.errors import NothingToDo
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
-from labeling.records import TaskKind
+from labeling.judging.gate import PASS
+from labeling.records import ModelState, TaskKind
 from scoring.errors import NotTrainable
 
 UNTRAINABLE = (NotTrainable.__name__, NothingToDo.__name__)
@@ -76,7 +77,7 @@ class Story:
     def _turn(self, number: int) -> Turn:
         round_id, model_id = f"demo-round-{number}", f"demo-model-{number}"
         ledger = self._service.goldfold.ledger
-        if any(m.model_id == model_id and m.promoted_at for m in ledger.models.all()):
+        if any(m.model_id == model_id and m.state is not ModelState.CANDIDATE for m in ledger.models.all()):
             version = ledger.models.get(model_id).golden_version
             return Turn(round_id, resumed=True, golden_version=version, model_id=model_id)
         turn = Turn(round_id, resumed=False)
@@ -112,8 +113,17 @@ class Story:
                 raise
             turn.notes.append(f"{turn.round_id}: no model was trained, the scorer before it stays: {error}")
             return
-        goldfold.promote(model_id, actor="demo")
         turn.model_id = model_id
+        if goldfold.ledger.models.champion() is None or self._passes(turn):
+            goldfold.promote(model_id, actor="demo")
+
+    def _passes(self, turn: Turn) -> bool:
+        """Whether the model beats the champion's gate; the verdict stays in the ledger."""
+        try:
+            return bool(self._service.goldfold.gate(turn.model_id, "demo")["verdict"] == PASS)
+        except NothingToDo as error:
+            turn.notes.append(f"{turn.model_id} met no gate: {error}")
+            return False
 
     def _replay(self, kind: TaskKind) -> int:
         label = "people answer" if kind is TaskKind.BLIND else "the lead decides"

@@ -57,12 +57,15 @@ COMPACT_CHUNKS = 32  # small fragments that a step may leave before they are mer
 PUSH_CHUNK = 200  # tasks a push step sends at once
 
 
-def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: str = "text") -> Json:
+def score(
+    goldfold: Goldfold, job_id: str, most: int | None = None, modality: str = "text", champion: str | None = None
+) -> Json:
     """Score chunks of a modality's items for about ``SCORE_STEP_S``, ``most`` items at most; ``left`` items still wait
     for a score or, where none does, for a hash that images scored before lack. ``chunks`` were committed, and ``bill``
-    is what services were asked for meanwhile, if any. Raises NothingToDo when the settings name no scorer for that
-    modality any more."""
-    scorer, lake = _scorer(goldfold, modality), goldfold.lake
+    is what services were asked for meanwhile, if any. ``champion``: the model that the job began with, told by its
+    first step, which gets None. Raises NothingToDo when the settings name no scorer for that modality any more."""
+    champion = goldfold.champion_id() if champion is None else champion
+    scorer, lake = _scorer(goldfold, modality, champion), goldfold.lake
     paid = bill(scorer)
     least, largest = SCORE_CHUNKS[modality]
     size = max(least, min(largest, lake.count() // 64))  # a commit is a fragment: few of them for a large lake
@@ -88,7 +91,7 @@ def score(goldfold: Goldfold, job_id: str, most: int | None = None, modality: st
     said = {"scorer": scorer.name, "version": scorer.version, "done": total - done.left, "total": total}
     now = bill(scorer)
     asked = None if now is None or paid is None else asdict(now.since(paid))
-    return {**asdict(done), **said, "left": left, "chunks": run.chunks - chunks, "bill": asked}
+    return {**asdict(done), **said, "left": left, "chunks": run.chunks - chunks, "bill": asked, "champion": champion}
 
 
 def _complete_golden(goldfold: Goldfold, scorer: LakeScorer | MediaScorer) -> None:
@@ -119,9 +122,9 @@ def media(goldfold: Goldfold) -> list[Json]:
     ]
 
 
-def _scorer(goldfold: Goldfold, modality: str) -> LakeScorer | MediaScorer:
+def _scorer(goldfold: Goldfold, modality: str, champion: str) -> LakeScorer | MediaScorer:
     if modality == "text":
-        return goldfold.scorer()
+        return goldfold.scorer(champion)
     scorer = goldfold.media_scorer(modality)
     if scorer is None:
         raise NothingToDo(f"{modality}_scorer: nothing scores items of that kind; set it, or start a new job")
@@ -129,10 +132,11 @@ def _scorer(goldfold: Goldfold, modality: str) -> LakeScorer | MediaScorer:
 
 
 def open_round(goldfold: Goldfold, request: Mapping[str, Any]) -> Json:
-    """Record the plan."""
-    typed = typed_round(request)
-    round_ = open_round_(goldfold.ledger, goldfold.lake, goldfold.policies, typed, goldfold.image_frame())
-    return {"round_id": round_.round_id}
+    """Record the plan; ``champion``: the model that this round scores and picks with, whoever is promoted meanwhile."""
+    champion, typed = goldfold.champion_id(), typed_round(request)
+    policies = goldfold.operating(champion)
+    round_ = open_round_(goldfold.ledger, goldfold.lake, policies, typed, goldfold.image_frame())
+    return {"round_id": round_.round_id, "champion": champion}
 
 
 def groups(goldfold: Goldfold, round_id: str) -> list[Json]:
@@ -145,10 +149,10 @@ def asks_images(goldfold: Goldfold) -> bool:
     return not goldfold.image_frame().missing and bool(len(goldfold.lake.gap(ITEMS, where={"modality": IMAGE})))
 
 
-def select(goldfold: Goldfold, round_id: str) -> Json:
-    """Pick and commit; ``policies`` have tasks in this round."""
-    scorer = goldfold.scorer()
-    ScoreRun(goldfold.lake, scorer, MAX_SCORE_CHUNK).go()  # when another model was promoted since the scoring steps
+def select(goldfold: Goldfold, round_id: str, champion: str | None = None) -> Json:
+    """Pick and commit; ``policies`` have tasks in this round. ``champion``: as ``score`` has it."""
+    scorer = goldfold.scorer(champion)
+    ScoreRun(goldfold.lake, scorer, MAX_SCORE_CHUNK).go()  # when the champion was calibrated since the scoring steps
     try:
         desk = goldfold.image_desk()
         select_round(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, round_id, goldfold.cache_dir, desk)

@@ -77,8 +77,8 @@ def _say(stage: str, done: int, total: int) -> None:
 
 
 @DBOS.step()
-def step_score(most: int | None, modality: str = "text") -> Json:
-    return _run(steps.score, job_id(), most, modality)
+def step_score(most: int | None, modality: str = "text", champion: str | None = None) -> Json:
+    return _run(steps.score, job_id(), most, modality, champion)
 
 
 @DBOS.step()
@@ -97,8 +97,8 @@ def step_open(request: Json) -> Json:
 
 
 @DBOS.step()
-def step_select(round_id: str) -> Json:
-    return _run(steps.select, round_id)
+def step_select(round_id: str, champion: str | None = None) -> Json:
+    return _run(steps.select, round_id, champion)
 
 
 @DBOS.step()
@@ -215,12 +215,14 @@ def score(request: Json) -> Json:
     return {**done, "media": media, "waiting": waiting}
 
 
-def _score_all(most: int | None = None, modality: str = "text") -> Json:
+def _score_all(most: int | None = None, modality: str = "text", champion: str | None = None) -> Json:
+    """``champion``: the model that the job began with; None: that of now, and it stays so until all is scored."""
     scored = failed = passing = chunks = 0
     trouble = ""
     asked: Bill | None = None
     while True:
-        chunk = step_score(None if most is None else most - scored - failed, modality)
+        chunk = step_score(None if most is None else most - scored - failed, modality, champion)
+        champion = chunk.get("champion", champion)
         chunks += chunk.get("chunks", 1)  # an older version's steps were a chunk each
         if chunks >= steps.COMPACT_CHUNKS:
             step_compact()
@@ -249,10 +251,11 @@ def round_(request: Json) -> Json:
     """Plan, score what is missing, pick, hand out, and push the tasks to Label Studio."""
     opened = step_open(request)
     round_id: str = opened["round_id"]
-    scored = _score_all()
-    seen = _score_all(modality="image") if step_asks_images() else {"scored": 0, "failed": 0}
+    champion: str | None = opened.get("champion")
+    scored = _score_all(champion=champion)
+    seen = _score_all(modality="image", champion=champion) if step_asks_images() else {"scored": 0, "failed": 0}
     _say("select", 0, 1)
-    selected = step_select(round_id)
+    selected = step_select(round_id, champion)
     handed = step_hand_out()
     _send(step_groups(round_id), handed["copies"] + handed["injections"] or selected["tasks"])
     bill = {"bill": scored["bill"], **{key: scored[key] + seen[key] for key in ("scored", "failed")}}

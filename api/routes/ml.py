@@ -24,6 +24,8 @@ from api.routes.state import TheGoldfold, TheService, service
 from api.service import Service
 from labeling.assisted import suggest, suggested
 from labeling.errors import InvalidInput, NotFound
+from labeling.judging.operating import under
+from labeling.policies import Policies
 from labeling.records import StudioProject, Task, TaskKind
 from labeling.studio.payload import SUGGESTED_BY, prediction
 
@@ -131,8 +133,9 @@ async def predict(service: TheService, request: Request, given: PredictIn) -> Pr
     if texts:
         verdict = await service.online.score([task.text for task in texts], deadline_s)
         model = f"{verdict.judge.scorer.name} {verdict.judge.scorer.version}"
+        policies = under(verdict.judge.model, goldfold.policies)
         for task, row in zip(texts, verdict.rows, strict=True):
-            told[task.task_id] = _result(goldfold, task, row.probabilities, model)
+            told[task.task_id] = _result(policies, task, row.probabilities, model)
     return PredictOut(results=[told[task.task_id] for task in tasks])
 
 
@@ -174,8 +177,8 @@ def _told(task: Task) -> dict[str, Any]:
     return _NOTHING if found is None else prediction(found)
 
 
-def _result(goldfold: Goldfold, task: Task, probabilities: dict[str, float], model: str) -> dict[str, Any]:
-    policy = goldfold.policies.get(task.policy_id)
+def _result(policies: Policies, task: Task, probabilities: dict[str, float], model: str) -> dict[str, Any]:
+    policy = policies.get(task.policy_id)
     if policy is None or policy.version != task.policy_version or policy.id not in probabilities:
         return _NOTHING
     return prediction(suggest(probabilities[policy.id], policy.threshold, model))

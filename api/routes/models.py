@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Lead, Role, require
 from api.ids import JOB_ID, new_id
+from api.jobs.runtime import JobRuntime
 from api.metrics import Metrics
 from api.problems import documented
+from api.requests import score_request
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.drift import REFERENCE
+from labeling.judging.thresholds import Wanted, wanted_of
 from labeling.records import Model, ModelState
 from labeling.training import newest_version
 
@@ -37,6 +41,8 @@ class EvaluateIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"golden_version": "1.3.0"}})
 
     golden_version: str | None = None
+    slices: list[str] = Field([], max_length=10, description="Fields of the items to cut by too, such as surface.")
+    sealed: bool = False
 
 
 class CalibrateIn(BaseModel):
@@ -73,6 +79,69 @@ class ModelOut(BaseModel):
         )
 
 
+class ThresholdIn(BaseModel):
+    """``miss_rate``: the most that may be missed, or ``precision``: the least that what is flagged must hold; neither:
+    the policy's own threshold."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"policy": "violence", "miss_rate": 0.05}})
+
+    policy: str
+    miss_rate: float | None = Field(None, gt=0, lt=1)
+    precision: float | None = Field(None, gt=0, lt=1)
+    golden_version: str | None = None
+    dry_run: bool = False
+
+    def wanted(self) -> Wanted | None:
+        """Raises InvalidInput where both are given."""
+        return wanted_of(self.miss_rate, self.precision)
+
+
+class GateIn(BaseModel):
+    """``champion``: the model to beat, left out: the champion of now, or the prototypes; ``golden_version``: left out,
+    the newest."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"golden_version": "1.3.0"}})
+
+    champion: str | None = None
+    golden_version: str | None = None
+
+
+class PromoteIn(BaseModel):
+    """``without_gate``: the reason to promote it without a passing verdict, kept in the audit."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"without_gate": None}})
+
+    without_gate: str | None = Field(None, min_length=1, max_length=1000)
+
+
+class RollbackIn(BaseModel):
+    """Why; kept in the audit."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "it misses threats in pt"}})
+
+    reason: str = Field("", max_length=1000)
+
+
+class PromotedOut(ModelOut):
+    """The champion, and the job that scores every item with it."""
+
+    rescore_job_id: str
+
+
+class EventOut(BaseModel):
+    """A move of a model. ``replaced``: the champion that went for it; ``gate_id``: the verdict that let it pass."""
+
+    model_id: str
+    kind: str
+    before: ModelState
+    after: ModelState
+    replaced: str
+    gate_id: str
+    reason: str
+    actor: str
+    at: datetime
+
+
 TRAIN_EXAMPLE = {"model_id": "hate-7", "golden_version": "1.2.0", "seed": 0}
 
 
@@ -99,10 +168,13 @@ def get_model(goldfold: TheGoldfold, model_id: str) -> ModelOut:
     return ModelOut.of(goldfold.ledger.models.get(model_id))
 
 
-@router.post("/{model_id}/evaluate", dependencies=[Depends(require(Role.ENGINEER))])
-def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn) -> dict[str, Any]:
-    """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version."""
-    return goldfold.evaluate(model_id, given.golden_version)
+@router.post("/{model_id}/evaluate")
+def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn, caller: Engineer) -> dict[str, Any]:
+    """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version; by language,
+    severity, lane, market, modality and the fields of `slices`; and the lines to draw. `sealed` asks the sealed
+    partition instead, which tells slices alone and spends one question of the model's family."""
+    version = given.golden_version or ""
+    return goldfold.report(model_id, caller.key_id, version, given.slices, sealed=given.sealed)
 
 
 @router.post("/{model_id}/calibrate")
@@ -122,7 +194,51 @@ def drift(goldfold: TheGoldfold, request: Request, model_id: str, since: datetim
     return told
 
 
+@router.post("/{model_id}/threshold")
+def set_threshold(goldfold: TheGoldfold, model_id: str, given: ThresholdIn, caller: Lead) -> dict[str, Any]:
+    """Draw the line for one policy where an exact bound keeps the target, from the calibration partition alone; a
+    champion acts on it from then on. With neither target the policy's own threshold holds again."""
+    wanted = given.wanted()
+    version = given.golden_version or ""
+    return goldfold.threshold(model_id, given.policy, wanted, caller.key_id, version, dry_run=given.dry_run)
+
+
+@router.post("/{model_id}/gate")
+def gate_model(goldfold: TheGoldfold, model_id: str, given: GateIn, caller: Lead) -> dict[str, Any]:
+    """Rule on it against the champion on sealed gold: verdict pass, fail or underpowered, as it stands in the ledger.
+    The same again is the same verdict and spends nothing of the family's budget."""
+    return goldfold.gate(model_id, caller.key_id, given.champion or "", given.golden_version or "")
+
+
 @router.post("/{model_id}/promote")
-def promote_model(goldfold: TheGoldfold, model_id: str, caller: Lead) -> ModelOut:
-    """Make it the scorer of the next round; the champion before it is archived."""
-    return ModelOut.of(goldfold.promote(model_id, actor=caller.key_id))
+def promote_model(
+    goldfold: TheGoldfold, jobs: TheJobs, model_id: str, caller: Lead, given: PromoteIn | None = None
+) -> PromotedOut:
+    """Make it the scorer of the next round, and start a job that scores every item with it; the champion before it is
+    archived. What runs goes on with the one before. Needs a passing verdict of the gate (setting `gate_needed`), or a
+    reason to do without."""
+    return _rescored(goldfold.promote(model_id, caller.key_id, given.without_gate if given else None), jobs)
+
+
+@router.post("/rollback")
+def roll_back(goldfold: TheGoldfold, jobs: TheJobs, caller: Lead, given: RollbackIn | None = None) -> PromotedOut:
+    """Bring back the champion before this one, and start a job that scores what it has not scored."""
+    return _rescored(goldfold.rollback(caller.key_id, given.reason if given else ""), jobs)
+
+
+@router.post("/{model_id}/archive")
+def archive_model(goldfold: TheGoldfold, model_id: str, given: RollbackIn, caller: Lead) -> ModelOut:
+    """Put a candidate or a challenger away; it cannot come back."""
+    return ModelOut.of(goldfold.ledger.models.move(model_id, ModelState.ARCHIVED, caller.key_id, given.reason))
+
+
+@router.get("/{model_id}/history", dependencies=[Depends(require(Role.VIEWER))])
+def model_history(goldfold: TheGoldfold, model_id: str) -> list[EventOut]:
+    """Every move of a model, oldest first, with who made it and why."""
+    goldfold.ledger.models.get(model_id)
+    return [EventOut.model_validate(asdict(event)) for event in goldfold.ledger.models.history(model_id)]
+
+
+def _rescored(model: Model, jobs: JobRuntime) -> PromotedOut:
+    job = jobs.submit("score", new_id("rescore"), score_request(None))
+    return PromotedOut(**ModelOut.of(model).model_dump(), rescore_job_id=job.job_id)

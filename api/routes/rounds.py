@@ -143,7 +143,8 @@ def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
     """A dry run over the items that are scored already."""
     request = typed_round(round_request(goldfold.settings, given.request()))
     stores, lake, cache_dir = goldfold.ledger, goldfold.lake, goldfold.cache_dir
-    shown = preview(stores, lake, goldfold.policies, goldfold.scorer(), request, cache_dir, goldfold.image_desk())
+    policies, scorer, desk = goldfold.operating(), goldfold.scorer(), goldfold.image_desk()
+    shown = preview(stores, lake, policies, scorer, request, cache_dir, desk)
     picks = [
         PickOut(
             item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)

@@ -19,6 +19,7 @@ from api.problems import documented
 from api.routes.state import TheService
 from configs.settings import Settings
 from labeling.errors import InvalidInput
+from labeling.judging.operating import under
 from labeling.policies import Policies
 
 PATH = "/v1/score"
@@ -119,6 +120,7 @@ async def _gone(request: Request) -> None:
 
 
 def _answer(verdict: Verdict[Served] | None, rows: list[Given], policies: Policies) -> ScoreAnswer:
+    policies = under(verdict.judge.model if verdict else None, policies)
     found = iter(verdict.rows if verdict else ())
     items = [
         refused(row.id, row.error or "") if row.item is None else answer(number, row.item, next(found), policies)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest, norm
+from scipy.stats import binom, binomtest, norm
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -21,6 +21,30 @@ def pairs_needed(margin: float, discordance: float, power: float = 0.8, alpha: f
     differ on a share ``discordance`` of the items and are equally good: (z_a + z_b)^2 d / margin^2 (Nam 1997)."""
     reach = float(norm.ppf(1 - alpha) + norm.ppf(power))
     return math.ceil(reach**2 * discordance / margin**2)
+
+
+def not_worse(wins: int, losses: int, n: int, margin: float) -> float:
+    """The one-sided p against "the second model is right on a share of the n items that is lower by ``margin`` or
+    more": ``wins`` items only the second is right on, ``losses`` only the first; ``margin`` in (0, 1), n above 0.
+
+    The score test of Nam (1997), as Tango (1998) writes it. Where there is no win it is never below the exact
+    binomial's p, since the score test is too sure of itself there.
+    """
+    gap, a, b = -margin, 2 * n, -wins - losses - (2 * n - wins + losses) * margin
+    c = losses * margin * (1 + margin)
+    lost = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)  # the share of losses where the margin is just met
+    spread = n * (2 * lost + gap * (1 - gap))
+    p = float(norm.sf((wins - losses - n * gap) / math.sqrt(spread))) if spread > 0 else 1.0
+    return p if wins else max(p, float(binom.cdf(losses, n, margin)))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjusted for being read together (Holm 1979), in the order given: at most ``alpha`` where it stands."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return tuple(adjusted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,13 @@ from labeling.records import (
     Annotation,
     AnnotationEvent,
     ApiKey,
+    GateRow,
     GoldenItem,
     GoldenVersion,
     Item,
     LegalStop,
     Model,
+    ModelEvent,
     ModelState,
     Partition,
     Person,
@@ -32,6 +34,7 @@ from labeling.records import (
     Removal,
     Round,
     RoundState,
+    SealedQuery,
     StudioProject,
     Task,
     TaskKind,
@@ -298,10 +301,53 @@ class Models(Protocol):
     def set_metrics(self, model_id: str, metrics: Mapping[str, object]) -> None:
         """Each key given replaces that key; the others stay."""
 
-    def promote(self, model_id: str) -> None:
-        """Make it champion and archive the one before, in one transaction."""
+    def move(self, model_id: str, state: ModelState, actor: str, reason: str = "") -> Model:
+        """candidate to challenger, either to archived; a no-op where it is that already. Conflict for any other move.
+        Each move is an event and a line of the audit, here and below."""
 
-    def set_state(self, model_id: str, state: ModelState) -> None: ...
+    def promote(self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "") -> Model:
+        """Make it champion and archive the one before, in one transaction; a no-op for the champion. ``over``: who is
+        champion now, as the caller knows it; Conflict when it is another one, or the model is archived."""
+
+    def rollback(self, actor: str, reason: str = "") -> Model:
+        """Archive the champion and bring back the one that it replaced, in one transaction. NothingToDo where there is
+        none."""
+
+    def history(self, model_id: str | None = None) -> list[ModelEvent]:
+        """Every move, or those of one model, oldest first."""
+
+
+class Gates(Protocol):
+    """Verdicts of the gate, a chain that only grows."""
+
+    def append(self, make: Callable[[str], GateRow]) -> GateRow:
+        """Append what ``make`` says of the newest row's hash ("": there is none), in one transaction."""
+
+    def get(self, gate_id: str) -> GateRow:
+        """Raises NotFound."""
+
+    def all(self) -> list[GateRow]:
+        """Oldest first."""
+
+
+class SealedQueries(Protocol):
+    """What the sealed partition was asked, and by whom; it only grows."""
+
+    def answer(self, question_hash: str) -> dict[str, object] | None:
+        """What the question was answered, None when it never was."""
+
+    def add(self, query: SealedQuery, budget: int) -> bool:
+        """Append; False when a first answer to that question is there already. Raises BudgetSpent where a first answer
+        would be more than ``budget`` (as ``spent`` counts them), whatever races."""
+
+    def check(self, family: str, golden_version: str, budget: int) -> None:
+        """Raises BudgetSpent where a first answer would be more than ``budget``."""
+
+    def spent(self, family: str, golden_version: str) -> int:
+        """First answers to a family, asked of versions that share at least half of this version's sealed items."""
+
+    def all(self, family: str | None = None) -> list[SealedQuery]:
+        """Oldest first."""
 
 
 class Projects(Protocol):
@@ -398,6 +444,8 @@ class Ledger(Protocol):
     annotations: Annotations
     golden: Golden
     models: Models
+    gates: Gates
+    sealed: SealedQueries
     projects: Projects
     people: People
     desks: Desks

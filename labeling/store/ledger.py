@@ -13,6 +13,7 @@ from labeling.store.interfaces import (
     Audit,
     Desks,
     Executors,
+    Gates,
     Golden,
     ItemRegistry,
     Keys,
@@ -20,10 +21,12 @@ from labeling.store.interfaces import (
     People,
     Projects,
     Rounds,
+    SealedQueries,
     Stops,
     Tasks,
 )
 from labeling.store.items import SqlItems
+from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
 from labeling.store.models import SqlModels
 from labeling.store.people import SqlPeople
@@ -44,6 +47,8 @@ class SqlLedger:
     annotations: Annotations
     golden: Golden
     models: Models
+    gates: Gates
+    sealed: SealedQueries
     projects: Projects
     people: People
     desks: Desks
@@ -60,6 +65,8 @@ class SqlLedger:
         self.annotations = SqlAnnotations(database)
         self.golden = SqlGolden(database)
         self.models = SqlModels(database)
+        self.gates = SqlGates(database)
+        self.sealed = SqlSealedQueries(database)
         self.projects = SqlProjects(database)
         self.people = SqlPeople(database)
         self.desks = SqlDesks(database)

@@ -1,4 +1,4 @@
-"""Trained models, at most one of them champion."""
+"""Trained models, at most one of them champion, and every move of theirs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from labeling.errors import Conflict, NotFound
-from labeling.records import Model, ModelState
+from labeling.errors import Conflict, NotFound, NothingToDo
+from labeling.records import Model, ModelEvent, ModelState
+from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.rows import dump, insert_missing, load
-from labeling.store.tables import models
+from labeling.store.tables import model_events, models
+
+_CANDIDATE, _CHALLENGER, _CHAMPION, _ARCHIVED = ModelState
+# What a person may do by hand; a champion comes by ``promote`` or ``rollback`` and goes when another comes.
+MOVES = {_CANDIDATE: (_CHALLENGER, _ARCHIVED), _CHALLENGER: (_ARCHIVED,)}
 
 
 class SqlModels:
@@ -53,26 +58,112 @@ class SqlModels:
             connection.execute(row)
             _update(connection, model_id, {"metrics": {**_get(connection, model_id).metrics, **metrics}})
 
-    def promote(self, model_id: str) -> None:
-        """A no-op for the champion."""
+    def move(self, model_id: str, state: ModelState, actor: str, reason: str = "") -> Model:
         with self._database.write() as connection:
-            champion = sa.select(models.c.model_id).where(models.c.state == ModelState.CHAMPION.value)
-            before = connection.execute(for_update(connection, champion)).scalar_one_or_none()
-            _get(connection, model_id)
-            if before == model_id:
-                return
-            if before is not None:
-                _update(connection, before, {"state": ModelState.ARCHIVED.value})
-            _update(connection, model_id, {"state": ModelState.CHAMPION.value, "promoted_at": now(connection)})
+            before = _locked(connection, model_id).state
+            if before is state:
+                return _get(connection, model_id)
+            if state not in MOVES.get(before, ()):
+                raise Conflict(f"model {model_id!r} is {before}: it cannot become {state}; {_CURES[before]}")
+            _place(connection, model_id, "move", before, state, actor, reason=reason)
+            return _get(connection, model_id)
 
-    def set_state(self, model_id: str, state: ModelState) -> None:
-        """``champion`` is the same as ``promote``."""
-        if state is ModelState.CHAMPION:
-            self.promote(model_id)
-            return
+    def promote(self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "") -> Model:
         with self._database.write() as connection:
-            _get(connection, model_id)
-            _update(connection, model_id, {"state": state.value})
+            champion = _champion(connection)
+            before = _locked(connection, model_id).state
+            if champion == model_id:
+                return _get(connection, model_id)
+            if champion != over:
+                raise Conflict(
+                    f"the champion is {champion or 'none'} and not {over or 'none'} any more: run the gate against it"
+                )
+            if before is _ARCHIVED:
+                raise Conflict(f"model {model_id!r} is archived: {_CURES[before]}")
+            if before is _CANDIDATE:
+                _place(connection, model_id, "move", before, _CHALLENGER, actor, gate_id=gate_id, reason=reason)
+            _crown(connection, model_id, champion, actor, kind="promote", gate_id=gate_id, reason=reason)
+            return _get(connection, model_id)
+
+    def rollback(self, actor: str, reason: str = "") -> Model:
+        with self._database.write() as connection:
+            champion = _champion(connection)
+            if champion is None:
+                raise NothingToDo("no model is the champion, so there is nothing to roll back")
+            won = _last_win(connection, champion)
+            if won is None or not won.replaced:
+                raise NothingToDo(f"model {champion!r} is the first champion: there is none before it to bring back")
+            _crown(connection, won.replaced, champion, actor, kind="rollback", reason=reason)
+            return _get(connection, won.replaced)
+
+    def history(self, model_id: str | None = None) -> list[ModelEvent]:
+        query = sa.select(model_events).order_by(model_events.c.seq)
+        if model_id is not None:
+            query = query.where(model_events.c.model_id == model_id)
+        with self._database.read() as connection:
+            return [load(ModelEvent, row) for row in connection.execute(query).mappings()]
+
+
+_CURES = {
+    _CANDIDATE: "run the gate first (goldfold gate)",
+    _CHALLENGER: "promote it (goldfold promote), or archive it",
+    _CHAMPION: "promote another model, or go back (goldfold rollback)",
+    _ARCHIVED: "go back to it (goldfold rollback), or train it under a new id",
+}
+
+
+def _champion(connection: sa.Connection) -> str | None:
+    query = sa.select(models.c.model_id).where(models.c.state == _CHAMPION.value)
+    return connection.execute(for_update(connection, query)).scalar_one_or_none()
+
+
+def _last_win(connection: sa.Connection, model_id: str) -> ModelEvent | None:
+    """How a model became champion for the first time since it was a challenger: a rollback to it changes nothing."""
+    query = sa.select(model_events).where(model_events.c.model_id == model_id, model_events.c.kind == "promote")
+    row = connection.execute(query.order_by(model_events.c.seq.desc()).limit(1)).mappings().one_or_none()
+    return None if row is None else load(ModelEvent, row)
+
+
+def _crown(
+    connection: sa.Connection,
+    model_id: str,
+    champion: str | None,
+    actor: str,
+    *,
+    kind: str,
+    gate_id: str = "",
+    reason: str = "",
+) -> None:
+    """The one before goes first, since there may be one champion only."""
+    if champion is not None:
+        _place(connection, champion, "move", _CHAMPION, _ARCHIVED, actor, reason=f"{kind} of {model_id}")
+    before = _locked(connection, model_id).state
+    about = {"replaced": champion or "", "gate_id": gate_id, "reason": reason}
+    _place(connection, model_id, kind, before, _CHAMPION, actor, **about)
+    _update(connection, model_id, {"promoted_at": now(connection)})
+
+
+def _place(
+    connection: sa.Connection,
+    model_id: str,
+    kind: str,
+    before: ModelState,
+    after: ModelState,
+    actor: str,
+    **about: str,
+) -> None:
+    """The move itself, its event and its line in the audit."""
+    _update(connection, model_id, {"state": after.value})
+    told = {"replaced": "", "gate_id": "", "reason": "", **about}
+    event = ModelEvent(model_id, kind, before, after, actor=actor, at=now(connection), **told)
+    connection.execute(sa.insert(model_events).values(dump(event)))
+    detail = {"from": before.value, "to": after.value, "version": _get(connection, model_id).version}
+    write_audit(connection, actor, f"model.{kind}", model_id, detail | {k: v for k, v in told.items() if v})
+
+
+def _locked(connection: sa.Connection, model_id: str) -> Model:
+    connection.execute(for_update(connection, sa.select(models.c.state).where(models.c.model_id == model_id)))
+    return _get(connection, model_id)
 
 
 def _find(connection: sa.Connection, model_id: str) -> Model | None:

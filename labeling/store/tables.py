@@ -1,8 +1,8 @@
 """The ledger's tables (SQLAlchemy Core); one row per record of ``labeling.records`` unless said otherwise.
 
 A change here needs a migration in ``migrations/versions``; a test compares the two on SQLite and PostgreSQL.
-Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_members`` and
-``audit``.
+Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_members``,
+``model_events``, ``gates``, ``sealed_queries`` and ``audit``.
 """
 
 from __future__ import annotations
@@ -322,6 +322,8 @@ models = sa.Table(
     _json("metrics"),
     _time("created_at"),
     _time("promoted_at", nullable=True),
+    _text("artefact", server_default=""),
+    _text("family", server_default=""),
     # At most one champion, whatever races.
     sa.Index(
         "uq_models_champion",
@@ -329,6 +331,56 @@ models = sa.Table(
         unique=True,
         sqlite_where=sa.text("state = 'champion'"),
         postgresql_where=sa.text("state = 'champion'"),
+    ),
+)
+
+model_events = sa.Table(
+    "model_events",
+    metadata,
+    _sequence(),
+    _text("model_id", sa.ForeignKey("models.model_id"), index=True),
+    _text("kind"),
+    _text("before"),
+    _text("after"),
+    _text("replaced"),
+    _text("gate_id"),
+    _text("reason"),
+    _text("actor"),
+    _time("at"),
+)
+
+gates = sa.Table(
+    "gates",
+    metadata,
+    _sequence(),
+    _text("gate_id", unique=True),
+    _json("body"),
+    _text("previous", unique=True),  # a chain does not fork, whatever races
+    _text("row_hash", unique=True),
+    _text("signature"),
+)
+
+sealed_queries = sa.Table(
+    "sealed_queries",
+    metadata,
+    _sequence(),
+    _text("question_hash", index=True),
+    _time("at"),
+    _text("actor"),
+    _text("model_id"),
+    _text("model_version"),
+    _text("family", index=True),
+    _text("golden_version"),
+    _json("question"),
+    _json("answer", nullable=True),
+    sa.Column("is_repeat", sa.Boolean, nullable=False),
+    # A question is answered once, whatever races.
+    sa.Index(
+        "uq_sealed_queries_answered",
+        "question_hash",
+        unique=True,
+        sqlite_where=sa.text("is_repeat = 0"),
+        postgresql_where=sa.text("is_repeat = false"),
     ),
 )
 

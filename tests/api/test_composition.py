@@ -77,7 +77,7 @@ def test_a_promoted_head_scores_from_then_on_and_unseen_policies_keep_their_prot
     now = datetime.now(UTC)
     goldfold.ledger.models.add(Model("one", head.version, "1.0.0", str(folder), ModelState.CANDIDATE, {}, now))
     assert goldfold.scorer() is cold
-    goldfold.ledger.models.promote("one")
+    goldfold.ledger.models.promote("one", "lea", over=None)
     warm = goldfold.scorer()
     assert (warm.version != cold.version, warm.policies) == (True, cold.policies)
     assert goldfold.scorer() is warm

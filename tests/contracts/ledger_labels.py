@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.records import (
     Annotation,
     AnnotationEvent,
@@ -233,26 +233,82 @@ class ModelsContract(LedgerFixtures):
         models = ledger.models
         assert models.champion() is None
         models.add(model("a"))
-        models.add(model("b", created_at=at(1)))
-        models.promote("a")
-        models.promote("b")
-        models.promote("b")
+        models.add(model("b", created_at=at(1), artefact="ab" * 32, family="head on x"))
+        models.promote("a", "lea", over=None)
+        models.promote("b", "lea", over="a", gate_id="g-1")
+        models.promote("b", "lea", over=None)  # it is champion already
         champion = models.champion()
         assert champion is not None
         assert (champion.model_id, champion.promoted_at is not None) == ("b", True)
+        assert (champion.artefact, champion.family) == ("ab" * 32, "head on x")
         assert [(each.model_id, each.state.value) for each in models.all()] == [("a", "archived"), ("b", "champion")]
-        models.set_state("a", ModelState.CHAMPION)
-        assert models.get("b").state is ModelState.ARCHIVED
         with pytest.raises(Conflict):
             models.add(model("c", state=ModelState.CHAMPION))
+
+    def test_every_move_is_an_event_and_in_the_audit(self, ledger: Ledger) -> None:
+        models = ledger.models
+        models.add(model("a"))
+        models.add(model("b"))
+        models.promote("a", "lea", over=None, reason="the first")
+        assert models.move("b", ModelState.CHALLENGER, "eve").state is ModelState.CHALLENGER
+        models.move("b", ModelState.CHALLENGER, "eve")
+        models.promote("b", "lea", over="a", gate_id="g-1")
+        told = [(e.model_id, e.kind, e.before.value, e.after.value, e.replaced) for e in models.history()]
+        assert told == [
+            ("a", "move", "candidate", "challenger", ""),
+            ("a", "promote", "challenger", "champion", ""),
+            ("b", "move", "candidate", "challenger", ""),
+            ("a", "move", "champion", "archived", ""),
+            ("b", "promote", "challenger", "champion", "a"),
+        ]
+        last = models.history("b")[-1]
+        assert (last.gate_id, last.actor, last.reason) == ("g-1", "lea", "")
+        assert models.history("a")[1].reason == "the first"
+        audited = [(entry["action"], entry["target"]) for entry in reversed(ledger.audit.latest())]
+        assert audited == [(f"model.{kind}", name) for name, kind, *_ in told]
+
+    def test_moves_that_make_no_sense_are_refused_with_the_cure(self, ledger: Ledger) -> None:
+        models = ledger.models
+        for name in ("a", "b", "c"):
+            models.add(model(name))
+        models.promote("a", "lea", over=None)
+        models.move("c", ModelState.ARCHIVED, "lea", "it was a try")
+        for name, state, cure in (
+            ("a", ModelState.ARCHIVED, "goldfold rollback"),
+            ("a", ModelState.CANDIDATE, "goldfold rollback"),
+            ("b", ModelState.CHAMPION, "goldfold gate"),
+            ("c", ModelState.CHALLENGER, "train it under a new id"),
+        ):
+            with pytest.raises(Conflict, match=cure):
+                models.move(name, state, "lea")
+        with pytest.raises(Conflict, match="'c' is archived"):
+            models.promote("c", "lea", over="a")
+        with pytest.raises(Conflict, match="the champion is a and not none any more"):
+            models.promote("b", "lea", over=None)
+        assert [each.state.value for each in models.all()] == ["champion", "candidate", "archived"]
+
+    def test_a_rollback_brings_back_the_one_before_step_by_step(self, ledger: Ledger) -> None:
+        models = ledger.models
+        with pytest.raises(NothingToDo, match="no model is the champion"):
+            models.rollback("lea")
+        for number, name in enumerate("abc"):
+            models.add(model(name))
+            models.promote(name, "lea", over="abc"[number - 1] if number else None)
+        assert models.rollback("lea", "it missed threats").model_id == "b"
+        assert models.rollback("lea").model_id == "a"
+        with pytest.raises(NothingToDo, match="'a' is the first champion"):
+            models.rollback("lea")
+        assert [each.state.value for each in models.all()] == ["champion", "archived", "archived"]
+        back = [e for e in models.history() if e.kind == "rollback"]
+        assert [(e.model_id, e.replaced, e.reason) for e in back] == [("b", "c", "it missed threats"), ("a", "b", "")]
 
     def test_promoted_at_once_there_is_still_one(self, ledger: Ledger) -> None:
         for number in range(4):
             ledger.models.add(model(f"m{number}"))
 
         def promote(number: int) -> None:
-            with suppress(Conflict):  # PostgreSQL may let one of two lose
-                ledger.models.promote(f"m{number}")
+            with suppress(Conflict):  # the champion changed under all but one
+                ledger.models.promote(f"m{number}", "lea", over=None)
 
         together(promote)
         assert [each.state for each in ledger.models.all()].count(ModelState.CHAMPION) == 1
@@ -285,11 +341,11 @@ class ModelsContract(LedgerFixtures):
         with pytest.raises(NotFound, match="'nobody'"):
             models.get("nobody")
         with pytest.raises(NotFound):
-            models.promote("nobody")
+            models.promote("nobody", "lea", over=None)
         with pytest.raises(NotFound):
             models.set_metrics("nobody", {})
         with pytest.raises(NotFound):
-            models.set_state("nobody", ModelState.ARCHIVED)
+            models.move("nobody", ModelState.ARCHIVED, "lea")
 
 
 def event_of(source: AnnotationEvent, task_id: str) -> AnnotationEvent:

@@ -19,6 +19,7 @@ from tests.contracts.ledger import (
     select,
     together,
 )
+from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_stops import StopsContract
@@ -164,6 +165,7 @@ class LedgerContract(
     AnnotationsContract,
     GoldenContract,
     ModelsContract,
+    JudgingContract,
     ProjectsContract,
     AccessContract,
     PeopleContract,

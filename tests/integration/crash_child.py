@@ -58,7 +58,7 @@ POINTS: dict[str, tuple[type, str, int, str]] = {
 class WordGoldfold(Goldfold):
     """Goldfold with a scorer that needs no weights."""
 
-    def scorer(self) -> LakeScorer:
+    def scorer(self, pinned: str | None = None) -> LakeScorer:
         return WordScorer(tuple(self.policies))
 
 

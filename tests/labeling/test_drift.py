@@ -10,8 +10,8 @@ import pytest
 from labeling import drift as drift_module
 from labeling.drift import REFERENCE, DriftReport, drift, record_reference
 from labeling.errors import NotFound, NothingToDo
+from labeling.judging.promotion import promote
 from labeling.records import Model, ModelState
-from labeling.training import promote
 from scoring.errors import ModelNotFound
 from tests.labeling.shop import NOW, Shop, items
 
@@ -109,7 +109,8 @@ def test_a_champion_keeps_its_window_and_a_model_that_comes_back_gets_another(ru
     register(running, "m2")
     crown(running, "m2")
     assert running.ledger.models.get("m1").metrics[REFERENCE] == first
-    crown(running)
+    record_reference(running.ledger, running.lake, "m1")
+    assert running.ledger.models.rollback("lea").model_id == "m1"
     again: Any = running.ledger.models.get("m1").metrics[REFERENCE]
     assert again["items"] == 600
     assert ask(running, model_id="m2").reference_items == 600

@@ -13,8 +13,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from labeling import training
-from labeling.errors import IntegrityError, NotFound, NothingToDo
+from labeling.errors import Conflict, IntegrityError, NotFound, NothingToDo
 from labeling.golden.partition import Shares
+from labeling.judging.promotion import promote
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, evaluate
 from labeling.records import GoldState, ModelState, Outcome, Partition
 from labeling.scorebook import embeddings, read_sheet
@@ -23,7 +24,6 @@ from labeling.training import (
     evaluate_model,
     load_head,
     newest_version,
-    promote,
 )
 from scoring.base import Progress, Scores
 from scoring.embedding_head import EmbeddingHead
@@ -178,7 +178,9 @@ def test_a_promotion_switches_the_champion_and_is_audited(school: Shop) -> None:
     champion = school.ledger.models.champion()
     assert champion is not None
     assert champion.model_id == "m2"
-    newest = school.ledger.audit.latest()[0]
+    with pytest.raises(Conflict, match="'m1' is archived"):
+        promote(school.ledger, "m1", "lea")
+    newest = next(entry for entry in school.ledger.audit.latest() if entry["action"] == "model.promote")
     assert (newest["actor"], newest["action"], newest["target"]) == ("lea", "model.promote", "m2")
     with pytest.raises(NotFound):
         promote(school.ledger, "nobody", "lea")

@@ -94,7 +94,7 @@ def test_gold_of_another_encoder_gets_its_embeddings_though_the_cascade_clears_i
     gild(made)
     other = Clearing(made.encoder, made.prototypes)
     other.embedding_version, other.version = "words-2", "clearing-2"
-    monkeypatch.setattr(made, "scorer", lambda: other)
+    monkeypatch.setattr(made, "scorer", lambda *_: other)
     STEPS.open()
     assert steps.score(made, "a")["left"] == 0
     STEPS.close()
@@ -115,8 +115,8 @@ def test_what_a_step_asked_of_a_service_is_billed(goldfold: WordGoldfold, monkey
 
     monkeypatch.setattr(steps, "SCORE_STEP_S", 0.0)
     scorer = Paid(goldfold.encoder, goldfold.prototypes)
-    monkeypatch.setattr(goldfold, "scorer", lambda: scorer)
+    monkeypatch.setattr(goldfold, "scorer", lambda *_: scorer)
     asked = {"requests": 2, "retries": 0, "items": 256, "tokens": 0, "cost": 0.25}
     assert steps.score(goldfold, "a")["bill"] == asked
-    monkeypatch.setattr(goldfold, "scorer", lambda: EmbeddingHead(goldfold.encoder, goldfold.prototypes))
+    monkeypatch.setattr(goldfold, "scorer", lambda *_: EmbeddingHead(goldfold.encoder, goldfold.prototypes))
     assert steps.score(goldfold, "a")["bill"] is None

@@ -38,7 +38,7 @@ def promote(goldfold: WordGoldfold) -> None:
     head.save(goldfold.models_dir / "one")
     folder, now = str(goldfold.models_dir / "one"), datetime.now(UTC)
     goldfold.ledger.models.add(Model("one", head.version, "1.2.0", folder, ModelState.CANDIDATE, {}, now))
-    goldfold.ledger.models.promote("one")
+    goldfold.ledger.models.promote("one", "lea", over=None)
 
 
 def test_a_classifier_is_no_model_of_ours(tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ def test_a_model_is_trained_judged_and_promoted(gold: Site) -> None:
     judged = gold.ask("POST", f"{PATH}/hate-1/evaluate", json={}).json()
     assert judged["golden_version"] == "1.0.0"
     assert judged["policies"][HARM]["n"] > 0
-    assert judged == model["metrics"]
+    assert {name: judged[name] for name in model["metrics"]} == model["metrics"]
+    assert [cell["policy"] for cell in judged["slices"] if cell["dimension"] == "all"] == [HARM]
+    assert set(judged["series"][HARM]) == {"pr", "reliability", "thresholds"}
     before = gold.goldfold.scorer().version
     promoted = gold.ask("POST", f"{PATH}/hate-1/promote", Role.LEAD).json()
     assert (promoted["state"], promoted["promoted_at"] is None) == ("champion", False)

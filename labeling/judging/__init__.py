@@ -1,0 +1,1 @@
+"""Judging models: the gate, sealed questions, promotion, thresholds, and figures about all traffic."""

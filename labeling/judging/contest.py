@@ -1,0 +1,149 @@
+"""Hold the contest that the gate rules on, and write its verdict into the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.errors import Conflict, NotFound, NothingToDo
+from labeling.golden.manifest import canonical
+from labeling.judging.contender import Contender, decide, partition_rows
+from labeling.judging.gate import Ruling, Terms, rule
+from labeling.judging.sealed import Door, Json
+from labeling.judging.signing import signed
+from labeling.judging.slices import one_a_group
+from labeling.records import GoldenItem, GoldState, Partition
+from labeling.store.interfaces import Gates, Golden, SealedQueries
+
+Bools = npt.NDArray[np.bool_]
+
+
+class GateStores(Protocol):
+    """The part of the ledger that the gate needs."""
+
+    @property
+    def golden(self) -> Golden: ...
+
+    @property
+    def gates(self) -> Gates: ...
+
+    @property
+    def sealed(self) -> SealedQueries: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Two contenders on a golden version. ``secret``: what the verdict is signed with, "" for nothing."""
+
+    challenger: Contender
+    champion: Contender
+    golden_version: str
+    terms: Terms
+    secret: str = ""
+
+
+def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
+    """The verdict as it stands in the ledger (``gate_id``, ``row_hash`` and its whole body), from the sealed partition
+    and the anchors. The same contest again finds the same verdict and costs nothing.
+
+    Raises NotFound (version), Conflict (a model against itself), NothingToDo where no sealed item is left that neither
+    has learnt, or one has no embedding, BudgetSpent."""
+    challenger, champion, version = contest.challenger, contest.champion, contest.golden_version
+    if challenger.model_id == champion.model_id:
+        raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
+    golden = stores.golden.version(version)
+    everything = partition_rows(stores.golden, version, Partition.SEALED)
+    rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
+    if not rows:
+        raise NothingToDo(
+            f"golden version {version} has no sealed item that neither model has learnt; label more and publish first"
+        )
+    anchors = partition_rows(stores.golden, version, Partition.ANCHOR)
+    question: Json = {
+        "kind": "gate",
+        "challenger": challenger.about(),
+        "champion": champion.about(),
+        "golden": {"version": version, "merkle_root": golden.merkle_root},
+        "rows": rows_digest([*rows, *anchors]),
+        "terms": terms_of(contest.terms),
+    }
+
+    def compute(question_hash: str) -> Json:
+        ruling, decided = _judge(contest, rows, anchors)
+        return (
+            question
+            | ruling.as_dict()
+            | {
+                "gate_id": f"gate-{question_hash[:16]}",
+                "at": datetime.now(UTC).isoformat(),
+                "actor": door.actor,
+                "anchors": {"n": decided.anchors[0], "right": decided.anchors[1]},
+                "n": decided.n,
+                "left_out": len(everything) - len(rows),
+                "unjudged": sorted({row.policy_id for row in rows} - decided.policies),
+                "stale": _stale(stores.golden, rows),
+            }
+        )
+
+    told = door.ask(challenger, version, question, compute)
+    return _write(stores.gates, told, contest.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    n: int
+    policies: set[str]
+    anchors: tuple[int, int]
+
+
+def _judge(contest: Contest, rows: Sequence[GoldenItem], anchors: Sequence[GoldenItem]) -> tuple[Ruling, _Decided]:
+    """Pairs are the rows that both say something about."""
+    sides = [decide(who, rows) for who in (contest.champion, contest.challenger)]
+    right = [dict(zip(map(_key, side.rows), side.right.tolist(), strict=True)) for side in sides]
+    both = [row for row in rows if all(_key(row) in told for told in right)]
+    if not both:
+        raise NothingToDo("the two models judge no policy in common that sealed items are for")
+    first, second = (np.array([told[_key(row)] for row in both], bool) for told in right)
+    known = [row for row in anchors if row.policy_id in contest.challenger.thresholds]  # a policy may be given up
+    checked = decide(contest.challenger, known).right if known else np.zeros(0, bool)
+    asked = len(known), int(checked.sum())
+    return rule(both, first, second, asked, contest.terms), _Decided(len(both), {row.policy_id for row in both}, asked)
+
+
+def _write(gates: Gates, told: Json, secret: str) -> Json:
+    """Append the verdict unless it is there: a crash after the question was answered must not lose it."""
+    passing = ("is_repeat", "budget_left")
+    body = {name: value for name, value in told.items() if name not in passing}
+    gate_id = str(body["gate_id"])
+    try:
+        row = gates.get(gate_id)
+    except NotFound:
+        row = gates.append(lambda previous: signed(gate_id, body, previous, secret))
+    return row.body | {name: told[name] for name in passing} | {"row_hash": row.row_hash, "signed": bool(row.signature)}
+
+
+def terms_of(terms: Terms) -> Json:
+    """As a verdict holds them."""
+    margins = {str(severity): margin for severity, margin in sorted(terms.margins.items())}
+    return {"margins": margins, "severities": dict(sorted(terms.severities.items())), "least": terms.least}
+
+
+def _stale(golden: Golden, rows: Sequence[GoldenItem]) -> int:
+    """How many of the rows have gone stale since the version was published."""
+    stale = {_key(row) for row in golden.items() if row.state is GoldState.STALE}
+    return sum(_key(row) in stale for row in rows)
+
+
+def rows_digest(rows: Sequence[GoldenItem]) -> str:
+    """Which rows judged, as one hash."""
+    return hashlib.sha256(canonical(sorted(map(_key, rows))).encode()).hexdigest()
+
+
+def _key(row: GoldenItem) -> tuple[str, str]:
+    return row.item_id, row.policy_id

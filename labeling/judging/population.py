@@ -1,0 +1,153 @@
+"""What picks with known probability say of all traffic of their rounds' frames: prevalence, and the precision and
+recall of the system that was running, each under its threshold of then.
+
+Answers of the partitions ``sealed`` and ``anchor`` stay hidden. Which groups lie there was drawn by hash, whatever the
+answer, so leaving them out changes every weight by the same factor, which cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.errors import NothingToDo
+from labeling.quality.evaluation import POPULATION
+from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, upper_bound
+from labeling.records import Outcome, Partition, Round
+from labeling.store.interfaces import Golden, Rounds
+from selection.errors import NoLicence
+from selection.estimation import Estimate, hajek
+
+TOLD = (Partition.TRAIN, Partition.CALIBRATION, Partition.DEV)
+Json = dict[str, object]
+Bools = npt.NDArray[np.bool_]
+
+
+class PopulationStores(Protocol):
+    """The part of the ledger that population figures read."""
+
+    @property
+    def rounds(self) -> Rounds: ...
+
+    @property
+    def golden(self) -> Golden: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A settled pick: its chance, whether it violates, and whether the system would have acted on it."""
+
+    policy_id: str
+    policy_version: str
+    pi: float
+    violates: bool
+    flagged: bool
+
+
+def rounds_since(rounds: Rounds, since: datetime) -> list[Round]:
+    """Those created at or after it, oldest first. Raises NothingToDo where there is none."""
+    found = [one for one in rounds.all() if one.created_at >= since]
+    if not found:
+        raise NothingToDo(f"no round was created since {since.isoformat()}; name an earlier time, or a round")
+    return found
+
+
+def population_figures(stores: PopulationStores, rounds: Sequence[Round], lanes: Sequence[str] = ()) -> Json:
+    """By policy ``prevalence``, ``precision`` and ``recall``, each with n, interval, effective n and licence, over the
+    picks of some rounds (of ``lanes`` only, where these are named). ``golden_version``: the newest, though the answers
+    are those of now. Strata are not told apart, which errs on the wide side.
+
+    Raises NoLicence when a pick's probability is unknown, NothingToDo when no pick has an answer yet."""
+    rows, counts = _rows(stores, rounds, lanes)
+    if not rows:
+        raise NothingToDo("no pick of these rounds has an answer that may be counted yet: run goldfold sync first")
+    policies = sorted({row.policy_id for row in rows})
+    versions = stores.golden.versions()
+    golden = versions[-1].version if versions else "unpublished"
+    return {
+        "rounds": [one.round_id for one in rounds],
+        "lanes": sorted(lanes),
+        **counts,
+        "policies": {p: _policy([row for row in rows if row.policy_id == p], golden) for p in policies},
+    }
+
+
+def _rows(
+    stores: PopulationStores, rounds: Sequence[Round], lanes: Sequence[str]
+) -> tuple[list[Judged], dict[str, int]]:
+    final = {(a.round_id, a.item_id, a.policy_id): a for a in stores.golden.adjudications()}
+    partitions = {(row.item_id, row.policy_id): row.partition for row in stores.golden.items()}
+    rows, picked, withheld = [], 0, 0
+    for round_ in rounds:
+        taus = round_.plan["thresholds"]
+        if not isinstance(taus, Mapping):
+            raise TypeError("a plan holds its thresholds by policy")
+        for pick in stores.rounds.picks(round_.round_id):
+            if lanes and pick.lane not in lanes:
+                continue
+            picked += 1
+            if pick.pi is None:
+                raise NoLicence(
+                    f"pi: item {pick.item_id!r} was picked on purpose by the lane {pick.lane!r} of round "
+                    f"{round_.round_id!r}, so these picks speak for no traffic: name the lanes of chance "
+                    "(random, risk, stratified)"
+                )
+            answer = final.get((round_.round_id, pick.item_id, pick.policy_id))
+            if answer is None or answer.answer.outcome not in (Outcome.VIOLATES, Outcome.ALLOWED):
+                continue
+            if partitions.get((pick.item_id, pick.policy_id)) not in TOLD:
+                withheld += 1
+                continue
+            flagged = pick.probability >= float(taus[pick.policy_id])
+            violates = answer.answer.outcome is Outcome.VIOLATES
+            rows.append(Judged(pick.policy_id, answer.policy_version, pick.pi, violates, flagged))
+    return rows, {"picks": picked, "settled": len(rows), "withheld": withheld}
+
+
+def _policy(rows: Sequence[Judged], golden_version: str) -> Json:
+    y = np.array([row.violates for row in rows], bool)
+    flagged = np.array([row.flagged for row in rows], bool)
+    pi = np.array([row.pi for row in rows], np.float64)
+    versions = ", ".join(sorted({row.policy_version for row in rows}))
+    origin = {"licence": POPULATION, "policy_version": versions, "golden_version": golden_version}
+    told: Json = {"prevalence": _told(hajek(y, pi)) | origin}
+    told["precision"] = (_told(hajek(y[flagged], pi[flagged])) if flagged.any() else _nothing()) | origin
+    return told | {"recall": _recall(y, flagged, pi) | origin}
+
+
+def _recall(y: Bools, flagged: Bools, pi: npt.NDArray[np.float64]) -> Json:
+    """Of what violates, the share that was flagged. ``floor``: where nothing was found among what was not flagged, its
+    exact 95 % upper bound (on the effective n) counts as missed: a recall of 1 that nobody has looked for is none."""
+    told = _told(hajek(flagged[y], pi[y])) if y.any() else _nothing()
+    missed, passed = y & ~flagged, ~flagged
+    floor = told["low"]
+    if passed.any() and not missed.any():
+        weights = 1 / pi[passed]
+        effective = float(weights.sum() ** 2 / (weights**2).sum())
+        unseen = float(weights.sum()) * upper_bound(0, effective)
+        found = float((1 / pi[y & flagged]).sum())
+        floor = found / (found + unseen)
+    return told | {"floor": floor, "empty": ["not flagged"] if passed.any() and not missed.any() else []}
+
+
+def _told(estimate: Estimate) -> Json:
+    enough = estimate.n > FEW
+    figure = Figure(
+        estimate.value if enough else None,
+        estimate.low,
+        estimate.high,
+        estimate.n,
+        estimate.positives,
+        f"hajek, {estimate.method}",
+        ENOUGH if enough else INSUFFICIENT,
+    )
+    return figure.as_dict() | {"effective_n": estimate.effective_n}
+
+
+def _nothing() -> Json:
+    return Figure(None, 0.0, 1.0, 0, 0, "hajek", INSUFFICIENT).as_dict() | {"effective_n": 0.0}
