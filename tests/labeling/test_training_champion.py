@@ -266,7 +266,7 @@ def test_a_long_text_that_cannot_be_read_again_is_named(school: Shop) -> None:
         def encode(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Embeddings:
             return super().encode(ids, ["broken"] * len(texts), progress)
 
-    with pytest.raises(NothingToDo, match=f"item '{long}' of the dev partition cannot be read again: it is broken"):
+    with pytest.raises(NothingToDo, match=f"item '{long}' of the golden set cannot be read again: it is broken"):
         evaluate_model(
             school.ledger, school.lake, school.policies, "m1", reader=lambda head: EmbeddingHead(Broken(), head)
         )
