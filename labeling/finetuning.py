@@ -77,7 +77,7 @@ def finetune_model(
     until: Until | None = None,
 ) -> Tuned:
     """Fine-tune on the train partition, stopping by dev, and register the model as a candidate. Ends early where
-    ``until`` says so; called again, also after a kill at any moment, it goes on, and once it is registered does nothing.
+    ``until`` says so; called again, also after a kill at any moment, it goes on; once it is registered nothing is done.
 
     Raises NotFound (version), NothingToDo (no usable train label), Conflict (id taken), LeakError (a training row gives
     away an evaluation item), InvalidInput (an id that is no file name, settings), ScoringError."""

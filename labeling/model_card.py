@@ -92,7 +92,7 @@ def _policies(facts: Facts) -> str:
 
 def _figures(facts: Facts) -> str:
     if facts.figures is None:
-        return "## Figures\n\nThe dev partition held nothing, so nothing is known, and the last step's weights were kept.\n"
+        return "## Figures\n\nThe dev partition is empty: nothing is known, and the last step's weights were kept.\n"
     lines = [
         "## Figures\n",
         "On dev, which also chose the step: a little too good. 95 % intervals; no calibration.\n",
@@ -124,8 +124,8 @@ def _making(facts: Facts) -> str:
 def _bounds(facts: Facts) -> str:
     return (
         "## Bounds\n\n"
-        f"- Texts were cut at {facts.found.settings.max_tokens} tokens in training; Goldfold reads longer ones in windows, "
-        "and the highest counts.\n"
+        f"- Texts were cut at {facts.found.settings.max_tokens} tokens in training; Goldfold reads longer ones in "
+        "windows, and the highest counts.\n"
         "- Class weights were taken out of the last layer's bias again: probabilities are for the share of violating "
         "labels in the train partition, which is not that of any traffic.\n"
         "- A model can remember what it learnt from. Who may not see the training texts should not get the model.\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from scoring.base import Progress, Scores
-from scoring.embedding_head import EmbeddingHead
+from scoring.base import Progress, Scorer, Scores
 from scoring.finetuned import Finetuned
 from scoring.hf_classifier import HFClassifier
 from scoring.model_files import VERSION_LENGTH
@@ -31,6 +31,13 @@ def open_classifier(
     )
 
 
+class Beside(Scorer, Protocol):
+    """A scorer that names what makes its embeddings."""
+
+    @property
+    def embedding_version(self) -> str: ...
+
+
 class FinetunedScorer:
     """A ``Scorer`` for the policies of ``beside``: those the classifier has learnt are its, the others ``beside``'s.
 
@@ -38,9 +45,10 @@ class FinetunedScorer:
     all that violates together, which is no likeness. An item fails when either of the two cannot read it.
     """
 
-    def __init__(self, model: Finetuned, classifier: HFClassifier, beside: EmbeddingHead) -> None:
+    def __init__(self, model: Finetuned, classifier: Scorer, beside: Beside) -> None:
+        """``classifier``: that of the model; ``beside``: the encoder, under a head for all policies."""
         self._classifier, self._beside = classifier, beside
-        self.name = f"{classifier.name} beside {beside.encoder.name}"
+        self.name = f"{classifier.name} beside {beside.name}"
         self.policies = beside.policies
         self.embedding_version = beside.embedding_version
         own = [policy for policy in model.policies if policy in beside.policies]

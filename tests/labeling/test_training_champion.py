@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from labeling import training
+from labeling.artefacts import Artefact
 from labeling.errors import IntegrityError, NotFound, NothingToDo
 from labeling.golden.partition import Shares
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, evaluate
@@ -228,7 +229,7 @@ def test_a_text_that_was_read_in_windows_is_judged_by_its_highest(
     asked: list[tuple[str, ...]] = []
     judged: list[np.ndarray[Any, Any]] = []
 
-    def reader(given: Head) -> EmbeddingHead:
+    def reader(given: Artefact) -> EmbeddingHead:
         assert given.version == head.version
         return scorer
 
@@ -268,5 +269,5 @@ def test_a_long_text_that_cannot_be_read_again_is_named(school: Shop) -> None:
 
     with pytest.raises(NothingToDo, match=f"item '{long}' of the golden set cannot be read again: it is broken"):
         evaluate_model(
-            school.ledger, school.lake, school.policies, "m1", reader=lambda head: EmbeddingHead(Broken(), head)
+            school.ledger, school.lake, school.policies, "m1", reader=lambda _: EmbeddingHead(Broken(), head)
         )
