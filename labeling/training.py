@@ -31,6 +31,7 @@ from labeling.scorebook import F16, NOTES, embeddings
 from labeling.store.interfaces import Audit, Golden, Lake, Models
 from scoring.calibration import Calibrator
 from scoring.errors import ModelRefused
+from scoring.finetuned import is_finetuned
 from scoring.head import Head
 from scoring.training import TrainedHead, train_head
 
@@ -128,7 +129,7 @@ def check_model_id(model_id: str) -> None:
 
 
 def _register(models: Models, trained: TrainedHead, model_id: str, golden_version: str, path: Path) -> Trained:
-    if path.exists() and Head.load(path).version != trained.head.version:
+    if path.exists() and (is_finetuned(path) or Head.load(path).version != trained.head.version):
         raise Conflict(f"{path} holds another model; choose another model id")
     if not path.exists():
         trained.head.save(path)

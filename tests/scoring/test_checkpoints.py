@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from scoring import checkpoints
 from scoring.checkpoints import (
     FILES,
     SEAL,
@@ -73,7 +72,7 @@ def test_a_kill_while_writing_leaves_no_checkpoint(tmp_path: Path, monkeypatch: 
 
     kept = Checkpoints(tmp_path, "run")
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints.os, "rename", die)
+        patch.setattr("scoring.checkpoints.os.rename", die)
         with pytest.raises(Killed):
             kept.save(1, snapshot())
     assert kept.steps() == []

@@ -51,7 +51,7 @@ def test_what_is_unknown_moves_nothing() -> None:
     loss = PolicyLoss(ClassWeights(np.array([2, 3], np.float32), np.array([1, 0.5], np.float32)), CPU)
     logits = torch.zeros(2, 2, requires_grad=True)
     targets = torch.tensor([[1, NAN], [NAN, 0.5]])
-    loss.total(logits, targets).backward()
+    loss.total(logits, targets).backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     torch.testing.assert_close(logits.grad, torch.tensor([[-1.0, 0.0], [0.0, (0.5 * 0.5 - 3 * 0.5) / 2]]))
     assert float(loss.weight(targets)) == pytest.approx(2 + (3 * 0.5 + 0.5 * 0.5))
