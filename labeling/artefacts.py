@@ -23,7 +23,7 @@ HEAD, FINETUNED = "head", "finetuned"
 
 
 def kind_of(model: Model) -> str:
-    """ "head" or "finetuned", as the folder says; nothing is checked."""
+    """``HEAD`` or ``FINETUNED``, as the folder says; nothing is checked."""
     return FINETUNED if is_finetuned(Path(model.path)) else HEAD
 
 

@@ -132,9 +132,9 @@ class _Run:
                 return state
         else:
             self.checkpoints.keep(set())
-        trainer = PolicyTrainer(
-            self.model, self._arguments(), self._course(watch, until), self.checkpoints, self.work / "logs"
-        )
+        how = self._arguments()
+        course = self._course(watch, until, how.device)
+        trainer = PolicyTrainer(self.model, how, course, self.checkpoints, self.work / "logs")
         trainer.train(resume_from_checkpoint=str(self.checkpoints.path(there[-1])) if there else None)
         return trainer.state
 
@@ -144,12 +144,12 @@ class _Run:
         model: PreTrainedModel = self.model.merge_and_unload() if self.settings.method == LORA else self.model
         write_classifier(model, self.base, self.weights.shift, self.work / "model")
 
-    def _course(self, watch: Watch, until: Until) -> Course:
+    def _course(self, watch: Watch, until: Until, device: torch.device) -> Course:
         return Course(
             train=self.train,
             dev=self.dev,
             plan=self.plan,
-            loss=PolicyLoss(self.weights, self.device),
+            loss=PolicyLoss(self.weights, device),
             tokenizer=self.tokenizer,
             batch_tokens=_number(self.settings.batch_tokens),
             eval_every=max(1, self.plan.steps_per_epoch // self.settings.judgements),
