@@ -33,6 +33,7 @@ from labeling.store.interfaces import ITEMS
 from labeling.store.sink import LanceSink
 from scoring.calibrated import calibrated
 from scoring.calibration import CalibrationMap, Calibrator
+from scoring.finetuned import Finetuned
 from scoring.head import Head
 
 # Both engines report their use to their makers by default. Whoever wants that sets the variable otherwise.
@@ -49,15 +50,19 @@ NOT_FOR_WORKERS = {
 PATHS = ("data_dir", "lake_uri", "policies_dir", "encoder")
 
 
+Used = tuple[Head | None, Calibrator | None, Finetuned | None]  # what the deployment's own scorer is made of
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a worker makes the run's scorer: plain settings without secrets, and the head where there is one (its
-    figures, because a head made on another machine may differ in the last bits) with its calibration. Paths must lead
-    to the same files on every machine."""
+    figures, because a head made on another machine may differ in the last bits) with its calibration, and the folder
+    of a fine-tuned champion. Paths must lead to the same files on every machine."""
 
     settings: dict[str, Any]
     head: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
+    finetuned: str | None = None
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -74,6 +79,8 @@ class Recipe:
 
         def own() -> LakeScorer:
             raw = models.build_head_scorer(models.build_encoder(settings), _head_from(head))
+            if self.finetuned is not None:
+                raw = models.build_finetuned(settings, Finetuned.load(Path(self.finetuned)), raw)
             return raw if maps is None else calibrated(raw, _calibrator_from(maps))
 
         if isinstance(read_scorer(settings.scorer), EmbeddingHeadFile):
@@ -115,7 +122,12 @@ def make_plan(goldfold: Goldfold, settings: Settings, source: str | None, sink: 
     return Plan(order, make_recipe(settings, *used), shards, target.finished(order.run))
 
 
-def make_recipe(settings: Settings, head: Head | None = None, calibrator: Calibrator | None = None) -> Recipe:
+def make_recipe(
+    settings: Settings,
+    head: Head | None = None,
+    calibrator: Calibrator | None = None,
+    finetuned: Finetuned | None = None,
+) -> Recipe:
     """What a worker needs to make the scorer of these settings by itself."""
     plain = settings.model_dump(mode="json", exclude=NOT_FOR_WORKERS)
     for name in PATHS:
@@ -127,24 +139,28 @@ def make_recipe(settings: Settings, head: Head | None = None, calibrator: Calibr
         plain,
         None if head is None else _head_json(head),
         None if calibrator is None else _calibrator_json(calibrator),
+        None if finetuned is None else str(finetuned.folder.resolve()),
     )
 
 
-def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, tuple[Head | None, Calibrator | None]]:
+def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, Used]:
     """The full scorer of the next round, and the deployment's own head, with its calibration, if it is, or has a part,
     that uses it."""
     champion = goldfold.ledger.models.champion()
-    used: list[tuple[Head, Calibrator | None]] = []
+    used: list[Used] = []
 
     def own() -> LakeScorer:
-        head = goldfold.head(champion)
-        used.append((head, goldfold.calibrator(champion, head.policies)))
-        return goldfold.calibrated(composition.models().build_head_scorer(goldfold.encoder, head), champion)
+        head, tuned = goldfold.head(champion), goldfold.finetuned(champion)
+        used.append((head, goldfold.calibrator(champion, head.policies), tuned))
+        scorer: LakeScorer = composition.models().build_head_scorer(goldfold.encoder, head)
+        if tuned is not None:
+            scorer = composition.models().build_finetuned(goldfold.settings, tuned, scorer)
+        return goldfold.calibrated(scorer, champion)
 
     if goldfold.learns:
         return own(), used[-1]
     made = composition.models().build_scorer(goldfold.settings, goldfold.policies, own)
-    return made, next(iter(used), (None, None))
+    return made, next(iter(used), (None, None, None))
 
 
 def _no_head() -> LakeScorer:

@@ -14,6 +14,7 @@ from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
 from labeling.agreements import Agreements, agreements
+from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
@@ -45,10 +46,12 @@ from labeling.studio.client import StudioClient
 from labeling.studio.links import Links
 from labeling.studio.transport import Way
 from labeling.suspects import Suspects, keep, suspects
-from labeling.training import calibration_version, evaluate_model, load_calibrator, load_head, newest_version
+from labeling.training import calibration_version, evaluate_model, load_calibrator, newest_version
+from scoring.base import Scorer
 from scoring.calibrated import calibrated
 from scoring.calibration import Calibrator
 from scoring.embeddings import Encoder
+from scoring.finetuned import Finetuned
 from scoring.head import Head, completed
 
 EXACT = 1.0  # the cosine of equal embeddings, for a deployment that collapses nothing else
@@ -90,6 +93,11 @@ class Goldfold:
     @property
     def models_dir(self) -> Path:
         return self.settings.data_dir / "models"
+
+    @property
+    def training_dir(self) -> Path:
+        """What fine-tunings resume from, and their TensorBoard logs, by model id."""
+        return self.settings.data_dir / "training"
 
     @property
     def golden_dir(self) -> Path:
@@ -134,11 +142,17 @@ class Goldfold:
             return self._prototypes
 
     def head(self, champion: Model | None) -> Head:
-        """The champion's head, or the prototypes while there is none; policies the champion never saw keep theirs."""
-        if champion is None:
+        """The champion's head, or the prototypes while there is none, or beside a champion that is a fine-tuned
+        classifier; policies the champion never saw keep theirs."""
+        head = None if champion is None else load_artefact(champion)
+        if not isinstance(head, Head):
             return self.prototypes
-        head = load_head(champion)
         return head if head.policies == self.prototypes.policies else completed(head, self.prototypes)
+
+    def finetuned(self, champion: Model | None) -> Finetuned | None:
+        """The champion's classifier; None where it is a head, or nobody."""
+        found = None if champion is None or kind_of(champion) != FINETUNED else load_artefact(champion)
+        return found if isinstance(found, Finetuned) else None
 
     def scorer(self, pinned: str | None = None) -> LakeScorer:
         """The scorer of the next round, a cascade where the setting asks for one. Built anew when another model was
@@ -299,7 +313,7 @@ class Goldfold:
             model_id,
             golden_version,
             duplicate_cosine=self.duplicate_cosine,
-            reader=self._reader,
+            reader=self.reader,
         )
         return judged.as_dict()
 
@@ -326,12 +340,17 @@ class Goldfold:
         told = judge(self.ledger.golden, self.lake, contender, version, fields)
         return {"golden_version": version, "model": contender.about(), **told}
 
+    def reader(self, artefact: Artefact) -> Scorer:
+        """What reads texts with a model, for the model's own policies."""
+        if isinstance(artefact, Finetuned):
+            return models().build_classifier(self.settings, artefact)
+        return models().build_head_scorer(self.encoder, artefact)
+
     def calibrate(self, model_id: str, actor: str, **how: Any) -> dict[str, Any]:
         """Calibrate a model; ``how`` as ``labeling.calibration.calibrate`` takes it."""
         duplicate_cosine = self.duplicate_cosine
-        made = calibrate(
-            self.ledger, self.lake, self.policies, model_id, actor=actor, duplicate_cosine=duplicate_cosine, **how
-        )
+        given = {"actor": actor, "duplicate_cosine": duplicate_cosine, "reader": self.reader, **how}
+        made = calibrate(self.ledger, self.lake, self.policies, model_id, **given)
         return made.as_dict()
 
     def drift(self, model_id: str | None = None, since: datetime | None = None) -> dict[str, Any]:
@@ -383,13 +402,10 @@ class Goldfold:
     def contender(self, model: Model | None) -> Contender:
         """A model as it would score, or the prototypes, which score while there is no champion."""
         if model is None:
-            return of_prototypes(self.lake, self.policies, self.prototypes, self._reader)
+            return of_prototypes(self.lake, self.policies, self.prototypes, self.reader)
         return of_model(
-            self.ledger, self.lake, self.policies, model, self.duplicate_cosine, self._reader, self.prototypes
+            self.ledger, self.lake, self.policies, model, self.duplicate_cosine, self.reader, self.prototypes
         )
-
-    def _reader(self, head: Head) -> LakeScorer:
-        return models().build_head_scorer(self.encoder, head)
 
     def threshold(
         self, model_id: str, policy_id: str, wanted: Wanted | None, actor: str, golden_version: str = "", **how: bool
@@ -449,11 +465,15 @@ class Goldfold:
         return models().build_scorer(self.settings, self.policies, lambda: self._own(champion))
 
     def _own(self, champion: Model | None) -> LakeScorer:
-        return self.calibrated(models().build_head_scorer(self.encoder, self.head(champion)), champion)
+        scorer: LakeScorer = models().build_head_scorer(self.encoder, self.head(champion))
+        tuned = self.finetuned(champion)
+        if tuned is not None:
+            scorer = models().build_finetuned(self.settings, tuned, scorer)
+        return self.calibrated(scorer, champion)
 
     @cached_property
     def learns(self) -> bool:
-        """Whether the scorer is the encoder with a head, which training can replace."""
+        """Whether the scorer is the deployment's own, which training can replace."""
         return isinstance(read_scorer(self.settings.scorer), EmbeddingHeadFile)
 
     def judged(self) -> frozenset[str]:
@@ -502,6 +522,8 @@ class Models(Protocol):
     def build_encoder(self, settings: Settings) -> Encoder: ...
     def build_prototypes(self, encoder: Encoder, policies: Policies) -> Head: ...
     def build_head_scorer(self, encoder: Encoder, head: Head) -> LakeScorer: ...
+    def build_classifier(self, settings: Settings, model: Finetuned) -> Scorer: ...
+    def build_finetuned(self, settings: Settings, model: Finetuned, beside: LakeScorer) -> LakeScorer: ...
     def build_scorer(self, settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer: ...
     def build_cascade(self, full: LakeScorer, settings: Settings, policies: Policies, folder: Path) -> LakeScorer: ...
     def describe_device(self, name: str) -> str: ...

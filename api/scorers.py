@@ -33,6 +33,8 @@ from scoring.embedding_head import EmbeddingHead
 from scoring.embeddings import Encoder
 from scoring.encoder import SentenceEncoder
 from scoring.ensemble import Ensemble
+from scoring.finetuned import Finetuned
+from scoring.finetuned_scorer import FinetunedScorer, open_classifier
 from scoring.guard_llm import GuardLLM
 from scoring.head import Head
 from scoring.hf_classifier import HFClassifier
@@ -91,6 +93,18 @@ def build_prototypes(encoder: Encoder, policies: Policies) -> Head:
 def build_head_scorer(encoder: Encoder, head: Head) -> LakeScorer:
     """Encoder and head as one scorer."""
     return EmbeddingHead(encoder, head)
+
+
+def build_classifier(settings: Settings, model: Finetuned) -> HFClassifier:
+    """The classifier of a fine-tuned model, for its own policies. Raises ScoringError."""
+    return open_classifier(
+        model, device=settings.device, batch_tokens=settings.batch_tokens, cpu_precision=settings.cpu_precision
+    )
+
+
+def build_finetuned(settings: Settings, model: Finetuned, beside: LakeScorer) -> LakeScorer:
+    """A fine-tuned model beside the encoder and its prototypes. Raises ScoringError."""
+    return FinetunedScorer(model, build_classifier(settings, model), beside)
 
 
 def build_scorer(settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer:

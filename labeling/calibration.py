@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from labeling.artefacts import F32, Artefact, Reader, load_artefact
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
@@ -25,16 +26,14 @@ from labeling.scorebook import NOTES
 from labeling.store.interfaces import Audit, Golden, Lake, Models
 from labeling.training import (
     CALIBRATION,
+    as_scored,
     calibration_folder,
     calibration_version,
-    kept_embeddings,
     label_versions,
-    load_head,
     unlearnt,
 )
 from scoring.calibration import METHODS, NONE, CalibrationMap, Calibrator
 from scoring.calibration_fit import AUTO, FOLDS, MIN_LABELS, Labelled, cross_fitted, fit_map, lacks
-from scoring.head import Head
 
 MEASURED = "cross-fitted: each of up to {folds} folds of the calibration partition by a map fitted to the others"
 
@@ -81,11 +80,13 @@ def calibrate(
     actor: str,
     duplicate_cosine: float = DUPLICATE_COSINE,
     seed: int = 0,
+    reader: Reader | None = None,
 ) -> Calibration:
     """Fit a map for each policy with enough labels in a version's calibration partition (default: the version the
     model was trained on), and put it in force for this model in place of the one before; ``dry_run`` only says what
-    would be. Items that the model learnt, or near-duplicates of them, are left out and counted; so are texts that were
-    read in windows, since what is scored here is their mean, and what the map would be laid on is their highest.
+    would be. ``reader``: what a fine-tuned model reads texts with. Items that the model learnt, or near-duplicates of
+    them, are left out and counted; so are texts that were read in windows, since what is scored here is their mean, and
+    what the map would be laid on is their highest.
 
     Again with the same labels it is the same calibration, and nothing changes. Raises NotFound (model, version),
     InvalidInput (method), NothingToDo when no policy has enough labels or items have no embedding, IntegrityError when
@@ -93,7 +94,7 @@ def calibrate(
     if method not in (AUTO, *METHODS):
         raise InvalidInput(f"method: {method!r} is unknown; use {AUTO}, {', '.join(METHODS)}")
     model = stores.models.get(model_id)
-    head, version = load_head(model), golden_version or model.golden_version
+    head, version = load_artefact(model), golden_version or model.golden_version
     everything = calibration_rows(stores.golden, version)
     noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
@@ -103,7 +104,9 @@ def calibrate(
             f"golden version {version} holds no item in its calibration partition that {model_id!r} has not learnt; "
             "label more first"
         )
-    fits = _fits(lake, policies, head, rows, version, method, seed)
+    ids = sorted({row.item_id for row in rows})
+    found = dict(zip(ids, as_scored(lake, head, ids, reader), strict=True))
+    fits = _fits(policies, head, rows, found, version, method, seed)
     calibrator = _calibrator(fits, model, version)
     result = Calibration(
         model_id,
@@ -120,16 +123,20 @@ def calibrate(
 
 
 def _fits(
-    lake: Lake, policies: Policies, head: Head, rows: Sequence[GoldenItem], version: str, method: str, seed: int
+    policies: Policies,
+    head: Artefact,
+    rows: Sequence[GoldenItem],
+    found: Mapping[str, F32],
+    version: str,
+    method: str,
+    seed: int,
 ) -> dict[str, _Fit]:
-    """Every policy of the head that is still there, by id."""
-    ids = sorted({row.item_id for row in rows})
-    probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
+    """Every policy of the model that is still there, by id; ``found``: what the model says of each item."""
     fits = {}
     for place, policy_id in enumerate(head.policies):
         if policy_id in policies:
             own = [row for row in rows if row.policy_id == policy_id]
-            scores = dict(zip(ids, probabilities[:, place].tolist(), strict=True))
+            scores = {item_id: float(row[place]) for item_id, row in found.items()}
             fits[policy_id] = _fit(own, scores, policies[policy_id].threshold, version, method, seed)
     return fits
 

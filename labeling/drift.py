@@ -18,12 +18,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from labeling.artefacts import HEAD, kind_of, load_artefact, load_head
 from labeling.errors import NothingToDo
 from labeling.records import Model
 from labeling.scorebook import embeddings
 from labeling.store.interfaces import ItemRegistry, Lake, Models
 from labeling.store.rows import chunks
-from labeling.training import load_head
 from scoring.drift import FALSE_ALARMS, MIN_WINDOW, Drift, bin_counts, bin_edges, compare
 from scoring.head import Head
 from selection.hashing import item_hashes
@@ -81,7 +81,10 @@ def record_reference(stores: DriftStores, lake: Lake, model_id: str) -> None:
     champion = stores.models.champion()
     if champion is not None and champion.model_id == model_id and model.metrics.get(REFERENCE):
         return
-    head, version = load_head(model), lake.snapshot()
+    head, version = load_artefact(model), lake.snapshot()
+    if not isinstance(head, Head):  # its scores are not made of kept embeddings, and none are there before it scores
+        stores.models.set_metrics(model_id, {REFERENCE: {}})
+        return
     ids = _with_embedding(lake, head, stores.items.ids(version))
     stores.models.set_metrics(model_id, {REFERENCE: _window(lake, head, ids, version)})
 
@@ -108,6 +111,11 @@ def drift(stores: DriftStores, lake: Lake, model_id: str | None = None, since: d
     model = stores.models.champion() if model_id is None else stores.models.get(model_id)
     if model is None:
         raise NothingToDo("no model is the champion yet: promote one first (goldfold promote)")
+    if kind_of(model) != HEAD:
+        raise NothingToDo(
+            f"model {model.model_id!r} is a fine-tuned one, whose scores are not made of kept embeddings: drift is "
+            "told of heads only"
+        )
     reference = _reference(model)
     head = load_head(model)
     old = set(stores.items.ids(int(reference["lake_version"])))

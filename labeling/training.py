@@ -1,13 +1,14 @@
 """From a golden version to a model: train on its train partition, judge on its dev partition, promote.
 
-Models are folders under ``models/``: ``head.safetensors`` and ``head.json`` as ``scoring.head`` writes them, and a
-folder for each calibration (``labeling.calibration``); the ledger says which of these is in force.
+Models are folders under ``models/``: ``head.safetensors`` and ``head.json`` as ``scoring.head`` writes them, or a
+fine-tuned classifier (``labeling.finetuning``), and a folder for each calibration (``labeling.calibration``); the
+ledger says which of these is in force.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from labeling.artefacts import artefact_hash, verify_artefact
+from labeling.artefacts import Artefact, Reader, artefact_hash, load_artefact, read_texts
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
 from labeling.golden.contested import is_contested
 from labeling.golden.export import evaluation_rows, training_rows
@@ -29,14 +30,13 @@ from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
 from labeling.scorebook import F16, NOTES, embeddings
 from labeling.store.interfaces import Golden, Lake, Models
-from scoring.base import Scorer
 from scoring.calibration import Calibrator
 from scoring.errors import ModelRefused
+from scoring.finetuned import is_finetuned
 from scoring.head import Head
 from scoring.training import TrainedHead, train_head
 
 F32 = npt.NDArray[np.float32]
-Reader = Callable[[Head], Scorer]  # the scorer that reads texts with a head
 CALIBRATION = "calibration"  # the key of a model's metrics that says which calibration is in force
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -98,8 +98,7 @@ def train(
     """Fit a head on the train partition and register it as a candidate. The same id, version and seed again give the
     same model. Raises NotFound (version), NothingToDo (no usable train label, or one without an embedding), Conflict
     (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no file name)."""
-    if not _FILE_NAME.fullmatch(model_id):
-        raise InvalidInput(f"model_id: {model_id!r}: use letters, digits, dot, dash and underscore, 100 at most")
+    check_model_id(model_id)
     everything = stores.golden.members(golden_version)
     rows = training_rows(everything)
     vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
@@ -119,8 +118,14 @@ def train(
     return _register(stores.models, trained, model_id, golden_version, folder / model_id)
 
 
+def check_model_id(model_id: str) -> None:
+    """Raises InvalidInput for one that cannot name a folder."""
+    if not _FILE_NAME.fullmatch(model_id):
+        raise InvalidInput(f"model_id: {model_id!r}: use letters, digits, dot, dash and underscore, 100 at most")
+
+
 def _register(models: Models, trained: TrainedHead, model_id: str, golden_version: str, path: Path) -> Trained:
-    if path.exists() and Head.load(path).version != trained.head.version:
+    if path.exists() and (is_finetuned(path) or Head.load(path).version != trained.head.version):
         raise Conflict(f"{path} holds another model; choose another model id")
     if not path.exists():
         trained.head.save(path)
@@ -140,21 +145,6 @@ def _register(models: Models, trained: TrainedHead, model_id: str, golden_versio
     if there.golden_version != golden_version:
         raise Conflict(f"model {model_id!r} was trained on golden version {there.golden_version}; use another id")
     return Trained(there, dict(trained.report))
-
-
-def load_head(model: Model) -> Head:
-    """The head of a model. Raises IntegrityError when its files are not those that were registered, ModelNotFound
-    when they are gone."""
-    verify_artefact(model)
-    try:
-        head = Head.load(Path(model.path))
-    except ModelRefused as error:
-        raise IntegrityError(f"model {model.model_id!r} is not what was registered: {error}") from error
-    if head.version != model.version:
-        raise IntegrityError(
-            f"{model.path} holds {head.version}, but model {model.model_id!r} was registered as {model.version}"
-        )
-    return head
 
 
 def calibration_version(model: Model) -> str | None:
@@ -199,14 +189,15 @@ def evaluate_model(
     """Judge a model on the ``dev`` partition of a version (default: the one it was trained on) and keep the result.
 
     Another version may hold in ``dev`` what this model learnt (groups that merged since): such items are left out and
-    counted. A calibration that is in force is judged with the model, and named. Items are judged by kept embeddings; a
-    text with a note, such as one read in windows, whose highest score counts, is read again by ``reader``'s scorer, as
-    a round's scorer reads it. Raises NothingToDo when no item is left or such a text cannot be read, ValueError for one
-    without a reader, ModelRefused where the reader's encoder is not the head's.
+    counted. A calibration that is in force is judged with the model, and named. A head judges kept embeddings; a text
+    with a note, such as one read in windows, whose highest score counts, is read again by ``reader``'s scorer, as a
+    round's scorer reads it, and so is every text where the model is a fine-tuned one. Raises NothingToDo when no item
+    is left or such a text cannot be read, ValueError for one without a reader, ModelRefused where the reader's encoder
+    is not the head's.
     """
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version
-    head, calibrator = load_head(model), load_calibrator(model)
+    head, calibrator = load_artefact(model), load_calibrator(model)
     judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
     everything = dev_rows(stores.golden, version)
     if not everything:
@@ -238,28 +229,21 @@ def evaluate_model(
     return result
 
 
-def as_scored(lake: Lake, head: Head, ids: Sequence[str], reader: Reader | None) -> F32:
-    """(n, k) what the head's scorer says of each item, before any calibration."""
-    probabilities = head.probabilities(kept_embeddings(lake, head.encoder_version, ids))
-    noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
+def as_scored(lake: Lake, artefact: Artefact, ids: Sequence[str], reader: Reader | None) -> F32:
+    """(n, k) what the model's scorer says of each item, before any calibration: a head by kept embeddings, and by the
+    text where the item has a note; a fine-tuned model by the text."""
+    if not isinstance(artefact, Head):
+        return read_texts(lake, artefact, ids, reader)
+    probabilities = artefact.probabilities(kept_embeddings(lake, artefact.encoder_version, ids))
+    noted = set(lake.ids(f"{NOTES}{artefact.encoder_version}"))
     places = [place for place, item_id in enumerate(ids) if item_id in noted]
-    if not places:
-        return probabilities
-    if reader is None:
-        raise ValueError(f"item {ids[places[0]]!r} was scored from more than its embedding; give a reader")
-    asked = [ids[place] for place in places]
-    scores = reader(head).score(asked, lake.take(asked, ["text"])["text"].to_pylist())
-    if scores.failures:
-        failure = scores.failures[0]
-        raise NothingToDo(
-            f"item {failure.item_id!r} of the dev partition cannot be read again: {failure.reason}; mend that first"
-        )
-    probabilities[places] = scores.probabilities
+    if places:
+        probabilities[places] = read_texts(lake, artefact, [ids[place] for place in places], reader)
     return probabilities
 
 
 def unlearnt(
-    golden: Golden, lake: Lake, head: Head, model: Model, rows: Sequence[GoldenItem], cosine: float
+    golden: Golden, lake: Lake, head: Artefact, model: Model, rows: Sequence[GoldenItem], cosine: float
 ) -> list[GoldenItem]:
     """The rows that the model has not learnt: neither themselves nor as a near-duplicate."""
     learnt = training_rows(golden.members(model.golden_version))

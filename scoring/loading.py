@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,39 @@ def load_model(
         )
     network: torch.nn.Module = model  # transformers wraps these two in ways that mypy cannot follow
     network.to(device).eval()
+    return model
+
+
+def load_trainable(folder: Path, policies: Sequence[str]) -> PreTrainedModel:
+    """The folder's encoder in float32 on the CPU under a classifier with a label for each policy, for fine-tuning.
+
+    The encoder's weights must all be there. What lies above it is taken from the folder where it fits, and else drawn
+    from torch's generator, which the caller seeds. Raises ModelRefused.
+    """
+    try:
+        with quiet():
+            loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+                str(folder),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                num_labels=len(policies),
+                id2label=dict(enumerate(policies)),
+                label2id={policy: place for place, policy in enumerate(policies)},
+                problem_type="multi_label_classification",
+            )
+    except _DAMAGE as error:
+        raise ModelRefused(f"{folder} cannot be loaded for training: {_first_line(error)}") from error
+    model: PreTrainedModel = loaded[0]
+    below = f"{model.base_model_prefix}."
+    unused = f"{below}pooler."
+    missing = sorted(k for k in loaded[1]["missing_keys"] if k.startswith(below) and not k.startswith(unused))
+    if model.base_model is model or missing:
+        lacks = f"such as {missing[0]}" if missing else "an encoder below its classifier"
+        raise ModelRefused(f"{folder} lacks weights that {type(model).__name__} needs, {lacks}")
     return model
 
 

@@ -48,7 +48,7 @@ class Commands(LazyGroup):
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
-        "train": Entry("api.cli.models:train_command", "Fit a head on a golden version and judge it."),
+        "train": Entry("api.cli.training:app", "Train a candidate on a golden version and judge it: head, finetune."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),
         "calibrate": Entry("api.cli.calibration:calibrate_command", "Make a model's scores mean what they say."),

@@ -1,4 +1,4 @@
-"""Commands on models: train, evaluate, promote, list."""
+"""Commands on models: evaluate, promote, list."""
 
 from __future__ import annotations
 
@@ -15,38 +15,9 @@ from api.cli.session import JsonFlag, goldfold, run_job
 from api.figures import COLUMNS, figures_of, policies_of
 from api.ids import new_id
 from api.requests import score_request
+from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
 from labeling.records import Model
-from labeling.training import newest_version
-
-
-def train_command(
-    context: typer.Context,
-    golden: Annotated[str, typer.Option("--golden", help="Golden version (default: the newest).")] = "",
-    model_id: Annotated[str, typer.Option("--id", help="Id of the model and of the job.")] = "",
-    seed: Annotated[int, typer.Option(help="Same seed and version: same weights.")] = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Fit a head on a golden version's train partition and judge it on dev.
-
-    Examples:
-
-      goldfold train
-
-      goldfold train --golden 1.2.0 --id hate-7 --json
-    """
-    with goldfold(context) as app:
-        version = golden or newest_version(app.ledger.golden)
-    chosen = model_id or new_id("model")
-    request = {"model_id": chosen, "golden_version": version, "seed": seed}
-    result = run_job(context, "train", chosen, request, quiet=as_json)
-    if as_json:
-        show_json(result)
-        return
-    out.print(f"Candidate {result['model_id']} ({result['version']}) on golden {request['golden_version']}")
-    for policy_id, said in sorted(result["report"].items()):
-        out.print(f"  {policy_id}: {said}")
-    _figures(result["evaluation"])
 
 
 def evaluate_command(
@@ -139,8 +110,8 @@ def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     if as_json:
         show_json([shown(model) for model in models])
         return
-    rows = [(m.model_id, m.version, m.state, m.golden_version, m.created_at) for m in models]
-    table("Models", ["id", "version", "state", "golden version", "created"], rows)
+    rows = [(m.model_id, kind_of(m), m.version, m.state, m.golden_version, m.created_at) for m in models]
+    table("Models", ["id", "kind", "version", "state", "golden version", "created"], rows)
 
 
 def shown(model: Model) -> Model:
@@ -148,7 +119,8 @@ def shown(model: Model) -> Model:
     return replace(model, metrics={key: value for key, value in model.metrics.items() if key != REFERENCE})
 
 
-def _figures(evaluation: Mapping[str, Any]) -> None:
+def show_figures(evaluation: Mapping[str, Any]) -> None:
+    """What ``evaluate`` found, as a table, or why it found nothing."""
     if evaluation.get("note"):
         out.print(str(evaluation["note"]))
         return

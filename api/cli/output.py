@@ -31,6 +31,7 @@ from api.jobs.records import Job
 
 Tick = Callable[[int, int], None]
 LINE_EVERY_S = 10.0
+FIGURES = ("loss", "dev_loss", "dev_auprc")  # of a job's progress
 
 # No markup: names and paths may hold square brackets. No wrapping: a line that is searched for stays one line.
 out = Console(highlight=False, soft_wrap=True, markup=False)
@@ -100,7 +101,10 @@ def job_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[Job], None
             said = job.progress
             stage = said.get("stage", job.state)
             progress.update(
-                task, description=f"{label}: {stage}", completed=said.get("done", 0), total=said.get("total")
+                task,
+                description=f"{label}: {stage}{_figures(said)}",
+                completed=said.get("done", 0),
+                total=said.get("total"),
             )
 
         yield watch
@@ -126,6 +130,14 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
+def _figures(progress: Mapping[str, object]) -> str:
+    """What a training measures, as a part of its line."""
+    told = [
+        f"{name.replace('_', ' ')} {value:.4f}" for name in FIGURES if isinstance(value := progress.get(name), float)
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
 class _Lines:
     """Progress where no bar can be drawn: one line when a stage begins, and one every ``LINE_EVERY_S`` seconds."""
 
@@ -146,7 +158,8 @@ class _Lines:
             self._first = (time.monotonic(), done)
         if stage != self._stage or time.monotonic() - self._said_at >= LINE_EVERY_S:
             self._stage = stage
-            self._say(f"{stage} {done}/{total}{self._rate(done, total)}" if total else stage)
+            figures = _figures(job.progress)
+            self._say(f"{stage}{figures} {done}/{total}{self._rate(done, total)}" if total else stage)
 
     def _rate(self, done: int, total: int) -> str:
         started, before = self._first

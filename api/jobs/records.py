@@ -12,7 +12,8 @@ ENDED = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``state``: queued, running, done, failed or cancelled; ``progress`` holds stage, done and total; times in
+    """``state``: queued, running, done, failed or cancelled; ``progress`` holds stage, done and total, and in a
+    training its newest ``loss``, ``dev_loss`` and ``dev_auprc``; times in
     seconds since the epoch."""
 
     job_id: str

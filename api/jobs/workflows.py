@@ -1,4 +1,4 @@
-"""The durable jobs: score, round, sync, train. Each is a thin chain of steps over the rooms' plain functions.
+"""The durable jobs: score, round, sync, train and others. Each is a thin chain of steps over the rooms' functions.
 
 A step runs at least once, so each one is idempotent by itself and returns counts and ids only. DBOS keeps its
 registry per process, hence the one module-level binding to the process's ``Goldfold``.
@@ -15,7 +15,7 @@ import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
-from api.jobs import desks, screens, steps
+from api.jobs import desks, finetuning, screens, steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
@@ -26,7 +26,7 @@ from scoring.metering import Bill
 P = ParamSpec("P")
 R = TypeVar("R")
 
-HEAVY = "heavy"  # score, round and train: one at a time over all processes
+HEAVY = "heavy"  # score, round, train and finetune: one at a time over all processes
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -72,8 +72,8 @@ def _run_patiently(function: Callable[Concatenate[Goldfold, P], R], *args: P.arg
     return _run(function, *args, **kwargs)
 
 
-def _say(stage: str, done: int, total: int) -> None:
-    DBOS.set_event("progress", {"stage": stage, "done": done, "total": total})
+def _say(stage: str, done: int, total: int, **figures: float) -> None:
+    DBOS.set_event("progress", {"stage": stage, "done": done, "total": total, **figures})
 
 
 @DBOS.step()
@@ -184,6 +184,11 @@ def step_close() -> list[str]:
 @DBOS.step()
 def step_train(model_id: str, golden_version: str, seed: int) -> Json:
     return _run(steps.train, model_id, golden_version, seed)
+
+
+@DBOS.step()
+def step_finetune(request: Json) -> Json:
+    return _run(finetuning.finetune, job_id(), request)
 
 
 @DBOS.step()
@@ -342,6 +347,20 @@ def train(request: Json) -> Json:
     return {**trained, "evaluation": step_evaluate(request["model_id"])}
 
 
+@DBOS.workflow()
+@_watched
+def finetune(request: Json) -> Json:
+    """Fine-tune a candidate on a golden version, part by part, and judge it on the version's dev partition."""
+    while True:
+        part = step_finetune(request)
+        _say("train", part["done"], part["total"], **part["figures"])
+        if part["finished"]:
+            break
+    _say("evaluate", part["done"], part["total"], **part["figures"])
+    told = {"model_id": request["model_id"], "version": part["version"], "report": part["report"]}
+    return {**told, "evaluation": step_evaluate(request["model_id"])}
+
+
 KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "score": (score, HEAVY),
     "round": (round_, HEAVY),
@@ -349,4 +368,5 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "repair": (repair, SYNC),
     "rebuild": (rebuild, SYNC),
     "train": (train, HEAVY),
+    "finetune": (finetune, HEAVY),
 }

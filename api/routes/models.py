@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Depends, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Lead, Role, require
+from api.finetune_request import finetune_request
 from api.ids import JOB_ID, new_id
 from api.jobs.runtime import JobRuntime
 from api.metrics import Metrics
@@ -17,6 +18,7 @@ from api.problems import documented
 from api.requests import score_request
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
+from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
 from labeling.judging.thresholds import Wanted, wanted_of
 from labeling.records import Model, ModelState
@@ -32,6 +34,28 @@ class TrainIn(BaseModel):
 
     model_id: str | None = Field(None, pattern=JOB_ID)
     golden_version: str | None = None
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
+class FinetuneIn(BaseModel):
+    """What to fine-tune, and how; left out: the newest golden version, a new id, and as `goldfold train finetune` has
+    it. ``base``: a scorer file that comes with Goldfold, a hub id that is on the server, or "default"."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$", max_length=200)
+    model_id: str | None = Field(None, pattern=JOB_ID)
+    golden_version: str | None = None
+    soft_labels: bool = False
+    method: Literal["full", "lora"] = "full"
+    epochs: int = Field(4, ge=1, le=100)
+    learning_rate: float | None = Field(None, gt=0, le=1)
+    step_tokens: int = Field(4096, ge=1, le=2**24)
+    batch_tokens: int | None = Field(None, ge=1, le=2**24)
+    max_tokens: int | None = Field(None, ge=3, le=2**20)
+    patience: int = Field(3, ge=1)
+    class_weights: Literal["balanced", "none"] = "balanced"
+    lora_rank: int = Field(8, ge=1, le=1024)
     seed: int = Field(0, ge=0, lt=2**32)
 
 
@@ -60,6 +84,7 @@ class ModelOut(BaseModel):
 
     model_id: str
     version: str
+    kind: str = Field(description="head, or finetuned.")
     golden_version: str
     state: ModelState
     metrics: dict[str, Any] = Field(description="What the last evaluation found, and the calibration in force.")
@@ -71,6 +96,7 @@ class ModelOut(BaseModel):
         return cls(
             model_id=model.model_id,
             version=model.version,
+            kind=kind_of(model),
             golden_version=model.golden_version,
             state=model.state,
             metrics={key: value for key, value in model.metrics.items() if key != REFERENCE},
@@ -142,6 +168,7 @@ class EventOut(BaseModel):
     at: datetime
 
 
+FINETUNE_EXAMPLE = {"model_id": "hate-8", "base": "default", "method": "lora", "soft_labels": True}
 TRAIN_EXAMPLE = {"model_id": "hate-7", "golden_version": "1.2.0", "seed": 0}
 
 
@@ -154,6 +181,19 @@ def start_training(
     model_id = given.model_id or new_id("model")
     request = {"model_id": model_id, "golden_version": version, "seed": given.seed}
     return JobOut.of(jobs.submit("train", model_id, request))
+
+
+@router.post("/finetune", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
+def start_finetuning(
+    goldfold: TheGoldfold, jobs: TheJobs, given: Annotated[FinetuneIn, Body(examples=[FINETUNE_EXAMPLE])]
+) -> JobOut:
+    """Fine-tune a candidate on the train partition and judge it on dev. The job has the model's id; its progress tells
+    the newest loss and what dev said. Killed or cancelled, the same request goes on from the last checkpoint."""
+    version = given.golden_version or newest_version(goldfold.ledger.golden)
+    model_id = given.model_id or new_id("model")
+    how = given.model_dump(exclude={"base", "model_id", "golden_version", "soft_labels"})
+    request = finetune_request(model_id, version, given.base, soft=given.soft_labels, **how)
+    return JobOut.of(jobs.submit("finetune", model_id, request))
 
 
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from labeling.artefacts import Reader, load_artefact
 from labeling.errors import NothingToDo
 from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
@@ -16,7 +17,7 @@ from labeling.judging.operating import operating_thresholds
 from labeling.policies import Policies
 from labeling.records import GoldenItem, GoldState, Model, Outcome, Partition
 from labeling.store.interfaces import Golden, Lake, Models
-from labeling.training import Reader, as_scored, label_matrix, load_calibrator, load_head, unlearnt
+from labeling.training import as_scored, label_matrix, load_calibrator, unlearnt
 from scoring.head import Head, completed
 
 F32 = npt.NDArray[np.float32]
@@ -84,11 +85,11 @@ def of_model(
     reader: Reader | None = None,
     fallback: Head | None = None,
 ) -> Contender:
-    """A registered head under its calibration and thresholds, as it would score: policies that it never saw are those
-    of ``fallback``, where both read the same encoder. Raises IntegrityError, ModelNotFound."""
-    own, calibrator = load_head(model), load_calibrator(model)
-    alike = fallback is not None and fallback.encoder_version == own.encoder_version
-    head = completed(own, fallback) if fallback is not None and alike else own
+    """A registered model under its calibration and thresholds, as it would score: policies that a head never saw are
+    those of ``fallback``, where both read the same encoder. Raises IntegrityError, ModelNotFound."""
+    own, calibrator = load_artefact(model), load_calibrator(model)
+    alike = isinstance(own, Head) and fallback is not None and fallback.encoder_version == own.encoder_version
+    head = completed(own, fallback) if isinstance(own, Head) and fallback is not None and alike else own
     taus = operating_thresholds(model, policies)
 
     def score(ids: Sequence[str]) -> F32:

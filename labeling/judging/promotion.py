@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from labeling.artefacts import load_artefact
 from labeling.errors import InvalidInput, NotGated
 from labeling.judging.contender import Contender
 from labeling.judging.contest import terms_of
@@ -11,7 +12,7 @@ from labeling.judging.gate import PASS, Terms
 from labeling.judging.signing import verify_chain, verify_signature
 from labeling.records import GateRow, Model
 from labeling.store.interfaces import Gates, Golden, Models
-from labeling.training import load_head, newest_version
+from labeling.training import newest_version
 
 AFTER_FIRST, ALWAYS, NEVER = "after-first", "always", "never"  # the setting gate_needed
 
@@ -84,6 +85,6 @@ def promote(stores: PromotionStores, model_id: str, actor: str, *, gate_id: str 
     with the one before. Raises NotFound, Conflict (archived, or another champion came in between), and IntegrityError
     when its files are not what was registered."""
     model, champion = stores.models.get(model_id), stores.models.champion()
-    load_head(model)
+    load_artefact(model)
     over = None if champion is None else champion.model_id
     return stores.models.promote(model_id, actor, over=over, gate_id=gate_id, reason=reason)

@@ -15,9 +15,12 @@ import pytest
 from api import bulk, composition
 from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
 from api.errors import NotReady
-from labeling.errors import InvalidInput
+from labeling.errors import IntegrityError, InvalidInput
+from labeling.records import Model, ModelState
+from labeling.scorebook import LakeScorer
 from labeling.training import CALIBRATION, calibration_folder
 from scoring.calibration import CalibrationMap, Calibrator
+from scoring.finetuned import Finetuned, seal
 from tests.api.cli.conftest import WordModels
 from tests.api.online.test_served import promote
 from tests.api.rooms import ROOT, sources
@@ -61,6 +64,32 @@ def test_a_calibrated_champion_travels_with_its_calibration(
     assert plan.order.scorer_version == made.version == ours.version
     theirs = made.score(["a", "b"], ["vermin and flowers", "words"]).probabilities
     assert theirs.tobytes() == ours.score(["a", "b"], ["vermin and flowers", "words"]).probabilities.tobytes()
+
+
+def test_a_fine_tuned_champion_travels_by_its_folder(
+    goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    built: list[tuple[str, str]] = []
+
+    class Models(WordModels):
+        def build_finetuned(self, _settings: object, model: Finetuned, beside: LakeScorer) -> LakeScorer:
+            built.append((str(model.folder), model.version))
+            return beside
+
+    monkeypatch.setattr(composition, "models", Models)
+    stock(goldfold, 1)
+    folder = goldfold.models_dir / "f1"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    version = seal(folder, ("hate_speech",), goldfold.encoder.version, 64)
+    goldfold.ledger.models.add(Model("f1", version, "1.0.0", str(folder), ModelState.CANDIDATE))
+    goldfold.ledger.models.promote("f1", "lea", over=None)
+    recipe = make_plan(goldfold, goldfold.settings, None, None, {}).recipe
+    Recipe.from_json(recipe.as_json()).build()
+    assert built == [(str(folder), version), (str(folder.resolve()), version)]
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(IntegrityError, match="f1"):
+        make_plan(goldfold, goldfold.settings, None, None, {})
 
 
 def test_no_secret_travels_and_paths_are_absolute(goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch) -> None:

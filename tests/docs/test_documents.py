@@ -93,5 +93,5 @@ def test_the_readme_tells_the_real_defaults() -> None:
 def test_the_readme_names_the_commands_a_newcomer_needs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = {name for name, _ in called(readme)}
-    assert {"doctor", "ingest", "round", "sync", "adjudicate", "golden publish", "train", "promote"} <= named
+    assert {"doctor", "ingest", "round", "sync", "adjudicate", "golden publish", "train head", "promote"} <= named
     assert {"demo", "test", "run"} <= set(re.findall(r"make ([a-z]+)", readme))

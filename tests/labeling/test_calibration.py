@@ -13,13 +13,14 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from labeling.artefacts import load_head
 from labeling.calibration import Calibration, calibrate, calibration_rows
 from labeling.errors import IntegrityError, InvalidInput, NotFound, NothingToDo
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
 from labeling.records import GoldState, Outcome, Partition
-from labeling.training import calibration_folder, calibration_version, evaluate_model, load_calibrator, load_head
+from labeling.training import calibration_folder, calibration_version, evaluate_model, load_calibrator
 from scoring.calibration import TENSORS
 from scoring.errors import ModelNotFound
 from tests.labeling.school import fit, republish

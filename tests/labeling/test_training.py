@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.artefacts import load_head
 from labeling.errors import Conflict, InvalidInput, LeakError, NotFound, NothingToDo
 from labeling.golden.partition import Groups, Shares
 from labeling.records import ModelState, Outcome, Partition
 from labeling.settle import settle_all
 from labeling.training import (
     label_matrix,
-    load_head,
     newest_version,
 )
 from scoring.errors import NotTrainable

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from labeling import training
+from labeling.artefacts import Artefact, load_head
 from labeling.errors import Conflict, IntegrityError, NotFound, NothingToDo
 from labeling.golden.partition import Shares
 from labeling.judging.promotion import promote
@@ -22,7 +23,6 @@ from labeling.scorebook import embeddings, read_sheet
 from labeling.training import (
     dev_rows,
     evaluate_model,
-    load_head,
     newest_version,
 )
 from scoring.base import Progress, Scores
@@ -230,7 +230,7 @@ def test_a_text_that_was_read_in_windows_is_judged_by_its_highest(
     asked: list[tuple[str, ...]] = []
     judged: list[np.ndarray[Any, Any]] = []
 
-    def reader(given: Head) -> EmbeddingHead:
+    def reader(given: Artefact) -> EmbeddingHead:
         assert given.version == head.version
         return scorer
 
@@ -268,7 +268,7 @@ def test_a_long_text_that_cannot_be_read_again_is_named(school: Shop) -> None:
         def encode(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Embeddings:
             return super().encode(ids, ["broken"] * len(texts), progress)
 
-    with pytest.raises(NothingToDo, match=f"item '{long}' of the dev partition cannot be read again: it is broken"):
+    with pytest.raises(NothingToDo, match=f"item '{long}' of the golden set cannot be read again: it is broken"):
         evaluate_model(
-            school.ledger, school.lake, school.policies, "m1", reader=lambda head: EmbeddingHead(Broken(), head)
+            school.ledger, school.lake, school.policies, "m1", reader=lambda _: EmbeddingHead(Broken(), head)
         )

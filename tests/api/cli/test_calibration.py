@@ -16,7 +16,7 @@ def champion(goldfold: Terminal) -> Terminal:
     gild(site)
     site.close()
     assert goldfold("golden", "publish").code == 0
-    assert goldfold("train", "--id", "hate-1", "--json").code == 0
+    assert goldfold("train", "head", "--id", "hate-1", "--json").code == 0
     assert goldfold("promote", "hate-1").code == 0
     return goldfold
 

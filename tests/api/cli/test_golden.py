@@ -43,9 +43,9 @@ def test_from_gold_to_an_export_and_a_model(gold: Terminal) -> None:
     assert (said.code, "is there already" in said.err) == (1, True)
     assert gold("golden", "export", "1.0.0", "--partition", "dev").out.startswith("Exported ")
 
-    trained = gold("train", "--id", "hate-1", "--json").json
+    trained = gold("train", "head", "--id", "hate-1", "--json").json
     assert (trained["model_id"], trained["evaluation"]["golden_version"]) == ("hate-1", "1.0.0")
-    assert "Candidate hate-1" in gold("train", "--id", "hate-1").out
+    assert "Candidate hate-1" in gold("train", "head", "--id", "hate-1").out
     judged = gold("evaluate", "hate-1", "--json").json
     assert {name: judged[name] for name in trained["evaluation"]} == trained["evaluation"]
     assert "AUPRC" in gold("evaluate", "hate-1").out
@@ -63,8 +63,8 @@ def test_from_gold_to_an_export_and_a_model(gold: Terminal) -> None:
         (["golden", "export", "9.9.9"], "9.9.9"),
         (["golden", "export", "1.0.0", "--format", "xml"], "format: 'xml'"),
         (["golden", "export", "1.0.0", "--partition", "sealed"], "sealed is never exported"),
-        (["train"], "no golden version yet"),
-        (["train", "--golden", "9.9.9"], "9.9.9"),
+        (["train", "head"], "no golden version yet"),
+        (["train", "head", "--golden", "9.9.9"], "9.9.9"),
         (["evaluate", "nobody"], "nobody"),
         (["promote", "nobody"], "nobody"),
     ],

@@ -43,6 +43,15 @@ def test_a_model_is_trained_judged_and_promoted(gold: Site) -> None:
     assert gold.goldfold.scorer().version != before
 
 
+def test_a_fine_tuning_is_a_job_of_its_own(gold: Site) -> None:
+    started = gold.ask("POST", f"{PATH}/finetune", json={"model_id": "hate-8", "base": "nobody/has-this"})
+    assert (started.status_code, started.json()["kind"]) == (202, "finetune")
+    assert list(gold.service.jobs.follow("hate-8"))[-1].state == "failed"
+    assert "nobody/has-this" in gold.get("/v1/jobs/hate-8")["error"]
+    for body in ({}, {"base": "/etc"}, {"base": "../models"}, {"base": "a/../b"}, {"base": "x", "method": "half"}):
+        assert_problem(gold.ask("POST", f"{PATH}/finetune", json=body), 422, r"body\.(base|method)")
+
+
 def test_training_needs_a_golden_version(site: Site) -> None:
     assert_problem(site.ask("POST", PATH, json={}), 409, "no golden version yet")
     site.ask("POST", PATH, json={"model_id": "hate-1", "golden_version": "9.9.9"})
