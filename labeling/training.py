@@ -20,6 +20,7 @@ from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo,
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.leaks import find_leaks, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
+from labeling.golden.stale import standing
 from labeling.golden.vectors import LakeVectors
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
@@ -67,10 +68,10 @@ class Trained:
 
 
 def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's dev partition."""
+    """The active rows of a published version's dev partition that are not stale now."""
     return [
         row
-        for row in golden.members(version)
+        for row in standing(golden.members(version), golden.items())
         if row.partition is Partition.DEV and row.state is GoldState.ACTIVE and row.text  # "": stopped or erased since
     ]
 
@@ -103,10 +104,10 @@ def train(
     (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no file name)."""
     if not _FILE_NAME.fullmatch(model_id):
         raise InvalidInput(f"model_id: {model_id!r}: use letters, digits, dot, dash and underscore, 100 at most")
-    everything = stores.golden.members(golden_version)
-    rows = training_rows(everything)
+    everything, now = stores.golden.members(golden_version), stores.golden.items()
+    rows = training_rows(standing(everything, now))
     vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
-    refuse_leaks(rows, evaluation_rows(everything, stores.golden.items()), vectors, duplicate_cosine)
+    refuse_leaks(rows, evaluation_rows(everything, now), vectors, duplicate_cosine)
     ids, labels = label_matrix(rows, fallback.policies)
     if not len(ids) or bool(np.isnan(labels).all()):
         raise NothingToDo(f"golden version {golden_version} holds no usable label in its train partition")

@@ -22,7 +22,8 @@ def repair(goldfold: Goldfold, project_id: int) -> Json:
     """Undo what was edited by hand in one project; what cannot be undone is its ``problem``."""
     found = steps.project_of(goldfold, project_id)
     try:
-        done = repair_project(goldfold.studio, goldfold.ledger, found, steps.policy_of(goldfold, found.policy_id))
+        policy = steps.policy_of(goldfold, found.policy_id, found.policy_version)
+        done = repair_project(goldfold.studio, goldfold.ledger, found, policy)
     except (StudioGone, StudioRefused, NotFound) as error:
         log.warning("repair_problem", project=project_id, problem=str(error))
         return {"project_id": project_id, "form": False, "released": 0, "requeued": 0, "problem": str(error)}

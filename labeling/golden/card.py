@@ -23,6 +23,7 @@ class Contents:
     cosine: float
     unembedded: int
     erased: int
+    stale: int = 0  # rows of the version whose policy changed since, so that they are left out
 
 
 def card(contents: Contents) -> str:
@@ -101,6 +102,11 @@ def _holes(contents: Contents, rows: Sequence[GoldenItem]) -> str:
     ]
     if contents.erased:
         lines.append(f"- {contents.erased} rows of the version were erased since and are left out.")
+    if contents.stale:
+        lines.append(
+            f"- {contents.stale} rows of the version are left out because a change of their policy touched them: their "
+            "labels are stale, were given again since, or are retired."
+        )
     if contents.form == "csv":
         lines.append(
             "- CSV: text that a spreadsheet would run as a formula starts with an apostrophe, votes are JSON text."

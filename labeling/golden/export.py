@@ -25,6 +25,7 @@ from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
 from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
+from labeling.golden.stale import standing
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 
@@ -71,9 +72,10 @@ def export(
     """
     wanted = _checked(form, partitions, folder)
     published = golden.version(version)
-    members = golden.members(version)
+    everybody, now = golden.members(version), golden.items()
+    members = standing(everybody, now)
     if Partition.TRAIN in wanted:
-        refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine)
+        refuse_leaks(training_rows(members), evaluation_rows(everybody, now), vectors, cosine)
     usable = {p.value: [m for m in members if m.partition is p and _usable(m)] for p in wanted}
     chosen = {name: rows for name, rows in usable.items() if rows}
     if not chosen:
@@ -88,6 +90,7 @@ def export(
         unembedded=len(everything)
         - len({i.item_id for i in everything} & vectors([i.item_id for i in everything]).keys()),
         erased=sum(m.partition in wanted and not _usable(m) for m in members),
+        stale=sum(m.partition in wanted for m in everybody) - sum(m.partition in wanted for m in members),
     )
     _write_folder(folder, contents, progress or _silent)
     counts = {name: len(rows) for name, rows in chosen.items()}
@@ -95,7 +98,7 @@ def export(
 
 
 def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:
-    """Those of a version's members that a model may learn from."""
+    """Those of a version's members that a model may learn from; those that are stale now are for ``standing``."""
     return [m for m in members if m.partition is Partition.TRAIN and _usable(m)]
 
 

@@ -18,6 +18,7 @@ from labeling.store.interfaces import (
     Keys,
     Models,
     People,
+    PolicyVersions,
     Projects,
     Rounds,
     Stops,
@@ -27,6 +28,7 @@ from labeling.store.items import SqlItems
 from labeling.store.keys import SqlKeys
 from labeling.store.models import SqlModels
 from labeling.store.people import SqlPeople
+from labeling.store.policies import SqlPolicyVersions
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
@@ -43,6 +45,7 @@ class SqlLedger:
     tasks: Tasks
     annotations: Annotations
     golden: Golden
+    policies: PolicyVersions
     models: Models
     projects: Projects
     people: People
@@ -59,6 +62,7 @@ class SqlLedger:
         self.tasks = SqlTasks(database)
         self.annotations = SqlAnnotations(database)
         self.golden = SqlGolden(database)
+        self.policies = SqlPolicyVersions(database)
         self.models = SqlModels(database)
         self.projects = SqlProjects(database)
         self.people = SqlPeople(database)
