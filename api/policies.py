@@ -96,4 +96,4 @@ class PolicyShelf:
         mark = self._registry.mark  # first: what is published between the two is read anew the next time
         histories = by_policy(self._registry.all())
         files = {policy_id: file for policy_id, file in self.files.items() if policy_id in histories}
-        return Shelf(mark, histories, in_force(files, histories, self._folder) if files or not histories else {})
+        return Shelf(mark, histories, in_force(files, histories, self._folder) if files else {})

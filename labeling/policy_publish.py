@@ -15,11 +15,13 @@ from labeling.errors import InvalidInput, NotFound
 from labeling.golden.stale import touched
 from labeling.policies import Policy
 from labeling.policy_versions import ChangeKind, History, PolicyVersion, by_policy, parts, version_of
+from labeling.purposes import RELABELS, purpose
 from labeling.records import GoldenItem, GoldState, Partition, TaskState
-from labeling.store.interfaces import Golden, PolicyVersions, Tasks
+from labeling.store.interfaces import Golden, PolicyVersions, Rounds, Tasks
 
 ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
 RETIRED = "its policy was retired"
+OVERTAKEN = "its policy changed again before it was answered"
 NO_RULE = "-"
 
 
@@ -34,6 +36,9 @@ class Stores(Protocol):
 
     @property
     def tasks(self) -> Tasks: ...
+
+    @property
+    def rounds(self) -> Rounds: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +107,29 @@ def plan_change(stores: Stores, policy: Policy, change: Change, now: datetime) -
 
 def publish_change(stores: Stores, planned: Planned) -> dict[str, int]:
     """Publish what was planned: how many golden items became ``stale`` and ``retired``, and how many open tasks of
-    retired policies were ``withdrawn``. Raises Conflict when somebody published meanwhile."""
+    policies retired, or of relabel rounds under an older version, were ``withdrawn``. Raises Conflict when somebody
+    published meanwhile."""
     moved = stores.policies.publish(planned.versions)
-    return {**moved, "withdrawn": withdraw_retired(stores)}
+    return {**moved, "withdrawn": withdraw_pointless(stores)}
 
 
-def withdraw_retired(stores: Stores) -> int:
-    """Nobody need look at what is asked under a policy that is retired: how many tasks were withdrawn now."""
-    gone = {p for p, history in by_policy(stores.policies.all()).items() if history[-1].is_retired}
-    if not gone:
+def withdraw_pointless(stores: Stores) -> int:
+    """End the open tasks that nobody need look at any more: those of policies that are retired, and labels asked again
+    under a version that is not in force now. How many there were."""
+    newest = {policy_id: history[-1] for policy_id, history in by_policy(stores.policies.all()).items()}
+    again = {round_.round_id for round_ in stores.rounds.all() if purpose(round_) == RELABELS}
+    reasons: dict[str, list[str]] = {RETIRED: [], OVERTAKEN: []}
+    if not again and not any(version.is_retired for version in newest.values()):
         return 0
-    states = [state for state in TaskState if state not in ENDS]
-    open_ids = [task.task_id for task in stores.tasks.where(states=states) if task.policy_id in gone]
-    stores.tasks.set_state(open_ids, TaskState.WITHDRAWN, RETIRED)
-    return len(open_ids)
+    for task in stores.tasks.where(states=[state for state in TaskState if state not in ENDS]):
+        now = newest.get(task.policy_id)
+        if now is not None and now.is_retired:
+            reasons[RETIRED].append(task.task_id)
+        elif now is not None and task.round_id in again and task.policy_version != now.version:
+            reasons[OVERTAKEN].append(task.task_id)
+    for reason, task_ids in reasons.items():
+        stores.tasks.set_state(task_ids, TaskState.WITHDRAWN, reason)
+    return sum(map(len, reasons.values()))
 
 
 def retired(history: History, file: Policy | None) -> Policy:

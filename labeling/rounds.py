@@ -8,7 +8,7 @@ except by the lane ``relabel``, for a second look at its label.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -117,7 +117,8 @@ def select_round(
     selection = _select(stores, lake, scorer, plan, round_.seed, sheet, grouped, indexed, round_.created_at)
     picks = [_pick_row(round_id, pick) for pick in selection.picks]
     complete(lake, scorer, sorted({pick.item_id for pick in picks}))  # what may become gold is compared and trained on
-    tasks = _tasks(lake, policies, picks, int(str(round_.plan["overlap"])))
+    overlap = int(str(round_.plan["overlap"]))
+    tasks = blind_tasks(lake, _versions(round_.plan), picks, lambda pick: 1 if pick.lane == RELABEL else overlap)
     drawn = draw(plan, round_.seed, [(pick.item_id, pick.policy_id, pick.lane) for pick in picks])
     tasks = with_assisted(tasks, picks, plan, drawn, policies, f"{scorer.name} {scorer.version}")
     counts = {"items_scored": len(sheet.ids), "items_failed": sheet.failed, "scorer": scorer.name}
@@ -361,7 +362,10 @@ def _pick_row(round_id: str, pick: Pick) -> PickRow:
     return PickRow(round_id, pick.item_id, pick.policy, pick.lane, pick.pi, pick.probability, pick.group, pick.reasons)
 
 
-def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: int) -> list[Task]:
+def blind_tasks(
+    lake: Lake, versions: Mapping[str, str], picks: Sequence[PickRow], overlap: Callable[[PickRow], int]
+) -> list[Task]:
+    """A blind task for each pick, under the policy ``versions`` by id; ``overlap``: how many people answer it."""
     ids = sorted({pick.item_id for pick in picks})
     table = lake.take(ids, ["text", "content_hash"])
     content = dict(
@@ -375,10 +379,10 @@ def _tasks(lake: Lake, policies: Policies, picks: Sequence[PickRow], overlap: in
             round_id=pick.round_id,
             item_id=pick.item_id,
             policy_id=pick.policy_id,
-            policy_version=policies[pick.policy_id].version,
+            policy_version=versions[pick.policy_id],
             text=content[pick.item_id][0],
             content_hash=content[pick.item_id][1],
-            overlap=1 if pick.lane == RELABEL else overlap,
+            overlap=overlap(pick),
             state=TaskState.QUEUED,
             project_id=None,
             studio_task_id=None,

@@ -1,8 +1,8 @@
 """Which labels a changed policy is likely to turn, from arrays: the order of a relabel round, and who is in a bridge
 sample.
 
-Of a label that n people voted on, of whom d said another outcome, and of which a model says that the other outcome holds
-with probability m (its calibrated probability, moved so that the policy's operating threshold is 0.5)::
+Of a label that n people voted on, of whom d said another outcome, and of which a model says that the other outcome
+holds with probability m (its calibrated probability, moved so that the policy's operating threshold is 0.5)::
 
     P(flip) = (d + m) / (n + 1)
     order   = P(flip) * 2^severity, the largest first
@@ -26,8 +26,9 @@ UNSURE = 0.5  # what a model says that says nothing
 
 
 def flip_chances(violates: Bool, probabilities: F64, votes: Rows, against: Rows, heard: Bool) -> F64:
-    """(m,) in [0, 1]. ``violates``: the label; ``probabilities`` that it violates, at the operating threshold, NaN where
-    unknown; ``votes`` of people, ``against`` of which said another outcome; ``heard``: may the model speak?"""
+    """(m,) in [0, 1]. ``violates``: the label; ``probabilities`` that it violates, at the operating threshold, NaN
+    where unknown; ``votes`` of people, ``against`` of which said another outcome; ``heard``: may the model speak?
+    Raises BadSample."""
     if (against > votes).any() or (against < 0).any():
         raise BadSample("against: more people than voted, or fewer than none, said another outcome")
     model = np.where(violates, 1.0 - probabilities, probabilities)

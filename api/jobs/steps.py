@@ -23,6 +23,7 @@ from labeling.errors import FormEdited, NotFound, NothingToDo, StudioGone, Studi
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.policies import Policy
+from labeling.policy_publish import withdraw_pointless
 from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState, Unsent
 from labeling.rounds import close_round, select_round
@@ -276,6 +277,7 @@ def settle(goldfold: Goldfold) -> Json:
     ledger, settings = goldfold.ledger, goldfold.settings
     desk = LeadDesk(Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids)), settings.review_share)
     more = more_people(goldfold)
+    withdraw_pointless(ledger)  # what a killed process may have left open when it published
     close_answered(ledger)  # nothing is folded from what was answered beside a suggestion
     report = settle_all(ledger, goldfold.lake, goldfold.groups, settings.leads, more, desk=desk)
     counts = {key: value for key, value in asdict(report).items() if key != "refusals"}
@@ -388,5 +390,6 @@ def _goes(group: Unsent, under_way: Collection[str]) -> bool:
 
 
 def _is_current(goldfold: Goldfold, group: Unsent) -> bool:
-    known = goldfold.shelf.shelf.histories.get(group.policy_id, ())
-    return group.policy_id in goldfold.shelf.files and any(v.version == group.policy_version for v in known)
+    shelf = goldfold.shelf.shelf
+    known = shelf.histories.get(group.policy_id, ())
+    return group.policy_id in shelf.now and any(version.version == group.policy_version for version in known)

@@ -28,7 +28,7 @@ class SqlPolicyVersions:
     @property
     def mark(self) -> int:
         with self._database.read() as connection:
-            return connection.execute(sa.select(sa.func.coalesce(sa.func.max(policy_versions.c.seq), 0))).scalar_one()
+            return int(connection.execute(sa.select(sa.func.max(policy_versions.c.seq))).scalar_one() or 0)
 
     def all(self) -> list[PolicyVersion]:
         with self._database.read() as connection:
