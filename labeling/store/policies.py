@@ -16,6 +16,7 @@ from labeling.store.rows import chunks, dump, insert_missing, load
 from labeling.store.tables import golden_items, policy_versions
 from labeling.store.transitions import move_gold
 
+_LOCK = 3_141_906_117_250_063  # any number, as long as every process takes the same one
 _MOVABLE = [GoldState.ACTIVE.value, GoldState.STALE.value]
 
 
@@ -38,6 +39,7 @@ class SqlPolicyVersions:
         if not versions:
             return
         with self._database.write() as connection:
+            _alone(connection)
             known = set(connection.execute(sa.select(policy_versions.c.policy_id)).scalars())
             for version in versions:
                 if version.policy_id not in known:
@@ -45,6 +47,7 @@ class SqlPolicyVersions:
 
     def publish(self, versions: Sequence[PolicyVersion]) -> dict[str, int]:
         with self._database.write() as connection:
+            _alone(connection)
             histories = by_policy(_all(connection))
             for version in versions:
                 history = histories.get(version.policy_id, [])
@@ -59,7 +62,14 @@ class SqlPolicyVersions:
 
     def restate(self) -> dict[str, int]:
         with self._database.write() as connection:
+            _alone(connection)
             return _restate(connection, None)
+
+
+def _alone(connection: sa.Connection) -> None:
+    """One publication at a time, over all processes; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
 def _all(connection: sa.Connection) -> list[PolicyVersion]:
