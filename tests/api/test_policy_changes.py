@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from api.jobs import steps
+from api.jobs.desks import hand_out
 from api.policies import LOOK_EVERY_S
 from api.policy_changes import Follow, bridge, draft, plan, publish, relabel, standings
 from configs.settings import Settings
@@ -34,8 +35,10 @@ from labeling.records import (
     Partition,
     RoundState,
     Task,
+    TaskKind,
     TaskState,
 )
+from labeling.roster import add_person
 from labeling.settle import settle_all
 from labeling.training import dev_rows
 from tests.api.site import HARM, NOW, WordGoldfold, gild, score_all, select, settings, stock
@@ -247,6 +250,17 @@ def test_a_merge_takes_over_what_was_decided_under_the_others(site: WordGoldfold
     assert after.keys() == before.keys()
     assert {i: item.partition for i, item in after.items()} == {i: item.partition for i, item in before.items()}
     assert HARM not in site.policies
+
+
+def test_the_same_people_may_be_asked_again_under_another_version(site: WordGoldfold) -> None:
+    for number in (1, 2):  # who gave every label that there is
+        add_person(site.ledger.people, site.policies, "lead", f"person{number}@example.com", {})
+    done = publish(site, edited(site, "1.1.0"), change(ChangeKind.TIGHTEN), Follow(budget=5, bridge=0))
+    handed = hand_out(site)
+    assert (handed["copies"], handed["problems"]) == (10, [])
+    assert done.relabel is not None
+    copies = site.ledger.tasks.where(round_id=done.relabel.round_id, kind=TaskKind.COPY)
+    assert {(copy.policy_version, copy.overlap) for copy in copies} == {("1.1.0", 1)}
 
 
 def test_a_draft_waits_and_an_edited_version_is_refused(site: WordGoldfold, tmp_path: Path) -> None:

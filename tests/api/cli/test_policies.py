@@ -79,7 +79,6 @@ def test_each_command_refuses_an_edited_version(goldfold: Terminal, edit: Path) 
         said = goldfold(*command)
         assert (said.code, "versions are never edited in place" in said.err) == (1, True), command
         assert "raise the version in the file" in said.err
-    assert [one for one in goldfold("doctor", "--json").json if one["name"] == "policies"][0]["state"] == "failed"
 
 
 def test_what_cannot_be_published_is_said(goldfold: Terminal, edit: Path) -> None:
