@@ -14,9 +14,17 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Protocol
 
-from labeling.errors import NotFound
+from labeling.errors import NotFound, PolicyError
 from labeling.policies import Policy, read_policies
-from labeling.policy_versions import ChangeKind, PolicyVersion, by_policy, in_force, refuse_edits, version_of
+from labeling.policy_versions import (
+    ChangeKind,
+    PolicyVersion,
+    by_policy,
+    in_force,
+    newest_texts,
+    refuse_edits,
+    version_of,
+)
 
 LOOK_EVERY_S = 2.0
 FIRST_USE = "first use"
@@ -34,28 +42,35 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What was published as of ``mark``: ``histories`` by policy, and the policies ``now`` in force."""
+    """What was published as of ``mark``: ``histories`` by policy, the newest texts of those that have a file
+    (``known``, retired ones included), and the policies ``now`` in force."""
 
     mark: int
     histories: Mapping[str, Sequence[PolicyVersion]]
+    known: Mapping[str, Policy]
     now: Mapping[str, Policy]
 
 
 class PolicyShelf:
-    """Reads the files of ``folder`` once. ``register``: policies that the ledger does not know are published as new.
-    Raises PolicyError for a file that breaks a rule, or whose text is not that of the version it names."""
+    """Reads the files of ``folder`` once. ``register``: policies that the ledger does not know are published as new,
+    and one at least must be in force. Raises PolicyError for a file that breaks a rule, or whose text is not that of
+    the version it names; that is asked at the start, since what is published later is in force whatever a file says."""
 
     def __init__(self, registry: Registry, folder: Path, *, register: bool = True) -> None:
         self.files: Mapping[str, Policy] = read_policies(folder)
-        self._registry, self._folder, self._lock = registry, folder, Lock()
+        self._registry, self._lock = registry, Lock()
+        known = by_policy(registry.all())
+        refuse_edits(self.files, known, folder)
         if register:
-            self._register()
+            self._register(known)
         self._shelf = self._read()
+        if register and not self._shelf.now:
+            raise PolicyError(f"{folder}: every policy of it is retired: add one, or publish one anew (kind: new)")
         self._looked_at = monotonic()
 
     @property
     def shelf(self) -> Shelf:
-        """As of ``LOOK_EVERY_S`` ago at most. Raises PolicyError when what was published meanwhile leaves no policy."""
+        """As of ``LOOK_EVERY_S`` ago at most."""
         if monotonic() - self._looked_at >= LOOK_EVERY_S and self._lock.acquire(blocking=False):
             try:
                 self._looked_at = monotonic()
@@ -63,6 +78,11 @@ class PolicyShelf:
                     self._shelf = self._read()
             finally:
                 self._lock.release()
+        return self._shelf
+
+    @property
+    def kept(self) -> Shelf:
+        """As it was read last; the ledger is not asked."""
         return self._shelf
 
     def look(self) -> Shelf:
@@ -85,9 +105,7 @@ class PolicyShelf:
                 return old if file is None else old.model_copy(update={"threshold": file.threshold})
         raise NotFound(f"policy {policy_id!r} has no version {version} (goldfold policy list)")
 
-    def _register(self) -> None:
-        known = by_policy(self._registry.all())
-        refuse_edits(self.files, known, self._folder)
+    def _register(self, known: Mapping[str, object]) -> None:
         told: dict[str, Any] = {"reason": FIRST_REASON, "actor": FIRST_USE, "at": datetime.now(UTC)}
         fresh = [policy for policy_id, policy in self.files.items() if policy_id not in known]
         self._registry.first([version_of(policy, [ChangeKind.NEW], [], **told) for policy in fresh])
@@ -95,5 +113,4 @@ class PolicyShelf:
     def _read(self) -> Shelf:
         mark = self._registry.mark  # first: what is published between the two is read anew the next time
         histories = by_policy(self._registry.all())
-        files = {policy_id: file for policy_id, file in self.files.items() if policy_id in histories}
-        return Shelf(mark, histories, in_force(files, histories, self._folder) if files else {})
+        return Shelf(mark, histories, newest_texts(self.files, histories), in_force(self.files, histories))

@@ -73,7 +73,8 @@ def publish(goldfold: Goldfold, policy: Policy, change: Change, follow: Follow) 
     lake holds. Raises what ``plan_change`` does, Conflict, and ScoringError before anything is written."""
     ledger = goldfold.ledger
     planned = plan(goldfold, policy, change)
-    main = planned.versions[0]
+    main, history = planned.versions[0], goldfold.shelf.look().histories.get(policy.id, ())
+    follows = bool(history) and not history[-1].is_retired  # else there is nothing before it to compare with
     speaks = main.parent is not None and not main.is_retired and (follow.budget or follow.bridge)
     scorer = goldfold.scorer() if speaks and goldfold.policies else None
     moved = publish_change(ledger, planned)
@@ -84,7 +85,7 @@ def publish(goldfold: Goldfold, policy: Policy, change: Change, follow: Follow) 
     relabel = bridge = None
     if follow.budget and touched_items(ledger, policy.id):
         relabel = _relabel(goldfold, now, scorer, follow.budget)
-    if follow.bridge and main.parent is not None:
+    if follow.bridge and follows and main.parent is not None:
         try:
             bridge = _bridge(goldfold, now, main.parent, scorer, follow.bridge)
         except NothingToDo as error:

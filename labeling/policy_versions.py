@@ -144,6 +144,8 @@ def version_of(
     before = parent.policy if parent else None
     ordered = tuple(kind for kind in ChangeKind if kind in kinds)
     _check_kinds(policy, ordered, before, predecessors)
+    if parent is not None and parent.is_retired and ordered != (ChangeKind.NEW,):
+        raise InvalidInput(f"kind: {policy.id} is retired, by version {parent.version}: to take it up again is new")
     if before is not None:
         _check_step(before, policy, ordered)
     known = {*policy.rule_ids, *(before.rule_ids if before else ())}
@@ -241,20 +243,20 @@ def by_policy(versions: Iterable[PolicyVersion]) -> dict[str, list[PolicyVersion
     return {policy_id: sorted(found[policy_id], key=lambda v: parts(v.version)) for policy_id in sorted(found)}
 
 
-def in_force(files: Mapping[str, Policy], histories: Mapping[str, History], where: object) -> dict[str, Policy]:
-    """What is asked and scored by now: of each policy that has a file and is not retired the newest published text,
-    with the file's threshold. A file of a version that is not published is a draft and changes nothing. ``where`` names
-    the files' folder. Raises PolicyError for a file that says something else than the version of its number, and when
-    nothing is left."""
-    refuse_edits(files, histories, where)
-    found: dict[str, Policy] = {}
-    for policy_id, file in files.items():
-        history = histories.get(policy_id, ())
-        if history and not history[-1].is_retired:
-            found[policy_id] = history[-1].policy.model_copy(update={"threshold": file.threshold})
-    if not found:
-        raise PolicyError(f"{where}: every policy of it is retired: add one, or publish one of them anew (kind: new)")
-    return found
+def newest_texts(files: Mapping[str, Policy], histories: Mapping[str, History]) -> dict[str, Policy]:
+    """Of each policy that has a file and is published the newest text, retired ones included, with the file's
+    threshold. A file of a version that is not published is a draft and changes nothing."""
+    return {
+        policy_id: histories[policy_id][-1].policy.model_copy(update={"threshold": file.threshold})
+        for policy_id, file in files.items()
+        if histories.get(policy_id)
+    }
+
+
+def in_force(files: Mapping[str, Policy], histories: Mapping[str, History]) -> dict[str, Policy]:
+    """What is asked and scored by now: ``newest_texts`` without what is retired."""
+    texts = newest_texts(files, histories)
+    return {policy_id: text for policy_id, text in texts.items() if not histories[policy_id][-1].is_retired}
 
 
 def refuse_edits(files: Mapping[str, Policy], histories: Mapping[str, History], where: object) -> None:

@@ -46,7 +46,7 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 
     Example: goldfold policy list
     """
-    with goldfold(context) as opened:
+    with goldfold(context, register=False) as opened:
         rows = standings(opened)
     if as_json:
         show_json(rows)
@@ -69,7 +69,7 @@ def show_command(
 
     Example: goldfold policy show hate_speech --version 1.0.0
     """
-    with goldfold(context) as opened:
+    with goldfold(context, register=False) as opened:
         found = _published(opened, policy, version)
     if as_json:
         show_json(found.model_dump(mode="json"))
@@ -92,7 +92,7 @@ def diff_command(
 
       goldfold policy diff hate_speech ./hate_speech.yaml
     """
-    with goldfold(context) as opened:
+    with goldfold(context, register=False) as opened:
         before, after = (_named(opened, name) for name in (a, b))
     lines = list(unified_diff(_yaml(before).splitlines(), _yaml(after).splitlines(), a, b, lineterm="", n=1))
     if as_json:

@@ -9,7 +9,7 @@ import pytest
 
 from labeling.errors import Conflict, NotFound, NothingToDo
 from labeling.policy_bridge import Opened, bridge_report, open_bridge
-from labeling.policy_versions import ChangeKind, version_of
+from labeling.policy_versions import ChangeKind, PolicyVersion, version_of
 from labeling.purposes import NEW, OLD, is_old_side
 from labeling.records import Answer, Outcome, RoundState
 from labeling.rounds import cancel_round
@@ -23,7 +23,7 @@ YES, NO = Answer(Outcome.VIOLATES, "slur", 2), Answer(Outcome.ALLOWED)
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = open_desk(tmp_path)
-    history = []
+    history: list[PolicyVersion] = []
     for version, kind in (("1.0.0", ChangeKind.NEW), ("1.0.1", ChangeKind.CLARIFY), ("1.1.0", ChangeKind.TIGHTEN)):
         history.append(version_of(policy(version), [kind], history, reason="x", actor="ann", at=NOW))
     made.ledger.policies.first(history[:1])

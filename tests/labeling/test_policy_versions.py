@@ -20,6 +20,7 @@ from labeling.policy_versions import (
     holds,
     in_force,
     moved_to,
+    refuse_edits,
     step,
     touches,
     version_of,
@@ -174,12 +175,17 @@ def test_the_newest_published_text_is_in_force_whatever_the_file_says() -> None:
     history = publish(FIRST, "1.1.0", K.TIGHTEN, text=policy("1.1.0", definition="tighter"))
     histories = by_policy(reversed(history))
     for file in (policy("1.0.0", threshold=0.7), policy("1.2.0", definition="a draft", threshold=0.7)):
-        found = in_force({"harm": file}, histories, "folder")["harm"]
+        found = in_force({"harm": file}, histories)["harm"]
         assert (found.version, found.definition, found.threshold) == ("1.1.0", "tighter", 0.7)
     with pytest.raises(PolicyError, match=r"folder: harm 1\.1\.0 is published with .* \(definition differs\)"):
-        in_force({"harm": policy("1.1.0")}, histories, "folder")
-    with pytest.raises(PolicyError, match="is retired"):
-        in_force({"harm": policy()}, by_policy(publish(history, "2.0.0", K.RETIRE)), "folder")
+        refuse_edits({"harm": policy("1.1.0")}, histories, "folder")
+    gone = publish(history, "2.0.0", K.RETIRE)
+    assert in_force({"harm": policy(), "other": policy()}, by_policy(gone)) == {}
+    with pytest.raises(InvalidInput, match=r"retired, by version 2\.0\.0: to take it up again is new"):
+        publish(gone, "2.0.1", K.CLARIFY)
+    again = publish(gone, "3.0.0", K.NEW)
+    assert in_force({"harm": policy()}, by_policy(again))["harm"].version == "3.0.0"
+    assert moved_to(again, GoldState.STALE, "1.0.0", NO, None) is GoldState.RETIRED
 
 
 def test_a_text_that_was_changed_in_the_ledger_is_found() -> None:
