@@ -25,7 +25,7 @@ from configs.scorer_files import packaged_scorers, read_scorer, scorer_path
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
 from labeling.bulk import Engine, Foreman, Order, Register, order_of
-from labeling.policies import read_policies
+from labeling.policies import Policies, Policy, read_policies
 from labeling.readers import ColumnMap
 from labeling.scorebook import LakeScorer
 from labeling.sources import Shard, list_shards, refuse_secret
@@ -55,11 +55,13 @@ Used = tuple[Head | None, Calibrator | None, Finetuned | None]  # what the deplo
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a worker makes the run's scorer: plain settings without secrets, and the head where there is one (its
-    figures, because a head made on another machine may differ in the last bits) with its calibration, and the folder
-    of a fine-tuned champion. Paths must lead to the same files on every machine."""
+    """How a worker makes the run's scorer: plain settings without secrets, the ``policies`` in force (None: those of
+    its files), and the head where there is one (its figures, because a head made on another machine may differ in the
+    last bits) with its calibration, and the folder of a fine-tuned champion. Paths must lead to the same files on every
+    machine."""
 
     settings: dict[str, Any]
+    policies: dict[str, Any] | None = None
     head: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
     finetuned: str | None = None
@@ -74,8 +76,14 @@ class Recipe:
     def build(self) -> LakeScorer:
         """The scorer, as ``api.scorers`` makes it for these settings. Raises SettingsError, ScoringError."""
         settings, models, head, maps = Settings(**self.settings), composition.models(), self.head, self.calibration
+        told = self.policies
+        policies = (
+            read_policies(settings.policies_dir)
+            if told is None
+            else {policy_id: Policy.model_validate(text) for policy_id, text in told.items()}
+        )
         if head is None:
-            return models.build_scorer(settings, read_policies(settings.policies_dir), _no_head)
+            return models.build_scorer(settings, policies, _no_head)
 
         def own() -> LakeScorer:
             raw = models.build_head_scorer(models.build_encoder(settings), _head_from(head))
@@ -85,7 +93,7 @@ class Recipe:
 
         if isinstance(read_scorer(settings.scorer), EmbeddingHeadFile):
             return own()
-        return models.build_scorer(settings, read_policies(settings.policies_dir), own)
+        return models.build_scorer(settings, policies, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ def make_plan(goldfold: Goldfold, settings: Settings, source: str | None, sink: 
     order = order_of(
         scorer, target.root, columns, settings.max_text_chars, sorted(goldfold.policies), own=_place(wanted) == items
     )
-    return Plan(order, make_recipe(settings, *used), shards, target.finished(order.run))
+    return Plan(order, make_recipe(settings, *used, policies=goldfold.policies), shards, target.finished(order.run))
 
 
 def make_recipe(
@@ -127,6 +135,7 @@ def make_recipe(
     head: Head | None = None,
     calibrator: Calibrator | None = None,
     finetuned: Finetuned | None = None,
+    policies: Policies | None = None,
 ) -> Recipe:
     """What a worker needs to make the scorer of these settings by itself."""
     plain = settings.model_dump(mode="json", exclude=NOT_FOR_WORKERS)
@@ -137,6 +146,7 @@ def make_recipe(
         plain["scorer"] = str(scorer_path(settings.scorer).resolve())
     return Recipe(
         plain,
+        None if policies is None else {name: policy.model_dump(mode="json") for name, policy in policies.items()},
         None if head is None else _head_json(head),
         None if calibrator is None else _calibrator_json(calibrator),
         None if finetuned is None else str(finetuned.folder.resolve()),

@@ -18,7 +18,8 @@ from labeling.addresses import look_up, parse_host, refusal
 from labeling.errors import LabelingError
 from labeling.media import MediaReader
 from labeling.media_scorer import BATCH
-from labeling.policies import read_policies
+from labeling.policies import Policy, read_policies
+from labeling.policy_versions import History, by_policy, refuse_edits
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import open_ledger
 from labeling.studio.client import StudioClient
@@ -77,12 +78,32 @@ def check_disk(settings: Settings) -> Check:
 
 
 def check_policies(settings: Settings) -> Check:
-    """The policy files can be read."""
+    """The policy files can be read, and say what was published under their versions."""
     try:
         policies = read_policies(settings.policies_dir)
     except LabelingError as error:
         return Check("policies", "failed", str(error), "mend the file that is named")
-    return Check("policies", "ok", ", ".join(f"{p.id} {p.version}" for p in policies.values()))
+    try:
+        ledger = open_ledger(settings.ledger_url)
+    except LabelingError:  # which check_ledger says
+        return Check("policies", "ok", ", ".join(f"{p.id} {p.version}" for p in policies.values()))
+    try:
+        published = by_policy(ledger.policies.all())
+        refuse_edits(policies, published, settings.policies_dir)
+    except LabelingError as error:
+        return Check("policies", "failed", str(error), "raise its version and publish it, or put the text back")
+    finally:
+        ledger.close()
+    found = ", ".join(f"{p.id} {p.version}" for p in policies.values())
+    drafts = [p.id for p in policies.values() if p.id in published and not _is_published(p, published[p.id])]
+    if drafts:
+        cure = "goldfold policy publish, or put the published text back (goldfold policy show)"
+        return Check("policies", "warning", f"{found}; not published yet: {', '.join(drafts)}", cure)
+    return Check("policies", "ok", found)
+
+
+def _is_published(policy: Policy, history: History) -> bool:
+    return any(version.version == policy.version for version in history)
 
 
 def check_ledger(settings: Settings) -> Check:

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Protocol, TypeVar
 
+from api.policies import PolicyShelf
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
@@ -36,7 +37,7 @@ from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
 from labeling.people import People, people
 from labeling.pictures import LakePictures
-from labeling.policies import Policies, read_policies
+from labeling.policies import Policies, Policy, read_policies
 from labeling.records import Model, ModelState
 from labeling.round_images import ImageDesk, ImageFrame
 from labeling.scorebook import LakeScorer, embedding_group
@@ -60,11 +61,12 @@ NO_SHARE = ("train", "calibration", "dev", "sealed", "anchor")  # a partition wi
 
 class Goldfold:
     """What one process works with, for all its threads. Models and the Label Studio client are made when first asked
-    for. Raises StoreError, PolicyError when it cannot be opened."""
+    for. Raises StoreError, PolicyError when it cannot be opened. ``register``: policies that the ledger does not know
+    are published as new."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, register: bool = True) -> None:
         self.settings = settings
-        self.policies = read_policies(settings.policies_dir)
+        read_policies(settings.policies_dir)  # what is wrong with a file is told before anything is made
         try:
             # its owner's alone: it holds content, people's addresses and sealed answers
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,6 +74,7 @@ class Goldfold:
             raise StoreError(f"data_dir: {settings.data_dir} cannot be made ({error.strerror})") from error
         self.ledger: SqlLedger = open_ledger(settings.ledger_url)
         try:
+            self.shelf = PolicyShelf(self.ledger.policies, settings.policies_dir, register=register)
             self.lake = LanceLake(settings.lake_uri)
         except BaseException:
             self.ledger.close()
@@ -80,11 +83,20 @@ class Goldfold:
         self._studio_lock = Lock()  # nobody waits for a model to talk to Label Studio
         self._studio: StudioClient | None = None
         self._encoder: Encoder | None = None
-        self._prototypes: Head | None = None
+        self._prototypes: tuple[int, Head] | None = None  # with the mark of the policies that they are made from
         self._scorers: dict[str, LakeScorer] = {}
         self._cascades: dict[tuple[object, ...], LakeScorer] = {}
         self._media: MediaReader | None = None
-        self._media_scorers: dict[str, tuple[str, MediaScorer]] = {}  # with the head in it, "" where there is none
+        self._media_scorers: dict[str, tuple[str, MediaScorer]] = {}  # with what they are made of
+
+    @property
+    def policies(self) -> Policies:
+        """The policies in force: of each that has a file and is not retired the newest published version."""
+        return self.shelf.shelf.now
+
+    def policy(self, policy_id: str, version: str) -> Policy:
+        """A policy as it was published under a version. Raises NotFound."""
+        return self.shelf.policy(policy_id, version)
 
     @property
     def jobs_url(self) -> str:
@@ -137,9 +149,10 @@ class Goldfold:
     def prototypes(self) -> Head:
         """The head of the cold start: what the policies' own texts say."""
         with self._lock:
-            if self._prototypes is None:
-                self._prototypes = models().build_prototypes(self.encoder, self.policies)
-            return self._prototypes
+            shelf = self.shelf.shelf
+            if self._prototypes is None or self._prototypes[0] != shelf.mark:
+                self._prototypes = (shelf.mark, models().build_prototypes(self.encoder, shelf.now))
+            return self._prototypes[1]
 
     def head(self, champion: Model | None) -> Head:
         """The champion's head, or the prototypes while there is none, or beside a champion that is a fine-tuned
@@ -162,7 +175,8 @@ class Goldfold:
             return full
         policies = self.operating(pinned)
         taus = tuple(policy.threshold for policy in policies.values())
-        key = (full.version, taus, *sorted(folder.name for folder in self.models_dir.glob("cascade-*")))
+        folders = sorted(folder.name for folder in self.models_dir.glob("cascade-*"))
+        key = (full.version, taus, self.shelf.shelf.mark, *folders)
         with self._lock:
             if key not in self._cascades:
                 made = models().build_cascade(full, self.settings, policies, self.models_dir)
@@ -191,8 +205,8 @@ class Goldfold:
     def scorer_of(self, champion: Model | None) -> LakeScorer:
         """The scorer under a champion, without a cascade; only the last two that were asked for are kept: the one of
         now, and the one that a job began with."""
-        key = _key(champion)
         with self._lock:
+            key = self._key(champion)
             if key not in self._scorers:
                 self._scorers = _newest(self._scorers, key, self._build_scorer(champion))
             return self._scorers[key]
@@ -214,16 +228,16 @@ class Goldfold:
         named = {"image": self.settings.image_scorer, "video": self.settings.video_scorer}[modality]
         if named is None:
             return None
-        champion, used = self.ledger.models.champion(), ""
+        champion, used = self.ledger.models.champion(), self._policies_key
 
         def own() -> LakeScorer:
             nonlocal used
-            used = _key(champion)
+            used = self._key(champion)
             return self._own(champion)
 
         with self._lock:
-            kept, made = self._media_scorers.get(modality, ("", None))
-            if made is None or kept not in ("", _key(champion)):
+            kept, made = self._media_scorers.get(modality, (self._policies_key, None))
+            if made is None or kept not in (self._policies_key, self._key(champion)):
                 build = import_module("api.media_scorers").build_items_scorer
                 made = build(modality, named, self.settings, self.policies, own, self.media)
                 self._media_scorers[modality] = (used, made)
@@ -471,6 +485,16 @@ class Goldfold:
             scorer = models().build_finetuned(self.settings, tuned, scorer)
         return self.calibrated(scorer, champion)
 
+    @property
+    def _policies_key(self) -> str:
+        """Names what a scorer is made of that the champion's head is not in, beside the settings."""
+        return f"policies {self.shelf.shelf.mark}"
+
+    def _key(self, champion: Model | None) -> str:
+        """Names what the deployment's own scorer is made of, beside the settings."""
+        head = f"{champion.version} {calibration_version(champion)}" if champion else "cold"
+        return f"{head} {self._policies_key}"
+
     @cached_property
     def learns(self) -> bool:
         """Whether the scorer is the deployment's own, which training can replace."""
@@ -509,11 +533,6 @@ V = TypeVar("V")
 def _newest(kept: dict[K, V], key: K, value: V) -> dict[K, V]:
     """The one kept last, and this one."""
     return dict([*kept.items()][-1:]) | {key: value}
-
-
-def _key(champion: Model | None) -> str:
-    """Names what the deployment's own scorer is made of, beside the settings."""
-    return f"{champion.version} {calibration_version(champion)}" if champion else "cold"
 
 
 class Models(Protocol):

@@ -3,7 +3,7 @@
 The rule, all of it:
 
 - A question goes to as many people as its overlap says, to nobody twice, and to nobody who ever met the item, or one
-  of its near-duplicates, under the same policy: not even as a question that was cancelled, or as an injection.
+  of its near-duplicates, under the same policy version: not even as a question that was cancelled, or as an injection.
 - Only to people who are active, not paused, read the item's language (``pt`` covers ``pt-BR``; an item of language
   ``und`` is read by all) and have not opted out of the policy.
 - Exposure: what somebody has answered today, what lies unanswered before them and what they are given now stays within

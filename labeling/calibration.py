@@ -18,6 +18,7 @@ from labeling.artefacts import F32, Artefact, Reader, load_artefact
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
+from labeling.golden.stale import standing
 from labeling.policies import Policies
 from labeling.quality.calibration import Judged, judge
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
@@ -153,10 +154,11 @@ def _calibrator(fits: Mapping[str, _Fit], model: Model, version: str) -> Calibra
 
 
 def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's calibration partition that have one right answer."""
+    """The active rows of a published version's calibration partition that have one right answer and are not stale
+    now."""
     return [
         row
-        for row in golden.members(version)
+        for row in standing(golden.members(version), golden.items())
         if row.partition is Partition.CALIBRATION
         and row.state is GoldState.ACTIVE
         and row.text  # "": stopped or erased since

@@ -18,6 +18,7 @@ from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.features import soft_label
 from labeling.golden.leaks import refuse_leaks
+from labeling.golden.stale import standing
 from labeling.golden.vectors import LakeVectors
 from labeling.model_card import Facts, model_card
 from labeling.policies import Policies
@@ -83,7 +84,7 @@ def finetune_model(
     away an evaluation item), InvalidInput (an id that is no file name, settings), ScoringError."""
     check_model_id(order.model_id)
     everything = stores.golden.members(order.golden_version)
-    rows = training_rows(everything)
+    rows = training_rows(standing(everything, stores.golden.items()))
     vectors = LakeVectors(lake, f"embeddings-{place.encoder_version}")
     refuse_leaks(rows, evaluation_rows(everything, stores.golden.items()), vectors, place.duplicate_cosine)
     names = list(policies)

@@ -65,13 +65,15 @@ def hand_out(
     zone: str = "UTC",
     seed: int = 0,
     resting: Collection[tuple[str, str]] = (),
+    earlier: Collection[tuple[str, str]] = (),
 ) -> HandoutReport:
     """Give every open question the people it lacks, as far as the rules of ``labeling.assign`` allow. ``resting``:
-    (person, policy) pairs that get no injections now."""
+    (person, policy) pairs that get no injections now. ``earlier``: (policy, version) pairs that are asked to their end
+    though ``policies`` holds a newer version."""
 
     def plan(floor: Floor) -> Handout:
         desks = tuple(replace(desk, resting=_rests(desk, resting)) for desk in floor.desks)
-        return _Plan(replace(floor, desks=desks), lake, policies, costs).made(rules, seed, now)
+        return _Plan(replace(floor, desks=desks), lake, policies, costs, earlier).made(rules, seed, now)
 
     done = stores.desks.assign(plan, day_start(now, zone), anchors=rules.injection_rate > 0)
     injections = sum(task.kind is TaskKind.INJECTION for task in done.tasks)
@@ -85,9 +87,12 @@ def _rests(desk: Desk, resting: Collection[tuple[str, str]]) -> frozenset[str]:
 class _Plan:
     """From the floor to the tasks that are to be written."""
 
-    def __init__(self, floor: Floor, lake: Lake, policies: Policies, costs: Costs) -> None:
+    def __init__(
+        self, floor: Floor, lake: Lake, policies: Policies, costs: Costs, earlier: Collection[tuple[str, str]]
+    ) -> None:
         current = {policy_id: policy.version for policy_id, policy in policies.items()}
-        self._open = [q for q in floor.questions if current.get(q.task.policy_id) == q.task.policy_version]
+        asked = {*current.items(), *(pair for pair in earlier if pair[0] in current)}
+        self._open = [q for q in floor.questions if (q.task.policy_id, q.task.policy_version) in asked]
         self._gold = [g for g in floor.anchors if current.get(g.policy_id) == g.policy_version]
         self._said = _languages(lake, sorted({q.task.item_id for q in self._open}))
         self._weights = {policy_id: float(2**policy.severity) for policy_id, policy in policies.items()}

@@ -168,10 +168,11 @@ def meter(injected: Sequence[bool], reviewed: Sequence[bool]) -> Meter:
 
 
 def second_looked(stores: Stores) -> list[bool]:
-    """Was each answer right to an item that was asked about again later and answered by others? Injections aside."""
-    finals: dict[tuple[str, str], list[Adjudication]] = defaultdict(list)
+    """Was each answer right to an item that was asked about again later, under the same policy version, and answered by
+    others? Injections aside."""
+    finals: dict[tuple[str, str, str], list[Adjudication]] = defaultdict(list)
     for final in stores.golden.adjudications():
-        finals[final.item_id, final.policy_id].append(final)
+        finals[final.item_id, final.policy_id, final.policy_version].append(final)
     twice = {key: found for key, found in finals.items() if len(found) > 1}
     first = {final.task_id: found[-1] for found in twice.values() for final in found[:-1]}
     answers = stores.annotations.current(list(first))

@@ -8,7 +8,7 @@ except by the lane ``relabel``, for a second look at its label.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -130,7 +130,8 @@ def select_round(
     asked = sorted({pick.item_id for pick in picks})
     complete(lake, scorer, [i for i in asked if i in texts])  # what may become gold is compared and trained on
     read = hashes(lake, images, [item_id for item_id in asked if item_id not in texts])
-    tasks = _tasks(lake, policies, picks, read, int(str(round_.plan["overlap"])))
+    overlap = int(str(round_.plan["overlap"]))
+    tasks = blind_tasks(lake, _versions(round_.plan), picks, lambda pick: 1 if pick.lane == RELABEL else overlap, read)
     drawn = draw(plan, round_.seed, [(pick.item_id, pick.policy_id, pick.lane) for pick in picks])
     told = {kind: f"{judge.name} {judge.version}" for kind, judge in desk.judges.items()}
     tasks = with_assisted(tasks, picks, plan, drawn, policies, told[TEXT], told.get(IMAGE, ""))
@@ -368,10 +369,15 @@ def _pick_row(round_id: str, pick: Pick) -> PickRow:
     return PickRow(round_id, pick.item_id, pick.policy, pick.lane, pick.pi, pick.probability, pick.group, pick.reasons)
 
 
-def _tasks(
-    lake: Lake, policies: Policies, picks: Sequence[PickRow], read: Mapping[str, str | BadMedia], overlap: int
+def blind_tasks(
+    lake: Lake,
+    versions: Mapping[str, str],
+    picks: Sequence[PickRow],
+    overlap: Callable[[PickRow], int],
+    read: Mapping[str, str | BadMedia],
 ) -> list[Task]:
-    """``read``: of images, the hash of what they are now, or why that cannot be told."""
+    """A blind task for each pick, under the policy ``versions`` by id; ``overlap``: how many people answer it.
+    ``read``: of images, the hash of what they are now, or why that cannot be told."""
     ids = sorted({pick.item_id for pick in picks})
     content = {row["item_id"]: row for row in lake.take(ids, ["text", "content_hash", "modality"]).to_pylist()}
     faults = {item_id: f"its image {error}" for item_id, error in read.items() if isinstance(error, BadMedia)}
@@ -383,10 +389,10 @@ def _tasks(
             round_id=pick.round_id,
             item_id=pick.item_id,
             policy_id=pick.policy_id,
-            policy_version=policies[pick.policy_id].version,
+            policy_version=versions[pick.policy_id],
             text=content[pick.item_id]["text"] or "",
             content_hash=_hash(content[pick.item_id]["content_hash"], read.get(pick.item_id)),
-            overlap=1 if pick.lane == RELABEL else overlap,
+            overlap=overlap(pick),
             state=TaskState.WITHDRAWN if pick.item_id in faults else TaskState.QUEUED,
             project_id=None,
             studio_task_id=None,

@@ -21,6 +21,7 @@ import numpy as np
 
 from labeling.adjudication import Refusal, derived, labellers
 from labeling.consensus import Agreed, Decision, Disputed, Waiting, author, difference, one_each, plain, votes
+from labeling.policy_versions import parts
 from labeling.records import Adjudication, Annotation, GoldenItem, How, Outcome, Task, TaskKind, TaskState
 from labeling.round_labels import said, train_rows
 from labeling.scorebook import F32, Judge, read_sheet
@@ -82,7 +83,7 @@ def earlier(stores: Answers, pairs: Collection[Pair], until: datetime | None = N
         pair = (final.item_id, final.policy_id)
         if pair in pairs and (until is None or final.created_at <= until):
             finals.setdefault(pair, []).append(final)
-    current = {pair: [f for f in mine if f.policy_version == mine[-1].policy_version] for pair, mine in finals.items()}
+    current = {pair: _of_newest_version(mine) for pair, mine in finals.items()}
     tasks = [final.task_id for mine in current.values() for final in mine]
     found, beside = stores.annotations.current(tasks), _beside(stores, tasks)
     return {
@@ -93,6 +94,12 @@ def earlier(stores: Answers, pairs: Collection[Pair], until: datetime | None = N
         )
         for pair, mine in current.items()
     }
+
+
+def _of_newest_version(finals: Sequence[Adjudication]) -> list[Adjudication]:
+    """What was decided under the highest policy version: an older one may have been answered later."""
+    newest = max((final.policy_version for final in finals), key=parts)
+    return [final for final in finals if final.policy_version == newest]
 
 
 def _beside(stores: Answers, task_ids: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Protocol
 
 from labeling.adjudication import Refusal, adjudication_id, adjudication_task, agreement, settle
@@ -12,10 +13,12 @@ from labeling.consensus import Agreed, Decision, Disputed, Doubtful, Widening, a
 from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
+from labeling.policy_versions import by_policy, parts
+from labeling.purposes import is_old_side, purpose
 from labeling.records import Adjudication, Annotation, Answer, GoldState, PickRow, Task, TaskKind, TaskState
 from labeling.reviews import contested, differs, is_reviewed, review_task, second_verdict
 from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, judges, once_more
-from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
+from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, PolicyVersions, Rounds, Tasks
 from selection.types import RELABEL
 
 CHUNK = 500
@@ -52,6 +55,9 @@ class Stores(Protocol):
 
     @property
     def golden(self) -> Golden: ...
+
+    @property
+    def policies(self) -> PolicyVersions: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,7 @@ def settle_all(
             chunk = open_tasks[start : start + CHUNK]
             step(chunk, stores.annotations.current([task.task_id for task in chunk]))
         run.refuse(kind)
+    stores.policies.restate()  # what was asked under an older policy version may be stale as it comes
     return run.report
 
 
@@ -142,6 +149,7 @@ class _Settling:
         self._read_groups = groups
         self._groups: Groups | None = None
         self._picks: dict[str, dict[tuple[str, str], PickRow]] = {}
+        self._held: dict[str, dict[str, str]] = {}
         self.report = SettleReport()
 
     def refuse(self, kind: TaskKind) -> None:
@@ -252,7 +260,12 @@ class _Settling:
         """By task id, what was known before: of those tasks that are second looks."""
         again = {task.task_id: (task.item_id, task.policy_id) for task in tasks if self._lane(task) == RELABEL}
         found = earlier(self._stores, set(again.values())) if again else {}
-        return {task_id: found[pair] for task_id, pair in again.items() if pair in found}
+        versions = {task.task_id: task.policy_version for task in tasks}  # under another one it is a question like any
+        return {
+            task_id: found[pair]
+            for task_id, pair in again.items()
+            if pair in found and found[pair].final.policy_version == versions[task_id]
+        }
 
     def _lane(self, task: Task) -> str:
         pick = self._round_picks(task.round_id).get((task.item_id, task.policy_id))
@@ -299,7 +312,11 @@ class _Settling:
 
     def _fold(self, task: Task, adjudication: Adjudication, before: Earlier | None, keep: Answer | None = None) -> bool:
         """A second look changes an item's label, not the lane and the probability by which the item came."""
-        came = task.round_id if before is None else before.finals[0].round_id
+        if self._is_outdated(task):
+            self._stores.golden.confirm(adjudication)
+            self.report.settled += 1
+            return True
+        came = self._came(task) if before is None else before.finals[0].round_id
         pick = self._round_picks(came).get((task.item_id, task.policy_id))
         self._groups = self._groups or self._read_groups()
         try:
@@ -313,9 +330,44 @@ class _Settling:
             self.report.problems.append(Problem(task.task_id, str(error)))
             return False
         self.report.settled += 1
+        if written is not None and task.policy_id in self._held:
+            self._held[task.policy_id][task.item_id] = written.policy_version
         if written is not None and written.state is GoldState.ACTIVE:
             self.report.golden += 1
         return True
+
+    def _is_outdated(self, task: Task) -> bool:
+        """Whether the answer is kept as what people said under an older policy version, and labels nothing."""
+        if task.policy_version == self._versions.get(task.policy_id, task.policy_version):
+            return False
+        if is_old_side(self._stores.rounds.get(task.round_id)):
+            return True
+        held = self._labelled(task.policy_id).get(task.item_id, task.policy_version)
+        return parts(held) > parts(task.policy_version)
+
+    def _labelled(self, policy_id: str) -> dict[str, str]:
+        """By item, the policy version that its golden label was given under."""
+        if policy_id not in self._held:
+            rows = self._stores.golden.items(policy_id=policy_id)
+            self._held[policy_id] = {row.item_id: row.policy_version for row in rows}
+        return self._held[policy_id]
+
+    def _came(self, task: Task) -> str:
+        """The round whose pick says how the item came: where a change of policy asks again, the first that was decided
+        about the item."""
+        if not purpose(self._stores.rounds.get(task.round_id)):
+            return task.round_id
+        return self._first_rounds.get((task.item_id, task.policy_id), task.round_id)
+
+    @cached_property
+    def _first_rounds(self) -> dict[tuple[str, str], str]:
+        finals = self._stores.golden.adjudications()
+        return {(final.item_id, final.policy_id): final.round_id for final in reversed(finals)}
+
+    @cached_property
+    def _versions(self) -> dict[str, str]:
+        """The newest published version of each policy."""
+        return {p: history[-1].version for p, history in by_policy(self._stores.policies.all()).items()}
 
     def _round_picks(self, round_id: str) -> dict[tuple[str, str], PickRow]:
         if round_id not in self._picks:

@@ -23,6 +23,7 @@ from labeling.golden.contested import is_contested
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.leaks import find_leaks, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
+from labeling.golden.stale import standing
 from labeling.golden.vectors import LakeVectors
 from labeling.pictures import LakePictures
 from labeling.policies import Policies
@@ -60,10 +61,10 @@ class Trained:
 
 
 def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's dev partition that have one right answer."""
+    """The active rows of a published version's dev partition that have one right answer and are not stale now."""
     return [
         row
-        for row in golden.members(version)
+        for row in standing(golden.members(version), golden.items())
         if row.partition is Partition.DEV
         and row.state is GoldState.ACTIVE
         and row.text  # "": stopped or erased since
@@ -99,10 +100,10 @@ def train(
     same model. Raises NotFound (version), NothingToDo (no usable train label, or one without an embedding), Conflict
     (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no file name)."""
     check_model_id(model_id)
-    everything = stores.golden.members(golden_version)
-    rows = training_rows(everything)
+    everything, now = stores.golden.members(golden_version), stores.golden.items()
+    rows = training_rows(standing(everything, now))
     vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
-    exams = evaluation_rows(everything, stores.golden.items())
+    exams = evaluation_rows(everything, now)
     refuse_leaks(rows, exams, vectors, duplicate_cosine, LakePictures(lake))
     ids, labels = label_matrix(rows, fallback.policies)
     if not len(ids) or bool(np.isnan(labels).all()):

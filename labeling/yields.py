@@ -13,6 +13,7 @@ from typing import Protocol
 
 from labeling.consensus import vote_key
 from labeling.errors import NothingToDo
+from labeling.purposes import purpose
 from labeling.quality.forecast import Forecast, Point, Z, forecast
 from labeling.quality.intervals import Figure, proportion
 from labeling.quality.lift import Lift, label_lift
@@ -98,8 +99,8 @@ def yields(
 
 
 def closed_rounds(rounds: Rounds) -> list[Round]:
-    """Oldest first."""
-    return [round_ for round_ in rounds.all() if round_.state is RoundState.CLOSED]
+    """Oldest first; not those that follow a change of policy, whose lanes compete with no other."""
+    return [round_ for round_ in rounds.all() if round_.state is RoundState.CLOSED and purpose(round_) == ""]
 
 
 def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Partition]) -> Tally:

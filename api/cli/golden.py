@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from api.cli.output import bar, out, show_json, table
+from api.cli.output import bar, out, plain, show_json, table
 from api.cli.planning import plan_command
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
 from labeling.golden.export import export
 from labeling.golden.publish import publish, verify
+from labeling.golden.stale import stale_shares
 from labeling.pictures import LakePictures
+from labeling.records import GoldenItem
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,12 +35,20 @@ def status_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Count what is in the golden set now. Example: goldfold golden status --json"""
     with goldfold(context) as opened:
         items = opened.ledger.golden.items()
-    counts = Counter((str(i.policy_id), str(i.partition), str(i.outcome)) for i in items)
+    counts = Counter((str(i.policy_id), str(i.partition), str(i.outcome), str(i.state)) for i in items)
     rows = [(*key, n) for key, n in sorted(counts.items())]
+    names = ("policy", "partition", "outcome", "state", "items")
     if as_json:
-        show_json([dict(zip(("policy", "partition", "outcome", "items"), row, strict=True)) for row in rows])
+        show_json([dict(zip(names, row, strict=True)) for row in rows])
         return
-    table("Golden set", ["policy", "partition", "outcome", "items"], rows)
+    table("Golden set", names, rows)
+    _tell_stale(items)
+
+
+def _tell_stale(items: Iterable[GoldenItem]) -> None:
+    for share in stale_shares(items):
+        of = f"{share.stale} of {share.stale + share.active} labels ({share.share:.0%})"
+        out.print(f"{share.policy_id}: {of} are stale and left out (goldfold policy relabel {share.policy_id})")
 
 
 @app.command("publish")
@@ -57,11 +68,14 @@ def publish_command(
     with goldfold(context) as opened:
         version = publish(opened.ledger.golden, opened.golden_dir, datetime.now(UTC), bump=bump)
         opened.ledger.audit.add("cli", "golden.publish", version.version, {"root": version.merkle_root})
+        items = opened.ledger.golden.items()
     if as_json:
-        show_json(version)
+        stale = {share.policy_id: {"stale": share.stale, "active": share.active} for share in stale_shares(items)}
+        show_json({**plain(version), "stale": stale})
         return
     out.print(f"Golden version {version.version} (Merkle root {version.merkle_root[:16]}...): {version.counts}")
     out.print(f"Manifest: {version.manifest_path}")
+    _tell_stale(items)
 
 
 @app.command("list")
@@ -69,11 +83,13 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     """List the published versions, oldest first. Example: goldfold golden list"""
     with goldfold(context) as opened:
         versions = opened.ledger.golden.versions()
+        items = [] if as_json else opened.ledger.golden.items()
     if as_json:
         show_json(versions)
         return
     rows = [(v.version, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
     table("Golden versions", ["version", "parent", "Merkle root", "counts", "created"], rows)
+    _tell_stale(items)
 
 
 @app.command("verify")

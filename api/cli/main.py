@@ -46,6 +46,7 @@ class Commands(LazyGroup):
         "studio": Entry("api.cli.studio:app", "Label Studio: rebuild it when lost, repair edits."),
         "anchoring": Entry("api.cli.anchoring:anchoring_command", "Say how far suggestions pull answers."),
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
+        "policy": Entry("api.cli.policies:app", "The policies' versions: publish one, and what follows from it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
         "train": Entry("api.cli.training:app", "Train a candidate on a golden version and judge it: head, finetune."),

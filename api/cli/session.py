@@ -44,9 +44,11 @@ def given(context: typer.Context) -> Given:
 
 
 @contextmanager
-def goldfold(context: typer.Context, **flags: Any) -> Iterator[Goldfold]:
-    """Goldfold under the command's settings, closed at the end."""
-    opened: Goldfold = import_module("api.composition").Goldfold(given(context).settings(**flags))
+def goldfold(context: typer.Context, *, register: bool = True, **flags: Any) -> Iterator[Goldfold]:
+    """Goldfold under the command's settings, closed at the end. ``register``: policies that the ledger does not know
+    are published as new."""
+    settings = given(context).settings(**flags)
+    opened: Goldfold = import_module("api.composition").Goldfold(settings, register=register)
     try:
         yield opened
     finally:

@@ -38,6 +38,7 @@ def hand_out(goldfold: Goldfold) -> Json:
         now,
         given.exposure_zone,
         resting=resting(ledger, now, given.injection_rest_days) if given.injection_rate else (),
+        earlier={(v.policy_id, v.version) for history in goldfold.shelf.shelf.histories.values() for v in history},
     )
     told = {key: value for key, value in asdict(done).items() if key != "unplaced"}
     return {**told, "problems": [f"{n} copies found nobody: {reason}" for reason, n in done.unplaced.items()]}

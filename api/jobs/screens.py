@@ -22,7 +22,7 @@ def repair(goldfold: Goldfold, project_id: int) -> Json:
     """Undo what was edited by hand in one project; what cannot be undone is its ``problem``."""
     found = steps.project_of(goldfold, project_id)
     try:
-        policy = steps.policy_of(goldfold, found.policy_id)
+        policy = steps.policy_of(goldfold, found.policy_id, found.policy_version)
         done = repair_project(goldfold.studio, goldfold.ledger, found, policy, goldfold.links)
     except (StudioGone, StudioRefused, NotFound, InvalidInput) as error:
         log.warning("repair_problem", project=project_id, problem=str(error))

@@ -24,6 +24,7 @@ from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.pictures import fill
 from labeling.policies import Policy
+from labeling.policy_publish import withdraw_pointless
 from labeling.precedents import Precedents
 from labeling.records import RoundState, StudioProject, Task, TaskKind, TaskState, Unsent
 from labeling.round_images import IMAGE
@@ -173,7 +174,7 @@ def project(
     found = ensure_project(
         goldfold.studio,
         goldfold.ledger.projects,
-        policy_of(goldfold, policy_id),
+        policy_of(goldfold, policy_id, version_in(goldfold, round_id, policy_id)),
         TaskKind(kind),
         overlap=1 if assignee else overlap,
         owner=Owner(goldfold.settings.studio_owner, desk, assignee),
@@ -222,8 +223,8 @@ def push(
 
 
 def _push(goldfold: Goldfold, key: Key, tasks: Sequence[Task], answered: Mapping[str, int], holder: str) -> PushReport:
-    _, policy_id, kind, assignee, modality = key
-    ledger, version = goldfold.ledger, policy_of(goldfold, policy_id).version
+    round_id, policy_id, kind, assignee, modality = key
+    ledger, version = goldfold.ledger, version_in(goldfold, round_id, policy_id)
     found = ledger.projects.find(goldfold.studio.base_url, policy_id, version, TaskKind(kind), assignee, modality)
     if found is None:
         raise LookupError(f"the project of {policy_id} {version} is not in the ledger")
@@ -266,7 +267,7 @@ def pull(goldfold: Goldfold, project_id: int, *, full: bool) -> Json:
     found = project_of(goldfold, project_id)
     report, problem, amiss = PullReport(), "", None
     try:
-        policy = policy_of(goldfold, found.policy_id)
+        policy = policy_of(goldfold, found.policy_id, found.policy_version)
         report = pull_project(goldfold.studio, goldfold.ledger, found, policy, full=full, links=goldfold.links)
     except StudioGone as error:
         amiss = Finding(Found.PROJECT_DELETED, project_id, detail=str(error))
@@ -308,6 +309,7 @@ def settle(goldfold: Goldfold) -> Json:
     told = Precedents(ledger.golden, lambda ids: goldfold.vectors()(ids), image_vectors=goldfold.image_vectors)
     desk = LeadDesk(told, settings.review_share)
     more = more_people(goldfold)
+    withdraw_pointless(ledger)  # what a killed process may have left open when it published
     close_answered(ledger)  # nothing is folded from what was answered beside a suggestion
     report = settle_all(
         ledger,
@@ -396,11 +398,20 @@ def project_of(goldfold: Goldfold, project_id: int) -> StudioProject:
     raise LookupError(f"project {project_id} of {base_url} is not in the ledger")
 
 
-def policy_of(goldfold: Goldfold, policy_id: str) -> Policy:
-    if policy_id not in goldfold.policies:
+def policy_of(goldfold: Goldfold, policy_id: str, version: str) -> Policy:
+    """The policy as it was published: what is asked under a version is asked, and read, under it to the end."""
+    if policy_id not in goldfold.shelf.files:
         where = goldfold.settings.policies_dir
         raise NotFound(f"policy {policy_id!r}, which has tasks, is not in {where} any more: restore its file")
-    return goldfold.policies[policy_id]
+    return goldfold.policy(policy_id, version)
+
+
+def version_in(goldfold: Goldfold, round_id: str, policy_id: str) -> str:
+    """The version under which a round asks about a policy."""
+    planned = goldfold.ledger.rounds.get(round_id).plan.get("policies")
+    if isinstance(planned, Mapping) and policy_id in planned:
+        return str(planned[policy_id])
+    raise NotFound(f"round {round_id!r} does not say under which version of {policy_id} it asks")
 
 
 def _key(group: Unsent) -> Key:
@@ -425,5 +436,6 @@ def _goes(group: Unsent, under_way: Collection[str]) -> bool:
 
 
 def _is_current(goldfold: Goldfold, group: Unsent) -> bool:
-    policy = goldfold.policies.get(group.policy_id)
-    return policy is not None and policy.version == group.policy_version
+    shelf = goldfold.shelf.shelf
+    known = shelf.histories.get(group.policy_id, ())
+    return group.policy_id in shelf.now and any(version.version == group.policy_version for version in known)

@@ -74,15 +74,15 @@ async def score(
     service: TheService, request: Request, given: Annotated[ScoreRequest, Body(examples=[EXAMPLE])]
 ) -> ScoreAnswer | Response:
     """Score texts now, with the scorer of the next round. Nothing is written."""
-    settings, policies = service.settings, service.goldfold.policies
+    settings, shelf = service.settings, service.goldfold.shelf.kept  # the worker looks for news, not the event loop
     deadline_s = request.state.began_s + _deadline_s(settings, given) - time.perf_counter()
-    rows = [read(i, raw, policies, settings.max_text_chars) for i, raw in enumerate(given.items)]
+    rows = [read(i, raw, shelf.now, settings.max_text_chars) for i, raw in enumerate(given.items)]
     texts = [row.item.text for row in rows if row.item is not None]
     try:
         verdict = await _unless_gone(request, service.online.score(texts, deadline_s)) if texts else None
     except _ClientGone:
         return Response(status_code=CLIENT_CLOSED)
-    return _answer(verdict, rows, policies)
+    return _answer(verdict, rows, shelf.known)
 
 
 def _deadline_s(settings: Settings, given: ScoreRequest) -> float:

@@ -41,10 +41,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Rows of the version that are not in its export: what was erased since, and images."""
+    """Rows of the version that are not in its export: what was erased since, images, and labels that a change of their
+    policy touched since."""
 
     erased: int
     pictures: int
+    stale: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,11 @@ def holes(contents: Contents) -> str:
         lines.append(f"- {contents.left_out.erased} rows of the version were erased since and are left out.")
     if contents.left_out.pictures:
         lines.append(f"- {contents.left_out.pictures} rows of images are left out: these files hold texts.")
+    if contents.left_out.stale:
+        lines.append(
+            f"- {contents.left_out.stale} rows of the version are left out because a change of their policy touched "
+            "them: their labels are stale, were given again since, or are retired."
+        )
     if contents.form == "csv":
         lines.append(
             "- CSV: text that a spreadsheet would run as a formula starts with an apostrophe, votes are JSON text."

@@ -29,6 +29,7 @@ from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
 from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
+from labeling.golden.stale import Moved, standing
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.pictures import Pictures, no_pictures
 from labeling.records import Answer, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
@@ -80,17 +81,19 @@ def export(
     """
     wanted = _checked(form, partitions, folder)
     published = golden.version(version)
+    now = golden.items()
     if Partition.TRAIN in wanted:
         members = golden.members(version)
-        refuse_leaks(training_rows(members), evaluation_rows(members, golden.items()), vectors, cosine, pictures)
+        lessons = training_rows(standing(members, now))
+        refuse_leaks(lessons, evaluation_rows(members, now), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
-    source = _Source(golden, published, vectors, total, progress or _silent)
+    source = _Source(golden, published, vectors, Moved.of(now), total, progress or _silent)
     counts = _write_folder(folder, form, wanted, source, cosine)
     return Exported(version, folder, form, sum(counts.values()), counts)
 
 
 def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:
-    """Those of a version's members that a model may learn from."""
+    """Those of a version's members that a model may learn from; those that are stale now are for ``standing``."""
     return [m for m in members if m.partition is Partition.TRAIN and _usable(m)]
 
 
@@ -132,18 +135,22 @@ class _Source:
     golden: GoldenReader
     version: GoldenVersion
     vectors: Vectors
+    moved: Moved
     total: int
     progress: Progress
     tally: Tally = field(default_factory=Tally)
     unembedded: int = 0
     erased: int = 0
     pictures: int = 0
+    stale: int = 0
     passed: int = 0
 
     def batches(self, partition: Partition) -> Iterator[list[GoldenItem]]:
         """The usable rows of a partition, in manifest order."""
         for batch in _batches(self.golden.stream(self.version.version, partition)):
-            usable = [item for item in batch if _usable(item)]
+            standing_still = [item for item in batch if self.moved.stands(item)]
+            usable = [item for item in standing_still if _usable(item)]
+            self.stale += len(batch) - len(standing_still)
             for item in usable:
                 self.tally.add(item)
             self.passed += len(batch)
@@ -175,7 +182,7 @@ def _write_folder(
                 (temporary / path).unlink()
         if not files:
             raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
-        left_out = LeftOut(source.erased, source.pictures)
+        left_out = LeftOut(source.erased, source.pictures, source.stale)
         told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out)
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)

@@ -13,6 +13,7 @@ from labeling.artefacts import Reader, load_artefact
 from labeling.errors import NothingToDo
 from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
+from labeling.golden.stale import standing
 from labeling.judging.operating import operating_thresholds
 from labeling.policies import Policies
 from labeling.records import GoldenItem, GoldState, Model, Outcome, Partition
@@ -137,7 +138,7 @@ def partition_rows(golden: Golden, version: str, partition: Partition) -> list[G
     }
     return [
         row
-        for row in golden.members(version)
+        for row in standing(golden.members(version), golden.items())
         if row.partition is partition
         and row.state is GoldState.ACTIVE
         and row.text  # "": stopped or erased since

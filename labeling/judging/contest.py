@@ -87,7 +87,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
                 "n": decided.n,
                 "left_out": len(everything) - len(rows),
                 "unjudged": sorted({row.policy_id for row in rows} - decided.policies),
-                "stale": _stale(stores.golden, rows),
+                "stale": _stale(stores.golden, version),
             }
         )
 
@@ -134,10 +134,10 @@ def terms_of(terms: Terms) -> Json:
     return {"margins": margins, "severities": dict(sorted(terms.severities.items())), "least": terms.least}
 
 
-def _stale(golden: Golden, rows: Sequence[GoldenItem]) -> int:
-    """How many of the rows have gone stale since the version was published."""
-    stale = {_key(row) for row in golden.items() if row.state is GoldState.STALE}
-    return sum(_key(row) in stale for row in rows)
+def _stale(golden: Golden, version: str) -> int:
+    """How many sealed rows of the version a change of their policy touched since, so that they are not judged by."""
+    stale = {_key(row) for row in golden.items(partition=Partition.SEALED) if row.state is GoldState.STALE}
+    return sum(row.partition is Partition.SEALED and _key(row) in stale for row in golden.members(version))
 
 
 def rows_digest(rows: Sequence[GoldenItem]) -> str:

@@ -212,9 +212,14 @@ class _Desks:
                 pile.rows[row["policy_id"]].append((row["position"], row["exposure"]))
 
     def meet(self, questions: Sequence[OpenQuestion], anchors: Sequence[GoldenItem]) -> None:
-        """Who has met the items of these, or near-duplicates of theirs."""
+        """Who has met the items of these, or near-duplicates of theirs. Under another policy version than those asked
+        under now it was another question: what it was answered does not count."""
         names = self._names(questions, anchors)
-        columns = sa.select(tasks.c.task_id, tasks.c.item_id, tasks.c.policy_id, tasks.c.assignee)
+        asked = {(q.task.policy_id, q.task.policy_version) for q in questions}
+        asked |= {(anchor.policy_id, anchor.policy_version) for anchor in anchors}
+        columns = sa.select(
+            *(tasks.c[name] for name in ("task_id", "item_id", "policy_id", "policy_version", "assignee"))
+        )
         about = list(select_in(self._connection, columns, tasks.c.item_id, sorted(names)))
         people_of: dict[str, set[str]] = defaultdict(set)
         for task_id, person in _touched(self._connection, {row["task_id"] for row in about}):
@@ -222,7 +227,8 @@ class _Desks:
         for row in about:
             for person in people_of[row["task_id"]] | ({row["assignee"]} if row["assignee"] else set()):
                 self._piles[person].items.add(row["item_id"])
-                self._piles[person].met |= {(row["policy_id"], name) for name in names[row["item_id"]]}
+                if (row["policy_id"], row["policy_version"]) in asked:
+                    self._piles[person].met |= {(row["policy_id"], name) for name in names[row["item_id"]]}
 
     def _names(self, questions: Sequence[OpenQuestion], anchors: Sequence[GoldenItem]) -> dict[str, set[str]]:
         """By item: its id and the groups it is known in, of every item that shares one with those asked about."""

@@ -14,6 +14,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from labeling.floor import Floor, Handout
+from labeling.policy_versions import PolicyVersion
 from labeling.records import (
     Adjudication,
     Annotation,
@@ -291,6 +292,29 @@ class Golden(Protocol):
         """Those of ``members`` that are in a partition, in the same order, without holding them all."""
 
 
+class PolicyVersions(Protocol):
+    """The policies' published versions; appended only."""
+
+    @property
+    def mark(self) -> int:
+        """Rises with every version that is published."""
+
+    def all(self) -> list[PolicyVersion]:
+        """As they were published."""
+
+    def first(self, versions: Sequence[PolicyVersion]) -> None:
+        """Add the first versions of policies that have none yet; those that have one by now are left out."""
+
+    def publish(self, versions: Sequence[PolicyVersion]) -> dict[str, int]:
+        """Add versions of policies, and move the gold that they touch, in one transaction with an event for each golden
+        item; how many items became ``stale`` and ``retired``. Conflict when a version is there already, or its parent
+        is not the newest any more."""
+
+    def restate(self) -> dict[str, int]:
+        """Move gold that was folded in under an older version since; how many items became ``stale`` and
+        ``retired``."""
+
+
 class Models(Protocol):
     def add(self, model: Model) -> None:
         """Insert; the same model id again with the same version is a no-op, with another one a Conflict."""
@@ -443,6 +467,7 @@ class Ledger(Protocol):
     tasks: Tasks
     annotations: Annotations
     golden: Golden
+    policies: PolicyVersions
     models: Models
     gates: Gates
     sealed: SealedQueries

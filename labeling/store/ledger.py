@@ -19,6 +19,7 @@ from labeling.store.interfaces import (
     Keys,
     Models,
     People,
+    PolicyVersions,
     Projects,
     Rounds,
     SealedQueries,
@@ -30,6 +31,7 @@ from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
 from labeling.store.models import SqlModels
 from labeling.store.people import SqlPeople
+from labeling.store.policies import SqlPolicyVersions
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
@@ -46,6 +48,7 @@ class SqlLedger:
     tasks: Tasks
     annotations: Annotations
     golden: Golden
+    policies: PolicyVersions
     models: Models
     gates: Gates
     sealed: SealedQueries
@@ -64,6 +67,7 @@ class SqlLedger:
         self.tasks = SqlTasks(database)
         self.annotations = SqlAnnotations(database)
         self.golden = SqlGolden(database)
+        self.policies = SqlPolicyVersions(database)
         self.models = SqlModels(database)
         self.gates = SqlGates(database)
         self.sealed = SqlSealedQueries(database)

@@ -2,7 +2,7 @@
 
 A change here needs a migration in ``migrations/versions``; a test compares the two on SQLite and PostgreSQL.
 Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_members``,
-``model_events``, ``gates``, ``sealed_queries`` and ``audit``.
+``model_events``, ``gates``, ``sealed_queries``, ``policy_versions`` and ``audit``.
 """
 
 from __future__ import annotations
@@ -309,6 +309,24 @@ golden_members = sa.Table(
     _text("item_id", primary_key=True),
     _text("policy_id", primary_key=True),
     *_golden_columns(),
+)
+
+policy_versions = sa.Table(
+    "policy_versions",
+    metadata,
+    _sequence(),
+    _text("policy_id"),
+    _text("version"),
+    _text("content_hash"),
+    _json("text"),
+    _text("parent", nullable=True),
+    _json("kinds"),
+    _json("rules"),
+    _json("predecessors"),
+    _text("reason"),
+    _text("actor"),
+    _time("at"),
+    sa.UniqueConstraint("policy_id", "version"),
 )
 
 models = sa.Table(

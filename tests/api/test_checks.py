@@ -10,6 +10,7 @@ import pytest
 
 from api import checks
 from api.checks import Check
+from api.composition import Goldfold
 from configs.errors import SettingsError
 from configs.settings import Settings
 from labeling.errors import StudioUnauthorized, StudioUnreachable
@@ -69,6 +70,18 @@ def test_policies(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("id: x\ntitel: y\n")
     bad = checks.check_policies(given(tmp_path, policies_dir=tmp_path))
     assert_state(bad, "failed", "titel: unknown key", "mend the file")
+
+
+def test_policies_that_are_not_what_was_published(tmp_path: Path) -> None:
+    folder = shutil.copytree(Settings().policies_dir, tmp_path / "policies")
+    settings = given(tmp_path / "data", policies_dir=folder)
+    Goldfold(settings).close()
+    path = folder / "hate_speech.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("version: 1.0.0", "version: 1.1.0"))
+    assert_state(checks.check_policies(settings), "warning", "not published yet: hate_speech", "policy publish")
+    path.write_text(text.replace("title: Hate speech", "title: Hate", 1))
+    assert_state(checks.check_policies(settings), "failed", "versions are never edited in place", "raise its version")
 
 
 @pytest.mark.parametrize("url", ["sqlite:////dev/null/x.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x"])

@@ -22,6 +22,7 @@ from tests.contracts.ledger import (
 from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
+from tests.contracts.ledger_policies import PoliciesContract
 from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
 
@@ -164,6 +165,7 @@ class LedgerContract(
     TasksContract,
     AnnotationsContract,
     GoldenContract,
+    PoliciesContract,
     ModelsContract,
     JudgingContract,
     ProjectsContract,
