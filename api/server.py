@@ -20,6 +20,7 @@ from api.online.door import Door
 from api.routes import (
     anchoring,
     golden,
+    golden_items,
     injections,
     items,
     jobs,
@@ -52,6 +53,7 @@ ROUTERS = (
     injections.router,
     anchoring.router,
     golden.router,
+    golden_items.router,
     models.router,
     jobs.router,
 )

@@ -80,6 +80,21 @@ class GoldState(StrEnum):
     ERASED = "erased"
 
 
+class GoldAction(StrEnum):
+    """What happened to a golden item, or to a version: one event each."""
+
+    FOLDED = "folded"
+    RELABELLED = "relabelled"
+    REGROUPED = "regrouped"
+    PROMOTED = "promoted"
+    DEMOTED = "demoted"
+    STALED = "staled"
+    QUARANTINED = "quarantined"
+    RETIRED = "retired"
+    RESTORED = "restored"
+    ERASED = "erased"
+
+
 class RoundState(StrEnum):
     """A round's durable steps, in order; ``failed`` and ``cancelled`` end it early."""
 
@@ -353,7 +368,11 @@ class Adjudication:
 
 @dataclass(frozen=True, slots=True)
 class GoldenItem:
-    """An adjudicated item in the golden set, with everything an export needs (text copy included)."""
+    """An adjudicated item in the golden set, with everything an export needs (text copy included).
+
+    ``salt``: 128 random bits (hex) that the row's hashes cover, so that nobody can tell from a hash which content it
+    was made of once row and salt are erased; "" in rows that were made without.
+    """
 
     item_id: str
     external_id: str
@@ -378,6 +397,44 @@ class GoldenItem:
     folded_at: datetime
     verdict: Verdict | None = None
     cause: Cause | None = None
+    salt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldEvent:
+    """One thing that happened to the golden set, in a chain: ``previous`` is the ``sha256`` of the event numbered one
+    less, "" of the first, so that none can be changed, taken out or moved without breaking what follows.
+
+    ``row`` is the golden item whole as it was from then on (JSON-able); its hash is ``row_sha256``, which does not
+    cover the text. None: the item was erased, or the event is about no item. ``adjudication_id``: the decision behind
+    the row.
+    """
+
+    number: int
+    item_id: str
+    policy_id: str
+    action: GoldAction
+    actor: str
+    reason: str
+    at: datetime
+    adjudication_id: str | None
+    row: dict[str, object] | None
+    row_sha256: str
+    previous: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoldMove:
+    """A change of a golden item's tier or state that somebody asks for. ``adjudication_id``: the decision they have
+    seen; where another one was folded meanwhile, the move is refused."""
+
+    item_id: str
+    policy_id: str
+    adjudication_id: str
+    action: GoldAction
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,7 +527,8 @@ class Person:
     ``languages``: what they read, as items name them (``pt`` covers ``pt-BR``); empty: anything. ``opt_outs``: policies
     they are not asked about. ``daily_exposure``: units a day, ``severe_in_row``: severe items in a row; None: as the
     settings say. Who is not ``active`` has left: what they did not answer goes to others. Who is ``paused`` gets
-    nothing new until a lead resumes them; ``reviewed_at`` is when one last did.
+    nothing new until a lead resumes them; ``reviewed_at`` is when one last did. The blind answers of an ``expert`` can
+    make an anchor.
     """
 
     email: str
@@ -485,6 +543,7 @@ class Person:
     paused_reason: str
     reviewed_at: datetime | None
     created_at: datetime
+    expert: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,23 @@ from typing import Annotated
 
 import typer
 
+from api.cli.golden_items import COMMANDS
 from api.cli.output import bar, out, show_json, table
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
+from labeling.golden.audit import check
 from labeling.golden.export import export
-from labeling.golden.publish import publish, verify
+from labeling.golden.publish import publish
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="The golden set: publish an immutable version, verify it, export it.",
 )
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
 
 
 @app.command("status")
@@ -74,16 +80,24 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 @app.command("verify")
 def verify_command(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
+    version: Annotated[str | None, typer.Argument(help="Such as 1.0.0; all versions where it is left out.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Recompute every hash of a version; tampering is named. Example: goldfold golden verify 1.0.0"""
+    """Recompute every hash: of the event chain, of the set as it is, and of the versions; tampering is named.
+
+    Examples:
+
+      goldfold golden verify
+
+      goldfold golden verify 1.0.0 --json
+    """
     with goldfold(context) as opened:
-        rows = verify(opened.ledger.golden, version)
+        found = check(opened.ledger.golden, version)
     if as_json:
-        show_json({"version": version, "rows": rows, "intact": True})
+        show_json({"versions": found.versions, "rows": found.rows, "events": found.events, "intact": True})
         return
-    out.print(f"Version {version}: {rows} rows, every hash matches")
+    which = f"Version {version}" if version else f"{len(found.versions)} versions"
+    out.print(f"{which}: {found.rows} rows and {found.events} events, every hash matches")
 
 
 @app.command("export")

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Engineer, Lead, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
+from labeling.golden.audit import check
 from labeling.golden.export import export
-from labeling.golden.publish import publish, shown_outcome, verify
+from labeling.golden.publish import publish, shown_outcome
 from labeling.records import GoldenVersion, Partition
 from labeling.suspects import kept
 
@@ -74,10 +75,13 @@ class PublishIn(BaseModel):
 
 
 class VerifiedOut(BaseModel):
-    """Every hash of the version was computed anew and matches."""
+    """Every hash was computed anew and matches: of ``events`` of the chain, and of ``rows`` in these versions."""
 
-    version: str
+    model_config = ConfigDict(from_attributes=True)
+
+    versions: list[str]
     rows: int
+    events: int
 
 
 class ExportIn(BaseModel):
@@ -137,10 +141,16 @@ def get_version(goldfold: TheGoldfold, version: str) -> VersionOut:
     return VersionOut.of(goldfold.ledger.golden.version(version))
 
 
+@router.post("/verify", dependencies=[Depends(require(Role.ENGINEER))])
+def verify_everything(goldfold: TheGoldfold) -> VerifiedOut:
+    """Compute every hash of the event chain, the set and all versions; tampering is named (500, integrity-error)."""
+    return VerifiedOut.model_validate(check(goldfold.ledger.golden))
+
+
 @router.post("/versions/{version}/verify", dependencies=[Depends(require(Role.ENGINEER))])
 def verify_version(goldfold: TheGoldfold, version: str) -> VerifiedOut:
-    """Compute every hash anew; what was tampered with is named (500, integrity-error)."""
-    return VerifiedOut(version=version, rows=verify(goldfold.ledger.golden, version))
+    """The same for the chain, the set and this version."""
+    return VerifiedOut.model_validate(check(goldfold.ledger.golden, version))
 
 
 @router.post("/versions/{version}/exports", status_code=status.HTTP_201_CREATED)

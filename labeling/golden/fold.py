@@ -1,13 +1,14 @@
 """Fold a final answer into the golden set: one row an item and policy, in the partition of its near-duplicate group.
 
 What does not become usable gold: an item whose agreed answer is ``context_missing`` is kept (its votes are data) but
-``quarantined``, so that no version holds it. An answer of a single person is ``provisional``; two or more make it
-``golden``. Merged groups are moved to the protected side *before* the new row is written, so a crash between the two
-leaves evaluation items protected, and folding again goes on from there.
+``quarantined``, so that no version holds it. An answer of a single person is ``provisional``; two blind answers, or a
+lead's decision, make it ``golden``. Merged groups are moved to the protected side *before* the new row is written, so
+a crash between the two leaves evaluation items protected, and folding again goes on from there.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -96,7 +97,7 @@ def _item(
         severity=answer.severity,
         how=adjudication.how,
         votes=dict(adjudication.votes),
-        tier=Tier.GOLDEN if len(set(adjudication.annotators)) >= 2 else Tier.PROVISIONAL,
+        tier=Tier.GOLDEN if certified(adjudication) else Tier.PROVISIONAL,
         state=GoldState.QUARANTINED if unclear else GoldState.ACTIVE,
         partition=placed.partition,
         group_id=placed.group_id,
@@ -107,7 +108,13 @@ def _item(
         folded_at=now,
         verdict=adjudication.verdict,
         cause=adjudication.cause,
+        salt=secrets.token_hex(16),
     )
+
+
+def certified(adjudication: Adjudication) -> bool:
+    """Whether it makes its item ``golden``: two people answered blind, or a lead decided."""
+    return bool(adjudication.adjudicator) or len(set(adjudication.annotators)) >= 2
 
 
 def _same_subject(adjudication: Adjudication, task: Task, pick: PickRow | None) -> None:

@@ -6,7 +6,8 @@ canonical JSON (ASCII with escapes, keys sorted, no spaces). The Merkle root (la
 rows, so it depends on the members alone: no clock, no path, no version number.
 
 A row holds hashes and labels, never content, names of people or the caller's own ids: erasing an item from the
-stores leaves nothing of it to read here.
+stores leaves nothing of it to read here. Each row has a random ``salt``: of an erased row only a hash stays, and
+without the salt nobody can try which content it was made of.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def row(item: GoldenItem) -> dict[str, object]:
         "severity": item.severity,
         "votes": dict(item.votes),
         "how": str(item.how),
+        "verdict": None if item.verdict is None else str(item.verdict),
         "tier": str(item.tier),
         "partition": str(item.partition),
         "group_id": item.group_id,
@@ -61,6 +63,7 @@ def row(item: GoldenItem) -> dict[str, object]:
             "pi": item.pi,
             "adjudication_id": item.adjudication_id,
         },
+        "salt": item.salt,
     }
 
 

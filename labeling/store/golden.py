@@ -8,10 +8,24 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
-from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, Partition, TaskKind, TaskState
+from labeling.golden.chain import Head
+from labeling.golden.transitions import moved, relabelled
+from labeling.records import (
+    Adjudication,
+    GoldAction,
+    GoldenItem,
+    GoldenVersion,
+    GoldEvent,
+    GoldMove,
+    GoldState,
+    Partition,
+    TaskKind,
+    TaskState,
+)
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
-from labeling.store.rows import chunks, dump, dump_json, insert_missing, load, replace_row
+from labeling.store.gold_chain import append_event, head, lock_chain, read_events
+from labeling.store.rows import chunks, dump, insert_missing, load, replace_row
 from labeling.store.tables import adjudications, gold_events, golden_items, golden_members, golden_versions, tasks
 from labeling.store.tasks import move
 
@@ -31,15 +45,17 @@ class SqlGolden:
         """
         _check_pair(adjudication, item)
         with self._database.write() as connection:
+            lock_chain(connection)
             _settle(connection, adjudication)
             if not insert_missing(connection, adjudications, [dump(adjudication)], adjudications.c.adjudication_id):
                 return False
-            _refuse_erased(connection, item)
-            replace_row(connection, golden_items, dump(item))
-            key = {"item_id": item.item_id, "policy_id": item.policy_id, "adjudication_id": item.adjudication_id}
-            connection.execute(sa.insert(gold_events).values(key | {"row": dump_json(item), "at": now(connection)}))
-            detail = {"task_id": adjudication.task_id, "outcome": item.outcome.value, "partition": item.partition.value}
+            before = _row(connection, item.item_id, item.policy_id)
+            _refuse_erased(before)
+            item = relabelled(before, item)
             actor = adjudication.adjudicator or adjudication.how.value
+            action = GoldAction.FOLDED if before is None else GoldAction.RELABELLED
+            _write(connection, item, action, actor, _decided(adjudication))
+            detail = {"task_id": adjudication.task_id, "outcome": item.outcome.value, "partition": item.partition.value}
             write_audit(connection, actor, "golden.fold", f"{item.item_id}/{item.policy_id}", detail)
             return True
 
@@ -60,16 +76,40 @@ class SqlGolden:
         query = sa.select(golden_items).where(golden_items.c.group_id.in_([*group_ids, into]), changed)
         query = query.order_by(golden_items.c.item_id, golden_items.c.policy_id)
         with self._database.write() as connection:
+            lock_chain(connection)
             rows = connection.execute(for_update(connection, query)).mappings().all()
             for row in rows:
                 item = replace(load(GoldenItem, row), group_id=into, partition=partition)
-                key = {"item_id": item.item_id, "policy_id": item.policy_id}
-                replace_row(connection, golden_items, dump(item))
-                event = key | {"adjudication_id": item.adjudication_id, "row": dump_json(item), "at": now(connection)}
-                connection.execute(sa.insert(gold_events).values(event))
                 detail = place | {"from_group": row["group_id"], "from_partition": row["partition"]}
-                write_audit(connection, "fold", "golden.regroup", "/".join(key.values()), detail)
+                reason = f"its near-duplicate group became one with others, in {partition}"
+                _write(connection, item, GoldAction.REGROUPED, "fold", reason)
+                write_audit(connection, "fold", "golden.regroup", f"{item.item_id}/{item.policy_id}", detail)
         return len(rows)
+
+    def change(self, moves: Sequence[GoldMove]) -> list[GoldenItem]:
+        with self._database.write() as connection:
+            lock_chain(connection)
+            return [_change(connection, move_) for move_ in moves]
+
+    def events(self, item_id: str | None = None) -> list[GoldEvent]:
+        with self._database.read() as connection:
+            mine = () if item_id is None else (gold_events.c.item_id == item_id,)
+            return list(read_events(connection, *mine))
+
+    def chain(self) -> tuple[list[GoldEvent], Head | None, list[GoldenItem]]:
+        query = sa.select(golden_items).order_by(golden_items.c.item_id, golden_items.c.policy_id)
+        with self._database.read() as connection:  # one snapshot
+            rows = [load(GoldenItem, row) for row in connection.execute(query).mappings()]
+            return list(read_events(connection)), head(connection), rows
+
+    def rows_of(self, name: str) -> list[GoldenItem]:
+        query = sa.select(golden_items).order_by(golden_items.c.policy_id)
+        with self._database.read() as connection:
+            for column in (golden_items.c.external_id, golden_items.c.item_id):
+                rows = connection.execute(query.where(column == name)).mappings().all()
+                if rows:
+                    return [load(GoldenItem, row) for row in rows]
+        return []
 
     def adjudications(self, task_id: str | None = None) -> list[Adjudication]:
         """Oldest first."""
@@ -144,8 +184,38 @@ def _settle(connection: sa.Connection, adjudication: Adjudication) -> None:
     connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(open_ids)).values(values))
 
 
-def _refuse_erased(connection: sa.Connection, item: GoldenItem) -> None:
-    key = (golden_items.c.item_id == item.item_id, golden_items.c.policy_id == item.policy_id)
-    query = for_update(connection, sa.select(golden_items.c.state).where(*key))
-    if connection.execute(query).scalar_one_or_none() == GoldState.ERASED:
-        raise Conflict(f"golden item {item.item_id!r} under {item.policy_id!r} is erased; it takes no label")
+def _row(connection: sa.Connection, item_id: str, policy_id: str) -> GoldenItem | None:
+    query = sa.select(golden_items).where(golden_items.c.item_id == item_id, golden_items.c.policy_id == policy_id)
+    row = connection.execute(for_update(connection, query)).mappings().one_or_none()
+    return None if row is None else load(GoldenItem, row)
+
+
+def _refuse_erased(before: GoldenItem | None) -> None:
+    if before is not None and before.state is GoldState.ERASED:
+        raise Conflict(f"golden item {before.item_id!r} under {before.policy_id!r} is erased; it takes no label")
+
+
+def _write(connection: sa.Connection, item: GoldenItem, action: GoldAction, actor: str, reason: str) -> None:
+    replace_row(connection, golden_items, dump(item))
+    append_event(connection, item, action, actor, reason, now(connection))
+
+
+def _decided(adjudication: Adjudication) -> str:
+    if adjudication.adjudicator:
+        return f"a lead's decision ({adjudication.how})"
+    return f"{adjudication.how} answers of {len(set(adjudication.annotators))} people"
+
+
+def _change(connection: sa.Connection, asked: GoldMove) -> GoldenItem:
+    before = _row(connection, asked.item_id, asked.policy_id)
+    if before is None:
+        raise NotFound(f"item {asked.item_id!r} is not in the golden set under {asked.policy_id!r}")
+    if before.adjudication_id != asked.adjudication_id:
+        raise Conflict(f"golden item {before.external_id!r} was labelled anew meanwhile; look at it, then ask again")
+    if not asked.reason.strip():
+        raise InvalidInput("reason: is empty; say why, it is kept for good")
+    after = moved(before, asked.action)
+    _write(connection, after, asked.action, asked.actor, asked.reason.strip())
+    detail = {"reason": asked.reason.strip(), "tier": after.tier.value, "state": after.state.value}
+    write_audit(connection, asked.actor, f"golden.{asked.action}", f"{asked.item_id}/{asked.policy_id}", detail)
+    return after

@@ -21,6 +21,8 @@ from labeling.records import (
     ApiKey,
     GoldenItem,
     GoldenVersion,
+    GoldEvent,
+    GoldMove,
     Item,
     LegalStop,
     Model,
@@ -225,6 +227,9 @@ class Tasks(Protocol):
     def children(self, task_ids: Sequence[str], kind: TaskKind) -> list[Task]:
         """Tasks of a kind whose parent is among these, sorted by task_id."""
 
+    def of_item(self, item_id: str) -> list[Task]:
+        """Every task about an item, oldest first."""
+
     def widen(self, task_ids: Sequence[str]) -> None:
         """Ask one more person about each of these blind tasks that is ``sent``; others stay as they are."""
 
@@ -269,6 +274,19 @@ class Golden(Protocol):
     def regroup(self, group_ids: Sequence[str], into: str, partition: Partition) -> int:
         """Near-duplicate groups merge: every row of them, and of ``into``, belongs to ``into`` and its partition from
         now on. One transaction with the events of the rows that changed; how many did. Published versions stay."""
+
+    def change(self, moves: Sequence[GoldMove]) -> list[GoldenItem]:
+        """Move items between tiers and states, each with its event, all or none: the items as they are now. Raises
+        NotFound, InvalidInput without a reason, Conflict for a move that is not allowed or an item relabelled since."""
+
+    def events(self, item_id: str | None = None) -> list[GoldEvent]:
+        """Everything that happened to the golden set, or to one item, in order."""
+
+    def chain(self) -> tuple[list[GoldEvent], tuple[int, str] | None, list[GoldenItem]]:
+        """The events, the chain's head (number and hash; None: gone) and the golden items, at one moment."""
+
+    def rows_of(self, name: str) -> list[GoldenItem]:
+        """The golden items of the item with this external id, or else this item id, by policy."""
 
     def adjudications(self, task_id: str | None = None) -> list[Adjudication]: ...
     def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:

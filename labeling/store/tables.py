@@ -170,6 +170,7 @@ people = sa.Table(
     _text("paused_reason"),
     _time("reviewed_at", nullable=True),
     _time("created_at"),
+    sa.Column("expert", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("desk"),
 )
 
@@ -236,6 +237,7 @@ def _golden_columns() -> list[sa.Column[Any]]:
         _time("folded_at"),
         _text("verdict", nullable=True),
         _text("cause", nullable=True),
+        _text("salt", server_default=""),
     ]
 
 
@@ -248,17 +250,35 @@ golden_items = sa.Table(
     sa.Index("ix_golden_items_group_id", "group_id"),
 )
 
-# Each state a golden item has ever been in, whole, in ``row``: golden_items is the newest of them.
+# Each state a golden item has ever been in, whole, in ``row``: golden_items is the newest of them. ``number`` counts
+# without gaps; ``sha256`` covers the event and the hash of the one before (labeling.golden.chain).
 gold_events = sa.Table(
     "gold_events",
     metadata,
     _sequence(),
     _text("item_id"),
     _text("policy_id"),
-    _text("adjudication_id", sa.ForeignKey("adjudications.adjudication_id")),
-    _json("row"),
+    _text("adjudication_id", sa.ForeignKey("adjudications.adjudication_id"), nullable=True),
+    _json("row", nullable=True),
     _time("at"),
+    _number("number"),
+    _text("action"),
+    _text("actor"),
+    _text("reason"),
+    _text("row_sha256"),
+    _text("previous"),
+    _text("sha256"),
     sa.Index("ix_gold_events_item_id_policy_id", "item_id", "policy_id"),
+    sa.UniqueConstraint("number"),
+)
+
+# One row: the last event's number and hash. Whoever appends locks it before anything else.
+gold_head = sa.Table(
+    "gold_head",
+    metadata,
+    _text("name", primary_key=True),
+    _number("number"),
+    _text("sha256"),
 )
 
 legal_stops = sa.Table(

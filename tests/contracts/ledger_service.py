@@ -19,7 +19,7 @@ from tests.contracts.ledger import (
     select,
     together,
 )
-from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
+from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
@@ -163,6 +163,7 @@ class LedgerContract(
     TasksContract,
     AnnotationsContract,
     GoldenContract,
+    GoldEventsContract,
     ModelsContract,
     ProjectsContract,
     AccessContract,

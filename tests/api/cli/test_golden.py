@@ -29,8 +29,10 @@ def test_from_gold_to_an_export_and_a_model(gold: Terminal) -> None:
     assert (published["version"], published["parent"]) == ("1.0.0", None)
     assert [one["version"] for one in gold("golden", "list", "--json").json] == ["1.0.0"]
     assert "1.0.0" in gold("golden", "list").out
-    assert gold("golden", "verify", "1.0.0", "--json").json == {"version": "1.0.0", "rows": 30, "intact": True}
-    assert gold("golden", "verify", "1.0.0").out == "Version 1.0.0: 30 rows, every hash matches\n"
+    whole = {"versions": ["1.0.0"], "rows": 30, "events": 30, "intact": True}
+    assert gold("golden", "verify", "1.0.0", "--json").json == gold("golden", "verify", "--json").json == whole
+    assert gold("golden", "verify", "1.0.0").out == "Version 1.0.0: 30 rows and 30 events, every hash matches\n"
+    assert gold("golden", "verify").out.startswith("1 versions: 30 rows")
 
     said = gold("golden", "export", "1.0.0", "--to", "train", "--format", "jsonl", "--json")
     assert said.code == 0, said.err
@@ -78,3 +80,19 @@ def test_tampering_is_named(gold: Terminal) -> None:
     manifest.write_text(manifest.read_text().replace("violates", "allowed", 1))
     said = gold("golden", "verify", "1.0.0", "--json")
     assert (said.code, said.json["error"]) == (1, "integrity-error")
+
+
+def test_an_item_moves_between_states_and_not_against_the_rules(gold: Terminal) -> None:
+    with gold.opened() as site:
+        name = site.ledger.golden.items()[0].external_id
+    said = gold("golden", "retire", name, "--reason", "old", "--by", "ann", "--dry-run")
+    assert said.out == f"{name} under {HARM} would be golden, retired; it was golden, active\n"
+    assert gold("golden", "quarantine", name, "--reason", "contested", "--json").json["state"] == "quarantined"
+    assert gold("golden", "restore", name, "--reason", "clear", "--policy", HARM).code == 0
+    assert gold("golden", "demote", name, "--reason", "doubt", "--json").json["tier"] == "provisional"
+    assert gold("golden", "promote", name, "--reason", "two people", "--json").json["tier"] == "golden"
+    said = gold("golden", "promote", name, "--reason", "three?")
+    assert (said.code, "an anchor needs 3" in said.err) == (1, True)
+    with gold.opened() as site:
+        actors = [event.actor for event in site.ledger.golden.events(site.ledger.golden.rows_of(name)[0].item_id)]
+    assert actors == ["unanimous", "cli", "cli", "cli", "cli"]

@@ -43,7 +43,8 @@ def test_a_version_is_published_listed_and_verified(gold: Site) -> None:
     assert gold.get(f"{PATH}/versions/1.0.0") == listed[0]
     assert sum(listed[0]["counts"].values()) == 30
     verified = gold.ask("POST", f"{PATH}/versions/1.0.0/verify")
-    assert verified.json() == {"version": "1.0.0", "rows": 30}
+    assert verified.json() == {"versions": ["1.0.0"], "rows": 30, "events": 30}
+    assert gold.ask("POST", f"{PATH}/verify").json() == verified.json()
     assert_problem(gold.ask("POST", f"{PATH}/versions", Role.LEAD, json={}), 409, "nothing changed|1.0.0")
     actions = [row["action"] for row in gold.goldfold.ledger.audit.latest()]
     assert "golden.publish" in actions
@@ -92,3 +93,18 @@ def test_publishing_is_for_leads_and_exporting_for_engineers(site: Site) -> None
     site.refused("POST", f"{PATH}/versions/1.0.0/verify", Role.ENGINEER)
     site.refused("POST", f"{PATH}/versions/1.0.0/exports", Role.ENGINEER, json={})
     assert json.dumps(site.get(PATH, Role.VIEWER)) == "[]"
+
+
+def test_an_item_moves_between_states(gold: Site) -> None:
+    name = gold.goldfold.ledger.golden.items()[0].external_id
+    path = f"{PATH}/items/{name}/changes"
+    done = gold.ask("POST", path, Role.LEAD, json={"action": "retired", "reason": "old", "policy": HARM}).json()
+    assert (done["state_before"], done["state"], done["dry_run"]) == ("active", "retired", False)
+    again = gold.ask("POST", path, Role.LEAD, json={"action": "retired", "reason": "old"})
+    assert_problem(again, 409, "cannot be retired: it is retired")
+    event = gold.goldfold.ledger.golden.events()[-1]
+    assert (event.reason, event.actor) == ("old", gold.goldfold.ledger.audit.latest(1)[0]["actor"])
+    wrong = {"action": "erased", "reason": "old"}
+    assert_problem(gold.ask("POST", path, Role.LEAD, json=wrong), 422, "body.action")
+    assert_problem(gold.ask("POST", f"{PATH}/items/nobody/changes", Role.LEAD, json=done | wrong), 422)
+    gold.refused("POST", path, Role.LEAD, json={"action": "retired", "reason": "old"})

@@ -1,0 +1,96 @@
+"""Golden events in a hash chain with actor and reason, salted golden rows, and experts on the roster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0005"
+
+_TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+_COVERED = ("number", "item_id", "policy_id", "action", "actor", "reason", "adjudication_id", "row_sha256", "previous")
+
+
+def upgrade() -> None:
+    for table in ("golden_items", "golden_members"):
+        op.add_column(table, sa.Column("salt", _TEXT, nullable=False, server_default=""))
+    op.add_column("people", sa.Column("expert", sa.Boolean(), nullable=False, server_default=sa.false()))
+    head = op.create_table(
+        "gold_head",
+        sa.Column("name", _TEXT, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", _TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_gold_head")),
+    )
+    with op.batch_alter_table("gold_events") as events:
+        events.alter_column("row", existing_type=sa.JSON(), nullable=True)
+        events.alter_column("adjudication_id", existing_type=_TEXT, nullable=True)
+        events.add_column(sa.Column("number", sa.BigInteger(), nullable=True))
+        for name in ("action", "actor", "reason", "row_sha256", "previous", "sha256"):
+            events.add_column(sa.Column(name, _TEXT, nullable=False, server_default=""))
+    number, sha256 = _chain()
+    if number:  # the first event makes the head of an empty chain
+        op.bulk_insert(head, [{"name": "gold", "number": number, "sha256": sha256}])
+    with op.batch_alter_table("gold_events") as events:
+        events.alter_column("number", existing_type=sa.BigInteger(), nullable=False)
+        for name in ("action", "actor", "reason", "row_sha256", "previous", "sha256"):
+            events.alter_column(name, existing_type=_TEXT, server_default=None)
+        events.create_unique_constraint(op.f("uq_gold_events_number"), ["number"])
+
+
+def downgrade() -> None:
+    op.execute('DELETE FROM gold_events WHERE "row" IS NULL')
+    with op.batch_alter_table("gold_events") as events:
+        events.drop_constraint(op.f("uq_gold_events_number"), type_="unique")
+        for name in ("number", "action", "actor", "reason", "row_sha256", "previous", "sha256"):
+            events.drop_column(name)
+        events.alter_column("row", existing_type=sa.JSON(), nullable=False)
+        events.alter_column("adjudication_id", existing_type=_TEXT, nullable=False)
+    op.drop_table("gold_head")
+    with op.batch_alter_table("people") as people:
+        people.drop_column("expert")
+    for table in ("golden_members", "golden_items"):
+        with op.batch_alter_table(table) as golden:
+            golden.drop_column("salt")
+
+
+def _chain() -> tuple[int, str]:
+    """Link the events that are there, as they stand; the head."""
+    events = sa.table(
+        "gold_events",
+        *(sa.column(name) for name in ("seq", "item_id", "policy_id", "adjudication_id")),
+        *(sa.column(name) for name in ("number", "action", "reason", "row_sha256", "previous", "sha256")),
+        sa.column("row", sa.JSON()),
+        sa.column("at", sa.DateTime(timezone=True)),
+    )
+    connection = op.get_bind()
+    number, previous = 0, ""
+    for event in connection.execute(sa.select(events).order_by(events.c.seq)).mappings().all():
+        number += 1
+        told = {name: value for name, value in event["row"].items() if name != "text"}
+        values = {
+            "number": number,
+            "action": "folded",
+            "reason": "from before there was a chain",
+            "row_sha256": _sha256(told),
+            "previous": previous,
+        }
+        covered = {name: (dict(event) | {"actor": ""} | values)[name] for name in _COVERED}
+        previous = _sha256(covered | {"at": _utc(event["at"])})
+        mine = sa.update(events).where(events.c.seq == event["seq"])
+        connection.execute(mine.values(**values, sha256=previous))
+    return number, previous
+
+
+def _utc(at: datetime) -> str:
+    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)).isoformat()
+
+
+def _sha256(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
