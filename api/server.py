@@ -21,6 +21,7 @@ from api.routes import (
     anchoring,
     golden,
     golden_items,
+    golden_versions,
     injections,
     items,
     jobs,
@@ -54,6 +55,7 @@ ROUTERS = (
     anchoring.router,
     golden.router,
     golden_items.router,
+    golden_versions.router,
     models.router,
     jobs.router,
 )

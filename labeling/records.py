@@ -93,6 +93,19 @@ class GoldAction(StrEnum):
     RETIRED = "retired"
     RESTORED = "restored"
     ERASED = "erased"
+    PROPOSED = "proposed"
+    PUBLISHED = "published"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    ERRATUM = "erratum"
+
+
+class VersionState(StrEnum):
+    """A golden version's standing: only a ``released`` one is exported, trained on or judged by."""
+
+    PROPOSED = "proposed"
+    RELEASED = "released"
+    REJECTED = "rejected"
 
 
 class RoundState(StrEnum):
@@ -473,7 +486,10 @@ class Removal:
 @dataclass(frozen=True, slots=True)
 class GoldenVersion:
     """An immutable release. ``manifest_path`` names the JSONL manifest; ``merkle_root`` (hex) commits to its rows.
-    ``counts`` maps partition -> rows."""
+    ``counts`` maps partition -> rows. ``events`` and ``events_sha256``: the head of the event chain at that moment.
+
+    Where it ``needs_approval``, it is proposed until somebody other than its ``author`` approves it (``decision``).
+    """
 
     version: str
     parent: str | None
@@ -481,6 +497,32 @@ class GoldenVersion:
     manifest_path: str
     counts: dict[str, int]
     created_at: datetime
+    author: str = ""
+    needs_approval: bool = False
+    events: int = 0
+    events_sha256: str = ""
+    decision: str = ""
+    decided_by: str = ""
+
+    @property
+    def state(self) -> VersionState:
+        """Where it stands."""
+        if self.decision == GoldAction.REJECTED:
+            return VersionState.REJECTED
+        waits = self.needs_approval and self.decision != GoldAction.APPROVED
+        return VersionState.PROPOSED if waits else VersionState.RELEASED
+
+
+@dataclass(frozen=True, slots=True)
+class Erratum:
+    """A row of a released version that is known to be wrong; the version stays as it is."""
+
+    version: str
+    item_id: str
+    policy_id: str
+    reason: str
+    actor: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

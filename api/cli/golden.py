@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from api.cli import golden_versions
 from api.cli.golden_items import COMMANDS
-from api.cli.output import bar, out, show_json, table
+from api.cli.output import bar, out, plain, show_json, table
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
+from api.golden import known_author
 from labeling.golden.audit import check
 from labeling.golden.export import export
 from labeling.golden.publish import publish
@@ -24,7 +27,8 @@ app = typer.Typer(
 )
 
 
-for _name, _command in COMMANDS.items():
+_MORE: dict[str, Callable[..., None]] = {**COMMANDS, **golden_versions.COMMANDS}
+for _name, _command in _MORE.items():
     app.command(_name)(_command)
 
 
@@ -45,9 +49,11 @@ def status_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 def publish_command(
     context: typer.Context,
     bump: Annotated[str | None, typer.Option(help="Ask for a higher step than the changes need.")] = None,
+    by: Annotated[str, typer.Option(help="Who publishes; needed with two_person_release.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Make an immutable version of what is golden now; its number says what changed.
+    """Make an immutable version of what is golden now; its number says what changed. With the setting
+    two_person_release it is proposed only, until another lead approves it.
 
     Examples:
 
@@ -56,25 +62,33 @@ def publish_command(
       goldfold golden publish --json
     """
     with goldfold(context) as opened:
-        version = publish(opened.ledger.golden, opened.golden_dir, datetime.now(UTC), bump=bump)
-        opened.ledger.audit.add("cli", "golden.publish", version.version, {"root": version.merkle_root})
+        two = opened.settings.two_person_release
+        author = known_author(by, opened.settings.leads) if two else by or "cli"
+        made = publish(
+            opened.ledger.golden, opened.golden_dir, datetime.now(UTC), bump=bump, author=author, two_person=two
+        )
+        version = opened.ledger.golden.version(made.version)
+        opened.ledger.audit.add(author, "golden.publish", version.version, {"root": version.merkle_root})
     if as_json:
         show_json(version)
         return
-    out.print(f"Golden version {version.version} (Merkle root {version.merkle_root[:16]}...): {version.counts}")
+    out.print(f"Golden version {version.version} ({version.state}): {version.counts}")
+    out.print(f"Merkle root {version.merkle_root}, made after event {version.events} {version.events_sha256}")
+    if version.needs_approval:
+        out.print(f"Another lead releases it: goldfold golden approve {version.version} --by ADDRESS")
     out.print(f"Manifest: {version.manifest_path}")
 
 
 @app.command("list")
 def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the published versions, oldest first. Example: goldfold golden list"""
+    """List all versions, oldest first: released, proposed, rejected. Example: goldfold golden list"""
     with goldfold(context) as opened:
-        versions = opened.ledger.golden.versions()
+        versions = opened.ledger.golden.versions(everything=True)
     if as_json:
-        show_json(versions)
+        show_json([plain(version) | {"state": version.state} for version in versions])
         return
-    rows = [(v.version, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
-    table("Golden versions", ["version", "parent", "Merkle root", "counts", "created"], rows)
+    rows = [(v.version, v.state, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
+    table("Golden versions", ["version", "state", "parent", "Merkle root", "counts", "created"], rows)
 
 
 @app.command("verify")

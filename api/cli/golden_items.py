@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from api.cli.output import out, show_json
+from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
+from labeling.golden.blame import blame
 from labeling.records import GoldAction
 from labeling.standing import change
 
@@ -95,7 +98,31 @@ def restore_command(
     _change(context, GoldAction.RESTORED, item, policy, reason, by, dry_run=dry_run, as_json=as_json)
 
 
-COMMANDS = {
+def blame_command(context: typer.Context, item: ItemName, as_json: JsonFlag = False) -> None:
+    """Show the history of one item: its events, annotations, decisions, and the versions it is in. What would tell a
+    sealed answer is withheld.
+
+    Example: goldfold golden blame post-17
+    """
+    with goldfold(context) as opened:
+        found = blame(opened.ledger, item)
+    if as_json:
+        show_json(found)
+        return
+    for title, rows in (
+        (f"{found.external_id} now", found.golden),
+        ("Events", found.events),
+        ("Annotations", found.annotations),
+        ("Decisions", found.adjudications),
+        ("Versions", found.versions),
+        ("Errata", [asdict(erratum) for erratum in found.errata]),
+    ):
+        columns = list(dict.fromkeys(name for row in rows for name in row if name != "sha256"))
+        table(title, columns, [[row.get(name) for name in columns] for row in rows])
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "blame": blame_command,
     "promote": promote_command,
     "demote": demote_command,
     "quarantine": quarantine_command,

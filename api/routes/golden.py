@@ -15,7 +15,7 @@ from api.routes.state import TheGoldfold
 from labeling.golden.audit import check
 from labeling.golden.export import export
 from labeling.golden.publish import publish, shown_outcome
-from labeling.records import GoldenVersion, Partition
+from labeling.records import GoldenVersion, Partition, VersionState
 from labeling.suspects import kept
 
 router = APIRouter(prefix="/v1/golden", tags=["golden"], responses=documented(404, 409, 503))
@@ -45,6 +45,11 @@ class VersionOut(BaseModel):
                 "merkle_root": "6d2f...",
                 "counts": {"train": 412, "dev": 96},
                 "created_at": "2026-01-31T09:30:00Z",
+                "state": "released",
+                "author": "3f2a",
+                "decided_by": "",
+                "events": 508,
+                "events_sha256": "91c0...",
             }
         }
     )
@@ -54,6 +59,11 @@ class VersionOut(BaseModel):
     merkle_root: str
     counts: dict[str, int]
     created_at: datetime
+    state: VersionState = Field(description="Only a released version is exported, trained on or judged by.")
+    author: str
+    decided_by: str = Field(description='Who approved or rejected it; "": nobody had to, or has yet.')
+    events: int = Field(description="The event of the chain after which it was made.")
+    events_sha256: str
 
     @classmethod
     def of(cls, version: GoldenVersion) -> VersionOut:
@@ -63,6 +73,11 @@ class VersionOut(BaseModel):
             merkle_root=version.merkle_root,
             counts=version.counts,
             created_at=version.created_at,
+            state=version.state,
+            author=version.author,
+            decided_by=version.decided_by,
+            events=version.events,
+            events_sha256=version.events_sha256,
         )
 
 
@@ -123,14 +138,23 @@ def list_label_errors(goldfold: TheGoldfold) -> dict[str, Any]:
 
 @router.get("/versions", dependencies=[Depends(require(Role.VIEWER))])
 def list_versions(goldfold: TheGoldfold) -> list[VersionOut]:
-    """Every published version, oldest first."""
-    return [VersionOut.of(version) for version in goldfold.ledger.golden.versions()]
+    """Every version, oldest first: released, proposed and rejected ones."""
+    return [VersionOut.of(version) for version in goldfold.ledger.golden.versions(everything=True)]
 
 
 @router.post("/versions", status_code=status.HTTP_201_CREATED)
 def publish_version(goldfold: TheGoldfold, caller: Lead, given: PublishIn) -> VersionOut:
-    """Publish what is golden now; the number says what changed."""
-    version = publish(goldfold.ledger.golden, goldfold.golden_dir, datetime.now(UTC), bump=given.bump)
+    """Publish what is golden now; the number says what changed. With the setting `two_person_release` it is proposed
+    only, until the key of another lead approves it."""
+    made = publish(
+        goldfold.ledger.golden,
+        goldfold.golden_dir,
+        datetime.now(UTC),
+        bump=given.bump,
+        author=caller.key_id,
+        two_person=goldfold.settings.two_person_release,
+    )
+    version = goldfold.ledger.golden.version(made.version)
     goldfold.ledger.audit.add(caller.key_id, "golden.publish", version.version, {"root": version.merkle_root})
     return VersionOut.of(version)
 

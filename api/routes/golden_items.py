@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import asdict
+from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Lead
+from api.auth import Lead, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
+from labeling.golden.blame import blame
 from labeling.records import GoldAction
 from labeling.standing import change
 
@@ -43,6 +45,12 @@ class ChangeOut(BaseModel):
     state_before: str
     state: str
     dry_run: bool
+
+
+@router.get("/{external_id}", dependencies=[Depends(require(Role.LEAD))])
+def item_history(goldfold: TheGoldfold, external_id: str) -> dict[str, Any]:
+    """The history of one item: events, annotations by id, decisions, versions. A sealed answer is withheld."""
+    return asdict(blame(goldfold.ledger, external_id))
 
 
 @router.post("/{external_id}/changes")

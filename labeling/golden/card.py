@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import yaml
 
 from labeling.golden.features import COLUMNS, described
-from labeling.records import GoldenItem, GoldenVersion, Tier
+from labeling.records import Erratum, GoldenItem, GoldenVersion, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Contents:
     cosine: float
     unembedded: int
     erased: int
+    errata: Sequence[Erratum] = ()
 
 
 def card(contents: Contents) -> str:
@@ -101,6 +102,10 @@ def _holes(contents: Contents, rows: Sequence[GoldenItem]) -> str:
     ]
     if contents.erased:
         lines.append(f"- {contents.erased} rows of the version were erased since and are left out.")
+    lines += [
+        f"- Known to be wrong: item `{e.item_id}` under {e.policy_id}: {' '.join(e.reason.split())}"
+        for e in contents.errata
+    ]
     if contents.form == "csv":
         lines.append(
             "- CSV: text that a spreadsheet would run as a formula starts with an apostrophe, votes are JSON text."

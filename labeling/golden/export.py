@@ -26,7 +26,7 @@ from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.vectors import Vectors, no_vectors
-from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
+from labeling.records import Erratum, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 
 BATCH_ROWS = 2000
 FORMS = ("parquet", "jsonl", "csv")
@@ -39,6 +39,7 @@ class GoldenReader(Protocol):
     def items(self) -> list[GoldenItem]: ...
     def version(self, version: str) -> GoldenVersion: ...
     def members(self, version: str) -> list[GoldenItem]: ...
+    def errata(self, version: str) -> list[Erratum]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ def export(
     """Write ``partitions`` of a version into ``folder``, which must not exist yet.
 
     Raises NotFound (version), InvalidInput (a partition or format that cannot be exported), Conflict (the folder is
-    there), LeakError (a training row gives away an evaluation item, of this version or of the golden set as it is
-    now), NothingToDo (no rows), StoreError (the disk). Whatever is raised, ``folder`` is not there.
+    there, or the version is not released), LeakError (a training row gives away an evaluation item, of this version or
+    of the golden set as it is now), NothingToDo (no rows), StoreError (the disk). Whatever is raised, ``folder`` is not
+    there.
     """
     wanted = _checked(form, partitions, folder)
     published = golden.version(version)
@@ -78,6 +80,7 @@ def export(
     chosen = {name: rows for name, rows in usable.items() if rows}
     if not chosen:
         raise NothingToDo(f"golden version {version} holds no row in {', '.join(usable)}")
+    exported = {(item.item_id, item.policy_id) for rows in chosen.values() for item in rows}
     everything = [item for rows in chosen.values() for item in rows]
     contents = Contents(
         version=published,
@@ -88,6 +91,7 @@ def export(
         unembedded=len(everything)
         - len({i.item_id for i in everything} & vectors([i.item_id for i in everything]).keys()),
         erased=sum(m.partition in wanted and not _usable(m) for m in members),
+        errata=[e for e in golden.errata(version) if (e.item_id, e.policy_id) in exported],
     )
     _write_folder(folder, contents, progress or _silent)
     counts = {name: len(rows) for name, rows in chosen.items()}

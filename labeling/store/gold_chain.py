@@ -50,6 +50,20 @@ def append_event(
     return _append(connection, row, (item.item_id, item.policy_id, item.adjudication_id), action, actor, reason, at)
 
 
+def append_release(
+    connection: sa.Connection,
+    action: GoldAction,
+    told: Row,
+    actor: str,
+    reason: str,
+    at: datetime,
+    about: tuple[str, str] = ("", ""),
+) -> GoldEvent:
+    """The event that something happened to a version; ``told`` names it (``version``) and says what. ``about``: the
+    item and policy of a row of it."""
+    return _append(connection, told, (*about, None), action, actor, reason, at)
+
+
 def _append(
     connection: sa.Connection,
     row: Row | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +13,7 @@ from labeling.golden.chain import Head
 from labeling.golden.transitions import moved, relabelled
 from labeling.records import (
     Adjudication,
+    Erratum,
     GoldAction,
     GoldenItem,
     GoldenVersion,
@@ -21,12 +23,22 @@ from labeling.records import (
     Partition,
     TaskKind,
     TaskState,
+    VersionState,
 )
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
-from labeling.store.gold_chain import append_event, head, lock_chain, read_events
-from labeling.store.rows import chunks, dump, insert_missing, load, replace_row
-from labeling.store.tables import adjudications, gold_events, golden_items, golden_members, golden_versions, tasks
+from labeling.store.gold_chain import append_event, append_release, head, lock_chain, read_events
+from labeling.store.rows import chunks, dump, insert_missing, load, name_some, replace_row
+from labeling.store.tables import (
+    adjudications,
+    gold_events,
+    golden_decisions,
+    golden_errata,
+    golden_items,
+    golden_members,
+    golden_versions,
+    tasks,
+)
 from labeling.store.tasks import move
 
 _OPEN = [state.value for state in TaskState if state not in (TaskState.SETTLED, TaskState.WITHDRAWN)]
@@ -91,10 +103,12 @@ class SqlGolden:
             lock_chain(connection)
             return [_change(connection, move_) for move_ in moves]
 
-    def events(self, item_id: str | None = None) -> list[GoldEvent]:
+    def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]:
+        where = [gold_events.c.number > after] if after else []
+        where += [] if item_id is None else [gold_events.c.item_id == item_id]
+        where += [] if until is None else [gold_events.c.number <= until]
         with self._database.read() as connection:
-            mine = () if item_id is None else (gold_events.c.item_id == item_id,)
-            return list(read_events(connection, *mine))
+            return list(read_events(connection, *where))
 
     def chain(self) -> tuple[list[GoldEvent], Head | None, list[GoldenItem]]:
         query = sa.select(golden_items).order_by(golden_items.c.item_id, golden_items.c.policy_id)
@@ -129,41 +143,125 @@ class SqlGolden:
             return [load(GoldenItem, row) for row in connection.execute(query).mappings()]
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
-        """Raises NotFound when the parent does not exist."""
-        rows = [dump(member) | {"version": version.version} for member in members]
+        """Raises NotFound when the parent does not exist, Conflict when a member is not active any more. Only the
+        ledger says where the event chain stood (``events``) and what was decided."""
+        held = list(members)
         with self._database.write() as connection:
+            number, sha256 = lock_chain(connection)
             if version.parent is not None:
                 _version(connection, version.parent)
-            if not insert_missing(connection, golden_versions, [dump(version)], golden_versions.c.version):
+            _refuse_changed(connection, held)
+            row = {name: value for name, value in dump(version).items() if name in golden_versions.c}
+            row |= {"events": number, "events_sha256": sha256}
+            if not insert_missing(connection, golden_versions, [row], golden_versions.c.version):
                 raise Conflict(f"golden version {version.version!r} is published already; versions never change")
-            for part in chunks(rows):
+            for part in chunks([dump(member) | {"version": version.version} for member in held]):
                 connection.execute(sa.insert(golden_members), list(part))
+            action = GoldAction.PROPOSED if version.needs_approval else GoldAction.PUBLISHED
+            told = {"version": version.version, "merkle_root": version.merkle_root, "parent": version.parent}
+            append_release(connection, action, told, version.author, f"{len(held)} rows", now(connection))
 
-    def versions(self) -> list[GoldenVersion]:
-        query = sa.select(golden_versions).order_by(golden_versions.c.created_at, golden_versions.c.version)
+    def versions(self, *, everything: bool = False) -> list[GoldenVersion]:
+        query = _versions().order_by(golden_versions.c.created_at, golden_versions.c.version)
         with self._database.read() as connection:
-            return [load(GoldenVersion, row) for row in connection.execute(query).mappings()]
+            found = [load(GoldenVersion, row) for row in connection.execute(query).mappings()]
+        return [one for one in found if everything or one.state is VersionState.RELEASED]
 
     def version(self, version: str) -> GoldenVersion:
         with self._database.read() as connection:
             return _version(connection, version)
 
-    def members(self, version: str) -> list[GoldenItem]:
-        """Raises NotFound when the version does not exist."""
+    def decide(self, version: str, decision: GoldAction, actor: str, reason: str) -> GoldenVersion:
+        with self._database.write() as connection:
+            lock_chain(connection)
+            there = _version(connection, version)
+            if there.state is not VersionState.PROPOSED:
+                raise Conflict(f"golden version {version!r} is {there.state} already; only what is proposed is decided")
+            if decision is GoldAction.APPROVED and _same_person(actor, there.author):
+                raise Conflict(f"{actor!r} proposed golden version {version!r}; another lead must approve it")
+            at = now(connection)
+            row = {"version": version, "decision": decision.value, "decided_by": actor, "reason": reason, "at": at}
+            connection.execute(sa.insert(golden_decisions).values(row))
+            append_release(connection, decision, {"version": version}, actor, reason, at)
+            write_audit(connection, actor, f"golden.{decision}", version, {"reason": reason})
+            return _version(connection, version)
+
+    def add_erratum(self, erratum: Erratum) -> Erratum:
+        with self._database.write() as connection:
+            lock_chain(connection)
+            there = _version(connection, erratum.version)
+            key = (golden_members.c.version == erratum.version, golden_members.c.item_id == erratum.item_id)
+            query = sa.select(golden_members.c.item_id).where(*key, golden_members.c.policy_id == erratum.policy_id)
+            if there.state is not VersionState.RELEASED or connection.execute(query).first() is None:
+                raise NotFound(
+                    f"item {erratum.item_id!r} under {erratum.policy_id!r} is no row of a released version "
+                    f"{erratum.version!r}"
+                )
+            if not erratum.reason.strip():
+                raise InvalidInput("reason: is empty; say what is wrong, it is kept for good")
+            made = replace(erratum, reason=erratum.reason.strip(), at=now(connection))
+            connection.execute(sa.insert(golden_errata).values(dump(made)))
+            about = (made.item_id, made.policy_id)
+            told = {"version": made.version}
+            append_release(connection, GoldAction.ERRATUM, told, made.actor, made.reason, made.at, about)
+            return made
+
+    def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]:
+        query = sa.select(golden_errata).order_by(golden_errata.c.seq)
+        if version is not None:
+            query = query.where(golden_errata.c.version == version)
+        if item_id is not None:
+            query = query.where(golden_errata.c.item_id == item_id)
+        with self._database.read() as connection:
+            return [load(Erratum, row) for row in connection.execute(query).mappings()]
+
+    def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]:
+        query = sa.select(golden_members).join(golden_versions).where(golden_members.c.item_id == item_id)
+        query = query.order_by(golden_versions.c.created_at, golden_versions.c.version, golden_members.c.policy_id)
+        with self._database.read() as connection:
+            return [(row["version"], load(GoldenItem, row)) for row in connection.execute(query).mappings()]
+
+    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
+        """Raises NotFound when the version does not exist, Conflict when it is not released and that is wanted."""
         members = golden_members.c
         query = sa.select(golden_members).where(members.version == version)
         with self._database.read() as connection:
-            _version(connection, version)
+            there = _version(connection, version)
+            if not unreleased and there.state is not VersionState.RELEASED:
+                raise Conflict(
+                    f"golden version {version!r} is {there.state}, so nobody may use it; a lead who did not propose "
+                    f"it releases it with goldfold golden approve {version}"
+                )
             rows = connection.execute(query.order_by(members.item_id, members.policy_id)).mappings()
             return [load(GoldenItem, row) for row in rows]
 
 
+def _versions() -> sa.Select[Any]:
+    """Versions with what was decided of them."""
+    decided = (golden_decisions.c.decision, golden_decisions.c.decided_by)
+    told = [sa.func.coalesce(column, "").label(column.name) for column in decided]
+    return sa.select(golden_versions, *told).outerjoin(golden_decisions)
+
+
 def _version(connection: sa.Connection, version: str) -> GoldenVersion:
-    query = sa.select(golden_versions).where(golden_versions.c.version == version)
+    query = _versions().where(golden_versions.c.version == version)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise NotFound(f"no golden version is called {version!r}")
     return load(GoldenVersion, row)
+
+
+def _refuse_changed(connection: sa.Connection, members: Sequence[GoldenItem]) -> None:
+    """Whoever publishes read the set before: what was erased, stopped or retired since is in no version."""
+    query = sa.select(golden_items.c.item_id, golden_items.c.policy_id)
+    out = {tuple(row) for row in connection.execute(query.where(golden_items.c.state != GoldState.ACTIVE.value))}
+    gone = [member.external_id for member in members if (member.item_id, member.policy_id) in out]
+    if gone:
+        raise Conflict(f"golden items that changed while they were published: {name_some(gone)}; publish again")
+
+
+def _same_person(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def _check_pair(adjudication: Adjudication, item: GoldenItem) -> None:

@@ -19,6 +19,8 @@ from labeling.records import (
     Annotation,
     AnnotationEvent,
     ApiKey,
+    Erratum,
+    GoldAction,
     GoldenItem,
     GoldenVersion,
     GoldEvent,
@@ -279,8 +281,9 @@ class Golden(Protocol):
         """Move items between tiers and states, each with its event, all or none: the items as they are now. Raises
         NotFound, InvalidInput without a reason, Conflict for a move that is not allowed or an item relabelled since."""
 
-    def events(self, item_id: str | None = None) -> list[GoldEvent]:
-        """Everything that happened to the golden set, or to one item, in order."""
+    def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]:
+        """Everything that happened to the golden set, or to one item, in order; only numbers above ``after`` and up to
+        ``until``."""
 
     def chain(self) -> tuple[list[GoldEvent], tuple[int, str] | None, list[GoldenItem]]:
         """The events, the chain's head (number and hash; None: gone) and the golden items, at one moment."""
@@ -293,14 +296,29 @@ class Golden(Protocol):
         """Sorted by (item_id, policy_id)."""
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
-        """Insert an immutable version with a frozen copy of its rows; Conflict when the version exists."""
+        """Insert an immutable version with a frozen copy of its rows; Conflict when the version exists, or a row of it
+        is not active any more."""
 
-    def versions(self) -> list[GoldenVersion]:
-        """Oldest first."""
+    def versions(self, *, everything: bool = False) -> list[GoldenVersion]:
+        """Those that are released, or all, oldest first."""
 
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str) -> list[GoldenItem]:
-        """The rows as they were when the version was published, sorted by (item_id, policy_id)."""
+    def decide(self, version: str, decision: GoldAction, actor: str, reason: str) -> GoldenVersion:
+        """Approve or reject a proposed version. Raises NotFound, Conflict when it is not proposed, or when its author
+        would approve it."""
+
+    def add_erratum(self, erratum: Erratum) -> Erratum:
+        """Say that a row of a released version is wrong; its time is the ledger's. Raises NotFound, InvalidInput."""
+
+    def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]:
+        """Oldest first."""
+
+    def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]:
+        """The versions that hold an item, oldest first, with its rows there."""
+
+    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
+        """The rows as they were when the version was published, sorted by (item_id, policy_id). Raises Conflict for a
+        version that is not released, but where ``unreleased`` ones are asked for."""
 
 
 class Models(Protocol):

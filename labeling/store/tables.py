@@ -1,8 +1,8 @@
 """The ledger's tables (SQLAlchemy Core); one row per record of ``labeling.records`` unless said otherwise.
 
 A change here needs a migration in ``migrations/versions``; a test compares the two on SQLite and PostgreSQL.
-Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_members`` and
-``audit``.
+Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_decisions``,
+``golden_errata``, ``golden_members`` and ``audit``.
 """
 
 from __future__ import annotations
@@ -318,6 +318,33 @@ golden_versions = sa.Table(
     _text("manifest_path"),
     _json("counts"),
     _time("created_at"),
+    _text("author", server_default=""),
+    sa.Column("needs_approval", sa.Boolean, nullable=False, server_default=sa.false()),
+    _number("events", server_default="0"),
+    _text("events_sha256", server_default=""),
+)
+
+# What became of a proposed version.
+golden_decisions = sa.Table(
+    "golden_decisions",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    _text("decision"),
+    _text("decided_by"),
+    _text("reason"),
+    _time("at"),
+)
+
+golden_errata = sa.Table(
+    "golden_errata",
+    metadata,
+    _sequence(),
+    _text("version", sa.ForeignKey("golden_versions.version"), index=True),
+    _text("item_id", index=True),
+    _text("policy_id"),
+    _text("reason"),
+    _text("actor"),
+    _time("at"),
 )
 
 golden_members = sa.Table(

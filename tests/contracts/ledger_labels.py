@@ -219,7 +219,9 @@ class GoldenContract(LedgerFixtures):
         assert ledger.golden.members("0.1.0") == [golden(1)]
         assert ledger.golden.members("0.2.0")[0].rule is None
         assert [each.version for each in ledger.golden.versions()] == ["0.1.0", "0.2.0"]
-        assert ledger.golden.version("0.1.0") == version()
+        first = ledger.golden.events()[0]
+        assert ledger.golden.version("0.1.0") == version(events=1, events_sha256=first.sha256)
+        assert [name for name, _ in ledger.golden.memberships("item-000001")] == ["0.1.0", "0.2.0"]
 
     def test_a_version_is_published_once(self, ledger: Ledger) -> None:
         ledger.golden.add_version(version(), [golden(2), golden(1)])

@@ -29,9 +29,9 @@ def test_from_gold_to_an_export_and_a_model(gold: Terminal) -> None:
     assert (published["version"], published["parent"]) == ("1.0.0", None)
     assert [one["version"] for one in gold("golden", "list", "--json").json] == ["1.0.0"]
     assert "1.0.0" in gold("golden", "list").out
-    whole = {"versions": ["1.0.0"], "rows": 30, "events": 30, "intact": True}
+    whole = {"versions": ["1.0.0"], "rows": 30, "events": 31, "intact": True}
     assert gold("golden", "verify", "1.0.0", "--json").json == gold("golden", "verify", "--json").json == whole
-    assert gold("golden", "verify", "1.0.0").out == "Version 1.0.0: 30 rows and 30 events, every hash matches\n"
+    assert gold("golden", "verify", "1.0.0").out == "Version 1.0.0: 30 rows and 31 events, every hash matches\n"
     assert gold("golden", "verify").out.startswith("1 versions: 30 rows")
 
     said = gold("golden", "export", "1.0.0", "--to", "train", "--format", "jsonl", "--json")
@@ -96,3 +96,41 @@ def test_an_item_moves_between_states_and_not_against_the_rules(gold: Terminal) 
     with gold.opened() as site:
         actors = [event.actor for event in site.ledger.golden.events(site.ledger.golden.rows_of(name)[0].item_id)]
     assert actors == ["unanimous", "cli", "cli", "cli", "cli"]
+
+
+def test_two_people_release_a_version(gold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDFOLD_TWO_PERSON_RELEASE", "true")
+    monkeypatch.setenv("GOLDFOLD_LEADS", '["ana@example.org", "bo@example.org"]')
+    assert "say who you are" in gold("golden", "publish").err
+    assert "not among the setting leads" in gold("golden", "publish", "--by", "eve@example.org").err
+    said = gold("golden", "publish", "--by", "ana@example.org")
+    assert (said.code, "(proposed)" in said.out, "golden approve 1.0.0" in said.out) == (0, True, True)
+    assert gold("golden", "list", "--json").json[0]["state"] == "proposed"
+    assert "nobody may use it" in gold("golden", "export", "1.0.0").err
+    assert "no golden version yet" in gold("train").err
+    assert "another lead must approve" in gold("golden", "approve", "1.0.0", "--by", "Ana@example.org").err
+    assert gold("golden", "approve", "1.0.0", "--by", "bo@example.org").out == "Golden version 1.0.0 is released\n"
+    assert gold("golden", "export", "1.0.0", "--json").code == 0
+    assert "is released already" in gold("golden", "reject", "1.0.0", "--by", "bo@example.org").err
+
+
+def test_versions_side_by_side_their_errata_and_an_items_history(gold: Terminal) -> None:
+    gold("golden", "publish")
+    with gold.opened() as site:
+        name = next(row.external_id for row in site.ledger.golden.items() if row.partition == "train")
+    gold("golden", "retire", name, "--reason", "old", "--by", "ann")
+    assert gold("golden", "publish", "--json").json["version"] == "1.1.0"
+    added = gold("golden", "errata", "1.0.0", "--add", name, "--reason", "it quotes", "--json").json
+    assert [one["reason"] for one in added] == ["it quotes"]
+    assert "it quotes" in gold("golden", "errata", "1.0.0").out
+    found = gold("golden", "diff", "1.0.0", "1.1.0", "--json").json
+    assert (found["changed"], found["counts"], found["rows"][0]["kinds"]) == (1, {"removed": 1}, ["removed"])
+    said = gold("golden", "diff", "1.0.0", "1.1.0")
+    assert "retired" in said.out
+    assert said.out.startswith("1 rows differ between 1.0.0 and 1.1.0: 1 removed\n")
+    history = gold("golden", "blame", name, "--json").json
+    assert [event["action"] for event in history["events"]] == ["folded", "retired", "erratum"]
+    assert "unanimous" in gold("golden", "blame", name).out
+    card = Path(gold("golden", "export", "1.0.0", "--to", "card", "--json").json["folder"]) / "README.md"
+    assert "Known to be wrong" in card.read_text()
+    assert gold("golden", "verify", "--json").json["events"] == 34

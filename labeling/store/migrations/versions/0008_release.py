@@ -1,4 +1,5 @@
-"""Golden events in a hash chain with actor and reason, salted golden rows, and experts on the roster."""
+"""Golden events in a hash chain with actor and reason, salted golden rows, experts on the roster, and versions that
+somebody else approves, with their errata."""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ def upgrade() -> None:
         events.add_column(sa.Column("number", sa.BigInteger(), nullable=True))
         for name in ("action", "actor", "reason", "row_sha256", "previous", "sha256"):
             events.add_column(sa.Column(name, _TEXT, nullable=False, server_default=""))
+    _versions()
     number, sha256 = _chain()
     if number:  # the first event makes the head of an empty chain
         op.bulk_insert(head, [{"name": "gold", "number": number, "sha256": sha256}])
@@ -51,12 +53,49 @@ def downgrade() -> None:
             events.drop_column(name)
         events.alter_column("row", existing_type=sa.JSON(), nullable=False)
         events.alter_column("adjudication_id", existing_type=_TEXT, nullable=False)
-    op.drop_table("gold_head")
+    for table in ("golden_errata", "golden_decisions", "gold_head"):
+        op.drop_table(table)
+    with op.batch_alter_table("golden_versions") as versions:
+        for name in ("events_sha256", "events", "needs_approval", "author"):
+            versions.drop_column(name)
     with op.batch_alter_table("people") as people:
         people.drop_column("expert")
     for table in ("golden_members", "golden_items"):
         with op.batch_alter_table(table) as golden:
             golden.drop_column("salt")
+
+
+def _versions() -> None:
+    for name in ("author", "events_sha256"):
+        op.add_column("golden_versions", sa.Column(name, _TEXT, nullable=False, server_default=""))
+    op.add_column(
+        "golden_versions", sa.Column("needs_approval", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.add_column("golden_versions", sa.Column("events", sa.BigInteger(), nullable=False, server_default="0"))
+    op.create_table(
+        "golden_decisions",
+        sa.Column("version", _TEXT, nullable=False),
+        sa.Column("decision", _TEXT, nullable=False),
+        sa.Column("decided_by", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["version"], ["golden_versions.version"], name=op.f("fk_golden_decisions_version")),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_golden_decisions")),
+    )
+    op.create_table(
+        "golden_errata",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("version", _TEXT, nullable=False),
+        sa.Column("item_id", _TEXT, nullable=False),
+        sa.Column("policy_id", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("actor", _TEXT, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["version"], ["golden_versions.version"], name=op.f("fk_golden_errata_version")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_golden_errata")),
+    )
+    for column in ("version", "item_id"):
+        op.create_index(op.f(f"ix_golden_errata_{column}"), "golden_errata", [column], unique=False)
 
 
 def _chain() -> tuple[int, str]:
