@@ -16,6 +16,7 @@ from configs.settings import Settings
 from labeling.agreements import Agreements, agreements
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
+from labeling.erasure import Places
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.vectors import LakeVectors
@@ -88,6 +89,11 @@ class Goldfold:
     @property
     def exports_dir(self) -> Path:
         return self.settings.data_dir / "exports"
+
+    @property
+    def places(self) -> Places:
+        """Where content lies outside lake and ledger, for an erasure."""
+        return Places(self.cache_dir, self.golden_dir, self.settings.media_dir)
 
     @property
     def studio(self) -> StudioClient:

@@ -19,6 +19,7 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    erasures,
     golden,
     golden_items,
     golden_versions,
@@ -56,6 +57,7 @@ ROUTERS = (
     golden.router,
     golden_items.router,
     golden_versions.router,
+    erasures.router,
     models.router,
     jobs.router,
 )

@@ -414,43 +414,6 @@ class GoldenItem:
 
 
 @dataclass(frozen=True, slots=True)
-class GoldEvent:
-    """One thing that happened to the golden set, in a chain: ``previous`` is the ``sha256`` of the event numbered one
-    less, "" of the first, so that none can be changed, taken out or moved without breaking what follows.
-
-    ``row`` is the golden item whole as it was from then on (JSON-able); its hash is ``row_sha256``, which does not
-    cover the text. None: the item was erased, or the event is about no item. ``adjudication_id``: the decision behind
-    the row.
-    """
-
-    number: int
-    item_id: str
-    policy_id: str
-    action: GoldAction
-    actor: str
-    reason: str
-    at: datetime
-    adjudication_id: str | None
-    row: dict[str, object] | None
-    row_sha256: str
-    previous: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class GoldMove:
-    """A change of a golden item's tier or state that somebody asks for. ``adjudication_id``: the decision they have
-    seen; where another one was folded meanwhile, the move is refused."""
-
-    item_id: str
-    policy_id: str
-    adjudication_id: str
-    action: GoldAction
-    actor: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class LegalStop:
     """The stub of an item that somebody stopped for legal reasons; the ledger keeps nothing of its content.
 
@@ -488,7 +451,9 @@ class GoldenVersion:
     """An immutable release. ``manifest_path`` names the JSONL manifest; ``merkle_root`` (hex) commits to its rows.
     ``counts`` maps partition -> rows. ``events`` and ``events_sha256``: the head of the event chain at that moment.
 
-    Where it ``needs_approval``, it is proposed until somebody other than its ``author`` approves it (``decision``).
+    ``derived`` counts the manifests that were made of it since, without the content of what was erased; the path is
+    the newest one's. Where it ``needs_approval``, it is proposed until somebody other than its ``author`` approves it
+    (``decision``).
     """
 
     version: str
@@ -503,6 +468,12 @@ class GoldenVersion:
     events_sha256: str = ""
     decision: str = ""
     decided_by: str = ""
+    derived: int = 0
+
+    @property
+    def name(self) -> str:
+        """The version with its erasures: ``1.0.0+e2`` after two of them, under the same Merkle root."""
+        return f"{self.version}+e{self.derived}" if self.derived else self.version
 
     @property
     def state(self) -> VersionState:
@@ -511,18 +482,6 @@ class GoldenVersion:
             return VersionState.REJECTED
         waits = self.needs_approval and self.decision != GoldAction.APPROVED
         return VersionState.PROPOSED if waits else VersionState.RELEASED
-
-
-@dataclass(frozen=True, slots=True)
-class Erratum:
-    """A row of a released version that is known to be wrong; the version stays as it is."""
-
-    version: str
-    item_id: str
-    policy_id: str
-    reason: str
-    actor: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from typing import Protocol
 from labeling.consensus import author, difference, plain
 from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.golden.transitions import moved
-from labeling.records import Adjudication, Answer, GoldAction, GoldenItem, GoldMove, Person, TaskKind, Tier
+from labeling.golden_records import GoldMove
+from labeling.records import Adjudication, Answer, GoldAction, GoldenItem, Person, TaskKind, Tier
 from labeling.second_looks import independent
 from labeling.store.interfaces import Annotations, Golden, People, Tasks
 

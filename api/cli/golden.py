@@ -16,8 +16,8 @@ from api.cli.output import bar, out, plain, show_json, table
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
 from api.golden import known_author
+from labeling.exports import hand_out
 from labeling.golden.audit import check
-from labeling.golden.export import export
 from labeling.golden.publish import publish
 
 app = typer.Typer(
@@ -25,11 +25,6 @@ app = typer.Typer(
     add_completion=False,
     help="The golden set: publish an immutable version, verify it, export it.",
 )
-
-
-_MORE: dict[str, Callable[..., None]] = {**COMMANDS, **golden_versions.COMMANDS}
-for _name, _command in _MORE.items():
-    app.command(_name)(_command)
 
 
 @app.command("status")
@@ -85,9 +80,9 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     with goldfold(context) as opened:
         versions = opened.ledger.golden.versions(everything=True)
     if as_json:
-        show_json([plain(version) | {"state": version.state} for version in versions])
+        show_json([plain(version) | {"state": version.state, "name": version.name} for version in versions])
         return
-    rows = [(v.version, v.state, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
+    rows = [(v.name, v.state, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
     table("Golden versions", ["version", "state", "parent", "Merkle root", "counts", "created"], rows)
 
 
@@ -123,6 +118,7 @@ def export_command(
     partition: Annotated[
         list[str] | None, typer.Option("--partition", help="train (default), calibration, dev; repeat for more.")
     ] = None,
+    recipient: Annotated[str, typer.Option(help="Who gets it; they are told when an item of it is erased.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Write a version's partitions for a trainer, with a dataset card. Sealed answers never leave.
@@ -135,17 +131,21 @@ def export_command(
     """
     with goldfold(context) as opened, bar("export", quiet=as_json) as tick:
         to = folder or opened.exports_dir / f"{version}-{form}"
-        report = export(
-            opened.ledger.golden,
+        report = hand_out(
+            opened.ledger,
             version,
             to,
+            actor="cli",
+            recipient=recipient,
             form=form,
             partitions=partition or ["train"],
             vectors=opened.vectors(),
             cosine=opened.duplicate_cosine,
             progress=tick,
         )
-        opened.ledger.audit.add("cli", "golden.export", version, {"folder": str(to), "format": form})
+        opened.ledger.audit.add(
+            "cli", "golden.export", version, {"folder": str(to), "format": form, "recipient": recipient}
+        )
     if as_json:
         show_json(report)
         return
@@ -169,3 +169,8 @@ def errors_command(
         show_json(found)
         return
     show_suspects(found)
+
+
+_MORE: dict[str, Callable[..., None]] = {**COMMANDS, **golden_versions.COMMANDS}
+for _name, _command in _MORE.items():
+    app.command(_name)(_command)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.output import out, show_json, table
+from api.cli.output import out, show_json
 from api.cli.session import JsonFlag, goldfold
 from labeling.golden.blame import blame
 from labeling.records import GoldAction
@@ -117,8 +117,10 @@ def blame_command(context: typer.Context, item: ItemName, as_json: JsonFlag = Fa
         ("Versions", found.versions),
         ("Errata", [asdict(erratum) for erratum in found.errata]),
     ):
-        columns = list(dict.fromkeys(name for row in rows for name in row if name != "sha256"))
-        table(title, columns, [[row.get(name) for name in columns] for row in rows])
+        out.print(f"{title}:{'' if rows else ' none'}")
+        for row in rows:
+            told = {name: value for name, value in row.items() if value not in (None, "", []) and name != "sha256"}
+            out.print("  " + ", ".join(f"{name} {value}" for name, value in told.items()))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +13,8 @@ from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
 from api.golden import known_author
 from labeling.golden.diff import diff, sealed_pairs, withheld
-from labeling.records import Erratum, GoldAction
+from labeling.golden_records import Erratum
+from labeling.records import GoldAction
 from labeling.standing import one_row
 
 Version = Annotated[str, typer.Argument(help="Such as 1.0.0.")]
@@ -107,7 +109,7 @@ def errata_command(
     _show_errata(found)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "approve": approve_command,
     "reject": reject_command,
     "diff": diff_command,

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Engineer, Lead, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
+from labeling.exports import hand_out
 from labeling.golden.audit import check
-from labeling.golden.export import export
 from labeling.golden.publish import publish, shown_outcome
 from labeling.records import GoldenVersion, Partition, VersionState
 from labeling.suspects import kept
@@ -41,6 +41,7 @@ class VersionOut(BaseModel):
         json_schema_extra={
             "example": {
                 "version": "1.1.0",
+                "name": "1.1.0",
                 "parent": "1.0.0",
                 "merkle_root": "6d2f...",
                 "counts": {"train": 412, "dev": 96},
@@ -55,6 +56,7 @@ class VersionOut(BaseModel):
     )
 
     version: str
+    name: str = Field(description="With its erasures: 1.0.0+e2 after two, under the same Merkle root.")
     parent: str | None
     merkle_root: str
     counts: dict[str, int]
@@ -69,6 +71,7 @@ class VersionOut(BaseModel):
     def of(cls, version: GoldenVersion) -> VersionOut:
         return cls(
             version=version.version,
+            name=version.name,
             parent=version.parent,
             merkle_root=version.merkle_root,
             counts=version.counts,
@@ -106,6 +109,7 @@ class ExportIn(BaseModel):
 
     form: Literal["parquet", "jsonl", "csv"] = "parquet"
     partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1, max_length=4)
+    recipient: str = Field("", max_length=200, description="Who gets it; they are told when an item is erased.")
 
 
 class ExportOut(BaseModel):
@@ -186,10 +190,12 @@ def export_version(
 ) -> ExportOut:
     """Write partitions for a trainer into the service's exports folder; a training export that leaks is refused."""
     folder = goldfold.exports_dir / f"{version}-{'-'.join(given.partitions)}-{given.form}"
-    done = export(
-        goldfold.ledger.golden,
+    done = hand_out(
+        goldfold.ledger,
         version,
         folder,
+        actor=caller.key_id,
+        recipient=given.recipient,
         form=given.form,
         partitions=given.partitions,
         vectors=goldfold.vectors(),

@@ -14,7 +14,8 @@ from api.problems import documented
 from api.routes.golden import VersionOut
 from api.routes.state import TheGoldfold
 from labeling.golden.diff import diff, sealed_pairs, withheld
-from labeling.records import Erratum, GoldAction
+from labeling.golden_records import Erratum
+from labeling.records import GoldAction
 from labeling.standing import one_row
 
 router = APIRouter(prefix="/v1/golden/versions", tags=["golden"], responses=documented(404, 409))

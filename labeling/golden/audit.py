@@ -11,7 +11,8 @@ from labeling.errors import IntegrityError
 from labeling.golden.chain import Head, first_break
 from labeling.golden.publish import GoldenArchive, verify
 from labeling.golden.text import content_hash
-from labeling.records import Erratum, GoldAction, GoldenItem, GoldenVersion, GoldEvent
+from labeling.golden_records import Erratum, GoldEvent
+from labeling.records import GoldAction, GoldenItem, GoldenVersion, GoldState
 from labeling.store.rows import dump_json
 
 RELEASES = (
@@ -80,11 +81,15 @@ def _against_events(events: Sequence[GoldEvent], items: Sequence[GoldenItem]) ->
         event = newest.pop((item.item_id, item.policy_id), None)
         if event is None:
             yield f"{_name(item)}: no event tells of it"
+        elif (event.action is GoldAction.ERASED) != (item.state is GoldState.ERASED):
+            yield f"{_name(item)}: it is {item.state}, and event {event.number} says {event.action}"
         elif event.row is not None:
             fields = _changed(event.row, dump_json(item))
             if fields:
                 yield f"{_name(item)}: it is not what event {event.number} made it: {', '.join(fields)}"
     for (item_id, policy_id), event in newest.items():
+        if event.action is GoldAction.ERASED:  # it never was gold
+            continue
         yield f"item {item_id}, policy {policy_id}: event {event.number} tells of it, and it is gone from the set"
 
 

@@ -10,15 +10,8 @@ from typing import Protocol
 
 from labeling.errors import NotFound
 from labeling.golden.diff import withheld
-from labeling.records import (
-    Adjudication,
-    AnnotationEvent,
-    Erratum,
-    GoldenItem,
-    GoldEvent,
-    Partition,
-    Task,
-)
+from labeling.golden_records import Erratum, GoldEvent
+from labeling.records import Adjudication, AnnotationEvent, GoldenItem, Partition, Task
 
 HIDDEN = "withheld"
 Told = dict[str, object]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import yaml
 
 from labeling.golden.features import COLUMNS, described
-from labeling.records import Erratum, GoldenItem, GoldenVersion, Tier
+from labeling.golden_records import Erratum
+from labeling.records import GoldenItem, GoldenVersion, Tier
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 
 from labeling.golden.manifest import canonical
-from labeling.records import GoldAction, GoldEvent
+from labeling.golden_records import GoldEvent
+from labeling.records import GoldAction
 
 START = (0, "")  # the head of an empty chain: number, hash
 Head = tuple[int, str]

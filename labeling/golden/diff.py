@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from labeling.golden import manifest
-from labeling.records import Erratum, GoldenItem, GoldenVersion, GoldEvent, GoldState, Partition
+from labeling.golden_records import Erratum, GoldEvent
+from labeling.records import GoldenItem, GoldenVersion, GoldState, Partition
 
 Row = Mapping[str, object]
 Pair = tuple[str, str]  # item id, policy id

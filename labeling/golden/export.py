@@ -26,7 +26,8 @@ from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.vectors import Vectors, no_vectors
-from labeling.records import Erratum, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
+from labeling.golden_records import Erratum
+from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 
 BATCH_ROWS = 2000
 FORMS = ("parquet", "jsonl", "csv")
@@ -71,7 +72,7 @@ def export(
     of the golden set as it is now), NothingToDo (no rows), StoreError (the disk). Whatever is raised, ``folder`` is not
     there.
     """
-    wanted = _checked(form, partitions, folder)
+    wanted = checked(form, partitions, folder)
     published = golden.version(version)
     members = golden.members(version)
     if Partition.TRAIN in wanted:
@@ -108,7 +109,8 @@ def evaluation_rows(members: Sequence[GoldenItem], now: Sequence[GoldenItem]) ->
     return [item for item in (*members, *now) if item.partition in EVALUATION]
 
 
-def _checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partition]:
+def checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partition]:
+    """What is asked for, where it may be. Raises InvalidInput, Conflict (the folder is there)."""
     if form not in FORMS:
         raise InvalidInput(f"format: {form!r} is not one of {', '.join(FORMS)}")
     known = [p.value for p in Partition if p is not Partition.SEALED]

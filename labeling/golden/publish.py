@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, StoreError
+from labeling.errors import Conflict, IntegrityError, InvalidInput, LabelingError, NothingToDo, StoreError
 from labeling.golden import manifest
 from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition, VersionState
 
@@ -40,6 +40,7 @@ class GoldenArchive(Protocol):
 
     def version(self, version: str) -> GoldenVersion: ...
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]: ...
+    def leaves(self, version: str) -> dict[tuple[str, str], str]: ...
 
 
 def publish(
@@ -75,14 +76,26 @@ def publish(
         version=number,
         parent=parent.version if parent else None,
         merkle_root=root,
-        manifest_path=str(_write(folder.resolve() / f"golden-{number}-{root[:16]}.jsonl", manifest.lines(rows))),
+        manifest_path=str(
+            write_manifest(folder.resolve() / f"golden-{number}-{root[:16]}.jsonl", manifest.lines(rows))
+        ),
         counts=dict(sorted(Counter(str(m.partition) for m in members).items())),
         created_at=now,
         author=author,
         needs_approval=two_person,
     )
-    golden.add_version(version, members)
+    try:
+        golden.add_version(version, members)
+    except LabelingError:
+        _drop(golden, Path(version.manifest_path))
+        raise
     return version
+
+
+def _drop(golden: GoldenSet, path: Path) -> None:
+    """A manifest that no version names may tell of a row that was erased meanwhile."""
+    if str(path) not in {one.manifest_path for one in golden.versions(everything=True)}:
+        path.unlink(missing_ok=True)
 
 
 def _last_released(versions: Sequence[GoldenVersion]) -> GoldenVersion | None:
@@ -109,9 +122,8 @@ def verify(golden: GoldenArchive, version: str) -> int:
     Raises NotFound for an unknown version, IntegrityError naming what does not match.
     """
     published = golden.version(version)
-    return manifest.verify(
-        Path(published.manifest_path), published.merkle_root, golden.members(version, unreleased=True)
-    )
+    members, leaves = golden.members(version, unreleased=True), golden.leaves(version)
+    return manifest.verify(Path(published.manifest_path), published.merkle_root, members, leaves)
 
 
 def publishable(items: Iterable[GoldenItem]) -> list[GoldenItem]:
@@ -163,7 +175,8 @@ def _whole_groups(members: Sequence[GoldenItem]) -> None:
             )
 
 
-def _write(path: Path, lines: Iterable[str]) -> Path:
+def write_manifest(path: Path, lines: Iterable[str]) -> Path:
+    """The file, whole or not at all. Raises StoreError."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from labeling.errors import IntegrityError
 from labeling.golden.chain import START, Head, event_hash, row_hash
-from labeling.records import GoldAction, GoldenItem, GoldEvent
+from labeling.golden_records import GoldEvent
+from labeling.records import GoldAction, GoldenItem
 from labeling.store.database import for_update
 from labeling.store.rows import Row, dump, dump_json, insert_missing, load
 from labeling.store.tables import gold_events, gold_head
@@ -62,6 +63,13 @@ def append_release(
     """The event that something happened to a version; ``told`` names it (``version``) and says what. ``about``: the
     item and policy of a row of it."""
     return _append(connection, told, (*about, None), action, actor, reason, at)
+
+
+def append_erased(
+    connection: sa.Connection, about: tuple[str, str], actor: str, reason: str, at: datetime
+) -> GoldEvent:
+    """The event that an item (item id, policy id or "") is erased; no row is left of it."""
+    return _append(connection, None, (*about, None), GoldAction.ERASED, actor, reason, at)
 
 
 def _append(

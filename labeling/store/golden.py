@@ -11,14 +11,12 @@ import sqlalchemy as sa
 from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.golden.chain import Head
 from labeling.golden.transitions import moved, relabelled
+from labeling.golden_records import Erratum, GoldEvent, GoldMove
 from labeling.records import (
     Adjudication,
-    Erratum,
     GoldAction,
     GoldenItem,
     GoldenVersion,
-    GoldEvent,
-    GoldMove,
     GoldState,
     Partition,
     TaskKind,
@@ -31,8 +29,10 @@ from labeling.store.gold_chain import append_event, append_release, head, lock_c
 from labeling.store.rows import chunks, dump, insert_missing, load, name_some, replace_row
 from labeling.store.tables import (
     adjudications,
+    erased_leaves,
     gold_events,
     golden_decisions,
+    golden_derivations,
     golden_errata,
     golden_items,
     golden_members,
@@ -41,6 +41,7 @@ from labeling.store.tables import (
 )
 from labeling.store.tasks import move
 
+Pair = tuple[str, str]  # item id, policy id
 _OPEN = [state.value for state in TaskState if state not in (TaskState.SETTLED, TaskState.WITHDRAWN)]
 
 
@@ -221,6 +222,11 @@ class SqlGolden:
         with self._database.read() as connection:
             return [(row["version"], load(GoldenItem, row)) for row in connection.execute(query).mappings()]
 
+    def leaves(self, version: str) -> dict[Pair, str]:
+        query = sa.select(erased_leaves).where(erased_leaves.c.version == version)
+        with self._database.read() as connection:
+            return {(r["item_id"], r["policy_id"]): r["leaf"] for r in connection.execute(query).mappings()}
+
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
         """Raises NotFound when the version does not exist, Conflict when it is not released and that is wanted."""
         members = golden_members.c
@@ -240,7 +246,18 @@ def _versions() -> sa.Select[Any]:
     """Versions with what was decided of them."""
     decided = (golden_decisions.c.decision, golden_decisions.c.decided_by)
     told = [sa.func.coalesce(column, "").label(column.name) for column in decided]
-    return sa.select(golden_versions, *told).outerjoin(golden_decisions)
+    own = [column for column in golden_versions.c if column.name != "manifest_path"]
+    path, number = _newest(golden_derivations.c.manifest_path), _newest(golden_derivations.c.number)
+    current = sa.func.coalesce(path, golden_versions.c.manifest_path).label("manifest_path")
+    derived = sa.func.coalesce(number, 0).label("derived")
+    return sa.select(*own, current, derived, *told).select_from(golden_versions).outerjoin(golden_decisions)
+
+
+def _newest(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """``column`` of the newest manifest that was derived from a version."""
+    query = sa.select(column).where(golden_derivations.c.version == golden_versions.c.version)
+    query = query.order_by(golden_derivations.c.number.desc()).limit(1)
+    return query.correlate(golden_versions).scalar_subquery()
 
 
 def _version(connection: sa.Connection, version: str) -> GoldenVersion:

@@ -14,17 +14,15 @@ from typing import Protocol
 import pyarrow as pa
 
 from labeling.floor import Floor, Handout
+from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
 from labeling.records import (
     Adjudication,
     Annotation,
     AnnotationEvent,
     ApiKey,
-    Erratum,
     GoldAction,
     GoldenItem,
     GoldenVersion,
-    GoldEvent,
-    GoldMove,
     Item,
     LegalStop,
     Model,
@@ -114,7 +112,11 @@ class Lake(Protocol):
         """The version of ``items`` now (0: empty)."""
 
     def delete(self, item_ids: Sequence[str]) -> None:
-        """Remove rows from every group (erasure, orphans)."""
+        """Remove rows from every group (stops, orphans)."""
+
+    def erase(self, item_ids: Sequence[str]) -> None:
+        """Remove rows from every group, and every older version of the groups, which hold them still. A reader of an
+        older version has to ask anew."""
 
     def compact(self) -> None:
         """Merge small fragments and drop old ones; readers are not disturbed."""
@@ -137,13 +139,20 @@ class ItemRegistry(Protocol):
     def by_id(self, item_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         """Those of ``item_ids`` that are registered, by item id."""
 
+    def named(self, name: str) -> RegisteredItem:
+        """The item with this external id, or else this item id, also one whose content is gone. Raises NotFound."""
+
+    def copies(self, content_hash: str) -> list[RegisteredItem]:
+        """Every item of that content."""
+
     def last_lake_version(self) -> int:
         """The highest lake version any registered item names (0: none)."""
 
     def count(self) -> int: ...
 
     def stopped(self, external_ids: Sequence[str], content_hashes: Sequence[str]) -> tuple[set[str], set[str]]:
-        """Those of each that belong to content stopped for legal reasons, which never becomes an item."""
+        """Those of each that belong to content stopped for legal reasons, or to an erased item: they never become
+        items again."""
 
 
 class Stops(Protocol):
@@ -313,12 +322,64 @@ class Golden(Protocol):
     def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]:
         """Oldest first."""
 
+    def leaves(self, version: str) -> dict[tuple[str, str], str]:
+        """(item, policy) -> the leaf hash (hex) that is left of an erased row of a version."""
+
     def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]:
         """The versions that hold an item, oldest first, with its rows there."""
 
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
         """The rows as they were when the version was published, sorted by (item_id, policy_id). Raises Conflict for a
         version that is not released, but where ``unreleased`` ones are asked for."""
+
+
+class Erasures(Protocol):
+    """Items that are erased, or must not be, and who got what of them."""
+
+    def hold(self, item: RegisteredItem, actor: str, reason: str) -> Hold: ...
+    def release(self, item_id: str, actor: str, reason: str) -> list[Hold]:
+        """Release every hold on an item. Raises NotFound when there is none, InvalidInput without a reason."""
+
+    def holds(self, item_id: str | None = None) -> list[Hold]:
+        """Those in force, oldest first."""
+
+    def begin(self, item_id: str, actor: str, reason: str) -> Erasure:
+        """Let everything go that the ledger holds of an item, leave the tombstone, and note whom to tell: one
+        transaction. Again, it changes nothing. Raises NotFound, InvalidInput, Conflict under a hold."""
+
+    def mark(self, erasure_id: str, step: str, *, last: bool) -> None:
+        """A step outside the ledger is done; ``last``: so is everything."""
+
+    def all(self) -> list[Erasure]:
+        """Oldest first."""
+
+    def places(self, item_id: str) -> list[tuple[str, str]]:
+        """The versions that held an erased item, with the partition of its row there."""
+
+    def derivation(self, version: str) -> tuple[int, int]:
+        """The number of the newest derived manifest of a version, and how many of its leaves are erased; (0, 0)."""
+
+    def derive(self, version: str, number: int, leaves: int, manifest_path: str) -> None: ...
+    def hand_out(self, handed: HandedOut) -> None:
+        """An export is about to be written."""
+
+    def take_back(self, export_id: str) -> None:
+        """It was not."""
+
+    def exports(self) -> list[HandedOut]:
+        """Oldest first."""
+
+    def notices(self) -> list[Notice]:
+        """Whom to tell of erasures, oldest erasure first."""
+
+    def acknowledge(self, external_id: str, recipient: str, actor: str, note: str) -> list[Notice]:
+        """A recipient has let an item go. Raises NotFound when nobody had to ask them."""
+
+    def waiting(self, item_id: str) -> int:
+        """Tasks of an item that are still to be deleted in Label Studio."""
+
+    def scrub(self) -> None:
+        """Rewrite the database, so that no free page or old row holds what was let go. Raises StoreError."""
 
 
 class Models(Protocol):
@@ -423,6 +484,7 @@ class Ledger(Protocol):
     tasks: Tasks
     annotations: Annotations
     golden: Golden
+    erasures: Erasures
     models: Models
     projects: Projects
     people: People

@@ -6,12 +6,14 @@ from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
 from labeling.store.database import Database
 from labeling.store.desks import SqlDesks
+from labeling.store.erasures import SqlErasures
 from labeling.store.executors import SqlExecutors
 from labeling.store.golden import SqlGolden
 from labeling.store.interfaces import (
     Annotations,
     Audit,
     Desks,
+    Erasures,
     Executors,
     Golden,
     ItemRegistry,
@@ -43,6 +45,7 @@ class SqlLedger:
     tasks: Tasks
     annotations: Annotations
     golden: Golden
+    erasures: Erasures
     models: Models
     projects: Projects
     people: People
@@ -59,6 +62,7 @@ class SqlLedger:
         self.tasks = SqlTasks(database)
         self.annotations = SqlAnnotations(database)
         self.golden = SqlGolden(database)
+        self.erasures = SqlErasures(database)
         self.models = SqlModels(database)
         self.projects = SqlProjects(database)
         self.people = SqlPeople(database)

@@ -132,7 +132,9 @@ def stop_flagged(connection: sa.Connection, events: Sequence[AnnotationEvent], a
 def _stubs(connection: sa.Connection, event: AnnotationEvent, task: sa.RowMapping, at: datetime) -> list[LegalStop]:
     """Of the item that the task is about, and of every item with its content."""
     own = connection.execute(sa.select(items).where(items.c.item_id == task["item_id"])).mappings().one()
-    same = sa.select(items).where(items.c.content_hash == own["content_hash"]).order_by(items.c.item_id)
+    mine = items.c.item_id == own["item_id"]
+    same = sa.select(items).order_by(items.c.item_id)
+    same = same.where(sa.or_(mine, items.c.content_hash == own["content_hash"]) if own["content_hash"] else mine)
     return [
         LegalStop(
             stop_id=_stop_id(event, row["item_id"]),
@@ -159,14 +161,20 @@ def _erase(connection: sa.Connection, who: Mapping[str, str], at: datetime) -> N
     """Withdraw what is open and empty what is written, item by item: there are few, and none may be forgotten.
     ``who``: whose flag it was, by item."""
     for item_id in sorted(who):
-        connection.execute(sa.update(items).where(items.c.item_id == item_id).values(gone_at=at))
-        rows = connection.execute(sa.select(tasks).where(tasks.c.item_id == item_id)).mappings().all()
-        _remove_from_studio(connection, rows, at)
-        move(connection, [row["task_id"] for row in rows if row["state"] in _OPEN], TaskState.WITHDRAWN, {})
-        connection.execute(sa.update(tasks).where(tasks.c.item_id == item_id).values(_EMPTY))
-        _empty_answers(connection, item_id, [row["task_id"] for row in rows])
+        let_go(connection, item_id, at)
         _quarantine_gold(connection, item_id, who[item_id], at)
-        _forget_precedent(connection, item_id, at)
+
+
+def let_go(connection: sa.Connection, item_id: str, at: datetime) -> None:
+    """Everything of an item that the ledger holds outside the golden set: tasks end, texts are emptied, rationales too,
+    and Label Studio is to delete what lies there. The rows stay, because others refer to them."""
+    connection.execute(sa.update(items).where(items.c.item_id == item_id).values(gone_at=at))
+    rows = connection.execute(sa.select(tasks).where(tasks.c.item_id == item_id)).mappings().all()
+    _remove_from_studio(connection, rows, at)
+    move(connection, [row["task_id"] for row in rows if row["state"] in _OPEN], TaskState.WITHDRAWN, {})
+    connection.execute(sa.update(tasks).where(tasks.c.item_id == item_id).values(_EMPTY))
+    _empty_answers(connection, item_id, [row["task_id"] for row in rows])
+    _forget_precedent(connection, item_id, at)
 
 
 def _remove_from_studio(connection: sa.Connection, rows: Sequence[sa.RowMapping], at: datetime) -> None:

@@ -356,6 +356,79 @@ golden_members = sa.Table(
     *_golden_columns(),
 )
 
+# Manifests made of a version after erasures: ``leaves`` of its rows are hashes only. The newest is the version's.
+golden_derivations = sa.Table(
+    "golden_derivations",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    _number("leaves"),
+    _text("manifest_path"),
+    _time("at"),
+)
+
+erased_leaves = sa.Table(
+    "erased_leaves",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    _text("item_id", primary_key=True),
+    _text("policy_id", primary_key=True),
+    _text("leaf"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _text("erasure_id", primary_key=True),
+    _text("item_id", unique=True),
+    _text("external_id", unique=True),
+    _text("actor"),
+    _text("reason"),
+    _time("asked_at"),
+    _json("done"),
+    _time("finished_at", nullable=True),
+)
+
+legal_holds = sa.Table(
+    "legal_holds",
+    metadata,
+    _text("hold_id", primary_key=True),
+    _text("item_id", index=True),
+    _text("external_id"),
+    _text("reason"),
+    _text("actor"),
+    _time("at"),
+    _time("released_at", nullable=True),
+    _text("released_by"),
+    _text("release_reason"),
+)
+
+golden_exports = sa.Table(
+    "golden_exports",
+    metadata,
+    _text("export_id", primary_key=True),
+    _text("version", sa.ForeignKey("golden_versions.version"), index=True),
+    _text("folder"),
+    _text("form"),
+    _json("partitions"),
+    _text("recipient"),
+    _text("actor"),
+    _time("at"),
+)
+
+erasure_notices = sa.Table(
+    "erasure_notices",
+    metadata,
+    _text("erasure_id", sa.ForeignKey("erasures.erasure_id"), primary_key=True),
+    _text("export_id", sa.ForeignKey("golden_exports.export_id"), primary_key=True),
+    _text("recipient"),
+    _text("version"),
+    _text("external_id"),
+    _time("acknowledged_at", nullable=True),
+    _text("acknowledged_by"),
+    _text("note"),
+)
+
 models = sa.Table(
     "models",
     metadata,

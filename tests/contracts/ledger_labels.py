@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.golden.chain import first_break
+from labeling.golden_records import GoldMove
 from labeling.records import (
     Annotation,
     AnnotationEvent,
     Answer,
     EventKind,
     GoldAction,
-    GoldMove,
     GoldState,
     ModelState,
     Outcome,

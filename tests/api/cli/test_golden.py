@@ -134,3 +134,29 @@ def test_versions_side_by_side_their_errata_and_an_items_history(gold: Terminal)
     card = Path(gold("golden", "export", "1.0.0", "--to", "card", "--json").json["folder"]) / "README.md"
     assert "Known to be wrong" in card.read_text()
     assert gold("golden", "verify", "--json").json["events"] == 34
+
+
+def test_an_item_is_held_then_erased_and_those_who_had_it_answer(gold: Terminal) -> None:
+    gold("golden", "publish")
+    with gold.opened() as site:
+        row = next(row for row in site.ledger.golden.items() if row.partition == "train")
+    name = row.external_id
+    assert gold("golden", "export", "1.0.0", "--to", "out", "--recipient", "team-b", "--json").code == 0
+    assert gold("hold", name, "--reason", "case 114", "--json").json[0]["reason"] == "case 114"
+    assert "case 114" in gold("hold").out
+    said = gold("erase", name, "--reason", "asked by its author")
+    assert (said.code, "under a legal hold by cli: case 114" in said.err) == (1, True)
+    assert "in force" not in gold("hold", name, "--release", "--reason", "closed").out
+    tried = gold("erase", name, "--reason", "asked", "--dry-run", "--json").json
+    assert (tried["dry_run"], tried["erasure"], tried["reach"]["recipients"]) == (True, None, ["team-b"])
+    said = gold("erase", name, "--reason", "asked by its author", "--by", "dpo")
+    assert (said.code, "Tell them" in said.out, "wait to be deleted" in said.out) == (0, True, True)
+    assert not Path("out/README.md").exists()
+    assert gold("golden", "list", "--json").json[0]["name"] == "1.0.0+e1"
+    assert gold("golden", "verify").code == 0
+    (pending,) = gold("erasures", "list", "--pending", "--json").json
+    assert (pending["left"], pending["notices"][0]["recipient"]) == ([], "team-b")
+    assert gold("erasures", "ack", name, "--recipient", "team-b").out == f"team-b has let {name} go (1 exports)\n"
+    assert "team-b" in gold("erasures", "list").out
+    assert gold("golden", "blame", name, "--json").json["events"][-1]["action"] == "erased"
+    assert gold("show", name).code == 1

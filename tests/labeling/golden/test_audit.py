@@ -11,7 +11,8 @@ import pytest
 from labeling.errors import Conflict, IntegrityError
 from labeling.golden.audit import audit, check
 from labeling.golden.publish import publish
-from labeling.records import GoldAction, GoldMove
+from labeling.golden_records import GoldMove
+from labeling.records import GoldAction
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NO, NOW, YES
 

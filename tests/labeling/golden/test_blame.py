@@ -10,7 +10,7 @@ from labeling.errors import NotFound
 from labeling.golden.blame import blame
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
-from labeling.records import Erratum
+from labeling.golden_records import Erratum
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NOW, YES
 

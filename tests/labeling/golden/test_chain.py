@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.golden.chain import START, event_hash, first_break, row_hash
-from labeling.records import GoldAction, GoldEvent
+from labeling.golden_records import GoldEvent
+from labeling.records import GoldAction
 from tests.labeling.golden.made import NOW
 
 

@@ -15,7 +15,8 @@ from labeling.errors import NotFound
 from labeling.golden.diff import applied, changes, diff, told
 from labeling.golden.partition import Shares
 from labeling.golden.publish import BUMPS, needed_bump, publish
-from labeling.records import Erratum, GoldAction, GoldenItem, GoldMove, GoldState, Outcome, Partition, Tier
+from labeling.golden_records import Erratum, GoldMove
+from labeling.records import GoldAction, GoldenItem, GoldState, Outcome, Partition, Tier
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NO, NOW, YES, golden_item
 

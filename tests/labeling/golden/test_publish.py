@@ -16,17 +16,8 @@ from labeling.golden import manifest
 from labeling.golden.audit import check
 from labeling.golden.export import export
 from labeling.golden.publish import needed_bump, publish, publishable, verify
-from labeling.records import (
-    Erratum,
-    GoldAction,
-    GoldenItem,
-    GoldenVersion,
-    GoldMove,
-    GoldState,
-    Outcome,
-    Partition,
-    VersionState,
-)
+from labeling.golden_records import Erratum, GoldMove
+from labeling.records import GoldAction, GoldenItem, GoldenVersion, GoldState, Outcome, Partition, VersionState
 from tests.labeling.golden.desk import Desk
 from tests.labeling.golden.made import NO, NOW, UNCLEAR, YES, golden_item
 
@@ -47,6 +38,9 @@ class MemoryGolden:
     def versions(self, *, everything: bool = False) -> list[GoldenVersion]:
         known = [version for version, _ in self.published.values()]
         return [one for one in known if everything or one.state is VersionState.RELEASED]
+
+    def leaves(self, version: str) -> dict[tuple[str, str], str]:
+        return {}
 
     def errata(self, version: str) -> list[Erratum]:
         return []

@@ -1,11 +1,13 @@
 """Golden events in a hash chain with actor and reason, salted golden rows, experts on the roster, and versions that
-somebody else approves, with their errata."""
+somebody else approves, with their errata; erasures, holds, and who got which export."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +16,7 @@ revision = "0008"
 down_revision = "0005"
 
 _TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+_TIME = sa.DateTime(timezone=True)
 _COVERED = ("number", "item_id", "policy_id", "action", "actor", "reason", "adjudication_id", "row_sha256", "previous")
 
 
@@ -35,6 +38,7 @@ def upgrade() -> None:
         for name in ("action", "actor", "reason", "row_sha256", "previous", "sha256"):
             events.add_column(sa.Column(name, _TEXT, nullable=False, server_default=""))
     _versions()
+    _erasures()
     number, sha256 = _chain()
     if number:  # the first event makes the head of an empty chain
         op.bulk_insert(head, [{"name": "gold", "number": number, "sha256": sha256}])
@@ -53,6 +57,15 @@ def downgrade() -> None:
             events.drop_column(name)
         events.alter_column("row", existing_type=sa.JSON(), nullable=False)
         events.alter_column("adjudication_id", existing_type=_TEXT, nullable=False)
+    for table in (
+        "erasure_notices",
+        "golden_exports",
+        "legal_holds",
+        "erasures",
+        "erased_leaves",
+        "golden_derivations",
+    ):
+        op.drop_table(table)
     for table in ("golden_errata", "golden_decisions", "gold_head"):
         op.drop_table(table)
     with op.batch_alter_table("golden_versions") as versions:
@@ -96,6 +109,80 @@ def _versions() -> None:
     )
     for column in ("version", "item_id"):
         op.create_index(op.f(f"ix_golden_errata_{column}"), "golden_errata", [column], unique=False)
+
+
+def _erasures() -> None:
+    _table(
+        "golden_derivations",
+        ["version", "number"],
+        {"version": _TEXT, "number": sa.BigInteger()},
+        {"leaves": sa.BigInteger(), "manifest_path": _TEXT, "at": _TIME},
+        {"version": "golden_versions.version"},
+    )
+    _table(
+        "erased_leaves",
+        ["version", "item_id", "policy_id"],
+        {"version": _TEXT, "item_id": _TEXT, "policy_id": _TEXT},
+        {"leaf": _TEXT},
+        {"version": "golden_versions.version"},
+    )
+    _table(
+        "erasures",
+        ["erasure_id"],
+        {"erasure_id": _TEXT, "item_id": _TEXT, "external_id": _TEXT},
+        {"actor": _TEXT, "reason": _TEXT, "asked_at": _TIME, "done": sa.JSON()},
+        {},
+        late=["finished_at"],
+        unique=["item_id", "external_id"],
+    )
+    _table(
+        "legal_holds",
+        ["hold_id"],
+        {"hold_id": _TEXT, "item_id": _TEXT, "external_id": _TEXT, "reason": _TEXT},
+        {"actor": _TEXT, "at": _TIME, "released_by": _TEXT, "release_reason": _TEXT},
+        {},
+        late=["released_at"],
+    )
+    _table(
+        "golden_exports",
+        ["export_id"],
+        {"export_id": _TEXT, "version": _TEXT, "folder": _TEXT, "form": _TEXT},
+        {"partitions": sa.JSON(), "recipient": _TEXT, "actor": _TEXT, "at": _TIME},
+        {"version": "golden_versions.version"},
+    )
+    _table(
+        "erasure_notices",
+        ["erasure_id", "export_id"],
+        {"erasure_id": _TEXT, "export_id": _TEXT},
+        {"recipient": _TEXT, "version": _TEXT, "external_id": _TEXT, "acknowledged_by": _TEXT, "note": _TEXT},
+        {"erasure_id": "erasures.erasure_id", "export_id": "golden_exports.export_id"},
+        late=["acknowledged_at"],
+    )
+    op.create_index(op.f("ix_legal_holds_item_id"), "legal_holds", ["item_id"], unique=False)
+    op.create_index(op.f("ix_golden_exports_version"), "golden_exports", ["version"], unique=False)
+
+
+def _table(
+    name: str,
+    key: list[str],
+    first: dict[str, Any],
+    more: dict[str, Any],
+    foreign: dict[str, str],
+    *,
+    late: Sequence[str] = (),
+    unique: Sequence[str] = (),
+) -> None:
+    """``late``: times that come later, if ever."""
+    columns = [
+        sa.Column(column, kind, nullable=False, autoincrement=False) for column, kind in {**first, **more}.items()
+    ]
+    times = [sa.Column(column, _TIME, nullable=True) for column in late]
+    links = [
+        sa.ForeignKeyConstraint([column], [target], name=op.f(f"fk_{name}_{column}"))
+        for column, target in foreign.items()
+    ]
+    uniques = [sa.UniqueConstraint(column, name=op.f(f"uq_{name}_{column}")) for column in unique]
+    op.create_table(name, *columns, *times, *links, *uniques, sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{name}")))
 
 
 def _chain() -> tuple[int, str]:
