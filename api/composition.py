@@ -18,6 +18,7 @@ from labeling.agreements import Agreements, agreements
 from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
+from labeling.erasure import Places
 from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.near import Sources
 from labeling.golden.partition import Groups, Shares
@@ -35,10 +36,10 @@ from labeling.judging.sealed import Door
 from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
+from labeling.model_records import Model, ModelState
 from labeling.people import People, people
 from labeling.pictures import LakePictures
 from labeling.policies import Policies, Policy, read_policies
-from labeling.records import Model, ModelState
 from labeling.round_images import ImageDesk, ImageFrame
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
@@ -123,6 +124,11 @@ class Goldfold:
     @property
     def exports_dir(self) -> Path:
         return self.settings.data_dir / "exports"
+
+    @property
+    def places(self) -> Places:
+        """Where content lies outside lake and ledger, for an erasure."""
+        return Places(self.cache_dir, self.golden_dir, self.settings.media_dir)
 
     @property
     def studio(self) -> StudioClient:

@@ -19,8 +19,11 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    erasures,
     gates,
     golden,
+    golden_items,
+    golden_versions,
     injections,
     items,
     jobs,
@@ -55,6 +58,9 @@ ROUTERS = (
     injections.router,
     anchoring.router,
     golden.router,
+    golden_items.router,
+    golden_versions.router,
+    erasures.router,
     models.router,
     jobs.router,
 )

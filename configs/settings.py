@@ -340,6 +340,10 @@ class Settings(BaseSettings):
     review_share: Share = Field(
         default=0.1, description="Share of adjudications that a second lead decides too, blind; by a hash, from 0 to 1."
     )
+    two_person_release: bool = Field(
+        default=False,
+        description="Whether a golden version is only proposed when it is published, until another lead approves it.",
+    )
     partitions: Annotated[dict[PartitionName, Share], AfterValidator(_sum_to_one)] = Field(
         default={"train": 0.6, "calibration": 0.1, "dev": 0.15, "sealed": 0.15},
         description="Share of new golden items for each partition; the shares add up to 1.",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import IntegrityError, NothingToDo
-from labeling.records import Model
+from labeling.model_records import Model
 from labeling.store.interfaces import Lake
 from scoring.base import Scorer
 from scoring.errors import ModelRefused

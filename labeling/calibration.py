@@ -19,10 +19,11 @@ from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.stale import standing
+from labeling.model_records import Model
 from labeling.policies import Policies
 from labeling.quality.calibration import Judged, judge
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
-from labeling.records import GoldenItem, GoldState, Model, Outcome, Partition
+from labeling.records import GoldenItem, GoldState, Outcome, Partition
 from labeling.scorebook import NOTES
 from labeling.store.interfaces import Audit, Golden, Lake, Models
 from labeling.training import (

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from labeling.artefacts import HEAD, kind_of, load_artefact, load_head
 from labeling.errors import NothingToDo
-from labeling.records import Model
+from labeling.model_records import Model
 from labeling.scorebook import embeddings
 from labeling.store.interfaces import ItemRegistry, Lake, Models
 from labeling.store.rows import chunks

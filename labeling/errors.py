@@ -95,7 +95,11 @@ class LeakError(LabelingError):
 
 
 class IntegrityError(LabelingError):
-    """Something published does not match its hash; the message names it."""
+    """Something published does not match its hash; the message names it, ``problems`` lists every one found."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class StoreError(LabelingError):

@@ -21,9 +21,10 @@ from labeling.golden.leaks import refuse_leaks
 from labeling.golden.stale import standing
 from labeling.golden.vectors import LakeVectors
 from labeling.model_card import Facts, model_card
+from labeling.model_records import Model, ModelState
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
-from labeling.records import GoldenItem, Model, ModelState, Outcome, Verdict
+from labeling.records import GoldenItem, Outcome, Verdict
 from labeling.store.interfaces import Lake
 from labeling.training import F32, Stores, Trained, check_model_id, dev_rows, label_matrix, label_versions
 from scoring.base import Scorer

@@ -7,7 +7,7 @@ Times are timezone-aware UTC ``datetime`` everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -80,6 +80,34 @@ class GoldState(StrEnum):
     ERASED = "erased"
 
 
+class GoldAction(StrEnum):
+    """What happened to a golden item, or to a version: one event each."""
+
+    FOLDED = "folded"
+    RELABELLED = "relabelled"
+    REGROUPED = "regrouped"
+    PROMOTED = "promoted"
+    DEMOTED = "demoted"
+    STALED = "staled"
+    QUARANTINED = "quarantined"
+    RETIRED = "retired"
+    RESTORED = "restored"
+    ERASED = "erased"
+    PROPOSED = "proposed"
+    PUBLISHED = "published"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    ERRATUM = "erratum"
+
+
+class VersionState(StrEnum):
+    """A golden version's standing: only a ``released`` one is exported, trained on or judged by."""
+
+    PROPOSED = "proposed"
+    RELEASED = "released"
+    REJECTED = "rejected"
+
+
 class RoundState(StrEnum):
     """A round's durable steps, in order; ``failed`` and ``cancelled`` end it early."""
 
@@ -125,16 +153,6 @@ class TaskState(StrEnum):
     SETTLED = "settled"
     WITHDRAWN = "withdrawn"
     QUARANTINED = "quarantined"
-
-
-class ModelState(StrEnum):
-    """A model's place: a ``candidate`` was trained, a ``challenger`` has met the gate, at most one ``champion`` scores
-    the next round, and what is ``archived`` may come back by a rollback only."""
-
-    CANDIDATE = "candidate"
-    CHALLENGER = "challenger"
-    CHAMPION = "champion"
-    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +377,11 @@ class Adjudication:
 @dataclass(frozen=True, slots=True)
 class GoldenItem:
     """An adjudicated item in the golden set, with everything an export needs (text copy included). Of an image,
-    ``text`` is the caption and ``content_hash`` that of the media's bytes; the media itself stays where it is."""
+    ``text`` is the caption and ``content_hash`` that of the media's bytes; the media itself stays where it is.
+
+    ``salt``: 128 random bits (hex) that the row's hashes cover, so that nobody can tell from a hash which content it
+    was made of once row and salt are erased; "" in rows that were made without.
+    """
 
     item_id: str
     external_id: str
@@ -385,6 +407,7 @@ class GoldenItem:
     verdict: Verdict | None = None
     cause: Cause | None = None
     modality: str = "text"
+    salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,7 +446,12 @@ class Removal:
 @dataclass(frozen=True, slots=True)
 class GoldenVersion:
     """An immutable release. ``manifest_path`` names the JSONL manifest; ``merkle_root`` (hex) commits to its rows.
-    ``counts`` maps partition -> rows."""
+    ``counts`` maps partition -> rows. ``events`` and ``events_sha256``: the head of the event chain at that moment.
+
+    ``derived`` counts the manifests that were made of it since, without the content of what was erased; the path is
+    the newest one's. Where it ``needs_approval``, it is proposed until somebody other than its ``author`` approves it
+    (``decision``).
+    """
 
     version: str
     parent: str | None
@@ -431,75 +459,26 @@ class GoldenVersion:
     manifest_path: str
     counts: dict[str, int]
     created_at: datetime
+    author: str = ""
+    needs_approval: bool = False
+    events: int = 0
+    events_sha256: str = ""
+    decision: str = ""
+    decided_by: str = ""
+    derived: int = 0
 
+    @property
+    def name(self) -> str:
+        """The version with its erasures: ``1.0.0+e2`` after two of them, under the same Merkle root."""
+        return f"{self.version}+e{self.derived}" if self.derived else self.version
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A trained model. ``version`` is its weights hash; ``path`` a folder with safetensors and a card;
-    ``metrics`` what ``evaluate`` last found, and under keys of their own the calibration and the thresholds in force
-    and the reference window of its drift (JSON-able).
-
-    ``artefact``: the SHA-256 (hex) of the folder's files (``labeling.artefacts``); "": registered without.
-    ``family``: models that are variants of each other, such as heads on one encoder, and share a budget of sealed
-    queries; "": a family of its own."""
-
-    model_id: str
-    version: str
-    golden_version: str
-    path: str
-    state: ModelState
-    metrics: dict[str, object] = field(default_factory=dict)
-    created_at: datetime | None = None
-    promoted_at: datetime | None = None
-    artefact: str = ""
-    family: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEvent:
-    """A model changed its place, appended and never changed. ``kind``: ``move``, ``promote`` or ``rollback``;
-    ``replaced``: the champion that had to go for it, "" where there was none. ``gate_id``: the gate that let it pass;
-    "": promoted without one, for the stated ``reason``."""
-
-    model_id: str
-    kind: str
-    before: ModelState
-    after: ModelState
-    replaced: str
-    gate_id: str
-    reason: str
-    actor: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class GateRow:
-    """A verdict of the gate. ``body`` is everything it says (``labeling.judging.gate``), ``previous`` the hash of the
-    row before it ("": the first), ``row_hash`` the SHA-256 (hex) over both, and ``signature`` the HMAC-SHA256 (hex) of
-    that hash under the setting ``gate_secret``, "" where none is set."""
-
-    gate_id: str
-    body: dict[str, object]
-    previous: str
-    row_hash: str
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class SealedQuery:
-    """Somebody asked the sealed partition something. ``question_hash`` names the question, so that the same one again
-    finds its ``answer`` (figures only); that repeat is a row too, with ``is_repeat`` and without an answer."""
-
-    question_hash: str
-    at: datetime
-    actor: str
-    model_id: str
-    model_version: str
-    family: str
-    golden_version: str
-    question: dict[str, object]
-    answer: dict[str, object] | None
-    is_repeat: bool = False
+    @property
+    def state(self) -> VersionState:
+        """Where it stands."""
+        if self.decision == GoldAction.REJECTED:
+            return VersionState.REJECTED
+        waits = self.needs_approval and self.decision != GoldAction.APPROVED
+        return VersionState.PROPOSED if waits else VersionState.RELEASED
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,7 +512,8 @@ class Person:
     ``languages``: what they read, as items name them (``pt`` covers ``pt-BR``); empty: anything. ``opt_outs``: policies
     they are not asked about. ``daily_exposure``: units a day, ``severe_in_row``: severe items in a row; None: as the
     settings say. Who is not ``active`` has left: what they did not answer goes to others. Who is ``paused`` gets
-    nothing new until a lead resumes them; ``reviewed_at`` is when one last did.
+    nothing new until a lead resumes them; ``reviewed_at`` is when one last did. The blind answers of an ``expert`` can
+    make an anchor.
     """
 
     email: str
@@ -548,6 +528,7 @@ class Person:
     paused_reason: str
     reviewed_at: datetime | None
     created_at: datetime
+    expert: bool = False
 
 
 @dataclass(frozen=True, slots=True)

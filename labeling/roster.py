@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -52,6 +52,7 @@ def add_person(
         "opt_outs": (),
         "daily_exposure": None,
         "severe_in_row": None,
+        "expert": False,
     }
     person = Person(
         email=address,
@@ -68,8 +69,8 @@ def add_person(
 def change_person(
     people: People, policies: Collection[str], actor: str, email: str, fields: Mapping[str, object]
 ) -> Person:
-    """Change ``name``, ``active``, ``languages``, ``opt_outs``, ``daily_exposure`` (units; None: the setting) or
-    ``severe_in_row``; what is not given stays. Raises InvalidInput naming the field, NotFound."""
+    """Change ``name``, ``active``, ``languages``, ``opt_outs``, ``daily_exposure`` (units; None: the setting),
+    ``severe_in_row`` or ``expert``; what is not given stays. Raises InvalidInput naming the field, NotFound."""
     checked = _checked(fields, policies)
     if not checked:
         raise InvalidInput(f"nothing to change: give one of {', '.join(_CHECKS)}")
@@ -108,10 +109,13 @@ def _name(value: object, _: Collection[str]) -> str:
     return text
 
 
-def _active(value: object, _: Collection[str]) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"active: true or false, not {value!r}")
-    return value
+def _flag(field: str) -> Callable[[object, Collection[str]], bool]:
+    def check(value: object, _: Collection[str]) -> bool:
+        if not isinstance(value, bool):
+            raise InvalidInput(f"{field}: true or false, not {value!r}")
+        return value
+
+    return check
 
 
 def _languages(value: object, _: Collection[str]) -> tuple[str, ...]:
@@ -154,7 +158,8 @@ def _row(value: object, _: Collection[str]) -> int | None:
 
 _CHECKS = {
     "name": _name,
-    "active": _active,
+    "active": _flag("active"),
+    "expert": _flag("expert"),
     "languages": _languages,
     "opt_outs": _opt_outs,
     "daily_exposure": _units,

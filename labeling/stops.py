@@ -46,11 +46,16 @@ def purge(stops: Stops, lake: Lake, cache_dir: Path) -> int:
     if item_ids:
         lake.delete(item_ids)
         lake.compact()
-        for name in DERIVED:
-            for path in cache_dir.glob(name):
-                path.unlink(missing_ok=True)
+        drop_caches(cache_dir)
         stops.mark_purged(item_ids)
     return len(item_ids)
+
+
+def drop_caches(cache_dir: Path) -> None:
+    """Delete what is made of content, or of its embeddings."""
+    for name in DERIVED:
+        for path in cache_dir.glob(name):
+            path.unlink(missing_ok=True)
 
 
 def clear_studio(client: Studio, stops: Stops, tasks: Tasks) -> int:

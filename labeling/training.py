@@ -25,10 +25,11 @@ from labeling.golden.leaks import find_leaks, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.stale import standing
 from labeling.golden.vectors import LakeVectors
+from labeling.model_records import Model, ModelState
 from labeling.pictures import LakePictures
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
-from labeling.records import GoldenItem, GoldState, Model, ModelState, Outcome, Partition
+from labeling.records import GoldenItem, GoldState, Outcome, Partition
 from labeling.scorebook import F16, NOTES, embeddings
 from labeling.store.interfaces import Golden, Lake, Models
 from scoring.calibration import Calibrator

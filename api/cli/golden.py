@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from api.cli import golden_versions
+from api.cli.golden_items import COMMANDS
 from api.cli.output import bar, out, plain, show_json, table
 from api.cli.planning import plan_command
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
-from labeling.golden.export import export
-from labeling.golden.publish import publish, verify
+from api.golden import known_author
+from labeling.exports import hand_out
+from labeling.golden.audit import check
+from labeling.golden.publish import publish
 from labeling.golden.stale import stale_shares
 from labeling.pictures import LakePictures
 from labeling.records import GoldenItem
@@ -55,9 +59,11 @@ def _tell_stale(items: Iterable[GoldenItem]) -> None:
 def publish_command(
     context: typer.Context,
     bump: Annotated[str | None, typer.Option(help="Ask for a higher step than the changes need.")] = None,
+    by: Annotated[str, typer.Option(help="Who publishes; needed with two_person_release.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Make an immutable version of what is golden now; its number says what changed.
+    """Make an immutable version of what is golden now; its number says what changed. With the setting
+    two_person_release it is proposed only, until another lead approves it.
 
     Examples:
 
@@ -66,45 +72,61 @@ def publish_command(
       goldfold golden publish --json
     """
     with goldfold(context) as opened:
-        version = publish(opened.ledger.golden, opened.golden_dir, datetime.now(UTC), bump=bump)
-        opened.ledger.audit.add("cli", "golden.publish", version.version, {"root": version.merkle_root})
+        two = opened.settings.two_person_release
+        author = known_author(by, opened.settings.leads) if two else by or "cli"
+        made = publish(
+            opened.ledger.golden, opened.golden_dir, datetime.now(UTC), bump=bump, author=author, two_person=two
+        )
+        version = opened.ledger.golden.version(made.version)
+        opened.ledger.audit.add(author, "golden.publish", version.version, {"root": version.merkle_root})
         items = opened.ledger.golden.items()
     if as_json:
         stale = {share.policy_id: {"stale": share.stale, "active": share.active} for share in stale_shares(items)}
         show_json({**plain(version), "stale": stale})
         return
-    out.print(f"Golden version {version.version} (Merkle root {version.merkle_root[:16]}...): {version.counts}")
+    out.print(f"Golden version {version.version} ({version.state}): {version.counts}")
+    out.print(f"Merkle root {version.merkle_root}, made after event {version.events} {version.events_sha256}")
+    if version.needs_approval:
+        out.print(f"Another lead releases it: goldfold golden approve {version.version} --by ADDRESS")
     out.print(f"Manifest: {version.manifest_path}")
     _tell_stale(items)
 
 
 @app.command("list")
 def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the published versions, oldest first. Example: goldfold golden list"""
+    """List all versions, oldest first: released, proposed, rejected. Example: goldfold golden list"""
     with goldfold(context) as opened:
-        versions = opened.ledger.golden.versions()
+        versions = opened.ledger.golden.versions(everything=True)
         items = [] if as_json else opened.ledger.golden.items()
     if as_json:
-        show_json(versions)
+        show_json([plain(version) | {"state": version.state, "name": version.name} for version in versions])
         return
-    rows = [(v.version, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
-    table("Golden versions", ["version", "parent", "Merkle root", "counts", "created"], rows)
+    rows = [(v.name, v.state, v.parent, v.merkle_root[:16], v.counts, v.created_at) for v in versions]
+    table("Golden versions", ["version", "state", "parent", "Merkle root", "counts", "created"], rows)
     _tell_stale(items)
 
 
 @app.command("verify")
 def verify_command(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
+    version: Annotated[str | None, typer.Argument(help="Such as 1.0.0; all versions where it is left out.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Recompute every hash of a version; tampering is named. Example: goldfold golden verify 1.0.0"""
+    """Recompute every hash: of the event chain, of the set as it is, and of the versions; tampering is named.
+
+    Examples:
+
+      goldfold golden verify
+
+      goldfold golden verify 1.0.0 --json
+    """
     with goldfold(context) as opened:
-        rows = verify(opened.ledger.golden, version)
+        found = check(opened.ledger.golden, version)
     if as_json:
-        show_json({"version": version, "rows": rows, "intact": True})
+        show_json({"versions": found.versions, "rows": found.rows, "events": found.events, "intact": True})
         return
-    out.print(f"Version {version}: {rows} rows, every hash matches")
+    which = f"Version {version}" if version else f"{len(found.versions)} versions"
+    out.print(f"{which}: {found.rows} rows and {found.events} events, every hash matches")
 
 
 @app.command("export")
@@ -116,6 +138,7 @@ def export_command(
     partition: Annotated[
         list[str] | None, typer.Option("--partition", help="train (default), calibration, dev; repeat for more.")
     ] = None,
+    recipient: Annotated[str, typer.Option(help="Who gets it; they are told when an item of it is erased.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Write a version's partitions for a trainer, with a dataset card. Sealed answers never leave.
@@ -128,10 +151,12 @@ def export_command(
     """
     with goldfold(context) as opened, bar("export", quiet=as_json) as tick:
         to = folder or opened.exports_dir / f"{version}-{form}"
-        report = export(
-            opened.ledger.golden,
+        report = hand_out(
+            opened.ledger,
             version,
             to,
+            actor="cli",
+            recipient=recipient,
             form=form,
             partitions=partition or ["train"],
             vectors=opened.vectors(),
@@ -139,7 +164,9 @@ def export_command(
             cosine=opened.duplicate_cosine,
             progress=tick,
         )
-        opened.ledger.audit.add("cli", "golden.export", version, {"folder": str(to), "format": form})
+        opened.ledger.audit.add(
+            "cli", "golden.export", version, {"folder": str(to), "format": form, "recipient": recipient}
+        )
     if as_json:
         show_json(report)
         return
@@ -178,3 +205,8 @@ def errors_command(
         show_json(found)
         return
     show_suspects(found)
+
+
+_MORE: dict[str, Callable[..., None]] = {**COMMANDS, **golden_versions.COMMANDS}
+for _name, _command in _MORE.items():
+    app.command(_name)(_command)

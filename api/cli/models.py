@@ -17,7 +17,7 @@ from api.ids import new_id
 from api.requests import score_request
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
-from labeling.records import Model
+from labeling.model_records import Model
 
 
 def evaluate_command(

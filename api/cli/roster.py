@@ -29,6 +29,9 @@ Exposure = Annotated[
 Row = Annotated[
     int | None, typer.Option(help="Severe items in a row, at most; -1: what the setting severe_in_row says.")
 ]
+Expert = Annotated[
+    bool | None, typer.Option("--expert/--no-expert", help="Whether their blind answers can make an anchor.")
+]
 
 
 @app.command("add")
@@ -40,6 +43,7 @@ def add_command(
     opt_out: OptOuts = None,
     daily_exposure: Exposure = None,
     severe_in_row: Row = None,
+    expert: Expert = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Put somebody on the roster. From the first person on, blind work goes to desks instead of a shared project.
@@ -51,6 +55,8 @@ def add_command(
       goldfold roster add bo@example.org --opt-out self_harm --daily-exposure 120
     """
     fields = _fields(name, language, opt_out, daily_exposure, severe_in_row)
+    if expert is not None:
+        fields["expert"] = expert
     with goldfold(context) as opened:
         person = add_person(opened.ledger.people, opened.policies, "cli", email, fields)
     _tell(person, f"{person.email} has desk {person.desk}", as_json)
@@ -93,6 +99,7 @@ def change_command(
     opt_out: OptOuts = None,
     daily_exposure: Exposure = None,
     severe_in_row: Row = None,
+    expert: Expert = None,
     active: Annotated[
         bool | None, typer.Option("--active/--inactive", help="Whether they still work here; what waits is handed on.")
     ] = None,
@@ -109,6 +116,8 @@ def change_command(
       goldfold roster change cem@example.org --inactive
     """
     fields = _fields(name, language, opt_out, daily_exposure, severe_in_row)
+    if expert is not None:
+        fields["expert"] = expert
     if active is not None:
         fields["active"] = active
     with goldfold(context) as opened:
@@ -161,7 +170,7 @@ def _fields(
 def _state(row: dict[str, Any]) -> str:
     if not row["active"]:
         return "left"
-    return "paused" if row["paused"] else "active"
+    return "paused" if row["paused"] else "active, expert" if row["expert"] else "active"
 
 
 def _tell(person: Person, said: str, as_json: bool) -> None:

@@ -23,7 +23,8 @@ from labeling.errors import NothingToDo
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
 from labeling.judging.gate import PASS
-from labeling.records import ModelState, TaskKind
+from labeling.model_records import ModelState
+from labeling.records import TaskKind
 from scoring.errors import NotTrainable
 
 UNTRAINABLE = (NotTrainable.__name__, NothingToDo.__name__)

@@ -19,7 +19,16 @@ from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
 from labeling.anchoring import close_answered
 from labeling.consensus import author
-from labeling.errors import FormEdited, InvalidInput, NotFound, NothingToDo, StudioGone, StudioRefused
+from labeling.erasure import finish_all
+from labeling.errors import (
+    FormEdited,
+    InvalidInput,
+    NotFound,
+    NothingToDo,
+    StoreError,
+    StudioGone,
+    StudioRefused,
+)
 from labeling.handout import has_roster
 from labeling.media_scorer import MediaScorer
 from labeling.pictures import fill
@@ -293,9 +302,14 @@ def told(report: PullReport, amiss: Finding | None = None) -> Json:
 
 
 def stops(goldfold: Goldfold) -> Json:
-    """What a legal stop leaves to be done in the lake (``stopped`` items) and in Label Studio (``removed`` tasks)."""
+    """What a legal stop, or an erasure, leaves to be done in the lake (``stopped`` items) and in Label Studio
+    (``removed`` tasks)."""
     ledger = goldfold.ledger
     stopped = purge(ledger.stops, goldfold.lake, goldfold.cache_dir)
+    try:
+        finish_all(ledger, goldfold.lake, goldfold.places)  # erasures that were killed half-way
+    except StoreError as error:  # it is visible and goes on with the next sync; answers need not wait for it
+        log.warning("erasure_waits", problem=str(error))
     waits = bool(ledger.stops.removals())
     removed = clear_studio(goldfold.studio, ledger.stops, ledger.tasks) if waits else 0
     if stopped or removed:

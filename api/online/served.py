@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeling.records import Model
+from labeling.model_records import Model
 from scoring.base import Scorer, Scores
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from api.routes.state import TheGoldfold
 from labeling.errors import InvalidInput
 from labeling.judging.population import population_figures, rounds_since
 from labeling.judging.signing import verify_chain
-from labeling.records import GateRow
+from labeling.model_records import GateRow
 
 router = APIRouter(prefix="/v1/gates", tags=["models"], responses=documented(404))
 population = APIRouter(prefix="/v1/population", tags=["models"], responses=documented(404, 409))

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Engineer, Lead, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
-from labeling.golden.export import export
+from labeling.exports import hand_out
+from labeling.golden.audit import check
 from labeling.golden.planner import round_for
-from labeling.golden.publish import publish, shown_outcome, verify
+from labeling.golden.publish import publish, shown_outcome
 from labeling.pictures import LakePictures
-from labeling.records import GoldenVersion, Partition
+from labeling.records import GoldenVersion, Partition, VersionState
 from labeling.suspects import kept
 
 router = APIRouter(prefix="/v1/golden", tags=["golden"], responses=documented(404, 409, 503))
@@ -42,28 +43,46 @@ class VersionOut(BaseModel):
         json_schema_extra={
             "example": {
                 "version": "1.1.0",
+                "name": "1.1.0",
                 "parent": "1.0.0",
                 "merkle_root": "6d2f...",
                 "counts": {"train": 412, "dev": 96},
                 "created_at": "2026-01-31T09:30:00Z",
+                "state": "released",
+                "author": "3f2a",
+                "decided_by": "",
+                "events": 508,
+                "events_sha256": "91c0...",
             }
         }
     )
 
     version: str
+    name: str = Field(description="With its erasures: 1.0.0+e2 after two, under the same Merkle root.")
     parent: str | None
     merkle_root: str
     counts: dict[str, int]
     created_at: datetime
+    state: VersionState = Field(description="Only a released version is exported, trained on or judged by.")
+    author: str
+    decided_by: str = Field(description='Who approved or rejected it; "": nobody had to, or has yet.')
+    events: int = Field(description="The event of the chain after which it was made.")
+    events_sha256: str
 
     @classmethod
     def of(cls, version: GoldenVersion) -> VersionOut:
         return cls(
             version=version.version,
+            name=version.name,
             parent=version.parent,
             merkle_root=version.merkle_root,
             counts=version.counts,
             created_at=version.created_at,
+            state=version.state,
+            author=version.author,
+            decided_by=version.decided_by,
+            events=version.events,
+            events_sha256=version.events_sha256,
         )
 
 
@@ -76,10 +95,13 @@ class PublishIn(BaseModel):
 
 
 class VerifiedOut(BaseModel):
-    """Every hash of the version was computed anew and matches."""
+    """Every hash was computed anew and matches: of ``events`` of the chain, and of ``rows`` in these versions."""
 
-    version: str
+    model_config = ConfigDict(from_attributes=True)
+
+    versions: list[str]
     rows: int
+    events: int
 
 
 class ExportIn(BaseModel):
@@ -89,6 +111,7 @@ class ExportIn(BaseModel):
 
     form: Literal["parquet", "jsonl", "csv", "label-studio"] = "parquet"
     partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1, max_length=4)
+    recipient: str = Field("", max_length=200, description="Who gets it; they are told when an item is erased.")
 
 
 class ExportOut(BaseModel):
@@ -134,14 +157,23 @@ def get_plan(
 
 @router.get("/versions", dependencies=[Depends(require(Role.VIEWER))])
 def list_versions(goldfold: TheGoldfold) -> list[VersionOut]:
-    """Every published version, oldest first."""
-    return [VersionOut.of(version) for version in goldfold.ledger.golden.versions()]
+    """Every version, oldest first: released, proposed and rejected ones."""
+    return [VersionOut.of(version) for version in goldfold.ledger.golden.versions(everything=True)]
 
 
 @router.post("/versions", status_code=status.HTTP_201_CREATED)
 def publish_version(goldfold: TheGoldfold, caller: Lead, given: PublishIn) -> VersionOut:
-    """Publish what is golden now; the number says what changed."""
-    version = publish(goldfold.ledger.golden, goldfold.golden_dir, datetime.now(UTC), bump=given.bump)
+    """Publish what is golden now; the number says what changed. With the setting `two_person_release` it is proposed
+    only, until the key of another lead approves it."""
+    made = publish(
+        goldfold.ledger.golden,
+        goldfold.golden_dir,
+        datetime.now(UTC),
+        bump=given.bump,
+        author=caller.key_id,
+        two_person=goldfold.settings.two_person_release,
+    )
+    version = goldfold.ledger.golden.version(made.version)
     goldfold.ledger.audit.add(caller.key_id, "golden.publish", version.version, {"root": version.merkle_root})
     return VersionOut.of(version)
 
@@ -152,10 +184,16 @@ def get_version(goldfold: TheGoldfold, version: str) -> VersionOut:
     return VersionOut.of(goldfold.ledger.golden.version(version))
 
 
+@router.post("/verify", dependencies=[Depends(require(Role.ENGINEER))])
+def verify_everything(goldfold: TheGoldfold) -> VerifiedOut:
+    """Compute every hash of the event chain, the set and all versions; tampering is named (500, integrity-error)."""
+    return VerifiedOut.model_validate(check(goldfold.ledger.golden))
+
+
 @router.post("/versions/{version}/verify", dependencies=[Depends(require(Role.ENGINEER))])
 def verify_version(goldfold: TheGoldfold, version: str) -> VerifiedOut:
-    """Compute every hash anew; what was tampered with is named (500, integrity-error)."""
-    return VerifiedOut(version=version, rows=verify(goldfold.ledger.golden, version))
+    """The same for the chain, the set and this version."""
+    return VerifiedOut.model_validate(check(goldfold.ledger.golden, version))
 
 
 @router.post("/versions/{version}/exports", status_code=status.HTTP_201_CREATED)
@@ -167,10 +205,12 @@ def export_version(
 ) -> ExportOut:
     """Write partitions for a trainer into the service's exports folder; a training export that leaks is refused."""
     folder = goldfold.exports_dir / f"{version}-{'-'.join(given.partitions)}-{given.form}"
-    done = export(
-        goldfold.ledger.golden,
+    done = hand_out(
+        goldfold.ledger,
         version,
         folder,
+        actor=caller.key_id,
+        recipient=given.recipient,
         form=given.form,
         partitions=given.partitions,
         vectors=goldfold.vectors(),

@@ -21,7 +21,7 @@ from api.routes.state import TheGoldfold, TheJobs
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
 from labeling.judging.thresholds import Wanted, wanted_of
-from labeling.records import Model, ModelState
+from labeling.model_records import Model, ModelState
 from labeling.training import newest_version
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(404, 409))

@@ -28,6 +28,7 @@ class PersonChange(BaseModel):
     opt_outs: list[str] | None = Field(None, description="Policies they are not asked about.")
     daily_exposure: float | None = Field(None, description="Units of exposure a day.")
     severe_in_row: int | None = Field(None, description="Severe items in a row, at most.")
+    expert: bool | None = Field(None, description="Whether their blind answers can make an anchor.")
 
     def fields(self) -> dict[str, Any]:
         """What was given; null has a meaning for the bounds alone."""
@@ -69,6 +70,7 @@ class PersonOut(BaseModel):
     paused_reason: str
     reviewed_at: datetime | None
     created_at: datetime
+    expert: bool
 
 
 class ListedPerson(PersonOut):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
 
 from labeling.golden.croissant import ENCODINGS, FILE
 from labeling.golden.features import COLUMNS, described
+from labeling.golden_records import Erratum
 from labeling.quality.agreement import Votes, summary_of_votes
 from labeling.quality.intervals import Figure
 from labeling.records import GoldenItem, GoldenVersion, Tier
@@ -60,6 +61,7 @@ class Contents:
     cosine: float
     unembedded: int
     left_out: LeftOut
+    errata: Sequence[Erratum] = ()
 
 
 def card(contents: Contents) -> str:
@@ -163,6 +165,10 @@ def holes(contents: Contents) -> str:
             f"- {contents.left_out.stale} rows of the version are left out because a change of their policy touched "
             "them: their labels are stale, were given again since, or are retired."
         )
+    lines += [
+        f"- Known to be wrong: item `{e.item_id}` under {e.policy_id}: {' '.join(e.reason.split())}"
+        for e in contents.errata
+    ]
     if contents.form == "csv":
         lines.append(
             "- CSV: text that a spreadsheet would run as a formula starts with an apostrophe, votes are JSON text."

@@ -31,6 +31,7 @@ from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.stale import Moved, standing
 from labeling.golden.vectors import Vectors, no_vectors
+from labeling.golden_records import Erratum
 from labeling.pictures import Pictures, no_pictures
 from labeling.records import Answer, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 from labeling.studio.label_config import build_result
@@ -48,6 +49,7 @@ class GoldenReader(Protocol):
     def version(self, version: str) -> GoldenVersion: ...
     def members(self, version: str) -> list[GoldenItem]: ...
     def stream(self, version: str, partition: str) -> Iterator[GoldenItem]: ...
+    def errata(self, version: str) -> list[Erratum]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,11 @@ def export(
     """Write ``partitions`` of a version into ``folder``, which must not exist yet.
 
     Raises NotFound (version), InvalidInput (a partition or format that cannot be exported), Conflict (the folder is
-    there), LeakError (a training row gives away an evaluation item, of this version or of the golden set as it is
-    now), NothingToDo (no rows), StoreError (the disk). Whatever is raised, ``folder`` is not there.
+    there, or the version is not released), LeakError (a training row gives away an evaluation item, of this version or
+    of the golden set as it is now), NothingToDo (no rows), StoreError (the disk). Whatever is raised, ``folder`` is not
+    there.
     """
-    wanted = _checked(form, partitions, folder)
+    wanted = checked(form, partitions, folder)
     published = golden.version(version)
     now = golden.items()
     if Partition.TRAIN in wanted:
@@ -87,7 +90,7 @@ def export(
         lessons = training_rows(standing(members, now))
         refuse_leaks(lessons, evaluation_rows(members, now), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
-    source = _Source(golden, published, vectors, Moved.of(now), total, progress or _silent)
+    source = _Source(golden, published, vectors, Moved.of(now), golden.errata(version), total, progress or _silent)
     counts = _write_folder(folder, form, wanted, source, cosine)
     return Exported(version, folder, form, sum(counts.values()), counts)
 
@@ -102,7 +105,8 @@ def evaluation_rows(members: Sequence[GoldenItem], now: Sequence[GoldenItem]) ->
     return [item for item in (*members, *now) if item.partition in EVALUATION]
 
 
-def _checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partition]:
+def checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partition]:
+    """What is asked for, where it may be. Raises InvalidInput, Conflict (the folder is there)."""
     if form not in FORMS:
         raise InvalidInput(f"format: {form!r} is not one of {', '.join(FORMS)}")
     known = [p.value for p in Partition if p is not Partition.SEALED]
@@ -136,6 +140,7 @@ class _Source:
     version: GoldenVersion
     vectors: Vectors
     moved: Moved
+    known_wrong: list[Erratum]
     total: int
     progress: Progress
     tally: Tally = field(default_factory=Tally)
@@ -144,6 +149,7 @@ class _Source:
     pictures: int = 0
     stale: int = 0
     passed: int = 0
+    errata: list[Erratum] = field(default_factory=list)
 
     def batches(self, partition: Partition) -> Iterator[list[GoldenItem]]:
         """The usable rows of a partition, in manifest order."""
@@ -153,6 +159,8 @@ class _Source:
             self.stale += len(batch) - len(standing_still)
             for item in usable:
                 self.tally.add(item)
+                key = (item.item_id, item.policy_id)
+                self.errata += [e for e in self.known_wrong if (e.item_id, e.policy_id) == key]
             self.passed += len(batch)
             self.erased += sum(item.state is GoldState.ERASED or (_is_text(item) and not item.text) for item in batch)
             self.pictures += sum(not _is_text(item) for item in batch)
@@ -183,7 +191,7 @@ def _write_folder(
         if not files:
             raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
         left_out = LeftOut(source.erased, source.pictures, source.stale)
-        told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out)
+        told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out, source.errata)
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
         _sync(temporary)

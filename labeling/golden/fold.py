@@ -1,14 +1,15 @@
 """Fold a final answer into the golden set: one row an item and policy, in the partition of its near-duplicate group.
 
 What does not become usable gold: an item whose agreed answer is ``context_missing`` is kept (its votes are data) but
-``quarantined``, so that no version holds it. An answer of a single person is ``provisional``; two or more make it
-``golden``. Merged groups are moved to the protected side *before* the new row is written, so a crash between the two
-leaves evaluation items protected, and folding again goes on from there.
+``quarantined``, so that no version holds it. An answer of a single person is ``provisional``; two blind answers, or a
+lead's decision, make it ``golden``. Merged groups are moved to the protected side *before* the new row is written, so
+a crash between the two leaves evaluation items protected, and folding again goes on from there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -18,17 +19,7 @@ import pyarrow as pa
 from labeling.errors import BadMedia, IntegrityError, InvalidInput
 from labeling.golden.partition import Groups, Placement
 from labeling.golden.text import content_hash
-from labeling.records import (
-    Adjudication,
-    Answer,
-    GoldenItem,
-    GoldState,
-    Outcome,
-    Partition,
-    PickRow,
-    Task,
-    Tier,
-)
+from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, Partition, PickRow, Task, Tier
 
 
 class GoldenWriter(Protocol):
@@ -101,7 +92,7 @@ def _item(
         severity=answer.severity,
         how=adjudication.how,
         votes=dict(adjudication.votes),
-        tier=Tier.GOLDEN if len(set(adjudication.annotators)) >= 2 else Tier.PROVISIONAL,
+        tier=Tier.GOLDEN if certified(adjudication) else Tier.PROVISIONAL,
         state=GoldState.QUARANTINED if unclear else GoldState.ACTIVE,
         partition=placed.partition,
         group_id=placed.group_id,
@@ -113,7 +104,13 @@ def _item(
         verdict=adjudication.verdict,
         cause=adjudication.cause,
         modality=task.modality,
+        salt=secrets.token_hex(16),
     )
+
+
+def certified(adjudication: Adjudication) -> bool:
+    """Whether it makes its item ``golden``: two people answered blind, or a lead decided."""
+    return bool(adjudication.adjudicator) or len(set(adjudication.annotators)) >= 2
 
 
 def _same_subject(adjudication: Adjudication, task: Task, pick: PickRow | None) -> None:

@@ -6,14 +6,19 @@ canonical JSON (ASCII with escapes, keys sorted, no spaces). The Merkle root (la
 rows, so it depends on the members alone: no clock, no path, no version number.
 
 A row holds hashes and labels, never content, names of people or the caller's own ids: erasing an item from the
-stores leaves nothing of it to read here.
+stores leaves nothing of it to read here. Each row has a random ``salt``: of an erased row only a hash stays, and
+without the salt nobody can try which content it was made of.
+
+After an erasure the version's manifest is made anew, with ``{"erased": true, "leaf": ...}`` in place of the row: the
+hash of its leaf. The root stays what it was, and so do the proofs of all other rows.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +27,9 @@ from labeling.golden import merkle
 from labeling.records import GoldenItem
 
 FORMAT = 1
+ERASED = re.compile(r'\{"erased":true,"leaf":"([0-9a-f]{64})"\}')
+Pair = tuple[str, str]  # item id, policy id
+NONE: Mapping[Pair, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ def row(item: GoldenItem) -> dict[str, object]:
         "severity": item.severity,
         "votes": dict(item.votes),
         "how": str(item.how),
+        "verdict": None if item.verdict is None else str(item.verdict),
         "tier": str(item.tier),
         "partition": str(item.partition),
         "group_id": item.group_id,
@@ -62,6 +71,7 @@ def row(item: GoldenItem) -> dict[str, object]:
             "pi": item.pi,
             "adjudication_id": item.adjudication_id,
         },
+        "salt": item.salt,
     }
 
 
@@ -70,14 +80,25 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def rows(items: Iterable[GoldenItem]) -> list[str]:
-    """The canonical rows of a version, in manifest order."""
-    return [canonical(row(item)) for item in sorted(items, key=lambda i: (i.item_id, i.policy_id))]
+def rows(items: Iterable[GoldenItem], leaves: Mapping[Pair, str] = NONE) -> list[str]:
+    """The canonical rows of a version, in manifest order. ``leaves``: what is left of the erased ones."""
+    ordered = sorted(items, key=lambda i: (i.item_id, i.policy_id))
+    return [canonical(_told(item, leaves.get((item.item_id, item.policy_id)))) for item in ordered]
+
+
+def leaf(canonical_row: str) -> bytes:
+    """The leaf of a row in the tree: of an erased one, the hash that it holds."""
+    held = ERASED.fullmatch(canonical_row)
+    return bytes.fromhex(held[1]) if held else merkle.leaf(canonical_row.encode())
+
+
+def _told(item: GoldenItem, left: str | None) -> dict[str, object]:
+    return row(item) if left is None else {"erased": True, "leaf": left}
 
 
 def merkle_root(canonical_rows: Iterable[str]) -> str:
     """The root (hex) of some canonical rows, in order."""
-    return merkle.root([merkle.leaf(r.encode()) for r in canonical_rows]).hex()
+    return merkle.root([leaf(r) for r in canonical_rows]).hex()
 
 
 def lines(canonical_rows: Sequence[str]) -> Iterator[str]:
@@ -88,19 +109,24 @@ def lines(canonical_rows: Sequence[str]) -> Iterator[str]:
         yield _line(text) + "\n"
 
 
-def inclusion(items: Iterable[GoldenItem], item_id: str, policy_id: str) -> Inclusion:
-    """The proof that an item is among some members. Raises IntegrityError when it is not."""
+def inclusion(
+    items: Iterable[GoldenItem], item_id: str, policy_id: str, leaves: Mapping[Pair, str] = NONE
+) -> Inclusion:
+    """The proof that an item is among some members, of which some may be erased (``leaves``). Raises IntegrityError
+    when it is not, or is erased itself."""
     members = sorted(items, key=lambda i: (i.item_id, i.policy_id))
     keys = [(m.item_id, m.policy_id) for m in members]
-    if (item_id, policy_id) not in keys:
+    if (item_id, policy_id) not in keys or (item_id, policy_id) in leaves:
         raise IntegrityError(f"item {item_id}, policy {policy_id}: not in this version")
     index = keys.index((item_id, policy_id))
-    texts = [canonical(row(m)) for m in members]
-    path = merkle.proof([merkle.leaf(t.encode()) for t in texts], index)
+    texts = rows(members, leaves)
+    path = merkle.proof([leaf(t) for t in texts], index)
     return Inclusion(texts[index], index, len(texts), tuple(step.hex() for step in path))
 
 
-def verify(path: Path, root: str, members: Iterable[GoldenItem] | None = None) -> int:
+def verify(
+    path: Path, root: str, members: Iterable[GoldenItem] | None = None, leaves: Mapping[Pair, str] = NONE
+) -> int:
     """Recompute everything; return the number of rows. Raises IntegrityError naming what does not match.
 
     ``root`` is what was published (the ledger's, or one written down elsewhere: the file's own word is not enough).
@@ -108,7 +134,7 @@ def verify(path: Path, root: str, members: Iterable[GoldenItem] | None = None) -
     """
     head, texts, problems = _read(path)
     if members is not None:
-        problems += _differences(texts, rows(members))
+        problems += _differences(texts, rows(members, leaves))
     if head.get("rows") != len(texts):
         problems.append(f"line 1: it promises {head.get('rows')} rows, there are {len(texts)}")
     actual = merkle_root(texts)
@@ -174,7 +200,13 @@ def _differences(found: Sequence[str], published: Sequence[str]) -> list[str]:
 
 def _by_key(texts: Sequence[str]) -> dict[str, str]:
     parsed = [(json.loads(text), text) for text in texts]
-    return {f"item {r.get('item_id')}, policy {r.get('policy_id')}": t for r, t in parsed if isinstance(r, dict)}
+    return {_key(r): t for r, t in parsed if isinstance(r, dict)}
+
+
+def _key(told: Mapping[str, object]) -> str:
+    if told.get("erased"):
+        return f"erased row {told.get('leaf')}"
+    return f"item {told.get('item_id')}, policy {told.get('policy_id')}"
 
 
 def _line(text: str) -> str:

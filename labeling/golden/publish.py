@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from labeling.errors import IntegrityError, InvalidInput, NothingToDo, StoreError
+from labeling.errors import Conflict, IntegrityError, InvalidInput, LabelingError, NothingToDo, StoreError
 from labeling.golden import manifest
-from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition
+from labeling.records import GoldenItem, GoldenVersion, GoldState, Outcome, Partition, VersionState
 
 BUMPS = ("patch", "minor", "major")
 
@@ -30,8 +30,8 @@ class GoldenSet(Protocol):
     """The part of the ledger that publishing uses."""
 
     def items(self) -> list[GoldenItem]: ...
-    def versions(self) -> list[GoldenVersion]: ...
-    def members(self, version: str) -> list[GoldenItem]: ...
+    def versions(self, *, everything: bool = False) -> list[GoldenVersion]: ...
+    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]: ...
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None: ...
 
 
@@ -39,15 +39,26 @@ class GoldenArchive(Protocol):
     """The part of the ledger that verifying reads."""
 
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str) -> list[GoldenItem]: ...
+    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]: ...
+    def leaves(self, version: str) -> dict[tuple[str, str], str]: ...
 
 
-def publish(golden: GoldenSet, folder: Path, now: datetime, bump: str | None = None) -> GoldenVersion:
-    """Publish what the golden set holds now; the manifest goes into ``folder``.
+def publish(
+    golden: GoldenSet,
+    folder: Path,
+    now: datetime,
+    bump: str | None = None,
+    *,
+    author: str = "",
+    two_person: bool = False,
+) -> GoldenVersion:
+    """Publish what the golden set holds now; the manifest goes into ``folder``. With ``two_person`` it is proposed
+    only, until somebody other than ``author`` approves it.
 
     ``bump`` may ask for a higher step than the changes need, never for a lower one (InvalidInput). Raises NothingToDo
-    when there is no active item, or nothing changed since the last version; IntegrityError when a near-duplicate
-    group lies in two partitions; StoreError when the manifest cannot be written.
+    when there is no active item, or nothing changed since the last version; Conflict when a version still waits for
+    its approval, or a row changed meanwhile; IntegrityError when a near-duplicate group lies in two partitions;
+    StoreError when the manifest cannot be written.
     """
     if bump is not None and bump not in BUMPS:
         raise InvalidInput(f"bump: {bump!r} is not one of {', '.join(BUMPS)}")
@@ -55,21 +66,54 @@ def publish(golden: GoldenSet, folder: Path, now: datetime, bump: str | None = N
     if not members:
         raise NothingToDo("the golden set has no active item yet: label and sync first")
     _whole_groups(members)
-    versions = golden.versions()
-    parent = versions[-1] if versions else None
-    number = "1.0.0" if parent is None else _next(parent.version, _step(golden.members(parent.version), members, bump))
+    everything = golden.versions(everything=True)
+    parent = _last_released(everything)
+    step = "major" if parent is None else _step(golden.members(parent.version), members, bump)
+    number = _free(parent.version if parent else None, step, {one.version for one in everything})
     rows = manifest.rows(members)
     root = manifest.merkle_root(rows)
     version = GoldenVersion(
         version=number,
         parent=parent.version if parent else None,
         merkle_root=root,
-        manifest_path=str(_write(folder.resolve() / f"golden-{number}-{root[:16]}.jsonl", manifest.lines(rows))),
+        manifest_path=str(
+            write_manifest(folder.resolve() / f"golden-{number}-{root[:16]}.jsonl", manifest.lines(rows))
+        ),
         counts=dict(sorted(Counter(str(m.partition) for m in members).items())),
         created_at=now,
+        author=author,
+        needs_approval=two_person,
     )
-    golden.add_version(version, members)
+    try:
+        golden.add_version(version, members)
+    except LabelingError:
+        _drop(golden, Path(version.manifest_path))
+        raise
     return version
+
+
+def _drop(golden: GoldenSet, path: Path) -> None:
+    """A manifest that no version names may tell of a row that was erased meanwhile."""
+    if str(path) not in {one.manifest_path for one in golden.versions(everything=True)}:
+        path.unlink(missing_ok=True)
+
+
+def _last_released(versions: Sequence[GoldenVersion]) -> GoldenVersion | None:
+    waiting = [one.version for one in versions if one.state is VersionState.PROPOSED]
+    if waiting:
+        raise Conflict(
+            f"golden version {waiting[0]} waits for its approval; decide it first (goldfold golden approve, or reject)"
+        )
+    released = [one for one in versions if one.state is VersionState.RELEASED]
+    return released[-1] if released else None
+
+
+def _free(parent: str | None, step: str, taken: Collection[str]) -> str:
+    """The next number by ``step`` that no version has: that of a rejected one is not given again."""
+    number = "1.0.0" if parent is None else _next(parent, step)
+    while number in taken:
+        number = _next(number, step)
+    return number
 
 
 def verify(golden: GoldenArchive, version: str) -> int:
@@ -78,7 +122,8 @@ def verify(golden: GoldenArchive, version: str) -> int:
     Raises NotFound for an unknown version, IntegrityError naming what does not match.
     """
     published = golden.version(version)
-    return manifest.verify(Path(published.manifest_path), published.merkle_root, golden.members(version))
+    members, leaves = golden.members(version, unreleased=True), golden.leaves(version)
+    return manifest.verify(Path(published.manifest_path), published.merkle_root, members, leaves)
 
 
 def publishable(items: Iterable[GoldenItem]) -> list[GoldenItem]:
@@ -130,7 +175,8 @@ def _whole_groups(members: Sequence[GoldenItem]) -> None:
             )
 
 
-def _write(path: Path, lines: Iterable[str]) -> Path:
+def write_manifest(path: Path, lines: Iterable[str]) -> Path:
+    """The file, whole or not at all. Raises StoreError."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

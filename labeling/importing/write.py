@@ -16,15 +16,7 @@ from typing import Protocol
 from labeling.importing.answers import ImportedAnswer, ImportedItem
 from labeling.items import item_id_of
 from labeling.policies import Policy
-from labeling.records import (
-    AnnotationEvent,
-    EventKind,
-    Round,
-    RoundState,
-    Task,
-    TaskKind,
-    TaskState,
-)
+from labeling.records import AnnotationEvent, EventKind, Round, RoundState, Task, TaskKind, TaskState
 from labeling.store.interfaces import Annotations, ItemRegistry, Lake, Rounds, Tasks
 
 CHUNK = 5000

@@ -15,8 +15,9 @@ from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.stale import standing
 from labeling.judging.operating import operating_thresholds
+from labeling.model_records import Model
 from labeling.policies import Policies
-from labeling.records import GoldenItem, GoldState, Model, Outcome, Partition
+from labeling.records import GoldenItem, GoldState, Outcome, Partition
 from labeling.store.interfaces import Golden, Lake, Models
 from labeling.training import as_scored, label_matrix, load_calibrator, unlearnt
 from scoring.head import Head, completed

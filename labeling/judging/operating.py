@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labeling.model_records import Model
 from labeling.policies import Policies
-from labeling.records import Model
 from labeling.training import calibration_version
 
 THRESHOLDS = "thresholds"  # the key of a model's metrics that says where it draws the line, by policy

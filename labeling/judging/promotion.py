@@ -10,7 +10,7 @@ from labeling.judging.contender import Contender
 from labeling.judging.contest import terms_of
 from labeling.judging.gate import PASS, Terms
 from labeling.judging.signing import verify_chain, verify_signature
-from labeling.records import GateRow, Model
+from labeling.model_records import GateRow, Model
 from labeling.store.interfaces import Gates, Golden, Models
 from labeling.training import newest_version
 

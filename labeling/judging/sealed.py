@@ -14,7 +14,7 @@ from typing import Protocol
 
 from labeling.golden.manifest import canonical
 from labeling.judging.contender import Contender
-from labeling.records import SealedQuery
+from labeling.model_records import SealedQuery
 from labeling.store.interfaces import SealedQueries
 
 Json = dict[str, object]

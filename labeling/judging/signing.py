@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from labeling.errors import IntegrityError
 from labeling.golden.manifest import canonical
-from labeling.records import GateRow
+from labeling.model_records import GateRow
 
 
 def signed(gate_id: str, body: dict[str, object], previous: str, secret: str) -> GateRow:

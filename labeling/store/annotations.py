@@ -15,8 +15,9 @@ from labeling.consensus import author
 from labeling.errors import NotFound
 from labeling.records import Annotation, AnnotationEvent, EventKind, TaskKind, TaskState
 from labeling.store.database import Database, now
+from labeling.store.gold_chain import lock_chain
 from labeling.store.rows import dump, insert_missing, load, name_some, select_in
-from labeling.store.stops import stop_flagged
+from labeling.store.stops import is_flag, stop_flagged
 from labeling.store.tables import annotation_events as events
 from labeling.store.tables import tasks
 
@@ -37,6 +38,8 @@ class SqlAnnotations:
         """Raises NotFound when a task is unknown; then nothing is appended. An answer ``legal_stop`` stops its item in
         the same transaction: there is no moment at which the ledger knows of the flag and still hands the item out."""
         with self._database.write() as connection:
+            if any(is_flag(event) for event in events_):
+                lock_chain(connection)  # before anything else: its gold will be quarantined
             _check_tasks(connection, [event.task_id for event in events_])
             seen_at = now(connection)
             rows = [dump(event) | {"seen_at": seen_at} for event in sorted(events_, key=_identity)]

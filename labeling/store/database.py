@@ -20,6 +20,7 @@ BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 SNAPSHOT = "REPEATABLE READ"  # PostgreSQL; a SQLite transaction is one anyway
 WRITES = "goldfold_writes"
+WITH_CONTENT = ("tasks", "annotation_events", "adjudications", "golden_items", "golden_members", "gold_events", "items")
 SECRETS = ("password", "sslpassword")
 
 
@@ -70,6 +71,25 @@ class Database:
             else:
                 with connection.begin():
                     yield connection
+
+    def scrub(self) -> None:
+        """Rewrite the file, or the tables that hold content, so that nothing that was deleted or overwritten is left
+        in them. Waits for other writers; raises StoreError when they do not let go. PostgreSQL's WAL and any backup
+        hold old rows until they are recycled."""
+        with self._plain_errors(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                alone.exec_driver_sql(f"SET lock_timeout = '{BUSY_TIMEOUT_S}s'")
+                alone.exec_driver_sql(f"VACUUM (FULL) {', '.join(WITH_CONTENT)}")
+                return
+            try:
+                cursor = connection.connection.cursor()
+                cursor.execute("VACUUM")
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise StoreError(self._say(error)) from error
+            if busy:
+                raise StoreError(self._say(sqlite3.OperationalError("database is locked")))
 
     def close(self) -> None:
         self.engine.dispose()

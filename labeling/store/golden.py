@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
-from labeling.records import Adjudication, GoldenItem, GoldenVersion, GoldState, Partition, TaskKind, TaskState
+from labeling.golden.chain import Head
+from labeling.golden.transitions import moved, relabelled
+from labeling.golden_records import Erratum, GoldEvent, GoldMove
+from labeling.records import (
+    Adjudication,
+    GoldAction,
+    GoldenItem,
+    GoldenVersion,
+    GoldState,
+    Partition,
+    TaskKind,
+    TaskState,
+    VersionState,
+)
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
-from labeling.store.rows import IN_CHUNK, chunks, dump, dump_json, insert_missing, load, replace_row
-from labeling.store.tables import adjudications, gold_events, golden_items, golden_members, golden_versions, tasks
+from labeling.store.gold_chain import append_event, append_release, head, lock_chain, read_events
+from labeling.store.rows import IN_CHUNK, chunks, dump, insert_missing, load, name_some, replace_row
+from labeling.store.tables import (
+    adjudications,
+    erased_leaves,
+    gold_events,
+    golden_decisions,
+    golden_derivations,
+    golden_errata,
+    golden_items,
+    golden_members,
+    golden_versions,
+    tasks,
+)
 from labeling.store.tasks import move
 
+Pair = tuple[str, str]  # item id, policy id
 _OPEN = [state.value for state in TaskState if state not in (TaskState.SETTLED, TaskState.WITHDRAWN)]
 
 
@@ -31,15 +58,17 @@ class SqlGolden:
         """
         _check_pair(adjudication, item)
         with self._database.write() as connection:
+            lock_chain(connection)
             _settle(connection, adjudication)
             if not insert_missing(connection, adjudications, [dump(adjudication)], adjudications.c.adjudication_id):
                 return False
-            _refuse_erased(connection, item)
-            replace_row(connection, golden_items, dump(item))
-            key = {"item_id": item.item_id, "policy_id": item.policy_id, "adjudication_id": item.adjudication_id}
-            connection.execute(sa.insert(gold_events).values(key | {"row": dump_json(item), "at": now(connection)}))
-            detail = {"task_id": adjudication.task_id, "outcome": item.outcome.value, "partition": item.partition.value}
+            before = _row(connection, item.item_id, item.policy_id)
+            _refuse_erased(before)
+            item = relabelled(before, item)
             actor = adjudication.adjudicator or adjudication.how.value
+            action = GoldAction.FOLDED if before is None else GoldAction.RELABELLED
+            _write(connection, item, action, actor, _decided(adjudication))
+            detail = {"task_id": adjudication.task_id, "outcome": item.outcome.value, "partition": item.partition.value}
             write_audit(connection, actor, "golden.fold", f"{item.item_id}/{item.policy_id}", detail)
             return True
 
@@ -60,16 +89,42 @@ class SqlGolden:
         query = sa.select(golden_items).where(golden_items.c.group_id.in_([*group_ids, into]), changed)
         query = query.order_by(golden_items.c.item_id, golden_items.c.policy_id)
         with self._database.write() as connection:
+            lock_chain(connection)
             rows = connection.execute(for_update(connection, query)).mappings().all()
             for row in rows:
                 item = replace(load(GoldenItem, row), group_id=into, partition=partition)
-                key = {"item_id": item.item_id, "policy_id": item.policy_id}
-                replace_row(connection, golden_items, dump(item))
-                event = key | {"adjudication_id": item.adjudication_id, "row": dump_json(item), "at": now(connection)}
-                connection.execute(sa.insert(gold_events).values(event))
                 detail = place | {"from_group": row["group_id"], "from_partition": row["partition"]}
-                write_audit(connection, "fold", "golden.regroup", "/".join(key.values()), detail)
+                reason = f"its near-duplicate group became one with others, in {partition}"
+                _write(connection, item, GoldAction.REGROUPED, "fold", reason)
+                write_audit(connection, "fold", "golden.regroup", f"{item.item_id}/{item.policy_id}", detail)
         return len(rows)
+
+    def change(self, moves: Sequence[GoldMove]) -> list[GoldenItem]:
+        with self._database.write() as connection:
+            lock_chain(connection)
+            return [_change(connection, move_) for move_ in moves]
+
+    def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]:
+        where = [gold_events.c.number > after] if after else []
+        where += [] if item_id is None else [gold_events.c.item_id == item_id]
+        where += [] if until is None else [gold_events.c.number <= until]
+        with self._database.read() as connection:
+            return list(read_events(connection, *where))
+
+    def chain(self) -> tuple[list[GoldEvent], Head | None, list[GoldenItem]]:
+        query = sa.select(golden_items).order_by(golden_items.c.item_id, golden_items.c.policy_id)
+        with self._database.read() as connection:  # one snapshot
+            rows = [load(GoldenItem, row) for row in connection.execute(query).mappings()]
+            return list(read_events(connection)), head(connection), rows
+
+    def rows_of(self, name: str) -> list[GoldenItem]:
+        query = sa.select(golden_items).order_by(golden_items.c.policy_id)
+        with self._database.read() as connection:
+            for column in (golden_items.c.external_id, golden_items.c.item_id):
+                rows = connection.execute(query.where(column == name)).mappings().all()
+                if rows:
+                    return [load(GoldenItem, row) for row in rows]
+        return []
 
     def adjudications(self, task_id: str | None = None) -> list[Adjudication]:
         """Oldest first."""
@@ -89,37 +144,103 @@ class SqlGolden:
             return [load(GoldenItem, row) for row in connection.execute(query).mappings()]
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
-        """Raises NotFound when the parent does not exist."""
-        rows = [dump(member) | {"version": version.version} for member in members]
+        """Raises NotFound when the parent does not exist, Conflict when a member is not active any more. Only the
+        ledger says where the event chain stood (``events``) and what was decided."""
+        held = list(members)
         with self._database.write() as connection:
+            number, sha256 = lock_chain(connection)
             if version.parent is not None:
                 _version(connection, version.parent)
-            if not insert_missing(connection, golden_versions, [dump(version)], golden_versions.c.version):
+            _refuse_changed(connection, held)
+            row = {name: value for name, value in dump(version).items() if name in golden_versions.c}
+            row |= {"events": number, "events_sha256": sha256}
+            if not insert_missing(connection, golden_versions, [row], golden_versions.c.version):
                 raise Conflict(f"golden version {version.version!r} is published already; versions never change")
-            for part in chunks(rows):
+            for part in chunks([dump(member) | {"version": version.version} for member in held]):
                 connection.execute(sa.insert(golden_members), list(part))
+            action = GoldAction.PROPOSED if version.needs_approval else GoldAction.PUBLISHED
+            told = {"version": version.version, "merkle_root": version.merkle_root, "parent": version.parent}
+            append_release(connection, action, told, version.author, f"{len(held)} rows", now(connection))
 
-    def versions(self) -> list[GoldenVersion]:
-        query = sa.select(golden_versions).order_by(golden_versions.c.created_at, golden_versions.c.version)
+    def versions(self, *, everything: bool = False) -> list[GoldenVersion]:
+        query = _versions().order_by(golden_versions.c.created_at, golden_versions.c.version)
         with self._database.read() as connection:
-            return [load(GoldenVersion, row) for row in connection.execute(query).mappings()]
+            found = [load(GoldenVersion, row) for row in connection.execute(query).mappings()]
+        return [one for one in found if everything or one.state is VersionState.RELEASED]
 
     def version(self, version: str) -> GoldenVersion:
         with self._database.read() as connection:
             return _version(connection, version)
 
-    def members(self, version: str) -> list[GoldenItem]:
-        """Raises NotFound when the version does not exist."""
+    def decide(self, version: str, decision: GoldAction, actor: str, reason: str) -> GoldenVersion:
+        with self._database.write() as connection:
+            lock_chain(connection)
+            there = _version(connection, version)
+            if there.state is not VersionState.PROPOSED:
+                raise Conflict(f"golden version {version!r} is {there.state} already; only what is proposed is decided")
+            if decision is GoldAction.APPROVED and _same_person(actor, there.author):
+                raise Conflict(f"{actor!r} proposed golden version {version!r}; another lead must approve it")
+            at = now(connection)
+            row = {"version": version, "decision": decision.value, "decided_by": actor, "reason": reason, "at": at}
+            connection.execute(sa.insert(golden_decisions).values(row))
+            append_release(connection, decision, {"version": version}, actor, reason, at)
+            write_audit(connection, actor, f"golden.{decision}", version, {"reason": reason})
+            return _version(connection, version)
+
+    def add_erratum(self, erratum: Erratum) -> Erratum:
+        with self._database.write() as connection:
+            lock_chain(connection)
+            there = _version(connection, erratum.version)
+            key = (golden_members.c.version == erratum.version, golden_members.c.item_id == erratum.item_id)
+            query = sa.select(golden_members.c.item_id).where(*key, golden_members.c.policy_id == erratum.policy_id)
+            if there.state is not VersionState.RELEASED or connection.execute(query).first() is None:
+                raise NotFound(
+                    f"item {erratum.item_id!r} under {erratum.policy_id!r} is no row of a released version "
+                    f"{erratum.version!r}"
+                )
+            if not erratum.reason.strip():
+                raise InvalidInput("reason: is empty; say what is wrong, it is kept for good")
+            made = replace(erratum, reason=erratum.reason.strip(), at=now(connection))
+            connection.execute(sa.insert(golden_errata).values(dump(made)))
+            about = (made.item_id, made.policy_id)
+            told = {"version": made.version}
+            append_release(connection, GoldAction.ERRATUM, told, made.actor, made.reason, made.at, about)
+            return made
+
+    def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]:
+        query = sa.select(golden_errata).order_by(golden_errata.c.seq)
+        if version is not None:
+            query = query.where(golden_errata.c.version == version)
+        if item_id is not None:
+            query = query.where(golden_errata.c.item_id == item_id)
+        with self._database.read() as connection:
+            return [load(Erratum, row) for row in connection.execute(query).mappings()]
+
+    def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]:
+        query = sa.select(golden_members).join(golden_versions).where(golden_members.c.item_id == item_id)
+        query = query.order_by(golden_versions.c.created_at, golden_versions.c.version, golden_members.c.policy_id)
+        with self._database.read() as connection:
+            return [(row["version"], load(GoldenItem, row)) for row in connection.execute(query).mappings()]
+
+    def leaves(self, version: str) -> dict[Pair, str]:
+        query = sa.select(erased_leaves).where(erased_leaves.c.version == version)
+        with self._database.read() as connection:
+            return {(r["item_id"], r["policy_id"]): r["leaf"] for r in connection.execute(query).mappings()}
+
+    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
+        """Raises NotFound when the version does not exist, Conflict when it is not released and that is wanted."""
         members = golden_members.c
         query = sa.select(golden_members).where(members.version == version)
         with self._database.read() as connection:
-            _version(connection, version)
+            there = _version(connection, version)
+            if not unreleased:
+                _check_released(there)
             rows = connection.execute(query.order_by(members.item_id, members.policy_id)).mappings()
             return [load(GoldenItem, row) for row in rows]
 
     def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
-        """Raises NotFound when the version does not exist. Read page by page: no lock is held in between."""
-        self.version(version)
+        """Raises as ``members``. Read page by page: no lock is held in between."""
+        _check_released(self.version(version))
         members = golden_members.c
         query = sa.select(golden_members).where(members.version == version, members.partition == str(partition))
         query = query.order_by(members.item_id, members.policy_id).limit(IN_CHUNK)
@@ -135,12 +256,51 @@ class SqlGolden:
             after = (rows[-1].item_id, rows[-1].policy_id)
 
 
+def _check_released(there: GoldenVersion) -> None:
+    if there.state is not VersionState.RELEASED:
+        raise Conflict(
+            f"golden version {there.version!r} is {there.state}, so nobody may use it; a lead who did not propose "
+            f"it releases it with goldfold golden approve {there.version}"
+        )
+
+
+def _versions() -> sa.Select[Any]:
+    """Versions with what was decided of them."""
+    decided = (golden_decisions.c.decision, golden_decisions.c.decided_by)
+    told = [sa.func.coalesce(column, "").label(column.name) for column in decided]
+    own = [column for column in golden_versions.c if column.name != "manifest_path"]
+    path, number = _newest(golden_derivations.c.manifest_path), _newest(golden_derivations.c.number)
+    current = sa.func.coalesce(path, golden_versions.c.manifest_path).label("manifest_path")
+    derived = sa.func.coalesce(number, 0).label("derived")
+    return sa.select(*own, current, derived, *told).select_from(golden_versions).outerjoin(golden_decisions)
+
+
+def _newest(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """``column`` of the newest manifest that was derived from a version."""
+    query = sa.select(column).where(golden_derivations.c.version == golden_versions.c.version)
+    query = query.order_by(golden_derivations.c.number.desc()).limit(1)
+    return query.correlate(golden_versions).scalar_subquery()
+
+
 def _version(connection: sa.Connection, version: str) -> GoldenVersion:
-    query = sa.select(golden_versions).where(golden_versions.c.version == version)
+    query = _versions().where(golden_versions.c.version == version)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise NotFound(f"no golden version is called {version!r}")
     return load(GoldenVersion, row)
+
+
+def _refuse_changed(connection: sa.Connection, members: Sequence[GoldenItem]) -> None:
+    """Whoever publishes read the set before: what was erased, stopped or retired since is in no version."""
+    query = sa.select(golden_items.c.item_id, golden_items.c.policy_id)
+    out = {tuple(row) for row in connection.execute(query.where(golden_items.c.state != GoldState.ACTIVE.value))}
+    gone = [member.external_id for member in members if (member.item_id, member.policy_id) in out]
+    if gone:
+        raise Conflict(f"golden items that changed while they were published: {name_some(gone)}; publish again")
+
+
+def _same_person(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def _check_pair(adjudication: Adjudication, item: GoldenItem) -> None:
@@ -161,8 +321,38 @@ def _settle(connection: sa.Connection, adjudication: Adjudication) -> None:
     connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(open_ids)).values(values))
 
 
-def _refuse_erased(connection: sa.Connection, item: GoldenItem) -> None:
-    key = (golden_items.c.item_id == item.item_id, golden_items.c.policy_id == item.policy_id)
-    query = for_update(connection, sa.select(golden_items.c.state).where(*key))
-    if connection.execute(query).scalar_one_or_none() == GoldState.ERASED:
-        raise Conflict(f"golden item {item.item_id!r} under {item.policy_id!r} is erased; it takes no label")
+def _row(connection: sa.Connection, item_id: str, policy_id: str) -> GoldenItem | None:
+    query = sa.select(golden_items).where(golden_items.c.item_id == item_id, golden_items.c.policy_id == policy_id)
+    row = connection.execute(for_update(connection, query)).mappings().one_or_none()
+    return None if row is None else load(GoldenItem, row)
+
+
+def _refuse_erased(before: GoldenItem | None) -> None:
+    if before is not None and before.state is GoldState.ERASED:
+        raise Conflict(f"golden item {before.item_id!r} under {before.policy_id!r} is erased; it takes no label")
+
+
+def _write(connection: sa.Connection, item: GoldenItem, action: GoldAction, actor: str, reason: str) -> None:
+    replace_row(connection, golden_items, dump(item))
+    append_event(connection, item, action, actor, reason, now(connection))
+
+
+def _decided(adjudication: Adjudication) -> str:
+    if adjudication.adjudicator:
+        return f"a lead's decision ({adjudication.how})"
+    return f"{adjudication.how} answers of {len(set(adjudication.annotators))} people"
+
+
+def _change(connection: sa.Connection, asked: GoldMove) -> GoldenItem:
+    before = _row(connection, asked.item_id, asked.policy_id)
+    if before is None:
+        raise NotFound(f"item {asked.item_id!r} is not in the golden set under {asked.policy_id!r}")
+    if before.adjudication_id != asked.adjudication_id:
+        raise Conflict(f"golden item {before.external_id!r} was labelled anew meanwhile; look at it, then ask again")
+    if not asked.reason.strip():
+        raise InvalidInput("reason: is empty; say why, it is kept for good")
+    after = moved(before, asked.action)
+    _write(connection, after, asked.action, asked.actor, asked.reason.strip())
+    detail = {"reason": asked.reason.strip(), "tier": after.tier.value, "state": after.state.value}
+    write_audit(connection, asked.actor, f"golden.{asked.action}", f"{asked.item_id}/{asked.policy_id}", detail)
+    return after

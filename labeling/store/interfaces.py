@@ -14,20 +14,19 @@ from typing import Protocol
 import pyarrow as pa
 
 from labeling.floor import Floor, Handout
+from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
+from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
 from labeling.policy_versions import PolicyVersion
 from labeling.records import (
     Adjudication,
     Annotation,
     AnnotationEvent,
     ApiKey,
-    GateRow,
+    GoldAction,
     GoldenItem,
     GoldenVersion,
     Item,
     LegalStop,
-    Model,
-    ModelEvent,
-    ModelState,
     Partition,
     Person,
     PickRow,
@@ -35,7 +34,6 @@ from labeling.records import (
     Removal,
     Round,
     RoundState,
-    SealedQuery,
     StudioProject,
     Task,
     TaskKind,
@@ -114,7 +112,11 @@ class Lake(Protocol):
         """The version of ``items`` now (0: empty)."""
 
     def delete(self, item_ids: Sequence[str]) -> None:
-        """Remove rows from every group (erasure, orphans)."""
+        """Remove rows from every group (stops, orphans)."""
+
+    def erase(self, item_ids: Sequence[str]) -> None:
+        """Remove rows from every group, and every older version of the groups, which hold them still. A reader of an
+        older version has to ask anew."""
 
     def compact(self) -> None:
         """Merge small fragments and drop old ones; readers are not disturbed."""
@@ -137,13 +139,20 @@ class ItemRegistry(Protocol):
     def by_id(self, item_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         """Those of ``item_ids`` that are registered, by item id."""
 
+    def named(self, name: str) -> RegisteredItem:
+        """The item with this external id, or else this item id, also one whose content is gone. Raises NotFound."""
+
+    def copies(self, content_hash: str) -> list[RegisteredItem]:
+        """Every item of that content."""
+
     def last_lake_version(self) -> int:
         """The highest lake version any registered item names (0: none)."""
 
     def count(self) -> int: ...
 
     def stopped(self, external_ids: Sequence[str], content_hashes: Sequence[str]) -> tuple[set[str], set[str]]:
-        """Those of each that belong to content stopped for legal reasons, which never becomes an item."""
+        """Those of each that belong to content stopped for legal reasons, or to an erased item: they never become
+        items again."""
 
 
 class Stops(Protocol):
@@ -229,6 +238,9 @@ class Tasks(Protocol):
     def children(self, task_ids: Sequence[str], kind: TaskKind) -> list[Task]:
         """Tasks of a kind whose parent is among these, sorted by task_id."""
 
+    def of_item(self, item_id: str) -> list[Task]:
+        """Every task about an item, oldest first."""
+
     def widen(self, task_ids: Sequence[str]) -> None:
         """Ask one more person about each of these blind tasks that is ``sent``; others stay as they are."""
 
@@ -274,22 +286,103 @@ class Golden(Protocol):
         """Near-duplicate groups merge: every row of them, and of ``into``, belongs to ``into`` and its partition from
         now on. One transaction with the events of the rows that changed; how many did. Published versions stay."""
 
+    def change(self, moves: Sequence[GoldMove]) -> list[GoldenItem]:
+        """Move items between tiers and states, each with its event, all or none: the items as they are now. Raises
+        NotFound, InvalidInput without a reason, Conflict for a move that is not allowed or an item relabelled since."""
+
+    def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]:
+        """Everything that happened to the golden set, or to one item, in order; only numbers above ``after`` and up to
+        ``until``."""
+
+    def chain(self) -> tuple[list[GoldEvent], tuple[int, str] | None, list[GoldenItem]]:
+        """The events, the chain's head (number and hash; None: gone) and the golden items, at one moment."""
+
+    def rows_of(self, name: str) -> list[GoldenItem]:
+        """The golden items of the item with this external id, or else this item id, by policy."""
+
     def adjudications(self, task_id: str | None = None) -> list[Adjudication]: ...
     def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
         """Sorted by (item_id, policy_id)."""
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
-        """Insert an immutable version with a frozen copy of its rows; Conflict when the version exists."""
+        """Insert an immutable version with a frozen copy of its rows; Conflict when the version exists, or a row of it
+        is not active any more."""
 
-    def versions(self) -> list[GoldenVersion]:
-        """Oldest first."""
+    def versions(self, *, everything: bool = False) -> list[GoldenVersion]:
+        """Those that are released, or all, oldest first."""
 
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str) -> list[GoldenItem]:
-        """The rows as they were when the version was published, sorted by (item_id, policy_id)."""
+    def decide(self, version: str, decision: GoldAction, actor: str, reason: str) -> GoldenVersion:
+        """Approve or reject a proposed version. Raises NotFound, Conflict when it is not proposed, or when its author
+        would approve it."""
+
+    def add_erratum(self, erratum: Erratum) -> Erratum:
+        """Say that a row of a released version is wrong; its time is the ledger's. Raises NotFound, InvalidInput."""
+
+    def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]:
+        """Oldest first."""
+
+    def leaves(self, version: str) -> dict[tuple[str, str], str]:
+        """(item, policy) -> the leaf hash (hex) that is left of an erased row of a version."""
+
+    def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]:
+        """The versions that hold an item, oldest first, with its rows there."""
+
+    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
+        """The rows as they were when the version was published, sorted by (item_id, policy_id). Raises Conflict for a
+        version that is not released, but where ``unreleased`` ones are asked for."""
 
     def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
         """Those of ``members`` that are in a partition, in the same order, without holding them all."""
+
+
+class Erasures(Protocol):
+    """Items that are erased, or must not be, and who got what of them."""
+
+    def hold(self, item: RegisteredItem, actor: str, reason: str) -> Hold: ...
+    def release(self, item_id: str, actor: str, reason: str) -> list[Hold]:
+        """Release every hold on an item. Raises NotFound when there is none, InvalidInput without a reason."""
+
+    def holds(self, item_id: str | None = None) -> list[Hold]:
+        """Those in force, oldest first."""
+
+    def begin(self, item_id: str, actor: str, reason: str) -> Erasure:
+        """Let everything go that the ledger holds of an item, leave the tombstone, and note whom to tell: one
+        transaction. Again, it changes nothing. Raises NotFound, InvalidInput, Conflict under a hold."""
+
+    def mark(self, erasure_id: str, step: str, *, last: bool) -> None:
+        """A step outside the ledger is done; ``last``: so is everything."""
+
+    def all(self) -> list[Erasure]:
+        """Oldest first."""
+
+    def places(self, item_id: str) -> list[tuple[str, str]]:
+        """The versions that held an erased item, with the partition of its row there."""
+
+    def derivation(self, version: str) -> tuple[int, int]:
+        """The number of the newest derived manifest of a version, and how many of its leaves are erased; (0, 0)."""
+
+    def derive(self, version: str, number: int, leaves: int, manifest_path: str) -> None: ...
+    def hand_out(self, handed: HandedOut) -> None:
+        """An export is about to be written."""
+
+    def take_back(self, export_id: str) -> None:
+        """It was not."""
+
+    def exports(self) -> list[HandedOut]:
+        """Oldest first."""
+
+    def notices(self) -> list[Notice]:
+        """Whom to tell of erasures, oldest erasure first."""
+
+    def acknowledge(self, external_id: str, recipient: str, actor: str, note: str) -> list[Notice]:
+        """A recipient has let an item go. Raises NotFound when nobody had to ask them."""
+
+    def waiting(self, item_id: str) -> int:
+        """Tasks of an item that are still to be deleted in Label Studio."""
+
+    def scrub(self) -> None:
+        """Rewrite the database, so that no free page or old row holds what was let go. Raises StoreError."""
 
 
 class PolicyVersions(Protocol):
@@ -468,6 +561,7 @@ class Ledger(Protocol):
     annotations: Annotations
     golden: Golden
     policies: PolicyVersions
+    erasures: Erasures
     models: Models
     gates: Gates
     sealed: SealedQueries

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from labeling.errors import Conflict, DuplicateItem
+from labeling.errors import Conflict, DuplicateItem, NotFound
 from labeling.records import Item, RegisteredItem
 from labeling.store.database import Database, now
 from labeling.store.rows import NAMED, insert_missing, load, name_some, select_in
-from labeling.store.tables import items, legal_stops
+from labeling.store.tables import erasures, items, legal_stops
 
 _PRESENT = sa.select(items).where(items.c.gone_at.is_(None))
 
@@ -36,6 +36,7 @@ class SqlItems:
             by_hash = {
                 r["content_hash"] for r in select_in(connection, stops, legal_stops.c.content_hash, content_hashes)
             }
+            by_id |= _erased(connection, external_ids)
         return by_id, by_hash
 
     def register(self, items_: Sequence[Item], lake_version: int) -> None:
@@ -79,6 +80,19 @@ class SqlItems:
             rows = select_in(connection, _PRESENT, items.c.item_id, item_ids)
             return {row["item_id"]: load(RegisteredItem, row) for row in rows}
 
+    def named(self, name: str) -> RegisteredItem:
+        with self._database.read() as connection:
+            for column in (items.c.external_id, items.c.item_id):
+                row = connection.execute(sa.select(items).where(column == name)).mappings().one_or_none()
+                if row is not None:
+                    return load(RegisteredItem, row)
+        raise NotFound(f"no item has the external id {name!r}")
+
+    def copies(self, content_hash: str) -> list[RegisteredItem]:
+        query = _PRESENT.where(items.c.content_hash == content_hash).order_by(items.c.item_id)
+        with self._database.read() as connection:
+            return [load(RegisteredItem, row) for row in connection.execute(query).mappings()] if content_hash else []
+
     def last_lake_version(self) -> int:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.max(items.c.lake_version))).scalar_one() or 0
@@ -102,9 +116,15 @@ def _refuse_stopped(connection: sa.Connection, items_: Sequence[Item]) -> None:
     found = {row["content_hash"] for row in select_in(connection, stops, legal_stops.c.content_hash, hashes)}
     named = [item.external_id for item in items_]
     found_ids = {row["external_id"] for row in select_in(connection, stops, legal_stops.c.external_id, named)}
+    found_ids |= _erased(connection, named)
     stopped = [i.external_id for i in items_ if i.content_hash in found or i.external_id in found_ids]
     if stopped:
-        raise Conflict(f"items that were stopped for legal reasons: {name_some(stopped)}; leave them out")
+        raise Conflict(f"items that were stopped for legal reasons, or erased: {name_some(stopped)}; leave them out")
+
+
+def _erased(connection: sa.Connection, external_ids: Sequence[str]) -> set[str]:
+    query = sa.select(erasures.c.external_id)
+    return {row["external_id"] for row in select_in(connection, query, erasures.c.external_id, external_ids)}
 
 
 def _return(connection: sa.Connection, rows: Sequence[dict[str, object]]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from labeling.errors import BudgetSpent, NotFound
-from labeling.records import GateRow, Partition, SealedQuery
+from labeling.model_records import GateRow, SealedQuery
+from labeling.records import Partition
 from labeling.store.database import Database
 from labeling.store.rows import dump, insert_missing, load
 from labeling.store.tables import gates, golden_members, sealed_queries

@@ -126,12 +126,20 @@ class LanceLake:
                 for part in chunks(find_rows(dataset, wanted).column(KEY).to_pylist(), _DELETE_CHUNK):
                     dataset.delete(f"{KEY} IN ({', '.join(_quote(item_id) for item_id in part)})")
 
+    def erase(self, item_ids: Sequence[str]) -> None:
+        """Files of a write that was killed before its commit are Lance's to remove, a week after they were made."""
+        self.delete(item_ids)
+        self._compact(timedelta(0))
+
     def compact(self) -> None:
+        self._compact(self._keep)
+
+    def _compact(self, keep: timedelta) -> None:
         with self._datasets.writing():
             for group in self.groups():
                 dataset = self._datasets.open(group)
                 dataset.optimize.compact_files(materialize_deletions=True, materialize_deletions_threshold=0.0)
-                dataset.cleanup_old_versions(older_than=self._keep)
+                dataset.cleanup_old_versions(older_than=keep)
 
     def _add_new_fields(self) -> None:
         """Items written by an older Goldfold get the columns it did not know, empty."""

@@ -6,12 +6,14 @@ from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
 from labeling.store.database import Database
 from labeling.store.desks import SqlDesks
+from labeling.store.erasures import SqlErasures
 from labeling.store.executors import SqlExecutors
 from labeling.store.golden import SqlGolden
 from labeling.store.interfaces import (
     Annotations,
     Audit,
     Desks,
+    Erasures,
     Executors,
     Gates,
     Golden,
@@ -49,6 +51,7 @@ class SqlLedger:
     annotations: Annotations
     golden: Golden
     policies: PolicyVersions
+    erasures: Erasures
     models: Models
     gates: Gates
     sealed: SealedQueries
@@ -68,6 +71,7 @@ class SqlLedger:
         self.annotations = SqlAnnotations(database)
         self.golden = SqlGolden(database)
         self.policies = SqlPolicyVersions(database)
+        self.erasures = SqlErasures(database)
         self.models = SqlModels(database)
         self.gates = SqlGates(database)
         self.sealed = SqlSealedQueries(database)

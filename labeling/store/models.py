@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, NotFound, NothingToDo
-from labeling.records import Model, ModelEvent, ModelState
+from labeling.model_records import Model, ModelEvent, ModelState
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.rows import dump, insert_missing, load

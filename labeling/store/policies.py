@@ -12,6 +12,7 @@ from labeling.policy_versions import History, PolicyVersion, after, by_policy, m
 from labeling.records import GoldState, Outcome
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
+from labeling.store.gold_chain import lock_chain
 from labeling.store.rows import chunks, dump, insert_missing, load
 from labeling.store.tables import golden_items, policy_versions
 from labeling.store.transitions import move_gold
@@ -48,6 +49,7 @@ class SqlPolicyVersions:
     def publish(self, versions: Sequence[PolicyVersion]) -> dict[str, int]:
         with self._database.write() as connection:
             _alone(connection)
+            lock_chain(connection)
             histories = by_policy(_all(connection))
             for version in versions:
                 history = histories.get(version.policy_id, [])
@@ -63,6 +65,7 @@ class SqlPolicyVersions:
     def restate(self) -> dict[str, int]:
         with self._database.write() as connection:
             _alone(connection)
+            lock_chain(connection)
             return _restate(connection, None)
 
 

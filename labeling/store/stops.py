@@ -8,16 +8,27 @@ be done is read from ``legal_stops.purged_at`` and ``studio_removals``, so a pro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
-from labeling.records import AnnotationEvent, GoldState, LegalStop, Outcome, Removal, TaskState
+from labeling.records import (
+    AnnotationEvent,
+    GoldAction,
+    GoldenItem,
+    GoldState,
+    LegalStop,
+    Outcome,
+    Removal,
+    TaskState,
+)
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, now
-from labeling.store.rows import among, chunks, dump, insert_missing, load, select_in
+from labeling.store.gold_chain import append_event
+from labeling.store.rows import among, chunks, dump, insert_missing, load, replace_row, select_in
 from labeling.store.tables import (
     adjudications,
     annotation_events,
@@ -95,10 +106,15 @@ class SqlStops:
                 connection.execute(sa.delete(studio_removals).where(*key))
 
 
+def is_flag(event: AnnotationEvent) -> bool:
+    """Does somebody say that nobody may go on looking at the item?"""
+    return event.answer is not None and event.answer.outcome is Outcome.LEGAL_STOP
+
+
 def stop_flagged(connection: sa.Connection, events: Sequence[AnnotationEvent], at: datetime) -> None:
     """Stop the items of events whose answer is ``legal_stop``, and every item of the same content. An annotation
     stops an item once: after a lead has lifted its flag, seeing it again changes nothing."""
-    flagged = [e for e in events if e.answer is not None and e.answer.outcome is Outcome.LEGAL_STOP]
+    flagged = [event for event in events if is_flag(event)]
     if not flagged:
         return
     ids = [event.task_id for event in flagged]
@@ -107,7 +123,7 @@ def stop_flagged(connection: sa.Connection, events: Sequence[AnnotationEvent], a
     new = set(insert_missing(connection, legal_stops, [dump(stub) for stub in stubs], legal_stops.c.stop_id))
     fresh = [stub for stub in stubs if stub.stop_id in new]
     if fresh:
-        _erase(connection, sorted({stub.item_id for stub in fresh}), at)
+        _erase(connection, {stub.item_id: stub.who for stub in fresh}, at)
     for stub in fresh:
         detail = {"task_id": stub.task_id, "policy": f"{stub.policy_id} {stub.policy_version}"}
         write_audit(connection, stub.who, "item.legal_stop", stub.item_id, detail)
@@ -116,7 +132,9 @@ def stop_flagged(connection: sa.Connection, events: Sequence[AnnotationEvent], a
 def _stubs(connection: sa.Connection, event: AnnotationEvent, task: sa.RowMapping, at: datetime) -> list[LegalStop]:
     """Of the item that the task is about, and of every item with its content."""
     own = connection.execute(sa.select(items).where(items.c.item_id == task["item_id"])).mappings().one()
-    same = sa.select(items).where(items.c.content_hash == own["content_hash"]).order_by(items.c.item_id)
+    mine = items.c.item_id == own["item_id"]
+    same = sa.select(items).order_by(items.c.item_id)
+    same = same.where(sa.or_(mine, items.c.content_hash == own["content_hash"]) if own["content_hash"] else mine)
     return [
         LegalStop(
             stop_id=_stop_id(event, row["item_id"]),
@@ -139,17 +157,24 @@ def _stop_id(event: AnnotationEvent, item_id: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _erase(connection: sa.Connection, item_ids: Sequence[str], at: datetime) -> None:
-    """Withdraw what is open and empty what is written, item by item: there are few, and none may be forgotten."""
-    for item_id in item_ids:
-        connection.execute(sa.update(items).where(items.c.item_id == item_id).values(gone_at=at))
-        rows = connection.execute(sa.select(tasks).where(tasks.c.item_id == item_id)).mappings().all()
-        _remove_from_studio(connection, rows, at)
-        move(connection, [row["task_id"] for row in rows if row["state"] in _OPEN], TaskState.WITHDRAWN, {})
-        connection.execute(sa.update(tasks).where(tasks.c.item_id == item_id).values(_EMPTY))
-        _empty_answers(connection, item_id, [row["task_id"] for row in rows])
-        _quarantine_gold(connection, item_id, at)
-        _forget_precedent(connection, item_id, at)
+def _erase(connection: sa.Connection, who: Mapping[str, str], at: datetime) -> None:
+    """Withdraw what is open and empty what is written, item by item: there are few, and none may be forgotten.
+    ``who``: whose flag it was, by item."""
+    for item_id in sorted(who):
+        let_go(connection, item_id, at)
+        _quarantine_gold(connection, item_id, who[item_id], at)
+
+
+def let_go(connection: sa.Connection, item_id: str, at: datetime) -> None:
+    """Everything of an item that the ledger holds outside the golden set: tasks end, texts are emptied, rationales too,
+    and Label Studio is to delete what lies there. The rows stay, because others refer to them."""
+    connection.execute(sa.update(items).where(items.c.item_id == item_id).values(gone_at=at))
+    rows = connection.execute(sa.select(tasks).where(tasks.c.item_id == item_id)).mappings().all()
+    _remove_from_studio(connection, rows, at)
+    move(connection, [row["task_id"] for row in rows if row["state"] in _OPEN], TaskState.WITHDRAWN, {})
+    connection.execute(sa.update(tasks).where(tasks.c.item_id == item_id).values(_EMPTY))
+    _empty_answers(connection, item_id, [row["task_id"] for row in rows])
+    _forget_precedent(connection, item_id, at)
 
 
 def _remove_from_studio(connection: sa.Connection, rows: Sequence[sa.RowMapping], at: datetime) -> None:
@@ -170,21 +195,20 @@ def _empty_answers(connection: sa.Connection, item_id: str, task_ids: Sequence[s
                 connection.execute(sa.update(table).where(key == row[key.name]).values(answer=emptied))
 
 
-def _quarantine_gold(connection: sa.Connection, item_id: str, at: datetime) -> None:
+def _quarantine_gold(connection: sa.Connection, item_id: str, who: str, at: datetime) -> None:
     """Its gold stays as a row without content that no version takes in. Published versions keep their rows, whose
     hashes do not cover the content, and lose the content."""
     connection.execute(sa.update(golden_members).where(golden_members.c.item_id == item_id).values(text=""))
-    quarantined = {"text": "", "state": GoldState.QUARANTINED.value}
-    connection.execute(sa.update(golden_items).where(golden_items.c.item_id == item_id).values(quarantined))
-    query = sa.select(gold_events).where(gold_events.c.item_id == item_id).order_by(gold_events.c.seq)
-    last = {}
+    query = sa.select(gold_events).where(gold_events.c.item_id == item_id, gold_events.c.row.is_not(None))
     for event in connection.execute(query).mappings().all():
-        emptied = {**event["row"], "text": ""}
+        emptied = {**event["row"], "text": ""}  # the event's hash does not cover the text
         connection.execute(sa.update(gold_events).where(gold_events.c.seq == event["seq"]).values(row=emptied))
-        last[event["policy_id"]] = (event["adjudication_id"], emptied)
-    for policy_id, (adjudication_id, row) in last.items():
-        key = {"item_id": item_id, "policy_id": policy_id, "adjudication_id": adjudication_id}
-        connection.execute(sa.insert(gold_events).values(key | {"row": {**row, **quarantined}, "at": at}))
+    mine = sa.select(golden_items).where(golden_items.c.item_id == item_id).order_by(golden_items.c.policy_id)
+    for row in connection.execute(mine).mappings().all():
+        item = replace(load(GoldenItem, row), text="", state=GoldState.QUARANTINED)
+        if row["state"] != GoldState.ERASED:
+            replace_row(connection, golden_items, dump(item))
+            append_event(connection, item, GoldAction.QUARANTINED, who, "a legal stop: its content is gone", at)
 
 
 def _forget_precedent(connection: sa.Connection, item_id: str, at: datetime) -> None:

@@ -1,8 +1,9 @@
 """The ledger's tables (SQLAlchemy Core); one row per record of ``labeling.records`` unless said otherwise.
 
 A change here needs a migration in ``migrations/versions``; a test compares the two on SQLite and PostgreSQL.
-Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_members``,
-``model_events``, ``gates``, ``sealed_queries``, ``policy_versions`` and ``audit``.
+Append-only: ``annotation_events``, ``adjudications``, ``gold_events``, ``golden_versions``, ``golden_decisions``,
+``golden_errata``, ``golden_members``, ``model_events``, ``gates``, ``sealed_queries``, ``policy_versions`` and
+``audit``.
 """
 
 from __future__ import annotations
@@ -171,6 +172,7 @@ people = sa.Table(
     _text("paused_reason"),
     _time("reviewed_at", nullable=True),
     _time("created_at"),
+    sa.Column("expert", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("desk"),
 )
 
@@ -238,6 +240,7 @@ def _golden_columns() -> list[sa.Column[Any]]:
         _text("verdict", nullable=True),
         _text("cause", nullable=True),
         _text("modality", server_default="text"),
+        _text("salt", server_default=""),
     ]
 
 
@@ -250,17 +253,35 @@ golden_items = sa.Table(
     sa.Index("ix_golden_items_group_id", "group_id"),
 )
 
-# Each state a golden item has ever been in, whole, in ``row``: golden_items is the newest of them.
+# Each state a golden item has ever been in, whole, in ``row``: golden_items is the newest of them. ``number`` counts
+# without gaps; ``sha256`` covers the event and the hash of the one before (labeling.golden.chain).
 gold_events = sa.Table(
     "gold_events",
     metadata,
     _sequence(),
     _text("item_id"),
     _text("policy_id"),
-    _text("adjudication_id", sa.ForeignKey("adjudications.adjudication_id")),
-    _json("row"),
+    _text("adjudication_id", sa.ForeignKey("adjudications.adjudication_id"), nullable=True),
+    _json("row", nullable=True),
     _time("at"),
+    _number("number"),
+    _text("action"),
+    _text("actor"),
+    _text("reason"),
+    _text("row_sha256"),
+    _text("previous"),
+    _text("sha256"),
     sa.Index("ix_gold_events_item_id_policy_id", "item_id", "policy_id"),
+    sa.UniqueConstraint("number"),
+)
+
+# One row: the last event's number and hash. Whoever appends locks it before anything else.
+gold_head = sa.Table(
+    "gold_head",
+    metadata,
+    _text("name", primary_key=True),
+    _number("number"),
+    _text("sha256"),
 )
 
 legal_stops = sa.Table(
@@ -300,6 +321,33 @@ golden_versions = sa.Table(
     _text("manifest_path"),
     _json("counts"),
     _time("created_at"),
+    _text("author", server_default=""),
+    sa.Column("needs_approval", sa.Boolean, nullable=False, server_default=sa.false()),
+    _number("events", server_default="0"),
+    _text("events_sha256", server_default=""),
+)
+
+# What became of a proposed version.
+golden_decisions = sa.Table(
+    "golden_decisions",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    _text("decision"),
+    _text("decided_by"),
+    _text("reason"),
+    _time("at"),
+)
+
+golden_errata = sa.Table(
+    "golden_errata",
+    metadata,
+    _sequence(),
+    _text("version", sa.ForeignKey("golden_versions.version"), index=True),
+    _text("item_id", index=True),
+    _text("policy_id"),
+    _text("reason"),
+    _text("actor"),
+    _time("at"),
 )
 
 golden_members = sa.Table(
@@ -327,6 +375,79 @@ policy_versions = sa.Table(
     _text("actor"),
     _time("at"),
     sa.UniqueConstraint("policy_id", "version"),
+)
+
+# Manifests made of a version after erasures: ``leaves`` of its rows are hashes only. The newest is the version's.
+golden_derivations = sa.Table(
+    "golden_derivations",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    _number("leaves"),
+    _text("manifest_path"),
+    _time("at"),
+)
+
+erased_leaves = sa.Table(
+    "erased_leaves",
+    metadata,
+    _text("version", sa.ForeignKey("golden_versions.version"), primary_key=True),
+    _text("item_id", primary_key=True),
+    _text("policy_id", primary_key=True),
+    _text("leaf"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _text("erasure_id", primary_key=True),
+    _text("item_id", unique=True),
+    _text("external_id", unique=True),
+    _text("actor"),
+    _text("reason"),
+    _time("asked_at"),
+    _json("done"),
+    _time("finished_at", nullable=True),
+)
+
+legal_holds = sa.Table(
+    "legal_holds",
+    metadata,
+    _text("hold_id", primary_key=True),
+    _text("item_id", index=True),
+    _text("external_id"),
+    _text("reason"),
+    _text("actor"),
+    _time("at"),
+    _time("released_at", nullable=True),
+    _text("released_by"),
+    _text("release_reason"),
+)
+
+golden_exports = sa.Table(
+    "golden_exports",
+    metadata,
+    _text("export_id", primary_key=True),
+    _text("version", sa.ForeignKey("golden_versions.version"), index=True),
+    _text("folder"),
+    _text("form"),
+    _json("partitions"),
+    _text("recipient"),
+    _text("actor"),
+    _time("at"),
+)
+
+erasure_notices = sa.Table(
+    "erasure_notices",
+    metadata,
+    _text("erasure_id", sa.ForeignKey("erasures.erasure_id"), primary_key=True),
+    _text("export_id", sa.ForeignKey("golden_exports.export_id"), primary_key=True),
+    _text("recipient"),
+    _text("version"),
+    _text("external_id"),
+    _time("acknowledged_at", nullable=True),
+    _text("acknowledged_by"),
+    _text("note"),
 )
 
 models = sa.Table(

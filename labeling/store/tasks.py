@@ -153,6 +153,11 @@ class SqlTasks:
             rows = select_in(connection, query, tasks.c.parent_task_id, task_ids)
             return sorted((load(Task, row) for row in rows), key=lambda task: task.task_id)
 
+    def of_item(self, item_id: str) -> list[Task]:
+        query = sa.select(tasks).where(tasks.c.item_id == item_id).order_by(tasks.c.created_at, tasks.c.task_id)
+        with self._database.read() as connection:
+            return [load(Task, row) for row in connection.execute(query).mappings()]
+
     def widen(self, task_ids: Sequence[str]) -> None:
         sent = (tasks.c.kind == TaskKind.BLIND.value, tasks.c.state == TaskState.SENT.value)
         with self._database.write() as connection:

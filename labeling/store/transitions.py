@@ -1,4 +1,4 @@
-"""Golden items that go from one state to another without a new label."""
+"""Golden items that go from one state to another because their policy changed, inside a write of somebody else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from labeling.records import GoldenItem, GoldState
+from labeling.records import GoldAction, GoldenItem, GoldState
 from labeling.store.database import now
-from labeling.store.rows import chunks, dump_json, load
-from labeling.store.tables import audit, gold_events, golden_items
+from labeling.store.gold_chain import append_event
+from labeling.store.rows import chunks, load
+from labeling.store.tables import audit, golden_items
 
+ACTIONS = {GoldState.STALE: GoldAction.STALED, GoldState.RETIRED: GoldAction.RETIRED}
 _KEY = sa.and_(golden_items.c.item_id == sa.bindparam("item"), golden_items.c.policy_id == sa.bindparam("policy"))
 
 
@@ -22,21 +24,17 @@ def move_gold(
     actor: str,
     detail: Mapping[str, object],
 ) -> int:
-    """Put golden rows (locked, whole) into ``state``, with an event and an audit row each, inside a write of somebody
-    else; how many there were. ``detail`` says why, and is kept with each."""
+    """Put golden rows (locked, whole, under the lock of the event chain) into ``state``, stale or retired, with an
+    event and an audit row each; how many there were. ``detail`` says why (``reason``), and is kept with each."""
     at = now(connection)
     change = sa.update(golden_items).where(_KEY).values(state=sa.bindparam("to"))
     for part in chunks(rows, 1000):
         items = [replace(load(GoldenItem, row), state=state) for row in part]
-        keys = [{"item_id": item.item_id, "policy_id": item.policy_id} for item in items]
         connection.execute(
             change, [{"item": item.item_id, "policy": item.policy_id, "to": state.value} for item in items]
         )
-        events = [
-            key | {"adjudication_id": item.adjudication_id, "row": dump_json(item), "at": at}
-            for key, item in zip(keys, items, strict=True)
-        ]
-        connection.execute(sa.insert(gold_events), events)
+        for item in items:
+            append_event(connection, item, ACTIONS[state], actor, str(detail["reason"]), at)
         told = [
             {
                 "actor": actor,

@@ -17,8 +17,9 @@ from api.jobs.runtime import JobRuntime
 from api.requests import round_request, typed_round
 from configs.settings import Settings
 from labeling.ingest import ingest
+from labeling.model_records import Model
 from labeling.policies import Policies
-from labeling.records import AnnotationEvent, Answer, EventKind, Model, Outcome, Round, RoundState, Task
+from labeling.records import AnnotationEvent, Answer, EventKind, Outcome, Round, RoundState, Task
 from labeling.rounds import open_round, select_round
 from labeling.score_run import ScoreRun
 from labeling.scorebook import LakeScorer

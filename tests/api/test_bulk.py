@@ -16,7 +16,7 @@ from api import bulk, composition
 from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
 from api.errors import NotReady
 from labeling.errors import IntegrityError, InvalidInput
-from labeling.records import Model, ModelState
+from labeling.model_records import Model, ModelState
 from labeling.scorebook import LakeScorer
 from labeling.training import CALIBRATION, calibration_folder
 from scoring.calibration import CalibrationMap, Calibrator

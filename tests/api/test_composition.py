@@ -15,7 +15,7 @@ from api.composition import Goldfold
 from configs.errors import SettingsError
 from configs.settings import Settings
 from labeling.errors import PolicyError, StoreError, StudioUnauthorized
-from labeling.records import Model, ModelState
+from labeling.model_records import Model, ModelState
 from labeling.scorebook import LakeScorer
 from scoring.embedding_head import EmbeddingHead
 from scoring.errors import ModelNotFound

@@ -9,7 +9,8 @@ import pytest
 
 from labeling.errors import BudgetSpent, NotFound
 from labeling.judging.signing import signed, verify_chain
-from labeling.records import GoldenItem, Partition, SealedQuery
+from labeling.model_records import SealedQuery
+from labeling.records import GoldenItem, Partition
 from labeling.store.interfaces import Ledger
 from tests.contracts.ledger import LedgerFixtures, together
 from tests.contracts.records import T0, golden, version

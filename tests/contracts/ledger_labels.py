@@ -11,12 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
+from labeling.golden.chain import first_break
+from labeling.golden_records import GoldMove
+from labeling.model_records import ModelState
 from labeling.records import (
     Annotation,
     AnnotationEvent,
+    Answer,
     EventKind,
+    GoldAction,
     GoldState,
-    ModelState,
+    Outcome,
     Partition,
     TaskKind,
     TaskState,
@@ -214,7 +219,9 @@ class GoldenContract(LedgerFixtures):
         assert ledger.golden.members("0.1.0") == [golden(1)]
         assert ledger.golden.members("0.2.0")[0].rule is None
         assert [each.version for each in ledger.golden.versions()] == ["0.1.0", "0.2.0"]
-        assert ledger.golden.version("0.1.0") == version()
+        first = ledger.golden.events()[0]
+        assert ledger.golden.version("0.1.0") == version(events=1, events_sha256=first.sha256)
+        assert [name for name, _ in ledger.golden.memberships("item-000001")] == ["0.1.0", "0.2.0"]
 
     def test_a_version_is_published_once(self, ledger: Ledger) -> None:
         ledger.golden.add_version(version(), [golden(2), golden(1)])
@@ -226,6 +233,75 @@ class GoldenContract(LedgerFixtures):
         for ask in (ledger.golden.version, ledger.golden.members):
             with pytest.raises(NotFound, match=r"9.9.9"):
                 ask("9.9.9")
+
+
+class GoldEventsContract(LedgerFixtures):
+    def test_everything_that_happens_is_one_chain(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.golden.fold(adjudication(1), golden(1))
+        ledger.golden.fold(adjudication(2), golden(2))
+        ledger.golden.regroup(["group-1"], "group-2", Partition.DEV)
+        ledger.golden.change([move(1, GoldAction.RETIRED)])
+        again = adjudication(1, adjudication_id="adjudication-1b", answer=NO)
+        ledger.golden.fold(again, golden(1, adjudication_id="adjudication-1b", outcome=Outcome.ALLOWED))
+        events, head, rows = ledger.golden.chain()
+        assert [(e.number, e.item_id[-1], e.action.value) for e in events] == [
+            (1, "1", "folded"),
+            (2, "2", "folded"),
+            (3, "1", "regrouped"),
+            (4, "2", "regrouped"),
+            (5, "1", "retired"),
+            (6, "1", "relabelled"),
+        ]
+        assert first_break(events, head) == ""
+        assert rows == ledger.golden.items()
+        assert (rows[0].state, rows[0].outcome) == (GoldState.RETIRED, Outcome.ALLOWED)
+        assert ledger.golden.events("item-000002") == [events[1], events[3]]
+        assert [row.item_id for row in ledger.golden.rows_of("ext-2")] == ["item-000002"]
+        assert ledger.golden.rows_of("item-000002") == ledger.golden.rows_of("ext-2")
+        assert ledger.golden.rows_of("nobody") == []
+
+    def test_moves_are_made_all_or_none(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.golden.fold(adjudication(1), golden(1))
+        for second, error in (
+            (move(2, GoldAction.RETIRED), NotFound),
+            (move(1, GoldAction.STALED), Conflict),
+            (move(1, GoldAction.RESTORED, reason=" "), InvalidInput),
+            (move(1, GoldAction.ERASED), InvalidInput),
+        ):
+            with pytest.raises(error):
+                ledger.golden.change([move(1, GoldAction.RETIRED), second])
+        assert ledger.golden.items() == [golden(1)]
+        assert len(ledger.golden.events()) == 1
+
+    def test_many_may_append_at_once(self, ledger: Ledger) -> None:
+        select(ledger)
+
+        def work(number: int) -> None:
+            if number < 3:
+                ledger.golden.fold(adjudication(number), golden(number))
+            else:
+                flag = Answer(Outcome.LEGAL_STOP)
+                ledger.annotations.append([event(9, task_id="task-000000", answer=flag)])
+            with suppress(Conflict, NotFound):
+                ledger.golden.change([move(number % 3, GoldAction.RETIRED), move(number % 3, GoldAction.RESTORED)])
+
+        with suppress(Conflict):  # the item that is stopped may be folded before, or may not
+            together(work)
+        events, head, _ = ledger.golden.chain()
+        assert first_break(events, head) == ""
+        assert len(events) >= 2
+
+    def test_the_tasks_of_an_item(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.tasks.add([task(50, kind=TaskKind.ADJUDICATION, item_id="item-000001", parent_task_id="task-000001")])
+        assert [each.task_id for each in ledger.tasks.of_item("item-000001")] == ["task-000001", "task-000050"]
+        assert ledger.tasks.of_item("nobody") == []
+
+
+def move(number: int, action: GoldAction, reason: str = "why") -> GoldMove:
+    return GoldMove(f"item-{number:06}", "hate", f"adjudication-{number}", action, "lead", reason)
 
 
 class ModelsContract(LedgerFixtures):

@@ -20,7 +20,7 @@ from tests.contracts.ledger import (
     together,
 )
 from tests.contracts.ledger_judging import JudgingContract
-from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, ModelsContract
+from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
 from tests.contracts.ledger_stops import StopsContract
@@ -165,6 +165,7 @@ class LedgerContract(
     TasksContract,
     AnnotationsContract,
     GoldenContract,
+    GoldEventsContract,
     PoliciesContract,
     ModelsContract,
     JudgingContract,

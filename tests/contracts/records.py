@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from labeling.model_records import Model, ModelState
 from labeling.records import (
     Adjudication,
     Annotation,
@@ -19,8 +20,6 @@ from labeling.records import (
     GoldState,
     How,
     Item,
-    Model,
-    ModelState,
     Outcome,
     Partition,
     PickRow,

@@ -11,7 +11,7 @@ from labeling import drift as drift_module
 from labeling.drift import REFERENCE, DriftReport, drift, record_reference
 from labeling.errors import NotFound, NothingToDo
 from labeling.judging.promotion import promote
-from labeling.records import Model, ModelState
+from labeling.model_records import Model, ModelState
 from scoring.errors import ModelNotFound
 from tests.labeling.shop import NOW, Shop, items
 

@@ -15,7 +15,8 @@ from labeling.errors import Conflict, IntegrityError, InvalidInput, LeakError, N
 from labeling.finetuning import Order, Tuned, Workplace, finetune_model, lessons_of
 from labeling.golden.manifest import merkle_root, rows
 from labeling.judging.promotion import promote
-from labeling.records import GoldenItem, ModelState, Outcome, Partition, Verdict
+from labeling.model_records import ModelState
+from labeling.records import GoldenItem, Outcome, Partition, Verdict
 from labeling.training import dev_rows, evaluate_model
 from scoring.base import Scorer
 from scoring.finetuned import Finetuned

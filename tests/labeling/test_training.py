@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from labeling.artefacts import load_head
 from labeling.errors import Conflict, InvalidInput, LeakError, NotFound, NothingToDo
 from labeling.golden.partition import Groups, Shares
-from labeling.records import ModelState, Outcome, Partition
+from labeling.model_records import ModelState
+from labeling.records import Outcome, Partition
 from labeling.settle import settle_all
 from labeling.training import (
     label_matrix,

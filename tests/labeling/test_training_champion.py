@@ -17,8 +17,9 @@ from labeling.artefacts import Artefact, load_head
 from labeling.errors import Conflict, IntegrityError, NotFound, NothingToDo
 from labeling.golden.partition import Shares
 from labeling.judging.promotion import promote
+from labeling.model_records import ModelState
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, evaluate
-from labeling.records import GoldState, ModelState, Outcome, Partition
+from labeling.records import GoldState, Outcome, Partition
 from labeling.scorebook import embeddings, read_sheet
 from labeling.training import (
     dev_rows,

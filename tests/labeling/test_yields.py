@@ -9,7 +9,8 @@ import pytest
 
 from labeling.errors import NotFound, NothingToDo
 from labeling.golden.partition import Shares
-from labeling.records import Model, ModelState, Partition, TaskState
+from labeling.model_records import Model, ModelState
+from labeling.records import Partition, TaskState
 from labeling.rounds import close_round
 from labeling.yields import ALL, TOLD, LaneYield, curve, tally, yields
 from tests.labeling.school import fit, republish

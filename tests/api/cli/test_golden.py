@@ -32,8 +32,10 @@ def test_from_gold_to_an_export_and_a_model(gold: Terminal) -> None:
     assert (published["version"], published["parent"]) == ("1.0.0", None)
     assert [one["version"] for one in gold("golden", "list", "--json").json] == ["1.0.0"]
     assert "1.0.0" in gold("golden", "list").out
-    assert gold("golden", "verify", "1.0.0", "--json").json == {"version": "1.0.0", "rows": 30, "intact": True}
-    assert gold("golden", "verify", "1.0.0").out == "Version 1.0.0: 30 rows, every hash matches\n"
+    whole = {"versions": ["1.0.0"], "rows": 30, "events": 31, "intact": True}
+    assert gold("golden", "verify", "1.0.0", "--json").json == gold("golden", "verify", "--json").json == whole
+    assert gold("golden", "verify", "1.0.0").out == "Version 1.0.0: 30 rows and 31 events, every hash matches\n"
+    assert gold("golden", "verify").out.startswith("1 versions: 30 rows")
 
     said = gold("golden", "export", "1.0.0", "--to", "train", "--format", "jsonl", "--json")
     assert said.code == 0, said.err
@@ -93,3 +95,84 @@ def test_a_plan_names_the_gaps_and_opens_a_round(gold: Terminal) -> None:
     assert len(shown.json["selection"]["picks"]) == 5
     said = gold("golden", "plan", "--partition", "sealed")
     assert (said.code, "not counted by answer" in said.err) == (1, True)
+
+
+def test_an_item_moves_between_states_and_not_against_the_rules(gold: Terminal) -> None:
+    with gold.opened() as site:
+        name = site.ledger.golden.items()[0].external_id
+    said = gold("golden", "retire", name, "--reason", "old", "--by", "ann", "--dry-run")
+    assert said.out == f"{name} under {HARM} would be golden, retired; it was golden, active\n"
+    assert gold("golden", "quarantine", name, "--reason", "contested", "--json").json["state"] == "quarantined"
+    assert gold("golden", "restore", name, "--reason", "clear", "--policy", HARM).code == 0
+    assert gold("golden", "demote", name, "--reason", "doubt", "--json").json["tier"] == "provisional"
+    assert gold("golden", "promote", name, "--reason", "two people", "--json").json["tier"] == "golden"
+    said = gold("golden", "promote", name, "--reason", "three?")
+    assert (said.code, "an anchor needs 3" in said.err) == (1, True)
+    with gold.opened() as site:
+        actors = [event.actor for event in site.ledger.golden.events(site.ledger.golden.rows_of(name)[0].item_id)]
+    assert actors == ["unanimous", "cli", "cli", "cli", "cli"]
+
+
+def test_two_people_release_a_version(gold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDFOLD_TWO_PERSON_RELEASE", "true")
+    monkeypatch.setenv("GOLDFOLD_LEADS", '["ana@example.org", "bo@example.org"]')
+    assert "say who you are" in gold("golden", "publish").err
+    assert "not among the setting leads" in gold("golden", "publish", "--by", "eve@example.org").err
+    said = gold("golden", "publish", "--by", "ana@example.org")
+    assert (said.code, "(proposed)" in said.out, "golden approve 1.0.0" in said.out) == (0, True, True)
+    assert gold("golden", "list", "--json").json[0]["state"] == "proposed"
+    assert "nobody may use it" in gold("golden", "export", "1.0.0").err
+    assert "no golden version yet" in gold("train", "head").err
+    assert "another lead must approve" in gold("golden", "approve", "1.0.0", "--by", "Ana@example.org").err
+    assert gold("golden", "approve", "1.0.0", "--by", "bo@example.org").out == "Golden version 1.0.0 is released\n"
+    assert gold("golden", "export", "1.0.0", "--json").code == 0
+    assert "is released already" in gold("golden", "reject", "1.0.0", "--by", "bo@example.org").err
+
+
+def test_versions_side_by_side_their_errata_and_an_items_history(gold: Terminal) -> None:
+    gold("golden", "publish")
+    with gold.opened() as site:
+        name, other = [row.external_id for row in site.ledger.golden.items() if row.partition == "train"][:2]
+    gold("golden", "retire", name, "--reason", "old", "--by", "ann")
+    assert gold("golden", "publish", "--json").json["version"] == "1.1.0"
+    added = gold("golden", "errata", "1.0.0", "--add", other, "--reason", "it quotes", "--json").json
+    assert [one["reason"] for one in added] == ["it quotes"]
+    assert "it quotes" in gold("golden", "errata", "1.0.0").out
+    found = gold("golden", "diff", "1.0.0", "1.1.0", "--json").json
+    assert (found["changed"], found["counts"], found["rows"][0]["kinds"]) == (1, {"removed": 1}, ["removed"])
+    said = gold("golden", "diff", "1.0.0", "1.1.0")
+    assert "retired" in said.out
+    assert said.out.startswith("1 rows differ between 1.0.0 and 1.1.0: 1 removed\n")
+    history = gold("golden", "blame", name, "--json").json
+    assert [event["action"] for event in history["events"]] == ["folded", "retired"]
+    assert gold("golden", "blame", other, "--json").json["events"][-1]["action"] == "erratum"
+    assert "unanimous" in gold("golden", "blame", name).out
+    card = Path(gold("golden", "export", "1.0.0", "--to", "card", "--json").json["folder"]) / "README.md"
+    assert "Known to be wrong" in card.read_text()
+    assert gold("golden", "verify", "--json").json["events"] == 34
+
+
+def test_an_item_is_held_then_erased_and_those_who_had_it_answer(gold: Terminal) -> None:
+    gold("golden", "publish")
+    with gold.opened() as site:
+        row = next(row for row in site.ledger.golden.items() if row.partition == "train")
+    name = row.external_id
+    assert gold("golden", "export", "1.0.0", "--to", "out", "--recipient", "team-b", "--json").code == 0
+    assert gold("hold", name, "--reason", "case 114", "--json").json[0]["reason"] == "case 114"
+    assert "case 114" in gold("hold").out
+    said = gold("erase", name, "--reason", "asked by its author")
+    assert (said.code, "under a legal hold by cli: case 114" in said.err) == (1, True)
+    assert "in force" not in gold("hold", name, "--release", "--reason", "closed").out
+    tried = gold("erase", name, "--reason", "asked", "--dry-run", "--json").json
+    assert (tried["dry_run"], tried["erasure"], tried["reach"]["recipients"]) == (True, None, ["team-b"])
+    said = gold("erase", name, "--reason", "asked by its author", "--by", "dpo")
+    assert (said.code, "Tell them" in said.out, "wait to be deleted" in said.out) == (0, True, True)
+    assert not Path("out/README.md").exists()
+    assert gold("golden", "list", "--json").json[0]["name"] == "1.0.0+e1"
+    assert gold("golden", "verify").code == 0
+    (pending,) = gold("erasures", "list", "--pending", "--json").json
+    assert (pending["left"], pending["notices"][0]["recipient"]) == ([], "team-b")
+    assert gold("erasures", "ack", name, "--recipient", "team-b").out == f"team-b has let {name} go (1 exports)\n"
+    assert "team-b" in gold("erasures", "list").out
+    assert gold("golden", "blame", name, "--json").json["events"][-1]["action"] == "erased"
+    assert gold("show", name).code == 1

@@ -20,7 +20,7 @@ import pytest
 from api.jobs import finetuning
 from api.jobs.progress import last_tick
 from labeling.golden.publish import publish
-from labeling.records import Model, ModelState
+from labeling.model_records import Model, ModelState
 from labeling.training import Trained
 from tests.api.rooms import ROOT
 from tests.api.site import WordGoldfold, gild, score_all, select, settings, stock

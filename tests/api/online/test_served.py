@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from api.online.served import served
-from labeling.records import Model, ModelState
+from labeling.model_records import Model, ModelState
 from scoring.head import Head
 from tests.api.site import WordGoldfold, settings
 

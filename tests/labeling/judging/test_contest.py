@@ -14,7 +14,8 @@ from labeling.judging.gate import Terms
 from labeling.judging.promotion import needs_gate, passing_gate, promote
 from labeling.judging.sealed import Door
 from labeling.judging.signing import verify_chain
-from labeling.records import ModelState, Partition
+from labeling.model_records import ModelState
+from labeling.records import Partition
 from tests.labeling.school import fit, republish
 from tests.labeling.shop import Shop, policy
 

@@ -6,7 +6,7 @@ import pytest
 
 from labeling.errors import IntegrityError
 from labeling.judging.signing import signed, verify_chain
-from labeling.records import GateRow
+from labeling.model_records import GateRow
 
 SECRET = "a secret of thirty-two characters"
 

@@ -153,7 +153,8 @@ def test_rows_that_name_nothing_are_found_when_tables_change(tmp_path: Path, fai
         with database.alter() as connection:
             if fails:
                 connection.exec_driver_sql(
-                    "INSERT INTO golden_versions VALUES ('1', 'gone', 'm', 'p', '{}', '2026-01-01')"
+                    "INSERT INTO golden_versions (version, parent, merkle_root, manifest_path, counts, created_at) "
+                    "VALUES ('1', 'gone', 'm', 'p', '{}', '2026-01-01')"
                 )
     with database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1

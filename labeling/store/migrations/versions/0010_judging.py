@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0008"
 
 _TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 _SEQUENCE = sa.BigInteger().with_variant(sa.Integer, "sqlite")

@@ -1,0 +1,294 @@
+"""Erasure on a real ledger and lake, proved by looking for the text in every file that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeling.erasure import STEPS, Places, Standing, erase, finish_all, reach, standings
+from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.exports import hand_out
+from labeling.golden import manifest
+from labeling.golden.audit import audit, check
+from labeling.golden.diff import diff
+from labeling.golden.partition import Shares
+from labeling.golden.publish import publish
+from labeling.ingest import ingest
+from labeling.records import GoldAction, GoldState, Task, TaskState
+from labeling.store.interfaces import ITEMS
+from labeling.store.lake import LanceLake
+from labeling.store.ledger import SqlLedger, open_ledger
+from tests.labeling.shop import NOW, Shop, items, open_shop, yes
+from tests.postgres import PostgresServer
+
+WORDS = "sentence number {n} wants w{n} v{n}"
+
+
+@dataclass
+class Site:
+    """A shop with three labelled items in one version, of which one is to go; exported and cached."""
+
+    shop: Shop
+    task: Task
+    places: Places
+
+    @property
+    def ledger(self) -> SqlLedger:
+        return self.shop.ledger
+
+    def erase(self, reason: str = "asked by its author") -> Standing:
+        return erase(self.ledger, self.shop.lake, self.places, self.task.item_id, "dpo", reason)
+
+    def holding(self, *needles: str) -> list[str]:
+        """The files that hold any of the words."""
+        found = []
+        for path in sorted(self.shop.folder.rglob("*")):
+            if path.is_file():
+                raw = path.read_bytes()
+                found += [f"{path.name}: {needle[:20]}" for needle in needles if needle.encode() in raw]
+        return found
+
+
+def build(shop: Shop, folder: Path) -> Site:
+    shop.shares = Shares(train=1, calibration=0, dev=0, sealed=0)
+    media = folder / "media"
+    media.mkdir()
+    made = [replace(item, media=f"{item.external_id}.jpg") for item in items(range(3), WORDS)]
+    for item in made:
+        (media / item.media).write_bytes(b"pixels of " + item.external_id.encode())
+    shop.ingest(made)
+    shop.score()
+    tasks = shop.send("r1", 3, policies=("harm",))
+    for task in tasks:
+        answer = replace(yes(), rationale=f"because of {task.text}")
+        shop.answer(task, answer, answer)
+    shop.settle()
+    publish(shop.ledger.golden, folder / "golden", NOW, author="lead")
+    (folder / "cache").mkdir(exist_ok=True)
+    (folder / "cache" / "near-duplicates.npz").write_bytes(b"hashes")
+    return Site(shop, tasks[0], Places(folder / "cache", folder / "golden", media))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    shop = open_shop(tmp_path)
+    yield build(shop, tmp_path)
+    shop.ledger.close()
+
+
+def export(site: Site, recipient: str = "", form: str = "jsonl", name: str = "out") -> Path:
+    folder = site.shop.folder / "exports" / name
+    hand_out(site.ledger, "1.0.0", folder, actor="cli", recipient=recipient, form=form)
+    return folder
+
+
+def test_nothing_of_the_item_is_left_in_any_file(site: Site) -> None:
+    folder = export(site, "team-b@example.org")
+    kept = folder / "notes.txt"
+    kept.write_text("mine")
+    row = site.ledger.golden.rows_of(site.task.item_id)[0]
+    gone = (site.task.text, row.content_hash, row.salt, f"pixels of {row.external_id}")
+    assert len({found.split(": ")[1] for found in site.holding(*gone)}) == len(gone)
+    done = site.erase()
+    assert (done.left, done.studio, done.erasure.finished_at is not None) == ((), 1, True)
+    assert site.holding(*gone) == []
+    assert site.holding("sentence number") != []  # others say much the same, and stay
+    assert kept.read_text() == "mine"
+    assert not (folder / "data").exists()
+    assert list(site.places.cache.iterdir()) == []
+    for group in (ITEMS, *site.shop.lake.groups()):
+        assert site.task.item_id not in site.shop.lake.ids(group)
+
+
+def test_the_ledger_keeps_a_tombstone_and_no_content(site: Site) -> None:
+    site.erase()
+    (made,) = site.ledger.erasures.all()
+    assert (made.item_id, made.actor, made.reason) == (site.task.item_id, "dpo", "asked by its author")
+    task = site.ledger.tasks.get(site.task.task_id)
+    assert (task.text, task.content_hash, task.state) == ("", "", TaskState.SETTLED)
+    row = site.ledger.golden.rows_of(site.task.item_id)[0]
+    assert (row.state, row.text, row.content_hash, row.salt, row.votes) == (GoldState.ERASED, "", "", "", {})
+    events = site.ledger.golden.events(site.task.item_id)
+    assert [(event.action, event.row) for event in events] == [(GoldAction.FOLDED, None), (GoldAction.ERASED, None)]
+    assert all(a.answer.rationale == "" for a in site.ledger.annotations.current([task.task_id])[task.task_id])
+    assert check(site.ledger.golden).problems == ()
+
+
+def test_the_proofs_of_the_others_hold_in_the_derived_manifest(site: Site) -> None:
+    golden = site.ledger.golden
+    before, published = golden.members("1.0.0"), golden.version("1.0.0")
+    others = [m for m in before if m.item_id != site.task.item_id]
+    proofs = [manifest.inclusion(before, m.item_id, m.policy_id) for m in others]
+    site.erase()
+    now = golden.version("1.0.0")
+    assert (now.name, now.merkle_root) == ("1.0.0+e1", published.merkle_root)
+    assert not Path(published.manifest_path).exists()
+    assert "+e1" in Path(now.manifest_path).name
+    assert site.task.item_id not in Path(now.manifest_path).read_text()
+    assert all(proof.holds(now.merkle_root) for proof in proofs)
+    members, leaves = golden.members("1.0.0"), golden.leaves("1.0.0")
+    assert [manifest.inclusion(members, m.item_id, m.policy_id, leaves) for m in others] == proofs
+    assert manifest.verify(Path(now.manifest_path), now.merkle_root) == 3
+    assert check(golden).rows == 3
+    site.task = next(t for t in site.ledger.tasks.where() if t.item_id == others[0].item_id)
+    site.erase()
+    assert golden.version("1.0.0").name == "1.0.0+e2"
+    assert len(list(site.places.golden.glob("*.jsonl"))) == 1
+    assert check(golden).problems == ()
+
+
+def test_a_leaf_that_is_edited_is_named(site: Site) -> None:
+    site.erase()
+    path = Path(site.ledger.golden.version("1.0.0").manifest_path)
+    leaf = next(iter(site.ledger.golden.leaves("1.0.0").values()))
+    path.write_text(path.read_text().replace(leaf, "0" * 64))
+    assert any("does not match its sha256" in problem for problem in audit(site.ledger.golden).problems)
+
+
+def test_the_next_version_is_without_it_and_says_so(site: Site) -> None:
+    site.erase()
+    assert publish(site.ledger.golden, site.places.golden, NOW).version == "1.1.0"
+    assert diff(site.ledger.golden, "1.0.0", "1.1.0").counts == {"erased": 1}
+    folder = export(site, name="again")
+    assert site.task.item_id not in (folder / "data" / "train.jsonl").read_text()
+    assert "1 rows of the version were erased" in (folder / "README.md").read_text()
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize(("step", "before"), [(next(iter(STEPS)), True), *((step, False) for step in STEPS)])
+def test_whoever_is_killed_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch, step: str, before: bool) -> None:
+    export(site, "team-b@example.org")
+    real = STEPS[step]
+
+    def dies(job: Any) -> None:
+        if not before:
+            real(job)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setitem(STEPS, step, dies)
+        with pytest.raises(Killed):
+            site.erase()
+    (half,) = standings(site.ledger)
+    assert half.left == tuple(STEPS)[list(STEPS).index(step) :]
+    assert site.ledger.golden.rows_of(site.task.item_id)[0].state is GoldState.ERASED
+    assert finish_all(site.ledger, site.shop.lake, site.places) == 1
+    assert standings(site.ledger)[0].left == ()
+    assert site.holding(site.task.text) == []
+    assert site.ledger.golden.version("1.0.0").name == "1.0.0+e1"
+    assert check(site.ledger.golden).problems == ()
+    assert finish_all(site.ledger, site.shop.lake, site.places) == 0
+    assert site.erase().erasure == standings(site.ledger)[0].erasure
+
+
+def test_a_legal_hold_blocks_it_with_its_reason(site: Site) -> None:
+    item = site.ledger.items.named(site.task.item_id)
+    site.ledger.erasures.hold(item, "counsel", "case 2026-114")
+    assert reach(site.ledger, item.external_id).holds == ("case 2026-114",)
+    with pytest.raises(Conflict, match=r"under a legal hold by counsel: case 2026-114; nothing was erased"):
+        site.erase()
+    assert site.ledger.erasures.all() == []
+    assert site.ledger.tasks.get(site.task.task_id).text
+    site.ledger.erasures.release(item.item_id, "counsel", "case closed")
+    with pytest.raises(NotFound, match="under no legal hold"):
+        site.ledger.erasures.release(item.item_id, "counsel", "again")
+    assert site.erase().left == ()
+    with pytest.raises(Conflict, match="is erased already"):
+        site.ledger.erasures.hold(item, "counsel", "too late")
+
+
+def test_recipients_are_told_of_and_their_answers_kept(site: Site) -> None:
+    export(site, "Team-B@example.org")
+    export(site, "team-c@example.org", name="second")
+    export(site, name="nobodys")
+    assert reach(site.ledger, site.task.item_id).recipients == ("Team-B@example.org", "team-c@example.org")
+    done = site.erase()
+    external_id = done.erasure.external_id
+    assert [(n.recipient, n.acknowledged_at) for n in done.notices] == [
+        ("Team-B@example.org", None),
+        ("team-c@example.org", None),
+    ]
+    (first,) = site.ledger.erasures.acknowledge(external_id, "team-b@EXAMPLE.org", "dpo", "mail of 3 March")
+    assert (first.acknowledged_by, first.note) == ("dpo", "mail of 3 March")
+    assert site.ledger.erasures.acknowledge(external_id, "team-b@example.org", "other", "") == [first]
+    assert [n.acknowledged_by for n in site.ledger.erasures.notices()] == ["dpo", ""]
+    with pytest.raises(NotFound, match="nobody had to ask"):
+        site.ledger.erasures.acknowledge(external_id, "nobody", "dpo", "")
+
+
+def test_an_erased_item_does_not_come_back(site: Site) -> None:
+    name = site.erase().erasure.external_id
+    rows = [{"external_id": name, "text": "anything"}, {"external_id": "post-new", "text": "something"}]
+    rules = {"lock_path": site.shop.folder / "lock", "max_text_chars": 1000, "policies": site.shop.policies}
+    report = ingest(rows, site.shop.lake, site.ledger.items, **rules)  # type: ignore[arg-type]
+    assert (report.added, report.stopped) == (1, 1)
+    with pytest.raises(Conflict, match="or erased: 'ext-"):
+        site.ledger.items.register([replace(items(range(1))[0], external_id=name)], 9)
+
+
+def test_copies_models_and_strange_folders_are_left_to_somebody(site: Site) -> None:
+    text = site.task.text
+    copy = replace(
+        items(range(9, 10))[0], text=text, content_hash=site.ledger.items.named(site.task.item_id).content_hash
+    )
+    site.shop.ingest([copy])
+    folder = export(site)
+    (folder / "README.md").write_text("another data set")
+    assert reach(site.ledger, site.task.item_id).copies == (copy.external_id,)
+    site.erase()
+    assert (folder / "data" / "train.jsonl").is_file()
+    assert copy.item_id in site.shop.lake.ids()
+
+
+def test_media_that_others_show_or_that_lie_elsewhere_stay(site: Site) -> None:
+    assert site.places.media is not None
+    outside = site.shop.folder / "outside.jpg"
+    outside.write_bytes(b"x")
+    twins = [replace(item, media="shared.jpg") for item in items(range(20, 22), "twin {n} w{n} v{n}")]
+    (site.places.media / "shared.jpg").write_bytes(b"x")
+    stray = replace(items(range(22, 23), "stray {n} w{n} v{n}")[0], media="../outside.jpg")
+    site.shop.ingest([*twins, stray])
+    for item in (twins[0], stray):
+        erase(site.ledger, site.shop.lake, site.places, item.external_id, "dpo", "why")
+    assert outside.exists()
+    assert (site.places.media / "shared.jpg").exists()
+    erase(site.ledger, site.shop.lake, site.places, twins[1].external_id, "dpo", "why")
+    assert not (site.places.media / "shared.jpg").exists()
+    assert check(site.ledger.golden).problems == ()
+
+
+def test_what_is_asked_wrongly_is_said(site: Site) -> None:
+    with pytest.raises(InvalidInput, match="reason"):
+        site.erase(" ")
+    with pytest.raises(NotFound, match="'nobody'"):
+        erase(site.ledger, site.shop.lake, site.places, "nobody", "dpo", "why")
+    assert site.ledger.erasures.all() == []
+
+
+def test_an_export_during_which_an_item_goes_is_taken_back(site: Site) -> None:
+    folder = site.shop.folder / "exports" / "racing"
+
+    def meanwhile(_done: int, _total: int) -> None:
+        site.erase()
+
+    with pytest.raises(Conflict, match="was erased while it was exported"):
+        hand_out(site.ledger, "1.0.0", folder, actor="cli", recipient="team", progress=meanwhile)
+    assert not folder.exists()
+    assert site.ledger.erasures.exports() == []
+
+
+@pytest.mark.postgres
+def test_on_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
+    with postgres.database() as url:
+        shop = Shop(open_ledger(url), LanceLake(tmp_path / "lake"), tmp_path)
+        site = build(shop, tmp_path)
+        assert site.erase().left == ()
+        assert check(site.ledger.golden).problems == ()
+        site.ledger.close()
