@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
+from tensorboardX import SummaryWriter
 from torch.utils.data import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
