@@ -24,7 +24,7 @@ def exam(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     gild(site)
     site.close()
     assert goldfold("golden", "publish").code == 0
-    assert goldfold("train", "--id", "hate-1", "--json").code == 0
+    assert goldfold("train", "head", "--id", "hate-1", "--json").code == 0
     logging.getLogger("dbos").handlers.clear()  # its standard error is that of the set-up
     return goldfold
 
@@ -33,7 +33,7 @@ def test_the_gate_exits_by_its_verdict_and_opens_the_way(exam: Terminal, monkeyp
     passed = exam("gate", "hate-1", "--json")
     assert (passed.code, passed.json["verdict"]) == (0, "pass"), passed.out + passed.err
     assert "Questions left to the family 'head on words-1': 2; asked before" in exam("gate", "hate-1").out
-    assert exam("train", "--id", "hate-2", "--json").code == 0
+    assert exam("train", "head", "--id", "hate-2", "--json").code == 0
     assert "is the champion" in exam("promote", "hate-1").out
     refused = exam("promote", "hate-2")
     assert (refused.code, "run goldfold gate hate-2" in refused.err) == (1, True)
@@ -57,7 +57,7 @@ def test_the_gate_exits_by_its_verdict_and_opens_the_way(exam: Terminal, monkeyp
 
 def test_a_model_that_misses_everything_fails_the_gate(exam: Terminal) -> None:
     assert exam("promote", "hate-1", "--no-rescore").code == 0
-    assert exam("train", "--id", "hate-2", "--json").code == 0
+    assert exam("train", "head", "--id", "hate-2", "--json").code == 0
     with exam.opened() as site:
         lines = {HARM: {"threshold": 0.999999, "calibration_version": None}}
         site.ledger.models.set_metrics("hate-2", {"thresholds": lines})

@@ -23,7 +23,8 @@ def test_keys_are_made_listed_and_revoked(goldfold: Terminal) -> None:
     said = goldfold("keys", "revoke", "nobody")
     assert (said.code, "no key has the id 'nobody'" in said.err) == (1, True)
     with goldfold.opened() as site:
-        assert {row["action"] for row in site.ledger.audit.latest()} == {"key.create", "key.revoke"}
+        actions = {row["action"] for row in site.ledger.audit.latest()}
+        assert {action for action in actions if action.startswith("key.")} == {"key.create", "key.revoke"}
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 81])
