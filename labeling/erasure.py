@@ -18,6 +18,8 @@ from typing import Protocol
 
 from labeling.errors import StoreError, UnknownItem
 from labeling.golden import manifest
+from labeling.golden.croissant import FILE
+from labeling.golden.export import SUFFIXES
 from labeling.golden.publish import write_manifest
 from labeling.golden_records import Erasure, HandedOut, Notice
 from labeling.model_records import Model
@@ -237,7 +239,8 @@ def remove_export(one: HandedOut) -> None:
     if not card.is_file() or f"# Golden set {one.version}" not in card.read_text(encoding="utf-8", errors="replace"):
         return
     for partition in one.partitions:
-        (folder / "data" / f"{partition}.{one.form}").unlink(missing_ok=True)
+        (folder / "data" / f"{partition}.{SUFFIXES[one.form]}").unlink(missing_ok=True)
+    (folder / FILE).unlink(missing_ok=True)
     card.unlink(missing_ok=True)  # last: until it is gone, this is done again
     for empty in (folder / "data", folder):
         with suppress(OSError):  # somebody put something else there

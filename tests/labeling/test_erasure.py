@@ -15,6 +15,7 @@ from labeling.exports import hand_out
 from labeling.golden import manifest
 from labeling.golden.audit import audit, check
 from labeling.golden.diff import diff
+from labeling.golden.export import FORMS
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
@@ -292,3 +293,11 @@ def test_on_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
         assert site.erase().left == ()
         assert check(site.ledger.golden).problems == ()
         site.ledger.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_exports_of_every_form_go_whole(site: Site, form: str) -> None:
+    folder = export(site, form=form)
+    assert folder.is_dir()
+    site.erase()
+    assert not folder.exists()
