@@ -135,7 +135,7 @@ class GateIn(BaseModel):
 class PromoteIn(BaseModel):
     """``without_gate``: the reason to promote it without a passing verdict, kept in the audit."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"without_gate": None}})
+    model_config = ConfigDict(extra="forbid")
 
     without_gate: str | None = Field(None, min_length=1, max_length=1000)
 
@@ -169,6 +169,8 @@ class EventOut(BaseModel):
 
 
 FINETUNE_EXAMPLE = {"model_id": "hate-8", "base": "default", "method": "lora", "soft_labels": True}
+PROMOTE_EXAMPLE = {"without_gate": None}
+ROLLBACK_EXAMPLE = {"reason": "it misses threats in pt"}
 TRAIN_EXAMPLE = {"model_id": "hate-7", "golden_version": "1.2.0", "seed": 0}
 
 
@@ -252,7 +254,11 @@ def gate_model(goldfold: TheGoldfold, model_id: str, given: GateIn, caller: Lead
 
 @router.post("/{model_id}/promote")
 def promote_model(
-    goldfold: TheGoldfold, jobs: TheJobs, model_id: str, caller: Lead, given: PromoteIn | None = None
+    goldfold: TheGoldfold,
+    jobs: TheJobs,
+    model_id: str,
+    caller: Lead,
+    given: Annotated[PromoteIn | None, Body(examples=[PROMOTE_EXAMPLE])] = None,
 ) -> PromotedOut:
     """Make it the scorer of the next round, and start a job that scores every item with it; the champion before it is
     archived. What runs goes on with the one before. Needs a passing verdict of the gate (setting `gate_needed`), or a
@@ -261,7 +267,12 @@ def promote_model(
 
 
 @router.post("/rollback")
-def roll_back(goldfold: TheGoldfold, jobs: TheJobs, caller: Lead, given: RollbackIn | None = None) -> PromotedOut:
+def roll_back(
+    goldfold: TheGoldfold,
+    jobs: TheJobs,
+    caller: Lead,
+    given: Annotated[RollbackIn | None, Body(examples=[ROLLBACK_EXAMPLE])] = None,
+) -> PromotedOut:
     """Bring back the champion before this one, and start a job that scores what it has not scored."""
     return _rescored(goldfold.rollback(caller.key_id, given.reason if given else ""), jobs)
 
