@@ -8,7 +8,7 @@ from tests.scoring.pictures import encoded
 
 
 def landscape(number: int, size: tuple[int, int] = (480, 300)) -> bytes:
-    """A PNG of a sky, a hill, a house and ``number`` + 1 suns."""
+    """A PNG of a sky, a hill, a house and ``number`` + 1 suns; no two of the first four are near-duplicates."""
     width, height = size
     image = Image.new("RGB", size, (150, 200, 235))
     draw = ImageDraw.Draw(image)
@@ -17,4 +17,6 @@ def landscape(number: int, size: tuple[int, int] = (480, 300)) -> bytes:
     for sun in range(number + 1):
         left = 30 + 90 * sun
         draw.ellipse((left, 30, left + 60, 90), fill=(245, 200, 60))
-    return encoded(image)
+    turns = (None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180)
+    turn = turns[number % 4]
+    return encoded(image if turn is None else image.transpose(turn))
