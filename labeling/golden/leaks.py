@@ -55,7 +55,7 @@ def find_leaks(
 ) -> list[Leak]:
     """Pairs of items that leak, each under the strongest thing they share, sorted by ids; one that only a chain of
     others joins is told as of the same group. Each item that leaks, of either side, is in a pair, and all close pairs
-    are there unless they are more than ``MOST_PAIRS``. Time grows about as the number of items."""
+    are there unless they are more than ``MOST_PAIRS``. Not all are compared with all."""
     sources = Sources.at(cosine, vectors, pictures)
     ours = {item.item_id: item for item in training}
     theirs = {item.item_id: item for item in evaluation}

@@ -100,7 +100,7 @@ class Signals:
 
 
 def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
-    """(n,) equal numbers for near-duplicates, in near-linear time. No item may come twice.
+    """(n,) equal numbers for near-duplicates, without comparing all with all. No item may come twice.
 
     Where more than 49 different texts share a bucket, or more than 4,096 embeddings are compared, a pair right at the
     threshold may be passed over (``selection.near.index``); what is joined is always close."""
