@@ -114,7 +114,7 @@ def measure_peer() -> tuple[float, ...]:
 def made(count: int) -> Iterator[GoldenItem]:
     """Rows that are like real ones in size and kind; no two texts are alike."""
     for n in range(count):
-        text = " ".join(f"w{(n * k * 7919 + k) % 100_003}" for k in range(1, WORDS + 1))
+        text = " ".join(f"w{(n * k * 7919 + k) % 1_000_003}" for k in range(1, WORDS + 1))
         violates = n % 5 == 0
         yield GoldenItem(
             item_id=f"item-{n:08}",
