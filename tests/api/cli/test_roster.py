@@ -33,7 +33,7 @@ def test_somebody_is_added_listed_changed_paused_and_resumed(goldfold: Terminal)
     assert "left" in goldfold("roster", "list").out
     with goldfold.opened() as app:
         actions = [row["action"] for row in app.ledger.audit.latest()]
-    actions = [action for action in actions if action.startswith("roster.")]
+    actions = [action for action in actions if str(action).startswith("roster.")]
     assert actions == ["roster.change", "roster.resume", "roster.pause", "roster.change", "roster.add", "roster.add"]
 
 

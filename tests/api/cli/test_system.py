@@ -24,7 +24,7 @@ def test_keys_are_made_listed_and_revoked(goldfold: Terminal) -> None:
     assert (said.code, "no key has the id 'nobody'" in said.err) == (1, True)
     with goldfold.opened() as site:
         actions = {row["action"] for row in site.ledger.audit.latest()}
-        assert {action for action in actions if action.startswith("key.")} == {"key.create", "key.revoke"}
+        assert {action for action in actions if str(action).startswith("key.")} == {"key.create", "key.revoke"}
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 81])
