@@ -16,14 +16,13 @@ import numpy as np
 
 from labeling.artefacts import F32, Artefact, Reader, load_artefact
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.golden.contested import is_contested
+from labeling.golden.judges import judging_rows
 from labeling.golden.partition import DUPLICATE_COSINE
-from labeling.golden.stale import standing
 from labeling.model_records import Model
 from labeling.policies import Policies
 from labeling.quality.calibration import Judged, judge
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
-from labeling.records import GoldenItem, GoldState, Outcome, Partition
+from labeling.records import GoldenItem, Outcome, Partition
 from labeling.scorebook import NOTES
 from labeling.store.interfaces import Audit, Golden, Lake, Models
 from labeling.training import (
@@ -97,7 +96,7 @@ def calibrate(
         raise InvalidInput(f"method: {method!r} is unknown; use {AUTO}, {', '.join(METHODS)}")
     model = stores.models.get(model_id)
     head, version = load_artefact(model), golden_version or model.golden_version
-    everything = calibration_rows(stores.golden, version)
+    everything = judging_rows(stores.golden, version, Partition.CALIBRATION)
     noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
     rows = [row for row in rows if row.item_id not in noted]
@@ -152,21 +151,6 @@ def _calibrator(fits: Mapping[str, _Fit], model: Model, version: str) -> Calibra
             + ("; ".join(said) or "none of them is for a policy of the model")
         )
     return Calibrator(tuple(maps), tuple(maps.values()), model.version)
-
-
-def calibration_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's calibration partition that have one right answer and are not stale
-    now."""
-    return [
-        row
-        for row in standing(golden.members(version), golden.items())
-        if row.partition is Partition.CALIBRATION
-        and row.state is GoldState.ACTIVE
-        and row.text  # "": stopped or erased since
-        and row.modality == "text"
-        and row.outcome is not Outcome.CONTEXT_MISSING
-        and not is_contested(row)
-    ]
 
 
 def _put_in_force(

@@ -17,16 +17,18 @@ from labeling.artefacts import FINETUNED, artefact_hash, kind_of, load_artefact
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.features import soft_label
+from labeling.golden.judges import judging_rows
 from labeling.golden.leaks import refuse_leaks
 from labeling.golden.stale import standing
 from labeling.golden.vectors import LakeVectors
 from labeling.model_card import Facts, model_card
 from labeling.model_records import Model, ModelState
+from labeling.pictures import LakePictures
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
-from labeling.records import GoldenItem, Outcome, Verdict
+from labeling.records import GoldenItem, Outcome, Partition, Verdict
 from labeling.store.interfaces import Lake
-from labeling.training import F32, Stores, Trained, check_model_id, dev_rows, label_matrix, label_versions
+from labeling.training import F32, Stores, Trained, check_model_id, label_matrix, label_versions
 from scoring.base import Scorer
 from scoring.finetune import Finetuning, finetune
 from scoring.finetune_flow import Until, Watch
@@ -87,7 +89,9 @@ def finetune_model(
     everything = stores.golden.members(order.golden_version)
     rows = training_rows(standing(everything, stores.golden.items()))
     vectors = LakeVectors(lake, f"embeddings-{place.encoder_version}")
-    refuse_leaks(rows, evaluation_rows(everything, stores.golden.items()), vectors, place.duplicate_cosine)
+    refuse_leaks(
+        rows, evaluation_rows(everything, stores.golden.items()), vectors, place.duplicate_cosine, LakePictures(lake)
+    )
     names = list(policies)
     lessons = lessons_of(rows, names, soft=order.soft)
     if not np.isfinite(lessons.labels).any():
@@ -96,7 +100,7 @@ def finetune_model(
     if done is not None:
         shutil.rmtree(place.work / "checkpoints", ignore_errors=True)
         return Tuned(1, 1, Trained(done, _report(names, lessons.labels)))
-    judging = _usable(dev_rows(stores.golden, order.golden_version))
+    judging = _usable(judging_rows(stores.golden, order.golden_version, Partition.DEV))
     dev = lessons_of(judging, names, soft=False)
     try:
         found = finetune(order.base, names, lessons, dev, order.settings, place.work, watch, until)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from labeling.artefacts import Artefact, Reader, artefact_hash, load_artefact, read_texts
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
-from labeling.golden.contested import is_contested
 from labeling.golden.export import evaluation_rows, training_rows
+from labeling.golden.judges import judging_rows
 from labeling.golden.leaks import find_leaks, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.stale import standing
@@ -29,7 +29,7 @@ from labeling.model_records import Model, ModelState
 from labeling.pictures import LakePictures
 from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
-from labeling.records import GoldenItem, GoldState, Outcome, Partition
+from labeling.records import GoldenItem, Outcome, Partition
 from labeling.scorebook import F16, NOTES, embeddings
 from labeling.store.interfaces import Golden, Lake, Models
 from scoring.calibration import Calibrator
@@ -59,19 +59,6 @@ class Trained:
 
     model: Model
     report: dict[str, object]
-
-
-def dev_rows(golden: Golden, version: str) -> list[GoldenItem]:
-    """The active rows of a published version's dev partition that have one right answer and are not stale now."""
-    return [
-        row
-        for row in standing(golden.members(version), golden.items())
-        if row.partition is Partition.DEV
-        and row.state is GoldState.ACTIVE
-        and row.text  # "": stopped or erased since
-        and row.modality == "text"
-        and not is_contested(row)
-    ]
 
 
 def label_matrix(rows: Sequence[GoldenItem], policies: Sequence[str]) -> tuple[tuple[str, ...], F32]:
@@ -201,7 +188,7 @@ def evaluate_model(
     version = golden_version or model.golden_version
     head, calibrator = load_artefact(model), load_calibrator(model)
     judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
-    everything = dev_rows(stores.golden, version)
+    everything = judging_rows(stores.golden, version, Partition.DEV)
     if not everything:
         raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)

@@ -162,8 +162,8 @@ def holes(contents: Contents) -> str:
         lines.append(f"- {contents.left_out.pictures} rows of images are left out: these files hold texts.")
     if contents.left_out.stale:
         lines.append(
-            f"- {contents.left_out.stale} rows of the version are left out because a change of their policy touched "
-            "them: their labels are stale, were given again since, or are retired."
+            f"- {contents.left_out.stale} rows of the version are left out: their labels are stale, quarantined or "
+            "retired, or were given again since under another version of their policy."
         )
     lines += [
         f"- Known to be wrong: item `{e.item_id}` under {e.policy_id}: {' '.join(e.reason.split())}"

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -90,9 +90,18 @@ def export(
         lessons = training_rows(standing(members, now))
         refuse_leaks(lessons, evaluation_rows(members, now), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
-    source = _Source(golden, published, vectors, Moved.of(now), golden.errata(version), total, progress or _silent)
+    source = _Source(
+        golden, published, vectors, Moved.of(now), _by_row(golden.errata(version)), total, progress or _silent
+    )
     counts = _write_folder(folder, form, wanted, source, cosine)
     return Exported(version, folder, form, sum(counts.values()), counts)
+
+
+def _by_row(errata: Sequence[Erratum]) -> dict[tuple[str, str], list[Erratum]]:
+    found: dict[tuple[str, str], list[Erratum]] = {}
+    for erratum in errata:
+        found.setdefault((erratum.item_id, erratum.policy_id), []).append(erratum)
+    return found
 
 
 def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:
@@ -140,7 +149,7 @@ class _Source:
     version: GoldenVersion
     vectors: Vectors
     moved: Moved
-    known_wrong: list[Erratum]
+    known_wrong: Mapping[tuple[str, str], list[Erratum]]
     total: int
     progress: Progress
     tally: Tally = field(default_factory=Tally)
@@ -154,19 +163,23 @@ class _Source:
     def batches(self, partition: Partition) -> Iterator[list[GoldenItem]]:
         """The usable rows of a partition, in manifest order."""
         for batch in _batches(self.golden.stream(self.version.version, partition)):
-            standing_still = [item for item in batch if self.moved.stands(item)]
-            usable = [item for item in standing_still if _usable(item)]
-            self.stale += len(batch) - len(standing_still)
+            usable = [item for item in batch if _usable(item) and self.moved.stands(item)]
             for item in usable:
                 self.tally.add(item)
-                key = (item.item_id, item.policy_id)
-                self.errata += [e for e in self.known_wrong if (e.item_id, e.policy_id) == key]
-            self.passed += len(batch)
-            self.erased += sum(item.state is GoldState.ERASED or (_is_text(item) and not item.text) for item in batch)
-            self.pictures += sum(not _is_text(item) for item in batch)
+                self.errata += self.known_wrong.get((item.item_id, item.policy_id), [])
+            self._leave_out(batch)
             self.unembedded += len(usable) - self._embedded(usable)
             yield usable
+            self.passed += len(batch)
             self.progress(self.passed, self.total)
+
+    def _leave_out(self, batch: Sequence[GoldenItem]) -> None:
+        """Count what is not usable, each row under one reason."""
+        pictures = [item for item in batch if not _is_text(item)]
+        gone = [item for item in batch if _is_text(item) and (item.state is GoldState.ERASED or not item.text)]
+        self.pictures += len(pictures)
+        self.erased += len(gone)
+        self.stale += sum(_is_text(item) and bool(item.text) and not self.moved.stands(item) for item in batch)
 
     def _embedded(self, rows: Sequence[GoldenItem]) -> int:
         there = self.vectors([item.item_id for item in rows])

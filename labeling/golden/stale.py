@@ -1,7 +1,8 @@
 """How much gold is stale: labels that a change of their policy touched and that nobody has given again yet.
 
-Stale and retired rows are left out wherever gold is learnt from, judged by or asked again; a published version that was
-frozen while they were active still holds them, so whoever reads a version leaves out what is stale now (``standing``).
+Stale, quarantined and retired rows are left out wherever gold is learnt from, judged by or asked again; a published
+version that was frozen while they were active still holds them, so whoever reads a version leaves out what is no longer
+in use (``standing``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Protocol
 from labeling.policy_versions import History, moved_to
 from labeling.records import GoldenItem, GoldState
 
-OUT = (GoldState.STALE, GoldState.RETIRED)
+OUT = (GoldState.STALE, GoldState.QUARANTINED, GoldState.RETIRED)
 
 
 class GoldenNow(Protocol):
@@ -61,15 +62,15 @@ def _share(policy_id: str, items: Iterable[GoldenItem]) -> StaleShare:
 
 
 def standing(rows: Iterable[GoldenItem], now: Iterable[GoldenItem]) -> list[GoldenItem]:
-    """The rows of a published version that hold ``now``: not stale, not retired, and not labelled again since under
-    another policy version, so that the label which the version froze has been replaced."""
+    """The rows of a published version that hold ``now``: not stale, quarantined or retired, and not labelled again
+    since under another policy version, so that the label which the version froze has been replaced."""
     moved = Moved.of(now)
     return [row for row in rows if moved.stands(row)]
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What became since of rows that versions froze: ``now`` by item and policy, (policy version, stale or retired)."""
+    """What became since of rows that versions froze: ``now`` by item and policy, (policy version, out of use)."""
 
     now: Mapping[tuple[str, str], tuple[str, bool]]
 

@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 from labeling.artefacts import Reader, load_artefact
 from labeling.errors import NothingToDo
-from labeling.golden.contested import is_contested
 from labeling.golden.partition import DUPLICATE_COSINE
-from labeling.golden.stale import standing
 from labeling.judging.operating import operating_thresholds
 from labeling.model_records import Model
 from labeling.policies import Policies
-from labeling.records import GoldenItem, GoldState, Outcome, Partition
+from labeling.records import GoldenItem, Outcome
 from labeling.store.interfaces import Golden, Lake, Models
 from labeling.training import as_scored, label_matrix, load_calibrator, unlearnt
 from scoring.head import Head, completed
@@ -127,27 +125,6 @@ def of_prototypes(lake: Lake, policies: Policies, head: Head, reader: Reader | N
 def family_of(model: Model) -> str:
     """Which models share its budget of sealed questions."""
     return model.family or model.model_id
-
-
-def partition_rows(golden: Golden, version: str, partition: Partition) -> list[GoldenItem]:
-    """The rows of a published version that may judge: with an answer that stands by itself (not contested, not for want
-    of context), whose content is there, and which nobody has quarantined, retired or erased since."""
-    gone = {
-        (row.item_id, row.policy_id)
-        for row in golden.items()
-        if row.state in (GoldState.QUARANTINED, GoldState.RETIRED, GoldState.ERASED)
-    }
-    return [
-        row
-        for row in standing(golden.members(version), golden.items())
-        if row.partition is partition
-        and row.state is GoldState.ACTIVE
-        and row.text  # "": stopped or erased since
-        and row.outcome in (Outcome.VIOLATES, Outcome.ALLOWED)
-        and row.modality == "text"
-        and not is_contested(row)
-        and (row.item_id, row.policy_id) not in gone
-    ]
 
 
 def decide(contender: Contender, rows: Sequence[GoldenItem]) -> Decisions:

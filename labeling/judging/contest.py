@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Conflict, NotFound, NothingToDo
+from labeling.golden.judges import judging_rows
 from labeling.golden.manifest import canonical
-from labeling.judging.contender import Contender, decide, partition_rows
+from labeling.judging.contender import Contender, decide
 from labeling.judging.gate import Ruling, Terms, rule
 from labeling.judging.sealed import Door, Json
 from labeling.judging.signing import signed
@@ -58,13 +59,13 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     if challenger.model_id == champion.model_id:
         raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
     golden = stores.golden.version(version)
-    everything = partition_rows(stores.golden, version, Partition.SEALED)
+    everything = judging_rows(stores.golden, version, Partition.SEALED)
     rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
     if not rows:
         raise NothingToDo(
             f"golden version {version} has no sealed item that neither model has learnt; label more and publish first"
         )
-    anchors = partition_rows(stores.golden, version, Partition.ANCHOR)
+    anchors = judging_rows(stores.golden, version, Partition.ANCHOR)
     question: Json = {
         "kind": "gate",
         "challenger": challenger.about(),

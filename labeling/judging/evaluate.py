@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.judging.contender import Contender, Decisions, decide, partition_rows
+from labeling.golden.judges import judging_rows
+from labeling.judging.contender import Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
 from labeling.judging.report import Origin, dimensions, report
 from labeling.judging.sealed import Door, Json
@@ -56,7 +57,7 @@ def ask_sealed(
 
 
 def _fit(golden: Golden, contender: Contender, version: str, partition: Partition) -> tuple[list[GoldenItem], int]:
-    everything = partition_rows(golden, version, partition)
+    everything = judging_rows(golden, version, partition)
     rows = contender.fit(everything) if everything else []
     if not rows:
         raise NothingToDo(

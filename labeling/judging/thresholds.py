@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.judging.contender import Contender, Decisions, decide, partition_rows
+from labeling.golden.judges import judging_rows
+from labeling.judging.contender import Contender, Decisions, decide
 from labeling.judging.operating import THRESHOLDS, own_thresholds
 from labeling.judging.slices import one_a_group
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED
@@ -100,7 +101,7 @@ def clear_threshold(stores: ThresholdStores, model_id: str, policy_id: str, acto
 
 
 def _rows(golden: Golden, contender: Contender, policy_id: str, version: str) -> list[GoldenItem]:
-    everything = [r for r in partition_rows(golden, version, Partition.CALIBRATION) if r.policy_id == policy_id]
+    everything = [r for r in judging_rows(golden, version, Partition.CALIBRATION) if r.policy_id == policy_id]
     rows = one_a_group(contender.fit(everything)) if everything else []
     if not rows:
         raise NothingToDo(

@@ -15,9 +15,9 @@ from api.jobs.desks import hand_out
 from api.policies import LOOK_EVERY_S
 from api.policy_changes import Follow, bridge, draft, plan, publish, relabel, standings
 from configs.settings import Settings
-from labeling.calibration import calibration_rows
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo, PolicyError
 from labeling.golden.export import export, training_rows
+from labeling.golden.judges import judging_rows
 from labeling.golden.publish import publish as publish_golden
 from labeling.golden.publish import publishable
 from labeling.golden.stale import standing
@@ -40,7 +40,6 @@ from labeling.records import (
 )
 from labeling.roster import add_person
 from labeling.settle import settle_all
-from labeling.training import dev_rows
 from tests.api.site import HARM, NOW, WordGoldfold, gild, score_all, select, settings, stock
 
 FOLLOW = Follow(budget=100, bridge=8)
@@ -120,7 +119,11 @@ def test_what_a_tightening_touches_is_stale_until_it_is_labelled_again(site: Wor
 
     # nothing reads it, of the set as it is now or of a version frozen before
     now, golden = site.ledger.golden.items(), site.ledger.golden
-    read = [publishable(now), dev_rows(golden, first.version), calibration_rows(golden, first.version)]
+    read = [
+        publishable(now),
+        judging_rows(golden, first.version, Partition.DEV),
+        judging_rows(golden, first.version, Partition.CALIBRATION),
+    ]
     read.append(training_rows(standing(golden.members(first.version), now)))
     assert all(rows for rows in read[:2])
     assert not any(row.item_id in stale for rows in read for row in rows)
@@ -142,7 +145,9 @@ def test_what_a_tightening_touches_is_stale_until_it_is_labelled_again(site: Wor
     assert {i: after[i] for i in after.keys() - stale} == {i: before[i] for i in before.keys() - stale}
     finals = [final for final in golden.adjudications() if final.item_id in stale]
     assert len(finals) == 2 * len(stale)  # nothing is overwritten
-    assert not any(row.item_id in stale for row in dev_rows(golden, first.version))  # its label was replaced
+    assert not any(
+        row.item_id in stale for row in judging_rows(golden, first.version, Partition.DEV)
+    )  # its label was replaced
     assert publish_golden(golden, site.golden_dir, NOW).version == "2.0.0"
 
 

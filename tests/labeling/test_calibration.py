@@ -14,8 +14,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from labeling.artefacts import load_head
-from labeling.calibration import Calibration, calibrate, calibration_rows
+from labeling.calibration import Calibration, calibrate
 from labeling.errors import IntegrityError, InvalidInput, NotFound, NothingToDo
+from labeling.golden.judges import judging_rows
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
@@ -64,7 +65,7 @@ def run(shop: Shop, **how: Any) -> Calibration:
 
 
 def test_a_model_is_calibrated_on_the_calibration_partition_alone(desk: Shop) -> None:
-    rows = calibration_rows(desk.ledger.golden, "1.0.0")
+    rows = judging_rows(desk.ledger.golden, "1.0.0", Partition.CALIBRATION)
     assert {(row.partition, row.state) for row in rows} == {(Partition.CALIBRATION, GoldState.ACTIVE)}
     made = run(desk, method="platt")
     fraud: Any = made.policies["fraud"]
@@ -151,7 +152,7 @@ def test_picks_on_purpose_claim_nothing(desk: Shop, monkeypatch: pytest.MonkeyPa
     assert licence() == (POPULATION, True)  # half of them are by chance, and enough
     monkeypatch.setattr(desk.ledger.golden, "members", some_on_purpose(10))
     assert licence() == (PURPOSIVE, False)  # too few by chance: all are used, for what they are
-    first = [row.item_id for row in calibration_rows(desk.ledger.golden, "1.0.0")][:3]
+    first = [row.item_id for row in judging_rows(desk.ledger.golden, "1.0.0", Partition.CALIBRATION)][:3]
     uneven = [replace(row, pi=1e-9 if row.item_id in first else 1.0) for row in members("1.0.0")]
     monkeypatch.setattr(desk.ledger.golden, "members", lambda _version: uneven)
     assert licence() == (UNWEIGHTED, False)  # three rows would outweigh all others
@@ -163,11 +164,14 @@ def test_what_the_model_learnt_does_not_calibrate_it(desk: Shop) -> None:
         desk.ledger.golden.regroup([row.group_id], row.group_id, Partition.CALIBRATION)
     made = run(desk, golden_version=republish(desk), method="platt")
     fraud: Any = made.policies["fraud"]
-    assert (made.left_out, fraud["n"]) == (len(learnt), len(calibration_rows(desk.ledger.golden, "1.0.0")))
+    assert (made.left_out, fraud["n"]) == (
+        len(learnt),
+        len(judging_rows(desk.ledger.golden, "1.0.0", Partition.CALIBRATION)),
+    )
 
 
 def test_a_text_that_was_read_in_windows_does_not_calibrate(desk: Shop) -> None:
-    rows = calibration_rows(desk.ledger.golden, "1.0.0")
+    rows = judging_rows(desk.ledger.golden, "1.0.0", Partition.CALIBRATION)
     desk.lake.add_columns("notes-hash-1", [rows[0].item_id], {"note": pa.array(["read in 2 windows"])})
     made = run(desk, method="platt")
     fraud: Any = made.policies["fraud"]

@@ -13,11 +13,12 @@ from labeling.calibration import calibrate
 from labeling.drift import REFERENCE, drift, record_reference
 from labeling.errors import Conflict, IntegrityError, InvalidInput, LeakError, NothingToDo
 from labeling.finetuning import Order, Tuned, Workplace, finetune_model, lessons_of
+from labeling.golden.judges import judging_rows
 from labeling.golden.manifest import merkle_root, rows
 from labeling.judging.promotion import promote
 from labeling.model_records import ModelState
 from labeling.records import GoldenItem, Outcome, Partition, Verdict
-from labeling.training import dev_rows, evaluate_model
+from labeling.training import evaluate_model
 from scoring.base import Scorer
 from scoring.finetuned import Finetuned
 from scoring.finetuned_scorer import open_classifier
@@ -114,7 +115,7 @@ def _judges_and_promotes(school: Shop) -> None:
     with pytest.raises(ValueError, match="give a reader"):
         evaluate_model(school.ledger, school.lake, school.policies, "f1")
     judged = evaluate_model(school.ledger, school.lake, school.policies, "f1", reader=read)
-    assert judged.policies[0].n == len(dev_rows(school.ledger.golden, "1.0.0"))
+    assert judged.policies[0].n == len(judging_rows(school.ledger.golden, "1.0.0", Partition.DEV))
     record_reference(school.ledger, school.lake, "f1")
     assert promote(school.ledger, "f1", "lea").state is ModelState.CHAMPION
     assert school.ledger.models.get("f1").metrics[REFERENCE] == {}
@@ -134,7 +135,7 @@ def test_the_card_tells_what_it_was_made_of(school: Shop, base: Path) -> None:
     for told in (
         version.merkle_root,
         merkle_root(rows(taught)),
-        merkle_root(rows(dev_rows(school.ledger.golden, "1.0.0"))),
+        merkle_root(rows(judging_rows(school.ledger.golden, "1.0.0", Partition.DEV))),
         f"| train | learning | {len(taught)} |",
         "base_model: tiny",
         "| seed | 3 |",

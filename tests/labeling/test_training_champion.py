@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from labeling import training
 from labeling.artefacts import Artefact, load_head
 from labeling.errors import Conflict, IntegrityError, NotFound, NothingToDo
+from labeling.golden.judges import judging_rows
 from labeling.golden.partition import Shares
 from labeling.judging.promotion import promote
 from labeling.model_records import ModelState
@@ -22,7 +23,6 @@ from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, evaluate
 from labeling.records import GoldState, Outcome, Partition
 from labeling.scorebook import embeddings, read_sheet
 from labeling.training import (
-    dev_rows,
     evaluate_model,
     newest_version,
 )
@@ -40,7 +40,7 @@ from tests.labeling.shop import NO, HashEncoder, Shop, items, policy, yes
 def test_a_model_is_judged_on_dev_with_n_interval_licence_and_versions(school: Shop) -> None:
     fit(school)
     found: Any = evaluate_model(school.ledger, school.lake, school.policies, "m1").as_dict()
-    rows = dev_rows(school.ledger.golden, "1.0.0")
+    rows = judging_rows(school.ledger.golden, "1.0.0", Partition.DEV)
     fraud = found["policies"]["fraud"]
     assert found["golden_version"] == "1.0.0"
     assert fraud["n"] == len(rows)
@@ -94,7 +94,7 @@ def test_items_of_chance_lanes_alone_are_licensed_as_such(shop: Shop) -> None:
 
 
 def test_dev_holds_nothing_else_and_only_what_is_active(school: Shop) -> None:
-    rows = dev_rows(school.ledger.golden, "1.0.0")
+    rows = judging_rows(school.ledger.golden, "1.0.0", Partition.DEV)
     assert rows
     assert {(row.partition, row.state) for row in rows} == {(Partition.DEV, GoldState.ACTIVE)}
 
@@ -224,7 +224,7 @@ def test_a_text_that_was_read_in_windows_is_judged_by_its_highest(
 ) -> None:
     fit(school)
     head = load_head(school.ledger.models.get("m1"))
-    dev = sorted({row.item_id for row in dev_rows(school.ledger.golden, "1.0.0")})
+    dev = sorted({row.item_id for row in judging_rows(school.ledger.golden, "1.0.0", Partition.DEV)})
     long = dev[1]
     school.lake.add_columns(f"notes-{head.encoder_version}", [long, "it-gone"], {"note": pa.array(["windows"] * 2)})
     scorer = EmbeddingHead(WindowedEncoder(), head)
@@ -262,7 +262,7 @@ def test_a_text_that_was_read_in_windows_is_judged_by_its_highest(
 def test_a_long_text_that_cannot_be_read_again_is_named(school: Shop) -> None:
     fit(school)
     head = load_head(school.ledger.models.get("m1"))
-    long = min(row.item_id for row in dev_rows(school.ledger.golden, "1.0.0"))
+    long = min(row.item_id for row in judging_rows(school.ledger.golden, "1.0.0", Partition.DEV))
     school.lake.add_columns(f"notes-{head.encoder_version}", [long], {"note": pa.array(["windows"])})
 
     class Broken(HashEncoder):

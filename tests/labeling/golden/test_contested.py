@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from labeling.calibration import calibration_rows
 from labeling.golden.contested import is_contested
 from labeling.golden.export import evaluation_rows, export, training_rows
+from labeling.golden.judges import judging_rows
 from labeling.golden.publish import publish
 from labeling.records import GoldenItem, How, Partition, Verdict
-from labeling.training import dev_rows
 from tests.labeling.golden.made import NOW, golden_item
 from tests.labeling.golden.test_publish import MemoryGolden
 
@@ -33,8 +32,8 @@ def test_contested_gold_stays_and_judges_no_model(tmp_path: Path, changes: dict[
     publish(golden, tmp_path, NOW)
     members = golden.members("1.0.0")
     assert len(members) == 10
-    assert [row.item_id for row in dev_rows(golden, "1.0.0")] == ["dev"]  # type: ignore[arg-type]
-    assert [row.item_id for row in calibration_rows(golden, "1.0.0")] == ["calibration"]  # type: ignore[arg-type]
+    assert [row.item_id for row in judging_rows(golden, "1.0.0", Partition.DEV)] == ["dev"]  # type: ignore[arg-type]
+    assert [row.item_id for row in judging_rows(golden, "1.0.0", Partition.CALIBRATION)] == ["calibration"]  # type: ignore[arg-type]
     assert [row.item_id for row in training_rows(members)] == ["train", "trainx"]
     kept_out = {row.item_id for row in evaluation_rows(members, [])}
     assert {"devx", "sealedx", "anchorx", "calibrationx"} <= kept_out

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from labeling.errors import BudgetSpent, Conflict, IntegrityError, NotFound, NotGated, NothingToDo
-from labeling.judging.contender import Contender, of_model, of_prototypes, partition_rows
+from labeling.golden.judges import judging_rows
+from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.gate import Terms
 from labeling.judging.promotion import needs_gate, passing_gate, promote
@@ -49,8 +50,8 @@ def test_a_verdict_says_everything_it_rests_on_and_is_signed_into_the_ledger(exa
     assert told["champion"]["model_id"] == "prototypes"
     assert told["golden"] == {"version": "1.0.0", "merkle_root": exam.ledger.golden.version("1.0.0").merkle_root}
     assert told["terms"]["margins"]["4"] == 0.2
-    sealed = partition_rows(exam.ledger.golden, "1.0.0", Partition.SEALED)
-    anchors = partition_rows(exam.ledger.golden, "1.0.0", Partition.ANCHOR)
+    sealed = judging_rows(exam.ledger.golden, "1.0.0", Partition.SEALED)
+    anchors = judging_rows(exam.ledger.golden, "1.0.0", Partition.ANCHOR)
     assert told["n"] + told["left_out"] == len(sealed) > 30
     assert told["anchors"] == {"n": len(anchors), "right": len(anchors)}
     assert [one["name"] for one in told["slices"]] == [
