@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import numpy as np
 
 from labeling.errors import NotFound, NothingToDo
 from labeling.policies import Policy
-from labeling.policy_rounds import open_up, plan_for, waiting, write_round
+from labeling.policy_rounds import DECIDED, GoldStores, open_up, plan_for, waiting, write_round
 from labeling.policy_versions import History, by_policy, holds, parts
 from labeling.purposes import BRIDGE, NEW, OLD, purpose
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure
 from labeling.records import Adjudication, Outcome, PickRow, Round, RoundState
 from labeling.scorebook import LakeScorer, read_sheet
-from labeling.store.interfaces import Golden, ItemRegistry, Lake, PolicyVersions, Rounds, Tasks
+from labeling.store.interfaces import Golden, Lake, Rounds
 from selection.estimation import hajek
 from selection.flips import UNSURE, bridge_draw
 from selection.hashing import F64, key
@@ -35,27 +34,7 @@ TEXT = "text"
 LICENCE = "population: the items of the frame, weighted by inclusion probability"
 UNFINISHED = "none yet: {n} of the sample are not answered on both sides, and those that are may differ from them"
 DIRECTIONS = ("flips", "to_violates", "to_allowed", "rule_changes")
-DECIDED = (Outcome.VIOLATES, Outcome.ALLOWED)
 Final = tuple[Outcome, str | None]
-
-
-class Stores(Protocol):
-    """The part of the ledger that a bridge needs."""
-
-    @property
-    def items(self) -> ItemRegistry: ...
-
-    @property
-    def rounds(self) -> Rounds: ...
-
-    @property
-    def tasks(self) -> Tasks: ...
-
-    @property
-    def golden(self) -> Golden: ...
-
-    @property
-    def policies(self) -> PolicyVersions: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +81,7 @@ class BridgeReport:
 
 
 def open_bridge(
-    stores: Stores,
+    stores: GoldStores,
     lake: Lake,
     history: History,
     policies: tuple[Policy, Policy],
@@ -161,7 +140,7 @@ def _begun(rounds: Rounds, new: Policy) -> _Sample | None:
 
 
 def _drawn(
-    stores: Stores, lake: Lake, scorer: LakeScorer | None, policies: tuple[Policy, Policy], size: int
+    stores: GoldStores, lake: Lake, scorer: LakeScorer | None, policies: tuple[Policy, Policy], size: int
 ) -> _Sample:
     old, new = policies
     ids = _frame(stores, lake, new.id)
@@ -182,7 +161,7 @@ def _seed(stem: str) -> int:
 
 
 def _ask(
-    stores: Stores,
+    stores: GoldStores,
     lake: Lake,
     sample: _Sample,
     side: str,
@@ -203,7 +182,7 @@ def _ask(
     write_round(stores, lake, name, _seed(sample.stem), plan, picks, told, [note])
 
 
-def bridge_report(stores: Stores, policy_id: str, version: str = "") -> BridgeReport:
+def bridge_report(stores: GoldStores, policy_id: str, version: str = "") -> BridgeReport:
     """What the bridge to ``version`` (default: the newest that has one) says so far. Raises NotFound."""
     rounds = _sides(stores.rounds, NEW, policy_id, version)
     if not rounds:
@@ -253,7 +232,7 @@ def _sample_of(round_: Round) -> dict[str, float]:
     return {str(item_id): float(pi) for item_id, pi in told.items()} if isinstance(told, Mapping) else {}
 
 
-def _frame(stores: Stores, lake: Lake, policy_id: str) -> tuple[str, ...]:
+def _frame(stores: GoldStores, lake: Lake, policy_id: str) -> tuple[str, ...]:
     """The texts that may be judged under a policy, sorted."""
     ids = stores.items.ids(stores.items.last_lake_version(), TEXT)
     told = lake.take(ids, ["policies"])["policies"].to_pylist() if ids else []

@@ -13,45 +13,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from labeling.errors import Conflict, NothingToDo
 from labeling.policies import Policy
-from labeling.policy_rounds import free_id, open_up, plan_for, waiting, write_round
+from labeling.policy_rounds import DECIDED, GoldStores, free_id, open_up, plan_for, waiting, write_round
 from labeling.policy_versions import ChangeKind, History, PolicyVersion, by_policy
 from labeling.purposes import RELABELS, purpose
 from labeling.records import GoldenItem, GoldState, Outcome, Partition, PickRow, Round
 from labeling.scorebook import LakeScorer, read_sheet
-from labeling.store.interfaces import Golden, ItemRegistry, Lake, PolicyVersions, Rounds, Tasks
+from labeling.store.interfaces import Golden, Lake
 from selection.flips import UNSURE, flip_chances, flip_order
 from selection.hashing import F64
 from selection.strategies.pointwise import adjusted
 from selection.types import RELABEL
 
 SEED = 0  # nothing is drawn
-DECIDED = (Outcome.VIOLATES, Outcome.ALLOWED)
 Chances = Mapping[str, float]  # by item, that it violates, 0.5 at the operating threshold
-
-
-class Stores(Protocol):
-    """The part of the ledger that a relabel round needs."""
-
-    @property
-    def items(self) -> ItemRegistry: ...
-
-    @property
-    def rounds(self) -> Rounds: ...
-
-    @property
-    def tasks(self) -> Tasks: ...
-
-    @property
-    def golden(self) -> Golden: ...
-
-    @property
-    def policies(self) -> PolicyVersions: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +57,7 @@ def model_chances(lake: Lake, scorer: LakeScorer, policy: Policy, items: Sequenc
     return dict(zip(sheet.ids, told.tolist(), strict=True))
 
 
-def touched_items(stores: Stores, policy_id: str) -> list[GoldenItem]:
+def touched_items(stores: GoldStores, policy_id: str) -> list[GoldenItem]:
     """What a relabel round of the policy may ask about, as it is labelled now; sorted by item."""
     histories = by_policy(stores.policies.all())
     history = histories.get(policy_id, [])
@@ -138,7 +117,7 @@ def _votes(item: GoldenItem) -> tuple[int, int]:
 
 
 def open_relabel(
-    stores: Stores,
+    stores: GoldStores,
     lake: Lake,
     policy: Policy,
     chances: Chances,

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from labeling.errors import Conflict
 from labeling.policies import Policy
-from labeling.records import PickRow, Round, RoundState, Task, TaskKind, TaskState
+from labeling.records import Outcome, PickRow, Round, RoundState, Task, TaskKind, TaskState
 from labeling.rounds import blind_tasks
-from labeling.store.interfaces import ItemRegistry, Lake, Rounds, Tasks
+from labeling.store.interfaces import Golden, ItemRegistry, Lake, PolicyVersions, Rounds, Tasks
 
+DECIDED = (Outcome.VIOLATES, Outcome.ALLOWED)
 GOES_ON = (TaskState.QUEUED, TaskState.SENDING, TaskState.SENT, TaskState.ANSWERED, TaskState.QUARANTINED)
 
 
@@ -28,6 +29,16 @@ class Stores(Protocol):
 
     @property
     def tasks(self) -> Tasks: ...
+
+
+class GoldStores(Stores, Protocol):
+    """The part of the ledger that a relabel round or a bridge needs."""
+
+    @property
+    def golden(self) -> Golden: ...
+
+    @property
+    def policies(self) -> PolicyVersions: ...
 
 
 def waiting(tasks: Tasks, policy_id: str, version: str) -> set[str]:
