@@ -9,6 +9,7 @@ import pytest
 
 from labeling.errors import BudgetSpent, Conflict, IntegrityError, NotFound, NotGated, NothingToDo
 from labeling.golden.judges import judging_rows
+from labeling.golden_records import GoldMove
 from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.gate import Terms
@@ -16,7 +17,7 @@ from labeling.judging.promotion import needs_gate, passing_gate, promote
 from labeling.judging.sealed import Door
 from labeling.judging.signing import verify_chain
 from labeling.model_records import ModelState
-from labeling.records import Partition
+from labeling.records import GoldAction, Partition
 from tests.labeling.school import fit, republish
 from tests.labeling.shop import Shop, policy
 
@@ -65,6 +66,20 @@ def test_a_verdict_says_everything_it_rests_on_and_is_signed_into_the_ledger(exa
     assert (row.row_hash, told["signed"], row.body["verdict"]) == (told["row_hash"], True, "pass")
     for row_ in (*sealed, *anchors):
         assert row_.item_id not in json.dumps(told)
+
+
+def test_a_verdict_says_how_much_sealed_gold_is_stale_and_does_without_it(exam: Shop) -> None:
+    fit(exam)
+    sealed = judging_rows(exam.ledger.golden, "1.0.0", Partition.SEALED)
+    exam.ledger.golden.change(
+        [
+            GoldMove(row.item_id, row.policy_id, row.adjudication_id, GoldAction.STALED, "lea", "the policy changed")
+            for row in sealed[:3]
+        ]
+    )
+    told: Any = hold(exam.ledger, contest(exam), door(exam))
+    assert told["stale"] == 3
+    assert told["n"] + told["left_out"] == len(sealed) - 3
 
 
 def test_the_same_contest_again_is_the_same_verdict_and_costs_nothing(exam: Shop) -> None:
