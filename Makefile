@@ -11,6 +11,7 @@ STUDIO_READY := .venv-studio/.ready
 MOTO_READY := .venv-moto/.ready
 PEERS_READY := .venv-peers/.ready
 ARGS ?=
+JOBS ?= 2
 
 .PHONY: help setup demo run test lint format bench pins clean
 
@@ -25,8 +26,8 @@ demo: $(READY) $(STUDIO_READY)  ## Run the whole loop twice on real content and 
 run: $(READY)  ## Start the service alone (settings: goldfold.yaml, GOLDFOLD_*, ARGS="--port 8080")
 	@.venv/bin/goldfold serve $(ARGS)
 
-test: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Run the whole test suite, a real Label Studio included (ARGS="-k name")
-	@HF_HUB_OFFLINE=1 .venv/bin/python -m pytest $(ARGS)
+test: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Run the whole test suite, a real Label Studio included (ARGS="-k name", JOBS=0: one process)
+	@HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)  ## Check style, types, imports between rooms and the Dockerfile
 	@echo "ruff check" && .venv/bin/ruff check --quiet .
