@@ -50,9 +50,11 @@ def test_a_person_walks_a_tree(tmp_path: Path, studio_server: EmbeddedStudio, an
             choose(page, 0, "yes")
             choose(page, 1, "yes")
             choose(page, 2, "no")
-            page.get_by_text("Verdict: violates, Attack on a protected group, S3. Action: remove.").wait_for()
+            page.get_by_text("Verdict: violates, Attack on a protected group, S3. Action: remove.").locator(
+                "visible=true"
+            ).wait_for()
             choose(page, 2, "yes")  # changes their mind
-            page.get_by_text("Verdict: allowed. Action: keep.").wait_for()
+            page.get_by_text("Verdict: allowed. Action: keep.").locator("visible=true").wait_for()
             page.locator("button[name=submit]").click()
             page.wait_for_timeout(1500)
         exported = web.get(f"/api/projects/{project}/export", params={"exportType": "JSON"}).json()
