@@ -18,7 +18,7 @@ from labeling.records import GoldenItem
 from labeling.round_costs import Costs
 from labeling.sop.form import form
 from labeling.sop.guide import guide_html, guide_pdf
-from labeling.sop.lint import Finding, lint
+from labeling.sop.lint import Remark, lint
 from labeling.sop.prompt import prompt
 from labeling.sop.replay import Replay, Walk, replay
 from labeling.sop.tree import Sop, read_sops
@@ -68,7 +68,7 @@ def policy_of(goldfold: Goldfold, sop: Sop) -> Policy:
     return goldfold.policies[sop.policy]
 
 
-def lint_sop(goldfold: Goldfold, sop: Sop) -> list[Finding]:
+def lint_sop(goldfold: Goldfold, sop: Sop) -> list[Remark]:
     """What makes it hard to apply. Raises NotFound."""
     return lint(sop, policy_of(goldfold, sop), goldfold.ledger.golden.items(policy_id=sop.policy))
 

@@ -44,10 +44,10 @@ class SopOut(BaseModel):
 
 
 class SopWhole(SopOut):
-    """The whole tree, and what lint finds: errors first."""
+    """The whole tree, and what lint remarks: errors first."""
 
     tree: dict[str, Any]
-    findings: list[dict[str, Any]]
+    remarks: list[dict[str, Any]]
 
 
 class WalkIn(BaseModel):
@@ -79,8 +79,8 @@ def list_sops(goldfold: TheGoldfold) -> list[SopOut]:
 def get_sop(goldfold: TheGoldfold, sop_id: str) -> SopWhole:
     """One tree, linted."""
     sop = sop_of(goldfold, sop_id)
-    findings = [finding.as_dict() for finding in lint_sop(goldfold, sop)]
-    return SopWhole(**SopOut.of(sop).model_dump(), tree=sop.model_dump(mode="json"), findings=findings)
+    remarks = [remark.as_dict() for remark in lint_sop(goldfold, sop)]
+    return SopWhole(**SopOut.of(sop).model_dump(), tree=sop.model_dump(mode="json"), remarks=remarks)
 
 
 @router.get("/{sop_id}/compiled/{kind}", dependencies=[Depends(require(Role.VIEWER))], response_class=Response)

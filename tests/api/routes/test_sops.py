@@ -35,7 +35,7 @@ def test_trees_are_read_and_compiled(gilded: Site) -> None:
     (row,) = gilded.get(PATH)
     whole = gilded.get(f"{PATH}/{HARM}")
     assert whole["tree"]["start"] == "group"
-    assert {finding["flaw"] for finding in whole["findings"]} == {"no_examples"}
+    assert {remark["flaw"] for remark in whole["remarks"]} == {"no_examples"}
     guide = gilded.ask("GET", f"{PATH}/{HARM}/compiled/guide.html", Role.VIEWER)
     assert row["tree_hash"] in guide.text
     assert guide.headers["content-type"].startswith("text/plain")  # somebody's text is not rendered on our address

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from labeling.records import GoldenItem, GoldState, Partition
-from labeling.sop.lint import Finding, Flaw, Level, lint
+from labeling.sop.lint import Remark, Flaw, Level, lint
 from labeling.sop.tree import Sop
 from tests.labeling.golden.made import golden_item
 from tests.labeling.sop.made import TREE, leaves, policy, sop, steps
@@ -101,4 +101,4 @@ def test_errors_come_first_and_say_so() -> None:
     tree = sop(steps=steps(target={"examples": {}}), policy_version="2.0.0")
     told = lint(tree, policy(), GOLD)
     assert [one.level for one in told] == [Level.ERROR, Level.WARNING, Level.WARNING]
-    assert Finding.as_dict(told[0])["level"] == "error"
+    assert Remark.as_dict(told[0])["level"] == "error"
