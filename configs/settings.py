@@ -34,6 +34,7 @@ CONFIG_VARIABLE = "GOLDFOLD_CONFIG"
 TEST_PREFIX = "GOLDFOLD_TEST_"  # the test suite's own variables; not settings
 DEFAULT_FILE = Path("goldfold.yaml")
 PACKAGED_POLICIES = Path(__file__).parent / "policies"
+PACKAGED_SOPS = Path(__file__).parent / "sops"
 
 LaneName = Literal["random", "risk", "stratified", "uncertain", "relabel"]
 PartitionName = Literal["train", "calibration", "dev", "sealed", "anchor"]
@@ -137,6 +138,11 @@ class Settings(BaseSettings):
         default=PACKAGED_POLICIES,
         description="Folder of policy files (*.yaml).",
         json_schema_extra=_shown("configs/policies, as packaged"),
+    )
+    sops_dir: Path = Field(
+        default=PACKAGED_SOPS,
+        description="Folder of decision trees (*.yaml), by which people and agents apply a policy.",
+        json_schema_extra=_shown("configs/sops, as packaged"),
     )
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address the service listens on.")

@@ -3,6 +3,7 @@
 LabelingError
 ├── InvalidInput            content or answers that break a rule; names the field and the row
 │   ├── PolicyError         a policy file that breaks a rule, or was edited under a published version
+│   ├── SopError            a decision tree that breaks a rule, or cannot be walked
 │   ├── DuplicateItem       an external_id that is there already with other content
 │   └── BadMedia            an item's media that may not, or cannot, be read
 ├── LinkRefused             a link to an image that is none of ours, ran out, or leads to nothing any more
@@ -43,6 +44,10 @@ class InvalidInput(LabelingError):
 class PolicyError(InvalidInput):
     """A policy file breaks a rule, or its text is not that of its published version; the message names both and the
     cure."""
+
+
+class SopError(InvalidInput):
+    """A file of a decision tree breaks a rule, or the tree cannot be walked; the message names the file and the key."""
 
 
 class DuplicateItem(InvalidInput):

@@ -5,15 +5,14 @@ A policy version is never edited in place: a change is a new ``version``.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from labeling.errors import PolicyError
+from labeling.yaml_files import read_yaml
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 Semver = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
@@ -74,16 +73,7 @@ Policies = Mapping[str, Policy]
 
 def read_policy(path: Path) -> Policy:
     """Read one YAML file. Raises PolicyError naming the file and the key."""
-    try:
-        raw = _load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or no such date
-        raise PolicyError(f"{path}: cannot be read as YAML: {_fault(error)}") from error
-    if not isinstance(raw, dict):
-        raise PolicyError(f"{path}: expected keys such as id, title, definition; found {type(raw).__name__}")
-    try:
-        return Policy.model_validate(raw)
-    except ValidationError as error:
-        raise PolicyError(f"{path}: {_say(error)}") from error
+    return read_yaml(path, Policy, PolicyError)
 
 
 def read_policies(folder: Path) -> dict[str, Policy]:
@@ -97,43 +87,3 @@ def read_policies(folder: Path) -> dict[str, Policy]:
     if not found:
         raise PolicyError(f"{folder}: no policy (*.yaml) found; add one or point the setting policies_dir elsewhere")
     return found
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only, and no key twice: YAML would let the last one win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.MarkedYAMLError(problem=f"{', '.join(twice)} is there twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _load(text: str) -> object:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-def _fault(error: Exception) -> str:
-    """What is wrong and where, in one line."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
-    return " ".join(str(error).split())
-
-
-def _say(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "policy"
-        if problem["type"] == "extra_forbidden":
-            known = list((Rule if "rules" in problem["loc"] else Policy).model_fields)
-            near = get_close_matches(str(problem["loc"][-1]), known, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"{key}: unknown key{meant} (known: {', '.join(known)})")
-        else:
-            lines.append(f"{key}: {problem['msg']}")
-    return "; ".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated
@@ -25,10 +26,12 @@ from api.policy_changes import (
     relabel,
     standings,
 )
+from api.sops import what_if_changed
 from labeling.errors import InvalidInput
+from labeling.insights.what_if import HALF_WIDTH, WhatIf
 from labeling.policies import Policy, read_policy
 from labeling.policy_bridge import BridgeReport, bridge_report
-from labeling.policy_publish import Change, Planned, history_of, named
+from labeling.policy_publish import Change, Planned, Touched, history_of, named
 from labeling.policy_versions import changed_keys
 from labeling.records import GoldState
 
@@ -149,6 +152,34 @@ def publish_command(
     _tell(done)
 
 
+@app.command("what-if")
+def what_if_command(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="A policy file, or the id of one in policies_dir.")],
+    kind: Annotated[
+        list[str],
+        typer.Option("--kind", help="tighten, loosen, clarify, new, retire, split, merge; repeat for more."),
+    ],
+    rules: Annotated[str, typer.Option(help="Rules that the change is about: --rules threat,slur.")] = "",
+    predecessor: Annotated[
+        list[str] | None, typer.Option("--from", help="Policy that a split or a merge comes from; repeat for more.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what a change would set going: gold touched, labels that would turn, minutes, exposure, size of the bridge.
+
+    Writes nothing. Example: goldfold policy what-if ./hate_speech.yaml --kind tighten --rules slurs
+    """
+    with goldfold(context, register=False) as opened:
+        kinds = named(kind)
+        change = Change(kinds, "what if", "cli", _words(rules), tuple(predecessor or ()))
+        told = what_if_changed(opened, draft(opened, policy, kinds), change)
+    if as_json:
+        show_json(told.as_dict())
+        return
+    _show_what_if(told)
+
+
 @app.command("relabel")
 def relabel_command(
     context: typer.Context,
@@ -242,12 +273,30 @@ def _show_plan(planned: Planned, *, as_json: bool) -> None:
     for version in planned.versions:
         kinds = ", ".join(kind.value for kind in version.kinds)
         out.print(f"{version.policy_id} {version.parent or 'nothing'} -> {version.version} ({kinds}): {version.reason}")
-    rows = [(t.policy_id, t.rule, t.language, t.partition, t.state, t.items) for t in planned.touched]
-    table(
-        "Would be touched (nothing was written)", ["policy", "rule", "language", "partition", "becomes", "items"], rows
-    )
+    _show_touched(planned.touched)
     totals = Counter({state.value: planned.items(state) for state in states})
     out.print(", ".join(f"{n} golden items become {state}" for state, n in totals.items()))
+
+
+def _show_what_if(told: WhatIf) -> None:
+    _show_touched(told.touched)
+    out.print(f"{told.stale} golden items would be stale, {told.retired} retired")
+    out.print(
+        f"Expected to turn: {told.flips:.1f} ({told.flips_low} to {told.flips_high}), {_levels(told.by_severity)}"
+    )
+    out.print(f"Asking again: {told.looks} looks, {told.minutes:.0f} minutes, exposure {told.exposure:.1f}")
+    out.print(f"Bridge: {told.bridge} items tell the share that turns to +-{HALF_WIDTH}")
+    out.print(f"Policy {told.before or 'nothing'} -> {told.after}; licence: {told.licence}")
+
+
+def _levels(by_severity: Mapping[str, float]) -> str:
+    return ", ".join(f"{level} {n:.1f}" for level, n in by_severity.items()) or "none"
+
+
+def _show_touched(touched: Sequence[Touched]) -> None:
+    rows = [(t.policy_id, t.rule, t.language, t.partition, t.state, t.items) for t in touched]
+    columns = ["policy", "rule", "language", "partition", "becomes", "items"]
+    table("Would be touched (nothing was written)", columns, rows)
 
 
 def _tell(done: Published) -> None:

@@ -107,12 +107,12 @@ def label_config(policy: Policy, kind: TaskKind, modality: str = "text") -> str:
     if modality == IMAGE:
         _show_image(view, blur=policy.blur)
     else:
-        _add(view, "Text", name=CONTENT, value="$text", granularity="word")
+        add_tag(view, "Text", name=CONTENT, value="$text", granularity="word")
     if kind is TaskKind.ADJUDICATION:
-        _add(view, "Header", value="What the annotators said", size="4")
-        _add(view, "Text", name="answers", value="$answers")
-        _add(view, "Header", value="How the nearest cases were decided", size="4")
-        _add(view, "Text", name="precedents", value="$precedents")
+        add_tag(view, "Header", value="What the annotators said", size="4")
+        add_tag(view, "Text", name="answers", value="$answers")
+        add_tag(view, "Header", value="How the nearest cases were decided", size="4")
+        add_tag(view, "Text", name="precedents", value="$precedents")
     _ask(view, policy, kind, image=modality == IMAGE)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
@@ -130,9 +130,9 @@ def read_form(config: str) -> Form:
 
 def _show_policy(view: ET.Element, policy: Policy, keys: Sequence[str]) -> None:
     """Title and definition stand open; the rest is folded away, so that it never pushes the content off the screen."""
-    _add(view, "Header", value=_plain(f"{policy.title} ({policy.id} {policy.version})"), size="3")
-    _add(view, "Header", value=_plain(policy.definition), size="5", style=PROSE)
-    folded = _add(view, "Collapse", bordered="true")
+    add_tag(view, "Header", value=plain(f"{policy.title} ({policy.id} {policy.version})"), size="3")
+    add_tag(view, "Header", value=plain(policy.definition), size="5", style=PROSE)
+    folded = add_tag(view, "Collapse", bordered="true")
     _panel(folded, "Rules and examples", [line for rule in policy.rules for line in _rule_lines(rule)])
     if policy.guidelines:
         _panel(folded, "Guidelines", policy.guidelines)
@@ -144,25 +144,25 @@ def _show_image(view: ET.Element, *, blur: bool) -> None:
     bare = {"selectionControl": "false"}  # its key, v, is a rule's
     clear = {"name": CONTENT, "value": f"${IMAGE}", "zoom": "true", "zoomControl": "true", **bare}
     if blur:
-        look = _add(view, "Choices", name=LOOK, toName=CONTENT, choice="multiple", showInline="true")
-        _add(look, "Choice", value=LOOK_LINE, hotkey=LOOK_KEY)
-        _add(_looking(view, "choice-unselected"), "Image", name="blurred", value=f"${BLURRED}", zoom="false",
+        look = add_tag(view, "Choices", name=LOOK, toName=CONTENT, choice="multiple", showInline="true")
+        add_tag(look, "Choice", value=LOOK_LINE, hotkey=LOOK_KEY)
+        add_tag(_looking(view, "choice-unselected"), "Image", name="blurred", value=f"${BLURRED}", zoom="false",
              zoomControl="false", width=BLURRED_PX, maxWidth=BLURRED_PX, **bare)  # fmt: skip
-        _add(_looking(view, "choice-selected"), "Image", **clear)
+        add_tag(_looking(view, "choice-selected"), "Image", **clear)
     else:
-        _add(view, "Image", **clear)
-    _add(view, "Header", value="The text that came with it", size="5")
-    _add(view, "Text", name="caption", value="$text")
+        add_tag(view, "Image", **clear)
+    add_tag(view, "Header", value="The text that came with it", size="5")
+    add_tag(view, "Text", name="caption", value="$text")
 
 
 def _looking(view: ET.Element, when: str) -> ET.Element:
-    return _add(view, "View", visibleWhen=when, whenTagName=LOOK, whenChoiceValue=LOOK_LINE)
+    return add_tag(view, "View", visibleWhen=when, whenTagName=LOOK, whenChoiceValue=LOOK_LINE)
 
 
 def _panel(parent: ET.Element, title: str, lines: Iterable[str]) -> None:
-    panel = _add(_add(parent, "Panel", value=title), "View")
+    panel = add_tag(add_tag(parent, "Panel", value=title), "View")
     for line in lines:
-        _add(panel, "Header", value=_plain(line), size="5", style=PROSE)
+        add_tag(panel, "Header", value=plain(line), size="5", style=PROSE)
 
 
 def _rule_lines(rule: Rule) -> list[str]:
@@ -175,10 +175,10 @@ def _rule_lines(rule: Rule) -> list[str]:
 def _ask(view: ET.Element, policy: Policy, kind: TaskKind, *, image: bool) -> None:
     outcome = _choices(view, OUTCOME, "Say whether the content violates the policy")
     for choice, (shown, key) in OUTCOMES.items():
-        _add(outcome, "Choice", value=shown, alias=choice.value, hotkey=key)
+        add_tag(outcome, "Choice", value=shown, alias=choice.value, hotkey=key)
     _ask_rule(_when(view, OUTCOMES[Outcome.VIOLATES][0]), policy)
     stop = _when(view, OUTCOMES[Outcome.LEGAL_STOP][0])
-    _add(stop, "Header", value=STOP_LINE, size="5", style=PROSE)
+    add_tag(stop, "Header", value=STOP_LINE, size="5", style=PROSE)
     lead = kind is TaskKind.ADJUDICATION
     rest = (
         _when(view, *(shown for each, (shown, _) in OUTCOMES.items() if each is not Outcome.LEGAL_STOP))
@@ -187,24 +187,24 @@ def _ask(view: ET.Element, policy: Policy, kind: TaskKind, *, image: bool) -> No
     )
     if lead:
         _ask_lead(rest)
-    _add(rest, "Header", value="How sure are you?", size="5")
-    _add(rest, "Rating", name=CONFIDENCE, toName=CONTENT, maxRating=str(MAX_CONFIDENCE))
+    add_tag(rest, "Header", value="How sure are you?", size="5")
+    add_tag(rest, "Rating", name=CONFIDENCE, toName=CONTENT, maxRating=str(MAX_CONFIDENCE))
     must = {"required": "true", "requiredMessage": "Say why"} if lead else {}
     hint = "Why? Name what decides it." if image else "Why? Quote the words that decide it."
-    _add(rest, "TextArea", name=RATIONALE, toName=CONTENT, rows="3", maxSubmissions="1", editable="true",
+    add_tag(rest, "TextArea", name=RATIONALE, toName=CONTENT, rows="3", maxSubmissions="1", editable="true",
          placeholder=hint, **must)  # fmt: skip
 
 
 def _ask_rule(parent: ET.Element, policy: Policy) -> None:
-    _add(parent, "Header", value="Which rule?", size="5")
+    add_tag(parent, "Header", value="Which rule?", size="5")
     rules = _choices(parent, RULE, "Pick the rule it violates")
     for index, rule in enumerate(policy.rules):
         key_of = {"hotkey": RULE_KEYS[index]} if index < len(RULE_KEYS) else {}
-        _add(rules, "Choice", value=_label(policy, rule), alias=rule.id, hint=_plain(rule.definition), **key_of)
-    _add(parent, "Header", value="How severe? (S0 mildest, S4 gravest)", size="5")
+        add_tag(rules, "Choice", value=_label(policy, rule), alias=rule.id, hint=plain(rule.definition), **key_of)
+    add_tag(parent, "Header", value="How severe? (S0 mildest, S4 gravest)", size="5")
     severity = _choices(parent, SEVERITY, "Pick a severity")
     for name, key in zip(SEVERITIES, SEVERITY_KEYS, strict=True):
-        _add(severity, "Choice", value=name, hotkey=key)
+        add_tag(severity, "Choice", value=name, hotkey=key)
 
 
 def _ask_lead(view: ET.Element) -> None:
@@ -213,34 +213,34 @@ def _ask_lead(view: ET.Element) -> None:
         ("Of which kind is that answer?", VERDICT, VERDICTS, VERDICT_KEYS),
         ("Why did the annotators differ?", CAUSE, CAUSES, CAUSE_KEYS),
     ):
-        _add(view, "Header", value=title, size="5")
+        add_tag(view, "Header", value=title, size="5")
         asked = _choices(view, name, title)
         for (choice, shown), key in zip(choices.items(), keys, strict=True):
-            _add(asked, "Choice", value=shown, alias=choice.value, hotkey=key)
+            add_tag(asked, "Choice", value=shown, alias=choice.value, hotkey=key)
 
 
 def _when(view: ET.Element, *outcomes: str) -> ET.Element:
     """What is seen only while one of ``outcomes``, as they are shown, is chosen."""
     shown = ",".join(outcomes)
-    return _add(view, "View", visibleWhen="choice-selected", whenTagName=OUTCOME, whenChoiceValue=shown)
+    return add_tag(view, "View", visibleWhen="choice-selected", whenTagName=OUTCOME, whenChoiceValue=shown)
 
 
 def _choices(parent: ET.Element, name: str, message: str) -> ET.Element:
-    return _add(parent, "Choices", name=name, toName=CONTENT, choice="single-radio", showInline="true",
+    return add_tag(parent, "Choices", name=name, toName=CONTENT, choice="single-radio", showInline="true",
                 required="true", requiredMessage=message)  # fmt: skip
 
 
-def _add(parent: ET.Element, tag: str, **attributes: str) -> ET.Element:
+def add_tag(parent: ET.Element, tag: str, **attributes: str) -> ET.Element:
     return ET.SubElement(parent, tag, attributes)
 
 
 def _label(policy: Policy, rule: Rule) -> str:
     """What the choice shows: the title, with the id where two rules share a title."""
     twice = sum(other.title == rule.title for other in policy.rules) > 1
-    return _plain(f"{rule.title} ({rule.id})" if twice else rule.title)
+    return plain(f"{rule.title} ({rule.id})" if twice else rule.title)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Policy prose as an attribute that is shown literally."""
     return NOT_XML.sub("\ufffd", text).replace("$", f"${WORD_JOINER}")
 

@@ -1,0 +1,104 @@
+"""The decision trees of an installation: linted, replayed on gold, compiled, and what a change of policy would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from api.composition import Goldfold
+from labeling.errors import NotFound
+from labeling.golden.contested import is_contested
+from labeling.golden.stale import standing
+from labeling.insights.what_if import WhatIf, what_if, would_be_stale
+from labeling.policies import Policy
+from labeling.policy_publish import Change, plan_change
+from labeling.policy_relabel import model_chances
+from labeling.records import GoldenItem
+from labeling.round_costs import Costs
+from labeling.sop.form import form
+from labeling.sop.guide import guide_html, guide_pdf
+from labeling.sop.lint import Remark, lint
+from labeling.sop.prompt import prompt
+from labeling.sop.replay import Replay, Walk, replay
+from labeling.sop.tree import Sop, read_sops
+from labeling.training import newest_version
+
+TEXT, PDF = "text/plain; charset=utf-8", "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a tree is compiled to: how it is made, the file's ending, and its media type."""
+
+    make: Callable[[Sop, Policy], str | bytes]
+    suffix: str
+    media_type: str
+
+
+COMPILED = {
+    "form": Made(form, ".xml", TEXT),
+    "prompt": Made(prompt, ".txt", TEXT),
+    "guide.html": Made(guide_html, ".html", TEXT),  # never rendered on our address: a tree is somebody's text
+    "guide.pdf": Made(guide_pdf, ".pdf", PDF),
+}
+
+
+def sops(goldfold: Goldfold) -> dict[str, Sop]:
+    """The trees of ``sops_dir``, by id. Raises SopError."""
+    return read_sops(goldfold.settings.sops_dir)
+
+
+def sop_of(goldfold: Goldfold, sop_id: str) -> Sop:
+    """Raises NotFound, SopError."""
+    found = sops(goldfold)
+    if sop_id not in found:
+        raise NotFound(
+            f"sop {sop_id!r} has no file in {goldfold.settings.sops_dir} (known: {', '.join(found) or 'none'})"
+        )
+    return found[sop_id]
+
+
+def policy_of(goldfold: Goldfold, sop: Sop) -> Policy:
+    """The policy in force that a tree is for. Raises NotFound."""
+    if sop.policy not in goldfold.policies:
+        raise NotFound(
+            f"policy {sop.policy!r} of the tree {sop.id!r} is not in force (known: {', '.join(goldfold.policies)})"
+        )
+    return goldfold.policies[sop.policy]
+
+
+def lint_sop(goldfold: Goldfold, sop: Sop) -> list[Remark]:
+    """What makes it hard to apply. Raises NotFound."""
+    return lint(sop, policy_of(goldfold, sop), goldfold.ledger.golden.items(policy_id=sop.policy))
+
+
+def compiled(goldfold: Goldfold, sop: Sop, kind: str) -> str | bytes:
+    """The form, the prompt or a guide. Raises NotFound, InvalidInput."""
+    if kind not in COMPILED:
+        raise NotFound(f"compiled: {kind!r} is not one of {', '.join(COMPILED)}")
+    return COMPILED[kind].make(sop, policy_of(goldfold, sop))
+
+
+def gold_of(goldfold: Goldfold, sop: Sop, golden_version: str = "") -> tuple[str, list[GoldenItem]]:
+    """A golden version (default: the newest), and its rows of the tree's policy that hold now and have one right
+    answer. Raises NothingToDo, NotFound."""
+    golden = goldfold.ledger.golden
+    version = golden_version or newest_version(golden)
+    rows = standing(golden.members(version), golden.items(policy_id=sop.policy))
+    return version, [row for row in rows if row.policy_id == sop.policy and not is_contested(row)]
+
+
+def replay_sop(goldfold: Goldfold, sop: Sop, walks: Sequence[Walk], golden_version: str = "") -> Replay:
+    """Gold replayed through the tree. Raises NothingToDo, InvalidInput, NotFound."""
+    policy_of(goldfold, sop)
+    version, rows = gold_of(goldfold, sop, golden_version)
+    return replay(sop, rows, walks, version)
+
+
+def what_if_changed(goldfold: Goldfold, policy: Policy, change: Change) -> WhatIf:
+    """What publishing ``policy`` would set going. Nothing is written. Raises what ``plan_change`` does."""
+    ledger, now = goldfold.ledger, datetime.now(UTC)
+    stale = would_be_stale(ledger, plan_change(ledger, policy, change, now))
+    chances = model_chances(goldfold.lake, goldfold.scorer(), policy, stale) if stale and goldfold.policies else {}
+    return what_if(ledger, policy, change, chances, Costs(), overlap=goldfold.settings.overlap, now=now)
