@@ -16,6 +16,7 @@ import pyarrow as pa
 from labeling.floor import Floor, Handout
 from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
+from labeling.policy_proposals import PolicyProposals
 from labeling.policy_versions import PolicyVersion
 from labeling.records import (
     Adjudication,
@@ -561,6 +562,7 @@ class Ledger(Protocol):
     annotations: Annotations
     golden: Golden
     policies: PolicyVersions
+    proposals: PolicyProposals
     erasures: Erasures
     models: Models
     gates: Gates
