@@ -385,6 +385,9 @@ class Erasures(Protocol):
     def scrub(self) -> None:
         """Rewrite the database, so that no free page or old row holds what was let go. Raises StoreError."""
 
+    def remains(self) -> tuple[str, ...]:
+        """Where the database's server may hold it all the same, and what ends that; a sentence each."""
+
 
 class PolicyVersions(Protocol):
     """The policies' published versions; appended only."""

@@ -1,4 +1,7 @@
-"""Versions of policies that wait for a second person."""
+"""Versions of policies that wait for a second person.
+
+And on PostgreSQL no statistics of columns that hold content: ANALYZE would copy values of them into pg_statistic, where
+no erasure finds them."""
 
 from __future__ import annotations
 
@@ -11,7 +14,17 @@ down_revision = "0011"
 _TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 
+_CONTENT = {
+    "tasks": ("text", "prompt", "precedents", "content_hash"),
+    "golden_items": ("text", "content_hash", "salt"),
+    "golden_members": ("text", "content_hash", "salt"),
+    "items": ("content_hash",),
+    "legal_stops": ("content_hash",),
+}
+
+
 def upgrade() -> None:
+    _statistics(0)
     op.create_table(
         "policy_proposals",
         sa.Column("proposal_id", _TEXT, nullable=False),
@@ -44,3 +57,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("policy_proposals")
+    _statistics(-1)
+
+
+def _statistics(target: int) -> None:
+    """-1: the server's default."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    for table, columns in _CONTENT.items():
+        for column in columns:
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS {target}")
