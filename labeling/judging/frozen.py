@@ -1,8 +1,8 @@
 """Which sealed rows of a version have left the exam, so that nobody reads an answer off the difference they make.
 
 Who quarantines one sealed row, and asks about the same version before and after, would see what that row's answer was.
-So rows leave, and come back, in batches: of a policy, what has changed since the last new question about the version,
-whoever asked it, counts once it is ``least`` rows, and until then the exam stays as it was asked. Rows without a text
+So rows leave, and come back, in batches: of a policy, what differs from an earlier question about the version, whoever
+asked it, counts once it is ``least`` rows, and until then the exam stays as it was asked. Rows without a text
 (erased, stopped) are gone at once, since nothing is left to judge them by. The first question finds the exam as it is.
 """
 
@@ -23,20 +23,23 @@ def gone_rows(golden: Golden, queries: SealedQueries, version: str, least: int) 
     """The sealed rows of a version that are left out of a question that is asked now."""
     sealed = [row for row in golden.members(version) if row.partition is Partition.SEALED]
     now = {_key(row) for row in sealed} - {_key(row) for row in standing(sealed, golden.items())}
-    before = _last(queries.all(), version)
-    if before is None:
-        return frozenset(now)
-    return frozenset(batched(before, now, least))
+    return frozenset(batched(_asked(queries.all(), version), now, least))
 
 
-def batched(before: Collection[Key], now: Collection[Key], least: int) -> set[Key]:
-    """``now``, but ``before`` for each policy of which fewer than ``least`` rows differ between the two."""
+def batched(before: Sequence[Collection[Key]], now: Collection[Key], least: int) -> set[Key]:
+    """``now``, but for each policy of which fewer than ``least`` rows differ from one of the sets ``before``, the
+    nearest of these. So any two sets that were ever asked about differ by ``least`` rows of a policy, or not at all."""
     found = set(now)
-    for policy in {key[1] for key in {*before, *now}}:
-        old, new = ({key for key in keys if key[1] == policy} for keys in (before, now))
-        if len(old ^ new) < least:
-            found = (found - new) | old
+    for policy in {key[1] for keys in (*before, now) for key in keys}:
+        new, *old = ({key for key in keys if key[1] == policy} for keys in (now, *before))
+        near = [keys for keys in old if len(keys ^ new) < least]
+        if near:
+            found = (found - new) | _nearest(near, new)
     return found
+
+
+def _nearest(sets: Sequence[set[Key]], to: set[Key]) -> set[Key]:
+    return min(sets, key=lambda keys: len(keys ^ to))
 
 
 def kept(gone: Collection[Key], rows: Sequence[GoldenItem]) -> list[GoldenItem]:
@@ -54,12 +57,10 @@ def without_gone(question: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in question.items() if name != GONE}
 
 
-def _last(asked: Sequence[SealedQuery], version: str) -> set[Key] | None:
-    for query in reversed(asked):
-        rows = query.question.get(GONE)
-        if query.golden_version == version and not query.is_repeat and isinstance(rows, list):
-            return {(str(item), str(policy)) for item, policy in rows}
-    return None
+def _asked(queries: Sequence[SealedQuery], version: str) -> list[set[Key]]:
+    """What had left at each new question about the version."""
+    told = [q.question.get(GONE) for q in queries if q.golden_version == version and not q.is_repeat]
+    return [{(str(item), str(policy)) for item, policy in rows} for rows in told if isinstance(rows, list)]
 
 
 def _key(row: GoldenItem) -> Key:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labeling.golden.judges import judging_rows
 from labeling.golden_records import GoldMove
@@ -64,13 +66,29 @@ B: list[Key] = [(f"i{n}", "harm") for n in range(6)]
 @pytest.mark.parametrize(
     ("before", "now", "left"),
     [
-        ([], A[:2], set()),
-        ([], A[:3], set(A[:3])),
-        (A[:2], A[1:4], set(A[1:4])),
-        (A[:2], A[1:2], set(A[:2])),
-        (A[:1], [*A[:2], *B[:3]], {*A[:1], *B[:3]}),
-        ([*A[:4], *B[:1]], [], {*B[:1]}),
+        ([], A[:2], set(A[:2])),
+        ([[]], A[:2], set()),
+        ([[]], A[:3], set(A[:3])),
+        ([A[:2]], A[1:4], set(A[1:4])),
+        ([A[:2]], A[1:2], set(A[:2])),
+        ([A[:1]], [*A[:2], *B[:3]], {*A[:1], *B[:3]}),
+        ([[*A[:4], *B[:1]]], [], {*B[:1]}),
+        ([[], A[:3]], A[4:5], set()),  # three back and another out: it is compared with the first question too
     ],
 )
-def test_what_differs_by_less_than_a_cell_stays_as_it_was(before: list[Key], now: list[Key], left: set[Key]) -> None:
+def test_what_differs_by_less_than_a_cell_stays_as_it_was(
+    before: list[list[Key]], now: list[Key], left: set[Key]
+) -> None:
     assert batched(before, now, 3) == left
+
+
+@given(st.lists(st.sets(st.sampled_from([*A, *B])), max_size=8), st.integers(1, 5))
+def test_any_two_sets_that_were_asked_differ_by_a_batch_or_not_at_all(wanted: list[set[Key]], least: int) -> None:
+    asked: list[set[Key]] = []
+    for now in wanted:
+        asked.append(batched(asked, now, least))
+    for one in asked:
+        for other in asked:
+            for policy in ("fraud", "harm"):
+                differ = {key for key in one ^ other if key[1] == policy}
+                assert not differ or len(differ) >= least
