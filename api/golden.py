@@ -1,4 +1,4 @@
-"""What the routes and the command line share about golden versions."""
+"""What the routes and the command line share about versions that two people release, golden ones and policies'."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from api.composition import Goldfold
-from labeling.errors import NotFound, NothingToDo
+from labeling.errors import InvalidInput, NotFound, NothingToDo
 from labeling.golden.stale import stale_share
 from labeling.policies import Policy, read_policy
 from labeling.policy_bridge import Opened, open_bridge
+from labeling.policy_preview import Preview, preview
+from labeling.policy_progress import Progress, StaleList, progress, stale_list
 from labeling.policy_publish import Change, Planned, history_of, plan_change, publish_change, retired
 from labeling.policy_relabel import model_chances, open_relabel, touched_items
 from labeling.policy_versions import ChangeKind, History, PolicyVersion
@@ -49,18 +51,52 @@ def draft(goldfold: Goldfold, named: str, kinds: Sequence[ChangeKind]) -> Policy
     file. Raises PolicyError, NotFound."""
     path = Path(named)
     if path.suffix in SUFFIXES:
-        file: Policy | None = read_policy(path)
-        policy_id = "" if file is None else file.id
-    else:
-        file, policy_id = goldfold.shelf.files.get(named), named
+        file = read_policy(path)
+        return drafted(goldfold, file.id, file, kinds)
+    return drafted(goldfold, named, None, kinds)
+
+
+def drafted(goldfold: Goldfold, policy_id: str, text: Policy | None, kinds: Sequence[ChangeKind]) -> Policy:
+    """The same of a policy by its id: ``text``, else that of its file. Raises InvalidInput where the text is another
+    policy's."""
+    if text is not None and text.id != policy_id:
+        raise InvalidInput(f"id: the text is that of {text.id!r}, not of {policy_id!r}")
+    file = text or goldfold.shelf.files.get(policy_id)
     if ChangeKind.RETIRE in kinds:
         return retired(history_of(goldfold.ledger, policy_id), file)
     if file is None:
         where = goldfold.settings.policies_dir
         raise NotFound(
-            f"policy {named!r} has no file in {where}: name a file, or one of {', '.join(goldfold.shelf.files)}"
+            f"policy {policy_id!r} has no file in {where}: name a file, or one of {', '.join(goldfold.shelf.files)}"
         )
     return file
+
+
+def foresee(goldfold: Goldfold, policy: Policy, change: Change) -> Preview:
+    """What publishing would do and cost; nothing is written."""
+    planned = plan(goldfold, policy, change)
+    speaks = planned.versions[0].parent is not None and not planned.versions[0].is_retired
+    scorer = goldfold.scorer() if speaks and goldfold.policies else None
+    return preview(goldfold.ledger, goldfold.lake, policy, planned, scorer, goldfold.settings.overlap)
+
+
+def stale_rows(goldfold: Goldfold, policy_id: str, limit: int) -> StaleList:
+    """The stale labels of a policy that nobody is asked about yet, the next to be asked first. Raises NotFound."""
+    policy, scorer = _asking(goldfold, policy_id)
+    return stale_list(goldfold.ledger, goldfold.lake, policy, scorer, limit)
+
+
+def progressed(goldfold: Goldfold, policy_id: str) -> Progress:
+    """How far the stale labels of a policy have been given again. Raises NotFound."""
+    policy, scorer = _asking(goldfold, policy_id)
+    return progress(goldfold.ledger, goldfold.lake, policy, scorer, goldfold.settings.overlap)
+
+
+def _asking(goldfold: Goldfold, policy_id: str) -> tuple[Policy, LakeScorer | None]:
+    """The newest text of a policy, and the scorer where there is a label for it to speak of."""
+    newest = history_of(goldfold.ledger, policy_id)[-1]
+    waits = bool(touched_items(goldfold.ledger, policy_id))
+    return goldfold.policy(policy_id, newest.version), goldfold.scorer() if waits else None
 
 
 def plan(goldfold: Goldfold, policy: Policy, change: Change) -> Planned:
@@ -95,21 +131,25 @@ def publish(goldfold: Goldfold, policy: Policy, change: Change, follow: Follow) 
     return Published(policy.id, main.version, moved, relabel, bridge, tuple(notes))
 
 
-def relabel(goldfold: Goldfold, policy_id: str, budget: int, round_id: str = "") -> Round:
+def relabel(goldfold: Goldfold, policy_id: str, budget: int, round_id: str = "", *, actor: str = "cli") -> Round:
     """Open the next relabel round of a policy. Raises NotFound, NothingToDo, Conflict."""
     if not touched_items(goldfold.ledger, policy_id):
         history_of(goldfold.ledger, policy_id)
         raise NothingToDo(f"policy {policy_id!r} has no stale label that is not being asked again already")
-    return _relabel(goldfold, _in_force(goldfold, policy_id), goldfold.scorer(), budget, round_id)
+    made = _relabel(goldfold, _in_force(goldfold, policy_id), goldfold.scorer(), budget, round_id)
+    goldfold.ledger.audit.add(actor, "policy.relabel", policy_id, {"round": made.round_id, "budget": budget})
+    return made
 
 
-def bridge(goldfold: Goldfold, policy_id: str, size: int) -> Opened:
+def bridge(goldfold: Goldfold, policy_id: str, size: int, *, actor: str = "cli") -> Opened:
     """Open the bridge between the version in force and the one before. Raises NotFound, NothingToDo."""
     policy = _in_force(goldfold, policy_id)
     parent = history_of(goldfold.ledger, policy_id)[-1].parent
     if parent is None:
         raise NothingToDo(f"policy {policy_id!r} has one version only, so there is nothing to compare it with")
-    return _bridge(goldfold, policy, parent, goldfold.scorer(), size)
+    made = _bridge(goldfold, policy, parent, goldfold.scorer(), size)
+    goldfold.ledger.audit.add(actor, "policy.bridge", policy_id, {"rounds": [made.old_round, made.new_round]})
+    return made
 
 
 def standings(goldfold: Goldfold) -> list[dict[str, object]]:
@@ -119,6 +159,15 @@ def standings(goldfold: Goldfold) -> list[dict[str, object]]:
         _standing(goldfold, policy_id, shelf.histories.get(policy_id, ()), files.get(policy_id))
         for policy_id in sorted({*shelf.histories, *files})
     ]
+
+
+def standing(goldfold: Goldfold, policy_id: str) -> dict[str, object]:
+    """The same of one policy. Raises NotFound."""
+    history = goldfold.shelf.look().histories.get(policy_id, ())
+    file = goldfold.shelf.files.get(policy_id)
+    if not history and file is None:
+        history_of(goldfold.ledger, policy_id)
+    return _standing(goldfold, policy_id, history, file)
 
 
 def _standing(goldfold: Goldfold, policy_id: str, history: History, file: Policy | None) -> dict[str, object]:
@@ -137,14 +186,15 @@ def _standing(goldfold: Goldfold, policy_id: str, history: History, file: Policy
         "stale": share.stale,
         "active": share.active,
         "stale_share": share.share,
-        "versions": [_version(version) for version in history],
+        "versions": [told(version) for version in history],
     }
 
 
-def _version(version: PolicyVersion) -> dict[str, object]:
-    told = {name: getattr(version, name) for name in ("version", "parent", "content_hash", "reason", "actor", "at")}
+def told(version: PolicyVersion) -> dict[str, object]:
+    """A version without its text."""
+    plain = {name: getattr(version, name) for name in ("version", "parent", "content_hash", "reason", "actor", "at")}
     lists = {name: [str(one) for one in getattr(version, name)] for name in ("kinds", "rules", "predecessors")}
-    return {**told, **lists}
+    return {**plain, **lists}
 
 
 def _in_force(goldfold: Goldfold, policy_id: str) -> Policy:

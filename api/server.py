@@ -32,6 +32,8 @@ from api.routes import (
     ml,
     models,
     people,
+    policies,
+    policy_proposals,
     roster,
     rounds,
     score,
@@ -63,6 +65,8 @@ ROUTERS = (
     golden_items.router,
     golden_versions.router,
     erasures.router,
+    policies.router,
+    policy_proposals.router,
     models.router,
     jobs.router,
 )

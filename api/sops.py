@@ -1,21 +1,16 @@
-"""The decision trees of an installation: linted, replayed on gold, compiled, and what a change of policy would do."""
+"""The decision trees of an installation: linted, replayed on gold, compiled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from api.composition import Goldfold
 from labeling.errors import NotFound
 from labeling.golden.contested import is_contested
 from labeling.golden.stale import standing
-from labeling.insights.what_if import WhatIf, what_if, would_be_stale
 from labeling.policies import Policy
-from labeling.policy_publish import Change, plan_change
-from labeling.policy_relabel import model_chances
 from labeling.records import GoldenItem
-from labeling.round_costs import Costs
 from labeling.sop.form import form
 from labeling.sop.guide import guide_html, guide_pdf
 from labeling.sop.lint import Remark, lint
@@ -94,11 +89,3 @@ def replay_sop(goldfold: Goldfold, sop: Sop, walks: Sequence[Walk], golden_versi
     policy_of(goldfold, sop)
     version, rows = gold_of(goldfold, sop, golden_version)
     return replay(sop, rows, walks, version)
-
-
-def what_if_changed(goldfold: Goldfold, policy: Policy, change: Change) -> WhatIf:
-    """What publishing ``policy`` would set going. Nothing is written. Raises what ``plan_change`` does."""
-    ledger, now = goldfold.ledger, datetime.now(UTC)
-    stale = would_be_stale(ledger, plan_change(ledger, policy, change, now))
-    chances = model_chances(goldfold.lake, goldfold.scorer(), policy, stale) if stale and goldfold.policies else {}
-    return what_if(ledger, policy, change, chances, Costs(), overlap=goldfold.settings.overlap, now=now)

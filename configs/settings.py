@@ -348,7 +348,8 @@ class Settings(BaseSettings):
     )
     two_person_release: bool = Field(
         default=False,
-        description="Whether a golden version is only proposed when it is published, until another lead approves it.",
+        description="Whether a golden version, or a version of a policy, is only proposed when it is published, until "
+        "another lead approves it.",
     )
     partitions: Annotated[dict[PartitionName, Share], AfterValidator(_sum_to_one)] = Field(
         default={"train": 0.6, "calibration": 0.1, "dev": 0.15, "sealed": 0.15},

@@ -6,7 +6,7 @@ A merge also retires the policies that were merged into another one. Nothing els
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 from labeling.errors import InvalidInput, NotFound
 from labeling.golden.stale import touched
 from labeling.policies import Policy
-from labeling.policy_versions import ChangeKind, History, PolicyVersion, by_policy, parts, version_of
+from labeling.policy_versions import ChangeKind, History, PolicyVersion, by_policy, may_touch, parts, version_of
 from labeling.purposes import RELABELS, purpose
 from labeling.records import GoldenItem, GoldState, Partition, TaskState
 from labeling.store.interfaces import Golden, PolicyVersions, Rounds, Tasks
@@ -54,8 +54,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Golden items of one kind that a change moves to ``state``. ``rule``: that of their label, withheld (as ``-``)
-    for sealed ones."""
+    """Golden items of one kind that a change moves to ``state``. ``rule``: that of their label, ``-`` without one, and
+    withheld (as ``-``) for sealed ones."""
 
     policy_id: str
     rule: str
@@ -67,13 +67,18 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The ``versions`` that are to be published, the one asked for first, and the gold that they touch."""
+    """The ``versions`` that are to be published, the one asked for first, and the gold that they touch.
+
+    Sealed items are not among ``touched`` where their labels decide whether they are: a plan costs nothing, so whoever
+    may ask for one under any kind and rule could read sealed labels off its counts. ``sealed_at_most`` of them are
+    touched, whatever their labels are. Retiring a policy moves all of its gold, so there they are counted."""
 
     versions: tuple[PolicyVersion, ...]
     touched: tuple[Touched, ...]
+    sealed_at_most: int = 0
 
     def items(self, state: GoldState) -> int:
-        """How many golden items go to a state."""
+        """How many golden items go to a state, those aside that ``sealed_at_most`` bounds."""
         return sum(row.items for row in self.touched if row.state == state)
 
 
@@ -97,12 +102,20 @@ def plan_change(stores: Stores, policy: Policy, change: Change, now: datetime) -
     versions = [main]
     if ChangeKind.MERGE in main.kinds:
         versions += [_retirement(histories[name], main, now) for name in main.predecessors]
+    return _planned(stores.golden, histories, versions)
+
+
+def _planned(golden: Golden, histories: Mapping[str, History], versions: Sequence[PolicyVersion]) -> Planned:
     counts: Counter[tuple[str, str, str, str, str]] = Counter()
+    at_most = 0
     for version in versions:
-        history = [*histories.get(version.policy_id, ()), version]
-        for item, to in touched(history, stores.golden.items(policy_id=version.policy_id)):
+        items = golden.items(policy_id=version.policy_id)
+        told = [i for i in items if i.partition is not Partition.SEALED or version.is_retired]
+        for item, to in touched([*histories.get(version.policy_id, ()), version], told):
             counts[version.policy_id, _rule(item), item.language, item.partition.value, to.value] += 1
-    return Planned(tuple(versions), tuple(Touched(*key, n) for key, n in sorted(counts.items())))
+        if may_touch(version):
+            at_most += sum(i.partition is Partition.SEALED and i.state is GoldState.ACTIVE for i in items)
+    return Planned(tuple(versions), tuple(Touched(*key, n) for key, n in sorted(counts.items())), at_most)
 
 
 def publish_change(stores: Stores, planned: Planned) -> dict[str, int]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.errors import Conflict, NothingToDo
+from labeling.golden.stale import touched
 from labeling.policies import Policy
 from labeling.policy_rounds import DECIDED, GoldStores, free_id, open_up, plan_for, waiting, write_round
 from labeling.policy_versions import ChangeKind, History, PolicyVersion, by_policy
@@ -59,13 +60,18 @@ def model_chances(lake: Lake, scorer: LakeScorer, policy: Policy, items: Sequenc
 
 def touched_items(stores: GoldStores, policy_id: str) -> list[GoldenItem]:
     """What a relabel round of the policy may ask about, as it is labelled now; sorted by item."""
-    histories = by_policy(stores.policies.all())
-    history = histories.get(policy_id, [])
+    return asked_again(stores, by_policy(stores.policies.all()).get(policy_id, []))
+
+
+def asked_again(stores: GoldStores, history: History) -> list[GoldenItem]:
+    """The same of any history, whose newest version may be one that is only planned."""
     if not history or history[-1].is_retired:
         return []
+    policy_id = history[-1].policy_id
     busy = waiting(stores.tasks, policy_id, history[-1].version)
     own = stores.golden.items(policy_id=policy_id)
-    stale = [item for item in own if item.state is GoldState.STALE]
+    moved = {item.item_id for item, to in touched(history, own) if to is GoldState.STALE}
+    stale = [item for item in own if item.state is GoldState.STALE or item.item_id in moved]
     seeds = _seeds(stores.golden, history, {item.item_id for item in own})
     there = stores.items.by_id([item.item_id for item in (*stale, *seeds)])
     found = {item.item_id: item for item in (*seeds, *stale) if item.item_id in there and item.item_id not in busy}

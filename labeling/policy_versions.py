@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from labeling.errors import IntegrityError, InvalidInput, PolicyError
+from labeling.errors import IntegrityError, InvalidInput, NotFound, PolicyError
 from labeling.policies import Policy
 from labeling.records import GoldState, Outcome
 
@@ -211,6 +211,22 @@ def touches(change: PolicyVersion, outcome: Outcome, rule: str | None) -> bool:
     if rule in change.rules or (rule is None and bool(change.rules)):
         return True
     return bool(OF_EVERY_RULE & set(change.kinds)) and not change.rules
+
+
+def may_touch(change: PolicyVersion) -> bool:
+    """Whether there is any label that the change touches."""
+    return not (change.is_first or change.is_retired) and bool(
+        change.rules or (OF_ALLOWED | OF_EVERY_RULE) & set(change.kinds)
+    )
+
+
+def published(history: History, version: str = "") -> PolicyVersion:
+    """One version of a policy ("": the newest). Raises NotFound naming those that there are."""
+    found = [one for one in history if version in ("", one.version)]
+    if not found:
+        known = ", ".join(one.version for one in history)
+        raise NotFound(f"version: {history[-1].policy_id} has no version {version} (known: {known})")
+    return found[-1]
 
 
 def after(history: History, version: str) -> list[PolicyVersion]:

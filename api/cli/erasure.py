@@ -42,10 +42,13 @@ def erase_command(
             if opened.ledger.stops.removals() and opened.settings.studio_token.get_secret_value():
                 clear_studio(opened.studio, opened.ledger.stops, opened.ledger.tasks)
         named = [one for one in standings(opened.ledger) if one.erasure.external_id == before.external_id]
+        remains = opened.ledger.erasures.remains()
     if as_json:
-        show_json({"reach": before, "erasure": named[0] if named else None, "dry_run": dry_run})
+        show_json({"reach": before, "erasure": named[0] if named else None, "dry_run": dry_run, "remains": remains})
         return
     table(f"{before.external_id} {'would lose' if dry_run else 'lost'}", ["what", ""], _told(before))
+    for note in remains:
+        out.print(f"Note: {note}")
     if named and not dry_run:
         _say(named[0])
 

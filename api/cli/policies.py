@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
+from api.cli import policy_proposals
+from api.cli.golden_items import By
 from api.cli.output import out, show_json, table
+from api.cli.policy_proposals import show_released
 from api.cli.session import JsonFlag, goldfold
 from api.composition import Goldfold
+from api.golden import known_author
 from api.policy_changes import (
     BRIDGE_ITEMS,
     SUFFIXES,
     Follow,
-    Published,
     bridge,
     draft,
-    plan,
-    publish,
+    foresee,
+    progressed,
     relabel,
+    stale_rows,
     standings,
 )
-from api.sops import what_if_changed
-from labeling.errors import InvalidInput
-from labeling.insights.what_if import HALF_WIDTH, WhatIf
+from api.policy_proposals import release
 from labeling.policies import Policy, read_policy
 from labeling.policy_bridge import BridgeReport, bridge_report
-from labeling.policy_publish import Change, Planned, Touched, history_of, named
-from labeling.policy_versions import changed_keys
-from labeling.records import GoldState
-
-WIDTH = 110  # of the YAML that is shown
+from labeling.policy_preview import HALF_WIDTH, Preview
+from labeling.policy_progress import Progress
+from labeling.policy_publish import Change, history_of, named
+from labeling.policy_texts import as_yaml, difference
+from labeling.policy_versions import published
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The policies' versions: publish one, and what follows from it."
@@ -73,11 +71,11 @@ def show_command(
     Example: goldfold policy show hate_speech --version 1.0.0
     """
     with goldfold(context, register=False) as opened:
-        found = _published(opened, policy, version)
+        found = published(history_of(opened.ledger, policy), version).policy
     if as_json:
         show_json(found.model_dump(mode="json"))
         return
-    out.print(_yaml(found), end="")
+    out.print(as_yaml(found), end="")
 
 
 @app.command("diff")
@@ -97,13 +95,11 @@ def diff_command(
     """
     with goldfold(context, register=False) as opened:
         before, after = (_named(opened, name) for name in (a, b))
-    lines = list(unified_diff(_yaml(before).splitlines(), _yaml(after).splitlines(), a, b, lineterm="", n=1))
+    found = difference(before, after, a, b)
     if as_json:
-        old, new = set(before.rule_ids), set(after.rule_ids)
-        rules = {"added": sorted(new - old), "dropped": sorted(old - new), "changed": _changed_rules(before, after)}
-        show_json({"a": a, "b": b, "keys": changed_keys(before, after), "rules": rules, "lines": lines})
+        show_json(found)
         return
-    out.print("\n".join(lines) if lines else "No difference")
+    out.print("\n".join(found.lines) if found.lines else "No difference")
 
 
 @app.command("publish")
@@ -122,12 +118,14 @@ def publish_command(
     budget: Annotated[int | None, typer.Option(min=1, help="Labels asked again at most (setting: budget).")] = None,
     ask: Annotated[bool, typer.Option("--relabel/--no-relabel", help="Open a relabel round.")] = True,
     bridge_items: Annotated[int, typer.Option("--bridge", min=0, help="Items of the bridge; 0: none.")] = BRIDGE_ITEMS,
+    by: By = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would touch; write nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Publish a version of a policy: it is in force from now on, and the gold that it touches is stale.
 
-    Opens a relabel round over the stale gold, and a bridge: a sample labelled under both versions.
+    Opens a relabel round over the stale gold, and a bridge: a sample labelled under both versions. With the setting
+    two_person_release it is proposed only, until another lead approves it.
 
     Examples:
 
@@ -139,45 +137,55 @@ def publish_command(
     """
     with goldfold(context, register=False) as opened:
         kinds = named(kind)
-        change = Change(kinds, reason, "cli", _words(rules), tuple(predecessor or ()))
+        two = opened.settings.two_person_release and not dry_run
+        actor = known_author(by, opened.settings.leads) if two else by or "cli"
+        change = Change(kinds, reason, actor, _words(rules), tuple(predecessor or ()))
         wanted = draft(opened, policy, kinds)
         if dry_run:
-            _show_plan(plan(opened, wanted, change), as_json=as_json)
+            _show_plan(foresee(opened, wanted, change), as_json=as_json)
             return
         follow = Follow((budget or opened.settings.budget) if ask else 0, bridge_items)
-        done = publish(opened, wanted, change, follow)
-    if as_json:
-        show_json(done)
-        return
-    _tell(done)
+        done = release(opened, wanted, change, follow)
+    show_released(done, as_json=as_json)
 
 
-@app.command("what-if")
-def what_if_command(
+@app.command("stale")
+def stale_command(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="A policy file, or the id of one in policies_dir.")],
-    kind: Annotated[
-        list[str],
-        typer.Option("--kind", help="tighten, loosen, clarify, new, retire, split, merge; repeat for more."),
-    ],
-    rules: Annotated[str, typer.Option(help="Rules that the change is about: --rules threat,slur.")] = "",
-    predecessor: Annotated[
-        list[str] | None, typer.Option("--from", help="Policy that a split or a merge comes from; repeat for more.")
-    ] = None,
+    policy: PolicyArgument,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what a change would set going: gold touched, labels that would turn, minutes, exposure, size of the bridge.
+    """List the stale labels that no round asks about yet, the next to be asked first; sealed ones are only counted.
 
-    Writes nothing. Example: goldfold policy what-if ./hate_speech.yaml --kind tighten --rules slurs
+    Example: goldfold policy stale hate_speech --limit 20
     """
     with goldfold(context, register=False) as opened:
-        kinds = named(kind)
-        change = Change(kinds, "what if", "cli", _words(rules), tuple(predecessor or ()))
-        told = what_if_changed(opened, draft(opened, policy, kinds), change)
+        found = stale_rows(opened, policy, limit)
     if as_json:
-        show_json(told.as_dict())
+        show_json(found)
         return
-    _show_what_if(told)
+    rows = [
+        (r.external_id, r.policy_version, r.partition, r.language, f"{r.outcome} {r.rule or ''}", r.chance, r.severity)
+        for r in found.rows
+    ]
+    columns = ["external id", "labelled under", "partition", "language", "label", "flips", "severity"]
+    table(f"Stale labels of {policy}", columns, rows)
+    out.print(f"{found.unasked} wait to be asked again, {found.sealed} of them sealed, which are not shown")
+
+
+@app.command("progress")
+def progress_command(context: typer.Context, policy: PolicyArgument, as_json: JsonFlag = False) -> None:
+    """Say how far a policy's stale labels have been given again: by partition, by round, and what is left.
+
+    Example: goldfold policy progress hate_speech
+    """
+    with goldfold(context, register=False) as opened:
+        found = progressed(opened, policy)
+    if as_json:
+        show_json(found)
+        return
+    _show_progress(found)
 
 
 @app.command("relabel")
@@ -242,77 +250,41 @@ def _named(opened: Goldfold, name: str) -> Policy:
     if Path(name).suffix in SUFFIXES:
         return read_policy(Path(name))
     policy_id, _, version = name.partition("@")
-    return _published(opened, policy_id, version)
+    return published(history_of(opened.ledger, policy_id), version).policy
 
 
-def _published(opened: Goldfold, policy_id: str, version: str) -> Policy:
-    history = history_of(opened.ledger, policy_id)
-    found = [one for one in history if version in ("", one.version)]
-    if not found:
-        known = ", ".join(one.version for one in history)
-        raise InvalidInput(f"version: {policy_id} has no version {version} (known: {known})")
-    return found[-1].policy
-
-
-def _yaml(policy: Policy) -> str:
-    told = policy.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=WIDTH)
-
-
-def _changed_rules(before: Policy, after: Policy) -> list[str]:
-    old = {rule.id: rule for rule in before.rules}
-    return sorted(rule.id for rule in after.rules if rule.id in old and rule != old[rule.id])
-
-
-def _show_plan(planned: Planned, *, as_json: bool) -> None:
-    states = (GoldState.STALE, GoldState.RETIRED)
+def _show_plan(foreseen: Preview, *, as_json: bool) -> None:
     if as_json:
-        counts = {state.value: planned.items(state) for state in states}
-        show_json({"versions": planned.versions, "touched": planned.touched, **counts})
+        show_json(foreseen.as_dict())
         return
-    for version in planned.versions:
+    for version in foreseen.planned.versions:
         kinds = ", ".join(kind.value for kind in version.kinds)
         out.print(f"{version.policy_id} {version.parent or 'nothing'} -> {version.version} ({kinds}): {version.reason}")
-    _show_touched(planned.touched)
-    totals = Counter({state.value: planned.items(state) for state in states})
-    out.print(", ".join(f"{n} golden items become {state}" for state, n in totals.items()))
-
-
-def _show_what_if(told: WhatIf) -> None:
-    _show_touched(told.touched)
-    out.print(f"{told.stale} golden items would be stale, {told.retired} retired")
-    out.print(
-        f"Expected to turn: {told.flips:.1f} ({told.flips_low} to {told.flips_high}), {_levels(told.by_severity)}"
+    rows = [(t.policy_id, t.rule, t.language, t.partition, t.state, t.items) for t in foreseen.planned.touched]
+    table(
+        "Would be touched (nothing was written)", ["policy", "rule", "language", "partition", "becomes", "items"], rows
     )
-    out.print(f"Asking again: {told.looks} looks, {told.minutes:.0f} minutes, exposure {told.exposure:.1f}")
-    out.print(f"Bridge: {told.bridge} items tell the share that turns to +-{HALF_WIDTH}")
-    out.print(f"Policy {told.before or 'nothing'} -> {told.after}; licence: {told.licence}")
+    asked = foreseen.asked
+    out.print(f"{foreseen.stale} golden items become stale, {foreseen.retired} become retired")
+    out.print(
+        f"To ask again: {asked.labels} labels, of which {asked.flips:.1f} ({asked.flips_low} to {asked.flips_high}) "
+        f"are expected to turn, {asked.minutes:.0f} minutes of people's time, exposure {asked.exposure:.1f}; and of the "
+        f"sealed items {foreseen.sealed_at_most} at most"
+    )
+    out.print(f"Bridge: {asked.bridge} items tell the share that turns to +-{HALF_WIDTH}. Licence: {asked.licence}")
 
 
-def _levels(by_severity: Mapping[str, float]) -> str:
-    return ", ".join(f"{level} {n:.1f}" for level, n in by_severity.items()) or "none"
-
-
-def _show_touched(touched: Sequence[Touched]) -> None:
-    rows = [(t.policy_id, t.rule, t.language, t.partition, t.state, t.items) for t in touched]
-    columns = ["policy", "rule", "language", "partition", "becomes", "items"]
-    table("Would be touched (nothing was written)", columns, rows)
-
-
-def _tell(done: Published) -> None:
-    stale, gone = done.moved["stale"], done.moved["retired"]
-    out.print(f"{done.policy_id} {done.version} is published: {stale} golden items are stale, {gone} retired")
-    if done.relabel is not None:
-        out.print(f"Round {done.relabel.round_id} asks again (goldfold sync sends it)")
-        for note in done.relabel.notes:
-            out.print(f"Note: {note}")
-    if done.bridge is not None:
-        out.print(
-            f"Bridge: {done.bridge.sample} of {done.bridge.frame} items, rounds {done.bridge.old_round} and "
-            f"{done.bridge.new_round}; {done.bridge.old_known} are labelled under {done.bridge.old_version} already"
-        )
-    for note in done.notes:
-        out.print(f"Note: {note}")
+def _show_progress(found: Progress) -> None:
+    rows = [(name, stale, active) for name, (stale, active) in found.by_partition.items()]
+    table(f"{found.policy_id} {found.version}", ["partition", "stale", "active"], rows)
+    rounds = [
+        (r.round_id, r.state, r.policy_version, r.labels, r.tasks, f"{r.flipped} of {r.compared}") for r in found.rounds
+    ]
+    table("Relabel rounds", ["round", "state", "version", "labels", "tasks", "flipped"], rounds)
+    out.print(
+        f"{found.stale} labels are stale: {found.asked} are being asked about; {found.waiting} labels wait for a round "
+        f"({found.left.minutes:.0f} minutes without the sealed ones, {found.left.flips:.1f} expected to turn)"
+    )
 
 
 def _show_bridge(report: BridgeReport) -> None:
@@ -327,3 +299,7 @@ def _show_bridge(report: BridgeReport) -> None:
     ]
     table("Share of items", ["what", "share", "95 % interval", "n", "seen"], rows)
     out.print(f"Licence: {report.licence}")
+
+
+for _name, _command in policy_proposals.COMMANDS.items():
+    app.command(_name)(_command)

@@ -71,12 +71,13 @@ def list_erasures(goldfold: TheGoldfold) -> list[dict[str, Any]]:
 @router.post("/erasures", status_code=status.HTTP_201_CREATED)
 def erase_item(goldfold: TheGoldfold, caller: Admin, given: EraseIn) -> dict[str, Any]:
     """Erase an item everywhere, or go on with it; `dry_run` says what would go. Its tasks in Label Studio go with the
-    next sync."""
+    next sync; `remains` says where the database's server may hold it for longer."""
     before = reach(goldfold.ledger, given.external_id)
     done = None
     if not given.dry_run:
         done = erase(goldfold.ledger, goldfold.lake, goldfold.places, given.external_id, caller.key_id, given.reason)
-    return {"reach": asdict(before), "erasure": None if done is None else asdict(done), "dry_run": given.dry_run}
+    told = {"reach": asdict(before), "erasure": None if done is None else asdict(done), "dry_run": given.dry_run}
+    return {**told, "remains": goldfold.ledger.erasures.remains()}
 
 
 @router.post("/erasures/{external_id}/acknowledgements")

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Conflict, NotFound, NothingToDo
-from labeling.golden.judges import judging_rows
+from labeling.golden.judges import decidable, judging_rows
 from labeling.golden.manifest import canonical
 from labeling.judging.contender import Contender, decide
+from labeling.judging.frozen import GONE, gone_rows, kept, without_gone
+from labeling.judging.frozen import told as told_gone
 from labeling.judging.gate import Ruling, Terms, rule
 from labeling.judging.sealed import Door, Json
 from labeling.judging.signing import signed
@@ -59,7 +61,8 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     if challenger.model_id == champion.model_id:
         raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
     golden = stores.golden.version(version)
-    everything = judging_rows(stores.golden, version, Partition.SEALED)
+    gone = gone_rows(stores.golden, stores.sealed, version, door.least)
+    everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED)
     rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
     if not rows:
         raise NothingToDo(
@@ -73,12 +76,13 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
         "golden": {"version": version, "merkle_root": golden.merkle_root},
         "rows": rows_digest([*rows, *anchors]),
         "terms": terms_of(contest.terms),
+        GONE: told_gone(gone),
     }
 
     def compute(question_hash: str) -> Json:
         ruling, decided = _judge(contest, rows, anchors)
         return (
-            question
+            without_gone(question)
             | ruling.as_dict()
             | {
                 "gate_id": f"gate-{question_hash[:16]}",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.golden.judges import judging_rows
+from labeling.golden.judges import decidable, judging_rows
 from labeling.judging.contender import Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
+from labeling.judging.frozen import GONE, gone_rows, kept, told
 from labeling.judging.report import Origin, dimensions, report
 from labeling.judging.sealed import Door, Json
 from labeling.records import GoldenItem, Partition
@@ -25,7 +26,7 @@ class EvaluationStores(Protocol):
 def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields: Sequence[str] = ()) -> Json:
     """``slices``, ``series`` and ``left_out`` of the dev partition (``labeling.judging.report``). Raises NothingToDo
     where no row is left, InvalidInput (a field)."""
-    decided, left_out = _decided(golden, contender, version, Partition.DEV)
+    decided, left_out = _decided(judging_rows(golden, version, Partition.DEV), contender, version, Partition.DEV)
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
     return report(decided, cut_by, contender.thresholds, origin) | {"left_out": left_out}
@@ -38,38 +39,43 @@ def ask_sealed(
     InvalidInput for ``fields``: cuts of one's own could be laid around a single answer."""
     if fields:
         raise InvalidInput("slice: sealed answers are cut by the usual fields only; leave slices out")
-    rows, _ = _fit(stores.golden, contender, version, Partition.SEALED)
+    gone = gone_rows(stores.golden, door.stores.sealed, version, door.least)
+    everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED)
+    rows = _fit(everything, contender, version, Partition.SEALED)
     question: Json = {
         "kind": "evaluate",
         "model": contender.about(),
         "golden": {"version": version, "merkle_root": stores.golden.version(version).merkle_root},
         "rows": rows_digest(rows),
         "least": door.least,
+        GONE: told(gone),
     }
 
     def compute(_question_hash: str) -> Json:
-        decided, left_out = _decided(stores.golden, contender, version, Partition.SEALED)
+        decided, left_out = _decided(everything, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
-        told = report(decided, cut_by, contender.thresholds, Origin(version, contender.calibration_version), door.least)
-        return {"golden_version": version, "model": contender.about(), "left_out": left_out, **told}
+        said = report(decided, cut_by, contender.thresholds, Origin(version, contender.calibration_version), door.least)
+        return {"golden_version": version, "model": contender.about(), "left_out": left_out, **said}
 
     return door.ask(contender, version, question, compute)
 
 
-def _fit(golden: Golden, contender: Contender, version: str, partition: Partition) -> tuple[list[GoldenItem], int]:
-    everything = judging_rows(golden, version, partition)
+def _fit(
+    everything: Sequence[GoldenItem], contender: Contender, version: str, partition: Partition
+) -> list[GoldenItem]:
     rows = contender.fit(everything) if everything else []
     if not rows:
         raise NothingToDo(
             f"golden version {version} holds no item in its {partition} partition that {contender.model_id!r} has not "
             "learnt; label more first"
         )
-    return rows, len(everything)
+    return rows
 
 
-def _decided(golden: Golden, contender: Contender, version: str, partition: Partition) -> tuple[Decisions, int]:
-    rows, total = _fit(golden, contender, version, partition)
-    decided = decide(contender, rows)
+def _decided(
+    everything: Sequence[GoldenItem], contender: Contender, version: str, partition: Partition
+) -> tuple[Decisions, int]:
+    decided = decide(contender, _fit(everything, contender, version, partition))
     if not decided.rows:
         raise NothingToDo(f"{contender.model_id!r} says nothing about any item of the {partition} partition")
-    return decided, total - len(decided.rows)
+    return decided, len(everything) - len(decided.rows)

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from labeling.errors import Conflict, InvalidInput, LabelingError, StoreError
+from labeling.store.scrub import remains_in_postgres, scrub_postgres
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 SNAPSHOT = "REPEATABLE READ"  # PostgreSQL; a SQLite transaction is one anyway
 WRITES = "goldfold_writes"
-WITH_CONTENT = ("tasks", "annotation_events", "adjudications", "golden_items", "golden_members", "gold_events", "items")
 SECRETS = ("password", "sslpassword")
 
 
@@ -74,13 +74,15 @@ class Database:
 
     def scrub(self) -> None:
         """Rewrite the file, or the tables that hold content, so that nothing that was deleted or overwritten is left
-        in them. Waits for other writers; raises StoreError when they do not let go. PostgreSQL's WAL and any backup
-        hold old rows until they are recycled."""
+        in them. Waits for other writers; raises StoreError when they do not let go. ``remains`` says what else there
+        is."""
         with self._plain_errors(), self.engine.connect() as connection:
             if not self.is_sqlite:
-                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-                alone.exec_driver_sql(f"SET lock_timeout = '{BUSY_TIMEOUT_S}s'")
-                alone.exec_driver_sql(f"VACUUM (FULL) {', '.join(WITH_CONTENT)}")
+                try:
+                    scrub_postgres(connection.execution_options(isolation_level="AUTOCOMMIT"), BUSY_TIMEOUT_S)
+                except BaseException:
+                    connection.invalidate()  # its lock_timeout is for this alone
+                    raise
                 return
             try:
                 cursor = connection.connection.cursor()
@@ -90,6 +92,13 @@ class Database:
                 raise StoreError(self._say(error)) from error
             if busy:
                 raise StoreError(self._say(sqlite3.OperationalError("database is locked")))
+
+    def remains(self) -> tuple[str, ...]:
+        """Where the database may hold what was erased even after ``scrub``, a sentence each."""
+        if self.is_sqlite:
+            return ()
+        with self.read() as connection:
+            return remains_in_postgres(connection)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -195,6 +195,9 @@ class SqlErasures:
     def scrub(self) -> None:
         self._database.scrub()
 
+    def remains(self) -> tuple[str, ...]:
+        return self._database.remains()
+
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():

@@ -16,6 +16,7 @@ import pyarrow as pa
 from labeling.floor import Floor, Handout
 from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
+from labeling.policy_proposals import PolicyProposals
 from labeling.policy_versions import PolicyVersion
 from labeling.records import (
     Adjudication,
@@ -384,6 +385,9 @@ class Erasures(Protocol):
     def scrub(self) -> None:
         """Rewrite the database, so that no free page or old row holds what was let go. Raises StoreError."""
 
+    def remains(self) -> tuple[str, ...]:
+        """Where the database's server may hold it all the same, and what ends that; a sentence each."""
+
 
 class PolicyVersions(Protocol):
     """The policies' published versions; appended only."""
@@ -561,6 +565,7 @@ class Ledger(Protocol):
     annotations: Annotations
     golden: Golden
     policies: PolicyVersions
+    proposals: PolicyProposals
     erasures: Erasures
     models: Models
     gates: Gates

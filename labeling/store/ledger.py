@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
 from labeling.store.database import Database
@@ -34,6 +35,7 @@ from labeling.store.keys import SqlKeys
 from labeling.store.models import SqlModels
 from labeling.store.people import SqlPeople
 from labeling.store.policies import SqlPolicyVersions
+from labeling.store.policy_proposals import SqlPolicyProposals
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
@@ -51,6 +53,7 @@ class SqlLedger:
     annotations: Annotations
     golden: Golden
     policies: PolicyVersions
+    proposals: PolicyProposals
     erasures: Erasures
     models: Models
     gates: Gates
@@ -71,6 +74,7 @@ class SqlLedger:
         self.annotations = SqlAnnotations(database)
         self.golden = SqlGolden(database)
         self.policies = SqlPolicyVersions(database)
+        self.proposals = SqlPolicyProposals(database)
         self.erasures = SqlErasures(database)
         self.models = SqlModels(database)
         self.gates = SqlGates(database)

@@ -377,6 +377,27 @@ policy_versions = sa.Table(
     sa.UniqueConstraint("policy_id", "version"),
 )
 
+policy_proposals = sa.Table(
+    "policy_proposals",
+    metadata,
+    _text("proposal_id", primary_key=True),
+    *(_text(name) for name in ("policy_id", "version")),
+    *(_json(name) for name in ("text", "kinds", "rules", "predecessors")),
+    *(_text(name) for name in ("reason", "author")),
+    *(_number(name) for name in ("budget", "bridge")),
+    _time("at"),
+    *(_text(name) for name in ("state", "decided_by")),
+    _time("decided_at", nullable=True),
+    _text("decision_reason"),
+    sa.Index(  # one of a policy waits at a time, whatever races
+        "ix_policy_proposals_open",
+        "policy_id",
+        unique=True,
+        sqlite_where=sa.text("state = 'proposed'"),
+        postgresql_where=sa.text("state = 'proposed'"),
+    ),
+)
+
 # Manifests made of a version after erasures: ``leaves`` of its rows are hashes only. The newest is the version's.
 golden_derivations = sa.Table(
     "golden_derivations",

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from labeling.errors import Conflict
+from labeling.errors import Conflict, NotFound
 from labeling.policies import Policy
+from labeling.policy_proposals import PolicyProposal, ProposalState
 from labeling.policy_versions import ChangeKind, PolicyVersion, version_of
 from labeling.records import GoldState
 from labeling.store.interfaces import Ledger
@@ -28,6 +29,12 @@ def change(history: list[PolicyVersion], version: str, kind: ChangeKind, **more:
 
 
 FIRST = change([], "1.0.0", ChangeKind.NEW)
+
+
+def proposal(number: int, version: str = "1.1.0", author: str = "ann") -> PolicyProposal:
+    told = policy(version).model_dump(mode="json")
+    kinds = (ChangeKind.TIGHTEN,)
+    return PolicyProposal(f"p{number}", "hate", version, told, kinds, ("slur",), (), "why", author, 10, 5, at(0))
 
 
 class PoliciesContract(LedgerFixtures):
@@ -88,3 +95,43 @@ class PoliciesContract(LedgerFixtures):
         ledger.golden.fold(adjudication(1, answer=NO), golden(1, outcome=NO.outcome, rule=None))
         assert ledger.policies.restate() == {"stale": 1, "retired": 0}
         assert ledger.golden.items()[0].state is GoldState.STALE
+
+    def test_a_proposal_waits_for_somebody_else(self, ledger: Ledger) -> None:
+        made = ledger.proposals.add(proposal(1))
+        assert replace(made, at=at(0)) == proposal(1)
+        assert made.policy == policy("1.1.0")
+        with pytest.raises(Conflict, match="waits to be decided on already"):
+            ledger.proposals.add(proposal(2, "1.2.0"))
+        with pytest.raises(Conflict, match="another lead has to approve it"):
+            ledger.proposals.decide("hate", "1.1.0", ProposalState.APPROVED, "ann", "")
+        with pytest.raises(NotFound, match="was never proposed"):
+            ledger.proposals.decide("hate", "9.0.0", ProposalState.APPROVED, "bo", "")
+        done = ledger.proposals.decide("hate", "1.1.0", ProposalState.APPROVED, "bo", "read it")
+        assert (done.state, done.decided_by, done.decision_reason) == (ProposalState.APPROVED, "bo", "read it")
+        assert ledger.proposals.decide("hate", "1.1.0", ProposalState.APPROVED, "cy", "") == done
+        with pytest.raises(Conflict, match="approved already, by bo"):
+            ledger.proposals.decide("hate", "1.1.0", ProposalState.REJECTED, "ann", "")
+        ledger.proposals.add(proposal(2, "1.2.0"))
+        gone = ledger.proposals.decide("hate", "1.2.0", ProposalState.REJECTED, "ann", "mine")
+        ledger.proposals.add(proposal(3, "1.2.0"))  # it may be proposed again
+        assert ledger.proposals.all("hate")[:2] == [done, gone]
+        assert ledger.proposals.all("other") == []
+        told = [(row["actor"], row["action"]) for row in ledger.audit.latest()]
+        assert told[::-1] == [
+            ("ann", "policy.propose"),
+            ("bo", "policy.approve"),
+            ("ann", "policy.propose"),
+            ("ann", "policy.reject"),
+            ("ann", "policy.propose"),
+        ]
+
+    def test_one_version_of_a_policy_waits_at_a_time(self, ledger: Ledger) -> None:
+        done: list[int] = []
+
+        def propose(number: int) -> None:
+            with suppress(Conflict):
+                ledger.proposals.add(proposal(number))
+                done.append(number)
+
+        together(propose)
+        assert len(done) == len(ledger.proposals.all()) == 1

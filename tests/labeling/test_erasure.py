@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import string
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psycopg
 import pytest
+import sqlalchemy as sa
+from psycopg import sql
 
 from labeling.erasure import STEPS, Places, Standing, erase, finish_all, reach, standings
-from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.errors import Conflict, InvalidInput, NotFound, StoreError
 from labeling.exports import hand_out
 from labeling.golden import manifest
 from labeling.golden.audit import audit, check
@@ -19,7 +26,7 @@ from labeling.golden.export import FORMS
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
-from labeling.records import GoldAction, GoldState, Task, TaskState
+from labeling.records import GoldAction, GoldenItem, GoldState, Task, TaskState
 from labeling.store.interfaces import ITEMS
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
@@ -54,11 +61,12 @@ class Site:
         return found
 
 
-def build(shop: Shop, folder: Path) -> Site:
+def build(shop: Shop, folder: Path, more: Callable[[int], str] = lambda _: "") -> Site:
     shop.shares = Shares(train=1, calibration=0, dev=0, sealed=0)
     media = folder / "media"
     media.mkdir()
-    made = [replace(item, media=f"{item.external_id}.jpg") for item in items(range(3), WORDS)]
+    made = [item for n in range(3) for item in items(range(n, n + 1), WORDS + more(n))]
+    made = [replace(item, media=f"{item.external_id}.jpg") for item in made]
     for item in made:
         (media / item.media).write_bytes(b"pixels of " + item.external_id.encode())
     shop.ingest(made)
@@ -292,6 +300,109 @@ def test_on_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
         site = build(shop, tmp_path)
         assert site.erase().left == ()
         assert check(site.ledger.golden).problems == ()
+        site.ledger.close()
+
+
+CLIENT = "goldfold_client"
+RIGHTS = ("GRANT pg_checkpoint TO {}", "GRANT EXECUTE ON FUNCTION pg_switch_wal() TO {}")
+
+
+@contextmanager
+def own_database(postgres: PostgresServer) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
+    """A database of a role that is no superuser; its URL, and a superuser's connection to it."""
+    who = sql.Identifier(CLIENT)
+    with postgres.connect() as server:
+        server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(who))
+        try:
+            with postgres.database() as url:
+                name = str(sa.make_url(url).database)
+                server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), who))
+                with psycopg.connect(
+                    host=str(postgres.folder), user="postgres", dbname=name, autocommit=True
+                ) as superuser:
+                    yield url.replace("postgres@", f"{CLIENT}@"), superuser
+                    superuser.execute(sql.SQL("DROP OWNED BY {}").format(who))
+        finally:
+            server.execute(sql.SQL("DROP ROLE {}").format(who))
+
+
+def files_with(postgres: PostgresServer, *needles: str) -> dict[str, set[str]]:
+    """By needle, the kinds of files of the server (its folder below ``data``: base, pg_wal, ...) that hold it."""
+    found: dict[str, set[str]] = {needle: set() for needle in needles}
+    for path in (postgres.folder / "data").rglob("*"):
+        with suppress(FileNotFoundError):  # the server removes files meanwhile
+            raw = path.read_bytes() if path.is_file() else b""
+            for needle in needles:
+                if needle.encode() in raw:
+                    found[needle].add(path.relative_to(postgres.folder / "data").parts[0])
+    return found
+
+
+def incompressible(number: int) -> str:
+    """Words that PostgreSQL moves out of line and cannot compress, so that they can be looked for byte by byte."""
+    letters = np.array([*string.ascii_letters, *string.digits, "-", "_"])
+    words = np.random.default_rng(number).choice(letters, (500, 12))
+    return "".join(f" {''.join(word)}" for word in words)
+
+
+def needles(row: GoldenItem) -> tuple[str, ...]:
+    """What is looked for: the head of the text, a word of its middle, its hash, and the salt of its row."""
+    return row.text[:30], row.text.split()[200], row.content_hash, row.salt
+
+
+@pytest.mark.postgres
+def test_nothing_of_the_item_is_left_in_the_files_of_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
+    with own_database(postgres) as (url, superuser):
+        shop = Shop(open_ledger(url), LanceLake(tmp_path / "lake"), tmp_path)
+        site = build(shop, tmp_path, incompressible)
+        first, second, _ = site.ledger.golden.items()
+        superuser.execute("ANALYZE")
+        superuser.execute("CHECKPOINT")
+        before = files_with(postgres, *needles(first))
+        assert all({"base", "pg_wal"} <= places for places in before.values()), before
+        told = superuser.execute("SELECT coalesce(string_agg(s::text, ''), '') FROM pg_stats s").fetchone()
+        assert told is not None
+        assert not any(needle in told[0] for needle in needles(first))  # nor in statistics, which are compressed
+
+        erase(site.ledger, shop.lake, site.places, first.external_id, "dpo", "why")
+        superuser.execute("CHECKPOINT")  # what is in memory is written too
+        left = files_with(postgres, *needles(first))
+        assert {place for places in left.values() for place in places} == {"pg_wal"}
+        cures = [note.split(": ")[1].split(" ")[0] for note in site.ledger.erasures.remains()]
+        assert cures == ["GRANT", "set"]  # it says so
+        assert all("base" in places for places in files_with(postgres, *needles(second)).values())
+
+        for right in RIGHTS:
+            superuser.execute(sql.SQL(right).format(sql.Identifier(CLIENT)))
+        superuser.execute("ALTER SYSTEM SET wal_recycle = off")
+        superuser.execute("SELECT pg_reload_conf()")
+        try:
+            while site.ledger.erasures.remains():
+                time.sleep(0.05)  # until the server has read its settings anew
+            erase(site.ledger, shop.lake, site.places, second.external_id, "dpo", "why")
+            assert not any(files_with(postgres, *needles(first), *needles(second)).values())
+        finally:
+            superuser.execute("ALTER SYSTEM RESET wal_recycle")
+            superuser.execute("SELECT pg_reload_conf()")
+        assert check(site.ledger.golden).problems == ()
+        site.ledger.close()
+
+
+@pytest.mark.postgres
+def test_an_erasure_waits_for_whoever_still_sees_the_item(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.store.database.BUSY_TIMEOUT_S", 0.3)
+    with postgres.database() as url:
+        shop = Shop(open_ledger(url), LanceLake(tmp_path / "lake"), tmp_path)
+        site = build(shop, tmp_path)
+        with psycopg.connect(url.replace("+psycopg", "")) as reader:
+            reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            reader.execute("SELECT count(*) FROM pg_class")
+            with pytest.raises(StoreError, match=r"session \d+ of postgres still sees what was erased"):
+                site.erase()
+        assert standings(site.ledger)[0].left == ("ledger",)
+        assert site.erase().left == ()
         site.ledger.close()
 
 

@@ -37,14 +37,21 @@ def publish(ledger: SqlLedger, version: str, kind: ChangeKind, **more: tuple[str
     return publish_change(ledger, plan_change(ledger, policy(version), change, NOW))
 
 
-def test_a_plan_counts_and_writes_nothing_and_withholds_sealed_rules(desk: Desk) -> None:
-    sealed = next(item for item in desk.ledger.golden.items() if item.rule)
-    desk.ledger.golden.regroup([sealed.group_id], sealed.group_id, Partition.SEALED)
+def test_a_plan_counts_and_writes_nothing_and_tells_nothing_of_sealed_labels(desk: Desk) -> None:
+    for item in desk.ledger.golden.items()[:2]:  # one of either label
+        desk.ledger.golden.regroup([item.group_id], item.group_id, Partition.SEALED)
     before = desk.ledger.golden.items()
-    planned = plan_change(desk.ledger, policy("1.1.0"), Change((K.LOOSEN,), "why", "ann", ("slur",)), NOW)
-    assert (planned.items(GoldState.STALE), planned.items(GoldState.RETIRED)) == (3, 0)
-    assert ("-", "sealed") in {(row.rule, row.partition) for row in planned.touched}
-    assert not any(row.rule != "-" for row in planned.touched if row.partition == "sealed")
+    for kind, rules in ((K.LOOSEN, ("slur",)), (K.LOOSEN, ()), (K.TIGHTEN, ()), (K.CLARIFY, ("slur",))):
+        version = "1.0.1" if kind is K.CLARIFY else "1.1.0"
+        planned = plan_change(desk.ledger, policy(version), Change((kind,), "why", "ann", rules), NOW)
+        assert (planned.sealed_at_most, planned.items(GoldState.RETIRED)) == (2, 0)  # whatever is asked for
+        assert planned.items(GoldState.STALE) == (0 if kind is K.TIGHTEN else 2)
+        assert "sealed" not in {row.partition for row in planned.touched}
+    nothing = plan_change(desk.ledger, policy("1.0.1"), Change((K.CLARIFY,), "why", "ann"), NOW)
+    assert (nothing.touched, nothing.sealed_at_most) == ((), 0)
+    gone = plan_change(desk.ledger, policy("2.0.0"), Change((K.RETIRE,), "why", "ann"), NOW)
+    assert (gone.items(GoldState.RETIRED), gone.sealed_at_most) == (4, 0)  # every label goes, so none is told
+    assert {row.rule for row in gone.touched if row.partition == "sealed"} == {"-"}
     assert (desk.ledger.golden.items(), len(desk.ledger.policies.all())) == (before, 1)
 
 

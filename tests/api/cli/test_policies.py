@@ -10,6 +10,7 @@ import yaml
 
 from configs.settings import Settings
 from labeling.policies import read_policy
+from labeling.records import GoldState, Partition
 from tests.api.cli.conftest import Terminal
 from tests.api.site import HARM, gild, score_all, select, stock
 
@@ -49,20 +50,31 @@ def test_from_a_file_to_stale_gold_and_a_bridge(
     assert planned["stale"] == sum(row["items"] for row in planned["touched"])
     assert {(row["language"], row["state"]) for row in planned["touched"]} == {("en", "stale")}
     assert "Would be touched (nothing was written)" in goldfold(*asked, "--dry-run").out
+    assert planned["asked"]["labels"] == planned["stale"]
+    assert planned["difference"]["keys"] == ["version", "definition"]
     assert [row["state"] for row in goldfold("golden", "status", "--json").json if row["state"] == "stale"] == []
 
     done = goldfold(*asked, "--budget", "5", "--bridge", "6", "--json")
     assert done.code == 0, done.err
-    assert done.json["moved"]["stale"] == planned["stale"]
-    assert (done.json["relabel"]["state"], done.json["bridge"]["sample"]) == ("open", 6)
-    assert (
-        sum(r["items"] for r in goldfold("golden", "status", "--json").json if r["state"] == "stale")
-        == planned["stale"]
-    )
-    left_out = f"{HARM}: {planned['stale']} of 30 labels"
+    made = done.json["published"]
+    stale = made["moved"]["stale"]
+    with goldfold.opened() as site:
+        gold = site.ledger.golden.items()
+    sealed = [item for item in gold if item.partition is Partition.SEALED]
+    hidden = sum(item.state is GoldState.STALE for item in sealed)
+    assert (stale - hidden, planned["sealed_at_most"]) == (planned["stale"], len(sealed))
+    assert (made["relabel"]["state"], made["bridge"]["sample"], done.json["proposal"]) == ("open", 6, None)
+    assert sum(r["items"] for r in goldfold("golden", "status", "--json").json if r["state"] == "stale") == stale
+    left_out = f"{HARM}: {stale} of 30 labels"
     for command in (("golden", "status"), ("golden", "publish"), ("golden", "list")):
         assert left_out in goldfold(*command).out, command
-    assert "Note: 5 of" in "".join(f"Note: {note}" for note in done.json["relabel"]["notes"])
+    assert "Note: 5 of" in "".join(f"Note: {note}" for note in made["relabel"]["notes"])
+    waiting = goldfold("policy", "stale", HARM, "--json").json
+    assert len(waiting["rows"]) + waiting["sealed"] == waiting["unasked"] <= stale - 5  # the bridge asks some too
+    assert f"{waiting['unasked']} wait to be asked again" in goldfold("policy", "stale", HARM).out
+    far = goldfold("policy", "progress", HARM, "--json").json
+    assert (far["stale"], far["asked"] + far["waiting"], far["waiting"]) == (stale, stale, waiting["unasked"])
+    assert f"{stale} labels are stale: {far['asked']} are being asked" in goldfold("policy", "progress", HARM).out
     assert goldfold("policy", "relabel", HARM, "--id", "next").out.startswith("Round next is open")
     assert goldfold("policy", "bridge", HARM, "--json").json["figures"]["flips"]["value"] is None
     assert "insufficient" in goldfold("policy", "bridge", HARM).out
@@ -108,3 +120,25 @@ def test_a_policy_may_be_published_before_anything_else_sees_it(goldfold: Termin
     assert (row["state"], row["versions"][0]["predecessors"]) == ("in force", [HARM])
     assert goldfold("policy", "publish", HARM, "--kind", "retire", "--reason", "split").out.startswith(f"{HARM} 2.0.0")
     assert "retired" in goldfold("policy", "list").out
+
+
+def test_two_people_publish_where_the_setting_says_so(
+    goldfold: Terminal, edit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDFOLD_TWO_PERSON_RELEASE", "true")
+    assert goldfold("rounds").code == 0
+    change(edit, version="1.1.0")
+    asked = ["policy", "publish", HARM, "--kind", "tighten", "--reason", "the law changed"]
+    assert "say who you are" in goldfold(*asked).err
+    assert f"{HARM} 1.1.0 is proposed" in goldfold(*asked, "--by", "ana@example.org").out
+    assert "waits to be decided on already" in goldfold(*asked, "--by", "bo@example.org").err
+    assert goldfold("policy", "list", "--json").json[0]["version"] == "1.0.0"
+    assert "another lead has to approve" in goldfold("policy", "approve", HARM, "1.1.0", "--by", "Ana@Example.org").err
+    (waits,) = goldfold("policy", "proposals", "--json").json
+    assert (waits["state"], waits["author"]) == ("proposed", "ana@example.org")
+    assert "is rejected" in goldfold("policy", "reject", HARM, "1.1.0", "--by", "ana@example.org").out
+    assert goldfold(*asked, "--by", "ana@example.org").code == 0
+    said = goldfold("policy", "approve", HARM, "1.1.0", "--by", "bo@example.org").out
+    assert said.startswith(f"{HARM} 1.1.0 is published"), said
+    assert "published already" in goldfold("policy", "approve", HARM, "1.1.0", "--by", "bo@example.org").err
+    assert "1.1.0" in goldfold("policy", "proposals", HARM).out

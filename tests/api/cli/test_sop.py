@@ -1,4 +1,4 @@
-"""The commands on SOPs, from lint to a replay of gold, and what a change of policy would set going."""
+"""The commands on SOPs, from lint to a replay of gold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-import yaml
 
 from configs.settings import Settings
 from labeling.records import Outcome
@@ -75,21 +74,3 @@ def test_gold_is_replayed_from_a_file_of_answers(gilded: Terminal, tmp_path: Pat
     assert "licence: conditional" in shown
     answers.write_text(json.dumps(rows[0] | {"answer": "perhaps"}))
     assert "row 1: answer: step" in gilded("sop", "replay", HARM, str(answers)).err
-
-
-def test_what_if_says_what_publishing_then_does(
-    gilded: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = copytree(Settings().policies_dir, tmp_path / "policies")
-    monkeypatch.setenv("GOLDFOLD_POLICIES_DIR", str(folder))
-    path = folder / f"{HARM}.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"version": "1.1.0", "definition": "tighter"}))
-    told = gilded("policy", "what-if", HARM, "--kind", "tighten", "--json").json
-    assert told["stale"] == sum(row["items"] for row in told["touched"]) > 0
-    assert told["flips_low"] <= told["flips"] <= told["flips_high"] <= told["stale"]
-    assert told["looks"] == 2 * told["stale"]
-    assert told["minutes"] > 0
-    assert told["licence"].startswith("model")
-    assert "Expected to turn" in gilded("policy", "what-if", HARM, "--kind", "tighten").out
-    done = gilded("policy", "publish", HARM, "--kind", "tighten", "--reason", "x", "--bridge", "0", "--json").json
-    assert done["moved"]["stale"] == told["stale"]

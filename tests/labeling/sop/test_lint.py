@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from labeling.records import GoldenItem, GoldState, Partition
-from labeling.sop.lint import Remark, Flaw, Level, lint
+from labeling.sop.lint import Flaw, Level, Remark, lint
 from labeling.sop.tree import Sop
 from tests.labeling.golden.made import golden_item
 from tests.labeling.sop.made import TREE, leaves, policy, sop, steps

@@ -1,4 +1,4 @@
-"""How many labels would turn: the interval is exact, and what is told is what publishing then does."""
+"""How many labels would turn: the interval is exact."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from labeling.insights.what_if import poisson_binomial_interval
+from labeling.quality.poisson_binomial import central_interval
 
 
 @pytest.mark.parametrize(("n", "p"), [(100, 0.1), (7, 0.5), (2000, 0.03)])
 def test_equal_chances_are_binomial(n: int, p: float) -> None:
-    assert poisson_binomial_interval(np.full(n, p)) == tuple(int(x) for x in binom.interval(0.95, n, p))
+    assert central_interval(np.full(n, p)) == tuple(int(x) for x in binom.interval(0.95, n, p))
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_the_interval_holds_nearly_all_and_the_mean(chances: list[float]) -> None:
     p = np.array(chances)
-    low, high = poisson_binomial_interval(p)
+    low, high = central_interval(p)
     assert 0 <= low <= high <= len(p)
     assert low <= np.ceil(p.sum())
     assert high >= np.floor(p.sum())
 
 
 def test_what_is_sure_has_no_interval() -> None:
-    assert poisson_binomial_interval(np.ones(5)) == (5, 5)
-    assert poisson_binomial_interval(np.zeros(5)) == (0, 0)
-    assert poisson_binomial_interval(np.array([])) == (0, 0)
+    assert central_interval(np.ones(5)) == (5, 5)
+    assert central_interval(np.zeros(5)) == (0, 0)
+    assert central_interval(np.array([])) == (0, 0)
