@@ -268,8 +268,8 @@ def _show_plan(foreseen: Preview, *, as_json: bool) -> None:
     out.print(f"{foreseen.stale} golden items become stale, {foreseen.retired} become retired")
     out.print(
         f"To ask again: {asked.labels} labels, of which {asked.flips:.1f} ({asked.flips_low} to {asked.flips_high}) "
-        f"are expected to turn, {asked.minutes:.0f} minutes of people's time, exposure {asked.exposure:.1f}; and of the "
-        f"sealed items {foreseen.sealed_at_most} at most"
+        f"are expected to turn, {asked.minutes:.0f} minutes of people's time, exposure {asked.exposure:.1f}; and of "
+        f"the sealed items {foreseen.sealed_at_most} at most"
     )
     out.print(f"Bridge: {asked.bridge} items tell the share that turns to +-{HALF_WIDTH}. Licence: {asked.licence}")
 
