@@ -20,7 +20,16 @@ BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 SNAPSHOT = "REPEATABLE READ"  # PostgreSQL; a SQLite transaction is one anyway
 WRITES = "goldfold_writes"
-WITH_CONTENT = ("tasks", "annotation_events", "adjudications", "golden_items", "golden_members", "gold_events", "items")
+WITH_CONTENT = (
+    "tasks",
+    "annotation_events",
+    "adjudications",
+    "golden_items",
+    "golden_members",
+    "gold_events",
+    "items",
+    "decisions",
+)
 SECRETS = ("password", "sslpassword")
 
 
