@@ -19,6 +19,7 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    decisions,
     erasures,
     gates,
     golden,
@@ -32,6 +33,7 @@ from api.routes import (
     ml,
     models,
     people,
+    qa,
     roster,
     rounds,
     score,
@@ -57,6 +59,8 @@ ROUTERS = (
     roster.router,
     injections.router,
     anchoring.router,
+    decisions.router,
+    qa.router,
     golden.router,
     golden_items.router,
     golden_versions.router,

@@ -373,13 +373,13 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=100,
-        description="Decisions of each stratum that daily QA draws at least, of those there are.",
+        description="Decisions of each stratum that daily QA draws at least.",
     )
     qa_prior: float = Field(
         default=0.05,
         gt=0,
         lt=0.5,
-        description="Share of decisions that is wrong, as daily QA assumes of what it never saw.",
+        description="Share of decisions that is wrong, while daily QA knows nothing.",
     )
     qa_file: Path | None = Field(
         default=None, description="The QA file (YAML): targets by project, actions, people; none: 0.95 for all."

@@ -52,6 +52,8 @@ class Commands(LazyGroup):
         "policy": Entry("api.cli.policies:app", "The policies' versions: publish one, and what follows from it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
+        "decisions": Entry("api.cli.decisions:app", "Production's decisions: import and count them."),
+        "qa": Entry("api.cli.qa:app", "Daily QA: have a day's decisions judged again, and see how right."),
         "train": Entry("api.cli.training:app", "Train a candidate on a golden version and judge it: head, finetune."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),

@@ -258,8 +258,14 @@ def _version(history: History, named: str, at: datetime) -> PolicyVersion | None
     return next((one for one in reversed(history) if one.at <= at), history[0])
 
 
+def _told(problem: Problem) -> str:
+    """As the problem says it, but for its quotes around names that content has not."""
+    named = problem.field in DecisionRow.model_fields
+    return f"row {problem.row}: {problem.field}: {problem.message}" if named else str(problem)
+
+
 def _refuse(source: Rows, problems: Sequence[Problem]) -> None:
     if problems:
-        told = tuple(str(problem) for problem in problems)
+        told = tuple(_told(problem) for problem in problems)
         where = f"{source}: " if isinstance(source, Path) else ""
         raise InvalidInput(where + "; ".join(told), told)

@@ -19,6 +19,8 @@ from scipy.stats import beta
 
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, clopper_pearson, wilson
 
+CENSUS = "census"
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -43,9 +45,11 @@ class Share:
     estimate: float
 
     def below(self, target: float) -> float | None:
-        """The probability that the share lies below ``target``, in (0, 1); None where the figure is insufficient."""
+        """The probability that the share lies below ``target``, in [0, 1]; None where the figure is insufficient."""
         if self.figure.value is None:
             return None
+        if self.figure.method == CENSUS:
+            return float(self.estimate < target)
         events = self.estimate * self.effective_n
         return float(beta.cdf(target, events + 0.5, self.effective_n - events + 0.5))
 
@@ -75,7 +79,7 @@ def stratified(tallies: Sequence[Tally], confidence: float = 0.95) -> Share:
         (low, high), method = wilson(share * effective, effective, confidence), "stratified, wilson"
     enough = n > FEW
     if all(t.n == t.units for t in told):  # nothing was drawn: all of it was looked at
-        low, high, method = share, share, "census"
+        low, high, method = share, share, CENSUS
     value, verdict = (share, ENOUGH) if enough else (None, INSUFFICIENT)
     return Share(Figure(value, low, high, n, events, method, verdict), effect, effective, covered / every, share)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -168,9 +169,7 @@ def _within(since: datetime, until: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(decisions.c.decided_at >= since, decisions.c.decided_at < until)
 
 
-def _frame(
-    query: sa.Select[tuple[object, ...]], since: datetime, until: datetime, policies: Collection[str]
-) -> sa.Select[tuple[object, ...]]:
+def _frame(query: sa.Select[Any], since: datetime, until: datetime, policies: Collection[str]) -> sa.Select[Any]:
     """What a day's sample may be drawn from: items that are gone can be shown to nobody."""
     query = query.select_from(decisions.join(items, items.c.item_id == decisions.c.item_id))
     there = sa.and_(items.c.gone_at.is_(None), decisions.c.outcome.is_not(None))

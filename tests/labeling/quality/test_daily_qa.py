@@ -23,7 +23,7 @@ from labeling.quality.daily_qa import (
 
 WORDS = {name: st.sampled_from([f"{name}1", f"{name}2", f"{name}3"]) for name in DIMENSIONS}
 CELLS: st.SearchStrategy[dict[Cell, int]] = st.dictionaries(
-    st.tuples(*WORDS.values()),  # type: ignore[arg-type]
+    st.tuples(*WORDS.values()),
     st.integers(1, 400),
     min_size=1,
     max_size=25,
