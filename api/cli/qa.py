@@ -11,7 +11,7 @@ from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
 from api.daily_qa import report_day, sample_day
 
-COLUMNS = ["project", "state", "P(below)", "target", "accuracy", "95 % interval", "n", "design effect", "errors"]
+COLUMNS = ["project", "state", "P(below)", "target", "accuracy", "95 % interval", "n", "deff"]
 DayOption = Annotated[str | None, typer.Option("--day", help="ISO date (default: yesterday, in exposure_zone).")]
 
 app = typer.Typer(
@@ -67,6 +67,10 @@ def report_command(context: typer.Context, day: DayOption = None, as_json: JsonF
         show_json(told)
         return
     table(f"Daily QA of {told['day']}", COLUMNS, [_row(project) for project in told["projects"]])
+    for project in told["projects"]:
+        errors = [f"{one['events']} {name}" for name, one in project["errors"].items() if one["events"]]
+        if errors:
+            out.print(f"{project['project']}: {', '.join(errors)}")
     named = ", ".join(f"{told[name]} {name}" for name in ("judged", "waiting", "undecided", "withheld", "lost"))
     out.print(f"{told['sampled']} of {told['decisions']} decisions were drawn: {named}")
     if told["late"]:
@@ -77,7 +81,6 @@ def report_command(context: typer.Context, day: DayOption = None, as_json: JsonF
 
 def _row(project: Mapping[str, Any]) -> tuple[object, ...]:
     figure, below = project["accuracy"], project["below_target"]
-    errors = ", ".join(f"{name} {one['events']}" for name, one in project["errors"].items() if one["events"])
     return (
         project["project"],
         project["state"],
@@ -87,5 +90,4 @@ def _row(project: Mapping[str, Any]) -> tuple[object, ...]:
         f"[{figure['low']:.3f}, {figure['high']:.3f}]",
         figure["n"],
         "" if figure["design_effect"] is None else f"{figure['design_effect']:.2f}",
-        errors,
     )
