@@ -13,6 +13,7 @@ from api.daily_qa import count_days, decision_told, take_in
 from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.decision_records import Decided, Source
+from labeling.errors import NotFound
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"], responses=documented(404, 409, 503))
 
@@ -105,7 +106,9 @@ def list_decisions(
     if after:
         source, _, decision_id = after.partition("/")
         known = goldfold.ledger.decisions.find([(source, decision_id)]).get((source, decision_id))
-        place = (known.decided_at, source, decision_id) if known else None
+        if known is None:
+            raise NotFound(f"after: {after!r} is no decision that is known; write source and id, such as human/d-1")
+        place = (known.decided_at, source, decision_id)
     found = goldfold.ledger.decisions.page(since, until, project=project, after=place, limit=limit)
     return [DecisionOut(**decision_told(one)) for one in found]
 

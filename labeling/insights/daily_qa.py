@@ -19,7 +19,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from labeling.decision_records import Decided, Decision, QaDay, Sampled
-from labeling.errors import BadMedia, NotFound, NothingToDo
+from labeling.errors import BadMedia, Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.golden.contested import is_contested
 from labeling.insights.qa_verdicts import RIGHT, finals_of, rests_on, reviewed
 from labeling.policies import Policies, Policy
@@ -117,9 +117,11 @@ def open_day(
 ) -> Opened:
     """Draw a day's sample and open its rounds; the next sync hands them out. A day that was sampled goes on as it was.
     ``images``: what reads images; None where nobody can be asked about them. Raises NothingToDo when nothing was
-    decided that day, InvalidInput (budget)."""
+    decided that day, InvalidInput (budget, or a day that is not over), Conflict when decisions come in meanwhile."""
     there = day_of(stores.decisions, day)
     if there is None:
+        if bounds(day, terms.zone)[1] > datetime.now(UTC):
+            raise InvalidInput(f"day: {day.isoformat()} is not over yet in {terms.zone}; sample it when it is")
         run = _Drawing(stores, lake, day, terms, images)
         made, sample = run.day(), run.sample()
         if dry_run:
@@ -172,6 +174,8 @@ class _Drawing:
         strata = self._plan.strata
         wanted = {s.key: set(places(s, uniform(self._seed, "daily qa", *s.key))) for s in strata}
         drawn = self._stores.decisions.drawn(*self._window, list(self._terms.policies), self._plan.level, wanted)
+        if self._stores.decisions.cells(*self._window, list(self._terms.policies)) != self._cells:
+            raise Conflict(f"decisions of {self._day} came in while it was sampled; run the same command again")
         numbers = {stratum.key: number for number, stratum in enumerate(strata)}
         barred = _barred(self._stores.decisions, drawn, self._terms.accounts)
         ways = _Ways(self._stores, self._lake, drawn, barred, self._images)

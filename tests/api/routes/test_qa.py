@@ -61,6 +61,7 @@ def test_who_decided_is_for_leads(site: Site) -> None:
     first = site.get("/v1/decisions?limit=3&project=forum", Role.LEAD)
     rest = site.get("/v1/decisions?after=human/d-2", Role.LEAD)
     assert [one["decision_id"] for one in (*first, *rest)] == ["d-0", "d-1", "d-2", "d-3"]
+    assert_problem(site.ask("GET", "/v1/decisions?after=human/x", Role.LEAD), 404, "no decision that is known")
     assert first[0]["who"] == "mod-17"
     changed = site.ask("POST", "/v1/decisions/people", Role.LEAD, json={"who": "mod-17", "to": ""})
     assert changed.json() == {"decisions": 4}

@@ -249,6 +249,8 @@ def test_a_day_without_decisions_or_sample_says_so(shop: Shop) -> None:
     with pytest.raises(NotFound, match="was not sampled yet: goldfold qa sample --day 2026-02-28"):
         report(shop)
     decide(shop, *(row(n, project=f"p{n}") for n in range(8)))
+    with pytest.raises(InvalidInput, match="is not over yet in UTC"):
+        open_day(shop.ledger, shop.lake, datetime.now(UTC).date(), terms(shop))
     with pytest.raises(InvalidInput, match="budget: 3 re-reviews are too few for 8 projects"):
         opened(shop, budget=3)
 
