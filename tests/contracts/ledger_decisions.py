@@ -98,7 +98,7 @@ class DecisionsContract(LedgerFixtures):
         assert sum(cells.values()) == 10
         assert cells["forum", "hate", "pt", "violates", "Mod-0"] == 3
         level = DIMENSIONS[:3]
-        wanted = {("forum", "hate", "pt"): {0, 5}, ("forum", "hate", "en"): {2}}
+        wanted: dict[tuple[str, ...], set[int]] = {("forum", "hate", "pt"): {0, 5}, ("forum", "hate", "en"): {2}}
         found = ledger.decisions.drawn(*window, ["hate"], level, wanted)
         listed = {key: [r for r in rows if r.cell[:3] == key] for key in wanted}
         for key, mine in listed.items():
