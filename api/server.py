@@ -19,6 +19,7 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    decisions,
     erasures,
     gates,
     golden,
@@ -34,6 +35,7 @@ from api.routes import (
     people,
     policies,
     policy_proposals,
+    qa,
     roster,
     rounds,
     score,
@@ -60,6 +62,8 @@ ROUTERS = (
     roster.router,
     injections.router,
     anchoring.router,
+    decisions.router,
+    qa.router,
     golden.router,
     sops.router,
     golden_items.router,

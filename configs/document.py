@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from configs.qa_files import QaFile
 from configs.scorer_files import packaged_scorers
 from configs.scorer_kinds import KINDS
 from configs.settings import CONFIG_VARIABLE, DEFAULT_FILE, PREFIX, Settings
@@ -148,6 +149,27 @@ need the package `sentencepiece` for their tokenizer.
 """
 
 
+QA_HEAD = """
+## The QA file
+
+`qa_file` names a YAML file that daily QA reads ([quality.md](quality.md#daily-qa)). It is read at each call, so a
+change counts from the next one on.
+
+| key | default | meaning |
+| --- | --- | --- |
+"""
+
+QA_EXAMPLE = """
+
+```yaml
+accuracy: 0.95
+projects: {forum: 0.97, live-chat: 0.93}
+actions: {remove: violates, warn: violates, keep: ok}
+people: {mod-17: ana@example.org}
+```
+"""
+
+
 def default(field: FieldInfo) -> str:
     """A field's default as people read it; ``(required)`` when it has none."""
     extra = field.json_schema_extra
@@ -186,7 +208,8 @@ def kinds() -> str:
 def page() -> str:
     """The whole of docs/configuration.md."""
     settings = "\n".join(rows(Settings, PREFIX))
-    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{INT8}{GUARDS}{MEDIA}"
+    qa = QA_HEAD + "\n".join(rows(QaFile)) + QA_EXAMPLE
+    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{INT8}{GUARDS}{MEDIA}{qa}"
 
 
 if __name__ == "__main__":

@@ -375,6 +375,23 @@ class Settings(BaseSettings):
         default=20, ge=13, description="Fewest sealed answers that a figure may rest on; below it is insufficient."
     )
 
+    qa_budget: int = Field(default=200, ge=1, description="Decisions of a day that daily QA has judged again, at most.")
+    qa_floor: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="Decisions of each stratum that daily QA draws at least.",
+    )
+    qa_prior: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Share of decisions that is wrong, while daily QA knows nothing.",
+    )
+    qa_file: Path | None = Field(
+        default=None, description="The QA file (YAML): targets by project, actions, people; none: 0.95 for all."
+    )
+
     sync_interval_s: float = Field(default=30.0, gt=0, description="Seconds between two sweeps of Label Studio.")
     executor_id: str = Field(
         default_factory=socket.gethostname,

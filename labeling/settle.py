@@ -14,10 +14,11 @@ from labeling.errors import LabelingError, StoreError
 from labeling.golden.fold import fold
 from labeling.golden.partition import Groups
 from labeling.policy_versions import by_policy, parts
-from labeling.purposes import is_old_side, purpose
+from labeling.purposes import DAILY_QA, is_old_side, purpose
 from labeling.records import Adjudication, Annotation, Answer, GoldState, PickRow, Task, TaskKind, TaskState
 from labeling.reviews import contested, differs, is_reviewed, review_task, second_verdict
 from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, judges, once_more
+from labeling.store.decision_interface import Decisions
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, PolicyVersions, Rounds, Tasks
 from selection.types import RELABEL
 
@@ -58,6 +59,9 @@ class Stores(Protocol):
 
     @property
     def policies(self) -> PolicyVersions: ...
+
+    @property
+    def decisions(self) -> Decisions: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,7 @@ class _Settling:
         self._groups: Groups | None = None
         self._picks: dict[str, dict[tuple[str, str], PickRow]] = {}
         self._held: dict[str, dict[str, str]] = {}
+        self._deciders: dict[str, Mapping[tuple[str, str], frozenset[str]]] = {}
         self.report = SettleReport()
 
     def refuse(self, kind: TaskKind) -> None:
@@ -244,6 +249,8 @@ class _Settling:
 
     def _review(self, task: Task, blind: Task, first: Adjudication, answers: Sequence[Annotation]) -> None:
         events = self._stores.annotations.events(blind.task_id)
+        if barred := self._barred(blind):
+            answers = fresh(answers, barred)[0]
         settlement = second_verdict(task, first, answers, events, _now(), self._leads)
         self.report.refusals.extend(settlement.refusals)
         second = settlement.adjudication
@@ -272,14 +279,32 @@ class _Settling:
         return pick.lane if pick else ""
 
     def _decision(self, task: Task, answers: Sequence[Annotation], before: Earlier | None) -> Decision:
+        barred = self._barred(task)
         if before is None:
-            return self._first(task, answers)
-        known = judges(self._stores, before)
+            return self._apart(task, answers, barred) if barred else self._first(task, answers)
+        known = judges(self._stores, before) | barred
         counted, refused = fresh(answers, known)
         if refused and not counted:
             self.report.refusals += refused
             self._ask_once_more(task, 1 + len(known))
         return decide_again(counted, before)
+
+    def _apart(self, task: Task, answers: Sequence[Annotation], barred: frozenset[str]) -> Decision:
+        """Without the answers of those who decided about the item in production. Where their answers have used up what
+        a shared project asks for, it is asked once more, of enough people."""
+        counted, refused = fresh(answers, barred)
+        self.report.refusals += refused
+        wanted = int(str(self._stores.rounds.get(task.round_id).plan["overlap"])) + task.extra
+        if len(counted) < wanted <= len(counted) + len(refused):
+            self._ask_once_more(task, wanted + len(barred))
+        return self._first(replace(task, overlap=min(task.overlap, wanted)), counted)
+
+    def _barred(self, task: Task) -> frozenset[str]:
+        """Who may not answer, since they decided about the item in production: of daily QA's tasks."""
+        if task.round_id not in self._deciders:
+            is_qa = purpose(self._stores.rounds.get(task.round_id)) == DAILY_QA
+            self._deciders[task.round_id] = self._stores.decisions.barred(task.round_id) if is_qa else {}
+        return self._deciders[task.round_id].get((task.item_id, task.policy_id), frozenset())
 
     def _ask_once_more(self, task: Task, people: int) -> None:
         """Label Studio has closed a task that one person was asked; one for enough people stays open there."""
@@ -297,11 +322,13 @@ class _Settling:
     ) -> None:
         """A lead may decide a second time, but whoever answered either copy may not."""
         events = self._stores.annotations.events(blind.task_id)
+        barred = self._barred(blind)
+        votes = fresh(votes, barred)[0] if barred else votes
         if before is not None:
             votes = [*before.answers, *fresh(votes, judges(self._stores, before))[0]]
             for final in before.finals:
                 events = [*events, *self._stores.annotations.events(final.task_id)]
-        settlement = settle(blind, answers, votes, events, _now(), self._leads)
+        settlement = settle(blind, answers, votes, events, _now(), self._leads, barred)
         self.report.refusals.extend(settlement.refusals)
         if settlement.adjudication is None:
             self.report.waiting += 1

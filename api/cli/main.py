@@ -53,6 +53,8 @@ class Commands(LazyGroup):
         "sop": Entry("api.cli.sop:app", "Decision trees: lint, replay on gold, compile."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
+        "decisions": Entry("api.cli.decisions:app", "Production's decisions: import and count them."),
+        "qa": Entry("api.cli.qa:app", "Daily QA: have a day's decisions judged again, and see how right."),
         "train": Entry("api.cli.training:app", "Train a candidate on a golden version and judge it: head, finetune."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),

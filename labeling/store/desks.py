@@ -27,6 +27,7 @@ from labeling.records import (
 )
 from labeling.store.annotations import live, newest
 from labeling.store.database import Database, for_update, now
+from labeling.store.decision_tables import qa_sample
 from labeling.store.rows import among, chunks, load, select_in
 from labeling.store.tables import annotation_events as events
 from labeling.store.tables import golden_items, people, picks, rounds, tasks
@@ -213,7 +214,8 @@ class _Desks:
 
     def meet(self, questions: Sequence[OpenQuestion], anchors: Sequence[GoldenItem]) -> None:
         """Who has met the items of these, or near-duplicates of theirs. Under another policy version than those asked
-        under now it was another question: what it was answered does not count."""
+        under now it was another question: what it was answered does not count. Nor may those answer who decided about
+        one in production, where daily QA judges that decision."""
         names = self._names(questions, anchors)
         asked = {(q.task.policy_id, q.task.policy_version) for q in questions}
         asked |= {(anchor.policy_id, anchor.policy_version) for anchor in anchors}
@@ -229,6 +231,10 @@ class _Desks:
                 self._piles[person].items.add(row["item_id"])
                 if (row["policy_id"], row["policy_version"]) in asked:
                     self._piles[person].met |= {(row["policy_id"], name) for name in names[row["item_id"]]}
+        decided = sa.select(qa_sample.c.item_id, qa_sample.c.policy_id, qa_sample.c.barred)
+        for row in select_in(self._connection, decided, qa_sample.c.item_id, sorted(names)):
+            for person in row["barred"]:
+                self._piles[person].met |= {(row["policy_id"], name) for name in names[row["item_id"]]}
 
     def _names(self, questions: Sequence[OpenQuestion], anchors: Sequence[GoldenItem]) -> dict[str, set[str]]:
         """By item: its id and the groups it is known in, of every item that shares one with those asked about."""

@@ -20,6 +20,7 @@ from labeling.golden_records import Erasure, HandedOut, Hold, Notice
 from labeling.records import GoldAction, GoldenItem, GoldState, Outcome, RegisteredItem
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, now
+from labeling.store.decisions import erase_decisions
 from labeling.store.gold_chain import append_erased, lock_chain
 from labeling.store.rows import Row, dump, insert_missing, load
 from labeling.store.stops import let_go
@@ -116,6 +117,7 @@ class SqlErasures:
             connection.execute(sa.update(items).where(items.c.item_id == item_id).values(content_hash=""))
             connection.execute(sa.update(tasks).where(tasks.c.item_id == item_id).values(content_hash=""))
             _erase_gold(connection, made)
+            erase_decisions(connection, item_id, at)
             write_audit(connection, actor, "item.erase", item_id, {"reason": made.reason})
             return made
 

@@ -41,6 +41,7 @@ from labeling.records import (
     TaskState,
     Unsent,
 )
+from labeling.store.decision_interface import Decisions
 
 ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
 
@@ -573,6 +574,7 @@ class Ledger(Protocol):
     projects: Projects
     people: People
     desks: Desks
+    decisions: Decisions
     keys: Keys
     executors: Executors
     audit: Audit

@@ -6,6 +6,8 @@ from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
 from labeling.store.database import Database
+from labeling.store.decision_interface import Decisions
+from labeling.store.decisions import SqlDecisions
 from labeling.store.desks import SqlDesks
 from labeling.store.erasures import SqlErasures
 from labeling.store.executors import SqlExecutors
@@ -61,6 +63,7 @@ class SqlLedger:
     projects: Projects
     people: People
     desks: Desks
+    decisions: Decisions
     keys: Keys
     executors: Executors
     audit: Audit
@@ -82,6 +85,7 @@ class SqlLedger:
         self.projects = SqlProjects(database)
         self.people = SqlPeople(database)
         self.desks = SqlDesks(database)
+        self.decisions = SqlDecisions(database)
         self.keys = SqlKeys(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)

@@ -24,6 +24,7 @@ WITH_CONTENT = (
     "gold_events",
     "items",
     "legal_stops",
+    "decisions",
 )
 _POLL_S = 0.1
 _MAY_SWITCH = "SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE')"

@@ -19,6 +19,7 @@ from tests.contracts.ledger import (
     select,
     together,
 )
+from tests.contracts.ledger_decisions import DecisionsContract
 from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
@@ -172,6 +173,7 @@ class LedgerContract(
     ProjectsContract,
     AccessContract,
     PeopleContract,
+    DecisionsContract,
 ):
     """All of it. Subclass with a fixture ``opener``."""
 

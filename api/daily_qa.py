@@ -1,0 +1,99 @@
+"""Daily QA in an installation: its settings and its QA file around the use cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from api.composition import Goldfold
+from configs.qa_files import QaFile, read_qa_file
+from labeling.decision_records import Decided, Decision
+from labeling.errors import BadMedia, InvalidInput
+from labeling.insights.daily_qa import Opened, Terms, bounds, open_day, yesterday
+from labeling.insights.decisions import ImportReport, Rows, import_decisions
+from labeling.insights.qa_report import Targets, qa_decisions, qa_report
+from labeling.round_images import ImageDesk, hashes
+
+MOST_DAYS = 92
+Json = dict[str, Any]
+
+
+def day_named(goldfold: Goldfold, named: str | None) -> date:
+    """The day that is meant: an ISO date, or yesterday in the setting exposure_zone. Raises InvalidInput."""
+    if not named:
+        return yesterday(datetime.now(UTC), goldfold.settings.exposure_zone)
+    try:
+        return date.fromisoformat(named)
+    except ValueError as error:
+        raise InvalidInput(f"day: {named!r} is no date; write it as 2026-01-31") from error
+
+
+def take_in(goldfold: Goldfold, rows: Rows, **how: Any) -> ImportReport:
+    """Import decisions; ``how`` as ``labeling.insights.decisions.import_decisions`` takes it."""
+    return import_decisions(rows, goldfold.ledger, goldfold.lake, **how)
+
+
+def sample_day(goldfold: Goldfold, named: str | None, budget: int | None = None, *, dry_run: bool = False) -> Opened:
+    """Draw a day's sample and open its rounds. Raises NothingToDo, InvalidInput."""
+    given, file = goldfold.settings, read_qa_file(goldfold.settings.qa_file)
+    terms = Terms(
+        policies=goldfold.policies,
+        policy=goldfold.policy,
+        zone=given.exposure_zone,
+        budget=budget or given.qa_budget,
+        floor=given.qa_floor,
+        overlap=given.overlap,
+        prior=given.qa_prior,
+        accounts=file.people,
+        actions=_actions(file),
+    )
+    images = None if goldfold.links is None else _Images(goldfold)
+    return open_day(goldfold.ledger, goldfold.lake, day_named(goldfold, named), terms, images, dry_run=dry_run)
+
+
+def report_day(goldfold: Goldfold, named: str | None) -> Json:
+    """What a day's sample says now. Raises NotFound, InvalidInput."""
+    file = read_qa_file(goldfold.settings.qa_file)
+    targets = Targets(file.accuracy, file.projects)
+    return qa_report(goldfold.ledger, day_named(goldfold, named), targets, _actions(file))
+
+
+def decisions_of_day(goldfold: Goldfold, named: str | None, project: str = "", verdict: str = "") -> list[Json]:
+    """The sampled decisions of a day with their verdicts. Raises NotFound, InvalidInput."""
+    actions = _actions(read_qa_file(goldfold.settings.qa_file))
+    return qa_decisions(goldfold.ledger, day_named(goldfold, named), actions, project=project, verdict=verdict)
+
+
+def count_days(goldfold: Goldfold, until: str | None, days: int) -> list[Json]:
+    """How many decisions each of the last ``days`` has, by project and source; the newest first."""
+    last, zone = day_named(goldfold, until), goldfold.settings.exposure_zone
+    sampled = {one.day for one in goldfold.ledger.decisions.days()}
+    told = []
+    for back in range(min(days, MOST_DAYS)):
+        day = last - timedelta(days=back)
+        counts = goldfold.ledger.decisions.count(*bounds(day, zone))
+        rows = [{"project": p, "source": source, "decisions": n} for (p, source), n in counts.items()]
+        name = day.isoformat()
+        told.append({"day": name, "decisions": sum(counts.values()), "sampled": name in sampled, "by": rows})
+    return told
+
+
+def decision_told(decision: Decision) -> Json:
+    """A decision as a lead sees it."""
+    names = [name for name in Decision.__slots__ if name != "lot"]
+    return {name: getattr(decision, name) for name in names}
+
+
+def _actions(file: QaFile) -> dict[str, Decided]:
+    return {action: Decided(outcome) for action, outcome in file.actions.items()}
+
+
+class _Images:
+    """Reads images when the first one is asked for, for the media need not be set up where there is none."""
+
+    def __init__(self, goldfold: Goldfold) -> None:
+        self._goldfold = goldfold
+
+    def __call__(self, item_ids: Sequence[str]) -> Mapping[str, str | BadMedia]:
+        return hashes(self._goldfold.lake, ImageDesk(read=self._goldfold.media.read), item_ids)
