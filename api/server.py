@@ -19,6 +19,7 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    causes,
     decisions,
     erasures,
     gates,
@@ -61,6 +62,8 @@ ROUTERS = (
     anchoring.router,
     decisions.router,
     qa.router,
+    causes.router,
+    causes.actions,
     golden.router,
     golden_items.router,
     golden_versions.router,
