@@ -19,6 +19,7 @@ from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
     anchoring,
+    causes,
     decisions,
     erasures,
     gates,
@@ -64,6 +65,8 @@ ROUTERS = (
     anchoring.router,
     decisions.router,
     qa.router,
+    causes.router,
+    causes.actions,
     golden.router,
     sops.router,
     golden_items.router,

@@ -51,6 +51,7 @@ class Commands(LazyGroup):
         "golden": Entry("api.cli.golden:app", "The golden set: publish an immutable version, verify it, export it."),
         "policy": Entry("api.cli.policies:app", "The policies' versions: publish one, and what follows from it."),
         "sop": Entry("api.cli.sop:app", "Decision trees: lint, replay on gold, compile."),
+        "causes": Entry("api.cli.causes:app", "Why errors happen, what is done, and whether it helped."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
         "decisions": Entry("api.cli.decisions:app", "Production's decisions: import and count them."),

@@ -41,6 +41,7 @@ from labeling.records import (
     TaskState,
     Unsent,
 )
+from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 
 ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
@@ -575,6 +576,7 @@ class Ledger(Protocol):
     people: People
     desks: Desks
     decisions: Decisions
+    causes: Causes
     keys: Keys
     executors: Executors
     audit: Audit

@@ -5,6 +5,8 @@ from __future__ import annotations
 from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
+from labeling.store.cause_interface import Causes
+from labeling.store.causes import SqlCauses
 from labeling.store.database import Database
 from labeling.store.decision_interface import Decisions
 from labeling.store.decisions import SqlDecisions
@@ -64,6 +66,7 @@ class SqlLedger:
     people: People
     desks: Desks
     decisions: Decisions
+    causes: Causes
     keys: Keys
     executors: Executors
     audit: Audit
@@ -86,6 +89,7 @@ class SqlLedger:
         self.people = SqlPeople(database)
         self.desks = SqlDesks(database)
         self.decisions = SqlDecisions(database)
+        self.causes = SqlCauses(database)
         self.keys = SqlKeys(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)

@@ -1,0 +1,73 @@
+"""The root-cause desk in an installation: its clock, and its QA file, around the use cases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from api.composition import Goldfold
+from configs.qa_files import read_qa_file
+from labeling.cause_records import Action, Coding, Finding
+from labeling.decision_records import Decided
+from labeling.errors import NotFound
+from labeling.insights.causes import (
+    Told,
+    Wanted,
+    agree_action,
+    code_finding,
+    coding_agreement,
+    desk,
+    finish,
+    open_finding,
+    verify,
+)
+
+Json = dict[str, Any]
+
+
+def open_(goldfold: Goldfold, told: Told, actor: str) -> Finding:
+    """Open a finding. Raises InvalidInput, Conflict."""
+    return open_finding(goldfold.ledger, told, actor, datetime.now(UTC))
+
+
+def code(goldfold: Goldfold, finding_id: str, code_: str, note: str, actor: str) -> Coding:
+    """Code a finding. Raises InvalidInput, NotFound, Conflict."""
+    return code_finding(goldfold.ledger, finding_id, code_, note, actor, datetime.now(UTC))
+
+
+def act(goldfold: Goldfold, finding_id: str, wanted: Wanted, actor: str) -> Action:
+    """Agree on a corrective action. Raises InvalidInput, NotFound."""
+    return agree_action(goldfold.ledger, finding_id, wanted, _actions(goldfold), actor, datetime.now(UTC))
+
+
+def end(goldfold: Goldfold, action_id: str, actor: str, reason: str, *, dropped: bool) -> None:
+    """An action was done, or dropped. Raises NotFound, Conflict."""
+    finish(goldfold.ledger, action_id, actor, reason, datetime.now(UTC), dropped=dropped)
+
+
+def prove(goldfold: Goldfold, action_id: str, actor: str) -> Json:
+    """Measure whether an action helped. Raises NotFound, Conflict."""
+    return verify(goldfold.ledger, action_id, _actions(goldfold), actor, datetime.now(UTC))
+
+
+def findings(goldfold: Goldfold) -> list[Json]:
+    """The whole desk, the gravest first."""
+    return desk(goldfold.ledger, datetime.now(UTC).date())
+
+
+def finding(goldfold: Goldfold, finding_id: str) -> Json:
+    """One finding. Raises NotFound."""
+    for one in findings(goldfold):
+        if one["finding_id"] == finding_id:
+            return one
+    raise NotFound(f"there is no finding {finding_id!r}")
+
+
+def agreement(goldfold: Goldfold) -> Json:
+    """How far first and second coders agree."""
+    return coding_agreement(goldfold.ledger)
+
+
+def _actions(goldfold: Goldfold) -> dict[str, Decided]:
+    file = read_qa_file(goldfold.settings.qa_file)
+    return {name: Decided(outcome) for name, outcome in file.actions.items()}
