@@ -43,7 +43,8 @@ class Contender:
     ``fit``: of some rows those that may judge it, because it has not learnt them or a near-duplicate of them.
     ``thresholds``: policy to the probability from which it acts. ``calibration_version``: None without one.
     ``modality``: of the items that it reads. ``details``: what else its decisions depend on, JSON-able; ``beside``:
-    what it has to say besides, once it has scored, JSON-able."""
+    what it has to say besides, once it has scored, JSON-able. ``expect`` hears the rows that the next ``score`` is
+    about."""
 
     model_id: str
     version: str
@@ -56,6 +57,7 @@ class Contender:
     modality: str = TEXT
     details: Mapping[str, object] = field(default_factory=dict)
     beside: Callable[[], dict[str, object]] = dict
+    expect: Callable[[Sequence[GoldenItem]], object] = len
 
     def about(self) -> dict[str, object]:
         """Everything that its decisions depend on, JSON-able."""
@@ -143,6 +145,7 @@ def decide(contender: Contender, rows: Sequence[GoldenItem]) -> Decisions:
     ids, _ = label_matrix(judged, policies)
     if not ids:
         raise NothingToDo(f"model {contender.model_id!r} judges none of the policies that these golden items are for")
+    contender.expect(judged)
     scores = contender.score(ids)
     places, columns = {item_id: i for i, item_id in enumerate(ids)}, {p: j for j, p in enumerate(contender.policies)}
     told = np.array([scores[places[r.item_id], columns[r.policy_id]] for r in judged], np.float64)
