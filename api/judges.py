@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from api.endpoint import HttpEndpoint, checked_address
 from configs.endpoint_files import EndpointFile, endpoint_path, read_endpoint
 from configs.errors import SettingsError
-from configs.scorer_files import read_scorer
+from configs.scorer_files import packaged_scorers, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
-from labeling.errors import Conflict, InvalidInput
+from configs.settings import Settings
+from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.golden.judges import judging_rows
 from labeling.judging.agent import Agent, Terms
 from labeling.judging.answers import AnswerBook
@@ -93,6 +94,15 @@ def check(who: Who, what: What) -> None:
     """Raises InvalidInput for what cannot be asked of anybody."""
     if who.limit is not None and what.is_sealed:
         raise InvalidInput("limit: sealed answers are judged by all at once; leave it out, or try it on dev")
+
+
+def check_known(settings: Settings, kind: str, name: str) -> None:
+    """Raises NotFound for a name that is no packaged scorer file, and no endpoint file of ``judges_dir``. Callers from
+    afar name nothing else, so that they read no other file of this machine."""
+    if kind == SCORER and name not in packaged_scorers():
+        raise NotFound(f"scorer {name!r}: no such scorer file comes with Goldfold ({', '.join(packaged_scorers())})")
+    if kind == ENDPOINT and (settings.judges_dir is None or not (settings.judges_dir / f"{name}.yaml").is_file()):
+        raise NotFound(f"endpoint {name!r}: there is no {name}.yaml in judges_dir ({settings.judges_dir or 'not set'})")
 
 
 def price(goldfold: Goldfold, who: Who, what: What) -> Json:

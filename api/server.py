@@ -27,6 +27,7 @@ from api.routes import (
     injections,
     items,
     jobs,
+    judgements,
     leads,
     media,
     ml,
@@ -62,6 +63,7 @@ ROUTERS = (
     golden_versions.router,
     erasures.router,
     models.router,
+    judgements.router,
     jobs.router,
 )
 OPEN_ROUTERS = (webhooks.router, media.router, ml.router)  # have secrets of their own

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labeling.golden.manifest import canonical
@@ -21,6 +21,7 @@ OUTCOMES = (Outcome.VIOLATES.value, Outcome.ALLOWED.value, Outcome.CONTEXT_MISSI
 READ, UNREADABLE, REFUSED, CUT = "read", "unreadable", "refused", "cut"
 KEYS = frozenset({"outcome", "rule", "confidence"})
 SLOT = "{content}"
+MOST_NAME = 200  # characters of the name of the model that answered
 MOST_CHARS = 10_000  # of an answer; what is longer is none of ours
 INSTRUCTIONS = """You decide whether one piece of content breaks one policy. Judge by the policy alone, as written.
 
@@ -126,22 +127,26 @@ def read_answer(body: Mapping[str, Any], rules: tuple[str, ...]) -> Said:
     or a confidence out of range make it unreadable."""
     usage = body.get("usage")
     counted = usage if isinstance(usage, Mapping) else {}
-    told = {
-        "tokens_in": _count(counted.get("prompt_tokens")),
-        "tokens_out": _count(counted.get("completion_tokens")),
-        "served": str(body.get("model") or "")[:200],
-    }
+    told = Said(
+        UNREADABLE,
+        tokens_in=_count(counted.get("prompt_tokens")),
+        tokens_out=_count(counted.get("completion_tokens")),
+        served=str(body.get("model") or "")[:MOST_NAME],
+    )
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
     message = choice.get("message") if isinstance(choice, Mapping) else None
     if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
-        return Said(UNREADABLE, **told)
+        return told
     if message.get("refusal") or choice.get("finish_reason") == "content_filter":
-        return Said(REFUSED, **told)
+        return replace(told, kind=REFUSED)
     if choice.get("finish_reason") == "length":
-        return Said(CUT, **told)
+        return replace(told, kind=CUT)
     found = _verdict(message.get("content"), rules)
-    return Said(UNREADABLE, **told) if found is None else Said(READ, *found, **told)
+    if found is None:
+        return told
+    outcome, rule, confidence = found
+    return replace(told, kind=READ, outcome=outcome, rule=rule, confidence=confidence)
 
 
 def _verdict(content: object, rules: tuple[str, ...]) -> tuple[str, str | None, float | None] | None:
