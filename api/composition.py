@@ -389,7 +389,7 @@ class Goldfold:
 
     def drift(self, model_id: str | None = None, since: datetime | None = None) -> dict[str, Any]:
         """How far a model's scores have moved since it was promoted (default: the champion's)."""
-        return drift(self.ledger, self.lake, model_id, since).as_dict()
+        return drift(self.ledger, self.lake, model_id, since, lambda model: self.scorer(model.model_id)).as_dict()
 
     def people(self) -> People:
         """How good each person's blind answers are."""

@@ -1,22 +1,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.quality.stability import stability
+from labeling.quality.stability import Answers, stability
 
 V, A = "violates", "allowed"
 
 
-def groups(units: dict[str, list[list[str | None]]]) -> dict[str, list[str]]:
+def groups(units: Mapping[str, Sequence[Answers]]) -> dict[str, list[str]]:
     return {policy: [f"{policy}{n}" for n in range(len(rows))] for policy, rows in units.items()}
 
 
-def told(**units: list[list[str | None]]) -> Any:
+def told(**units: Sequence[Answers]) -> Any:
     return stability(units, groups(units))
 
 
