@@ -23,6 +23,16 @@ def by_word(content: str, _number: int) -> str:
     return verdict("violates" if "cheat" in content or "vermin" in content else "allowed", confidence=0.9)
 
 
+def slowly(seconds: float) -> Callable[[str, int], str]:
+    """The same, after a while."""
+
+    def answer(content: str, number: int) -> str:
+        time.sleep(seconds)
+        return by_word(content, number)
+
+    return answer
+
+
 @dataclass
 class ChatService:
     """``answer``: (content, how many requests about it came before) to the text of the answer; ``faults``: what to do

@@ -98,7 +98,7 @@ def _show(told: Mapping[str, Any]) -> None:
     out.print(f"Anchors: {anchors['right']} of {anchors['n']} right")
     if told["stale"] or told["left_out"]:
         out.print(f"{told['left_out']} sealed rows were left out (learnt, or copies); {told['stale']} have gone stale")
-    for line in beside_lines(told["beside"]["challenger"]):
+    for line in beside_lines(told.get("beside", {}).get("challenger", {})):
         out.print(line)
     for reason in told["reasons"]:
         out.print(f"- {reason}")

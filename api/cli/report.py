@@ -25,7 +25,7 @@ def show_report(told: Mapping[str, Any], plots: Path | None, *, as_json: bool) -
         return
     where = "sealed" if "budget_left" in told else "dev"
     table(f"On the {where} partition of golden {golden} (95 % intervals)", COLUMNS, [_row(c) for c in told["slices"]])
-    for line in [*_notes(told), *beside_lines(told["beside"])]:
+    for line in [*_notes(told), *beside_lines(told.get("beside", {}))]:
         out.print(line)
     for path in written:
         out.print(f"Drawn: {path}")

@@ -19,15 +19,20 @@ ASK_STEP_S = 60.0  # then a step ends, and what was answered is kept
 def judge(goldfold: Goldfold, job_id: str, request: Json, began_s: float | None = None) -> Json:
     """``told``: figures or a verdict, or None where a remote judge has questions left; ``done`` of ``total`` answers.
     ``began_s``: when this process began to ask it."""
-    until, newest = monotonic() + ASK_STEP_S, [0, 1]
+    newest, asks_since_s = [0, 1], list[float]()
     stage = "ask" if request["kind"] == ENDPOINT else "judge"
 
     def watch(done: int, total: int) -> None:
         newest[:] = [done, total]
+        asks_since_s.append(monotonic())
         tick(job_id, stage, done, total)
 
+    def is_over() -> bool:
+        late = bool(asks_since_s) and monotonic() - asks_since_s[0] >= ASK_STEP_S
+        return late or not STEPS.is_open
+
     try:
-        told = judge_as_asked(goldfold, request, Run(watch, began_s, lambda: monotonic() >= until or not STEPS.is_open))
+        told = judge_as_asked(goldfold, request, Run(watch, began_s, is_over))
     except AnswersLeft as left:
         if not left.is_paused:
             raise

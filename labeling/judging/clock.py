@@ -28,15 +28,19 @@ class Clock:
 
     def check(self) -> None:
         """Raises AnswersLeft when the run is to end."""
-        if monotonic() - self.began_s >= self.deadline_s:
-            raise AnswersLeft(f"deadline_s: {self.deadline_s:g} s were not enough; {CURE}, or raise it in the file")
+        self._check_deadline()
         if self.stop():
             raise AnswersLeft(f"the run was stopped before every question was answered; {CURE}", is_paused=True)
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not beyond the end of the run. Raises AnswersLeft."""
+        """Sleep between two tries of a request, but not beyond the deadline; a ``stop`` waits for what the tries bring,
+        else nobody would hear why they fail. Raises AnswersLeft."""
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            self.check()
+            self._check_deadline()
             sleep(min(left, NAP_S))
-        self.check()
+        self._check_deadline()
+
+    def _check_deadline(self) -> None:
+        if monotonic() - self.began_s >= self.deadline_s:
+            raise AnswersLeft(f"deadline_s: {self.deadline_s:g} s were not enough; {CURE}, or raise it in the file")

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.auth import Role
+from api.jobs import judging
 from api.judges import ENDPOINT, PREDICTIONS, What, Who, judge
 from api.server import build_app
 from api.service import Service
@@ -17,7 +18,7 @@ from tests.api.client import assert_problem
 from tests.api.gold import endpoint_file, regilded
 from tests.api.routes.conftest import Site, give_keys
 from tests.api.site import HARM
-from tests.judge_service import ChatService, chat_service
+from tests.judge_service import ChatService, chat_service, slowly
 
 PATH = "/v1/judgements"
 FILE = f"{PATH}/predictions"
@@ -96,8 +97,10 @@ def test_a_gate_by_a_file_stands_in_the_ledger(site: Site) -> None:
 
 
 def test_an_endpoint_is_judged_by_a_job_whose_result_is_what_the_command_says(
-    site: Site, service: ChatService, tmp_path: Path
+    site: Site, service: ChatService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(judging, "ASK_STEP_S", 0.2)  # so that the job asks in several parts
+    service.answer = slowly(0.03)
     given = {"kind": "endpoint", "name": "gpt", "job_id": "ask-1"}
     cost = site.ask("POST", f"{PATH}/price", json={**given, "limit": 20}).json()["estimate"]
     assert (cost["calls"], cost["pairs"], service.seen) == (40, 20, [])
@@ -106,6 +109,7 @@ def test_an_endpoint_is_judged_by_a_job_whose_result_is_what_the_command_says(
     found = site.service.jobs.result("ask-1")
     assert site.get("/v1/jobs/ask-1")["result"] == found
     assert found["beside"]["answers"]["read"] == len(service.contents)
+    assert found["beside"]["usage_now"]["calls"] < len(service.contents)  # by its last part alone
     again = judge(site.goldfold, Who(ENDPOINT, "gpt"), What(), "cli")
     for part in ("slices", "series", "model", "left_out"):
         assert found[part] == json.loads(json.dumps(again[part])), part

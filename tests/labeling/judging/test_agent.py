@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from labeling.judging.sealed import Door
 from labeling.records import GoldenItem, Partition
 from scoring.errors import RemoteRefused, RemoteUnreachable
 from scoring.remote import Manners
-from tests.judge_service import ChatService, by_word, chat_service, verdict
+from tests.judge_service import ChatService, by_word, chat_service, slowly, verdict
 from tests.labeling.shop import Shop
 
 VERSION = "1.0.0"
@@ -196,14 +196,6 @@ def test_a_run_ends_at_its_deadline_and_goes_on(exam: Shop) -> None:
         with asking(exam, url) as agent:
             assert figures(exam, agent)["slices"][0]["n"] == len(rows)
         assert len(service.contents) == len(rows)
-
-
-def slowly(seconds: float) -> Callable[[str, int], str]:
-    def answer(content: str, number: int) -> str:
-        time.sleep(seconds)
-        return by_word(content, number)
-
-    return answer
 
 
 def test_waits_end_with_the_run() -> None:
