@@ -30,7 +30,6 @@ from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import ask_sealed, judge
 from labeling.judging.gate import Terms
 from labeling.judging.operating import operating_thresholds, under
-from labeling.judging.predictions import read_predictions
 from labeling.judging.promotion import champion_before, needs_gate, passing_gate, promote
 from labeling.judging.sealed import Door
 from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
@@ -126,9 +125,14 @@ class Goldfold:
         return self.settings.data_dir / "exports"
 
     @property
+    def answers_path(self) -> Path:
+        """What remote judges answered, which was paid for."""
+        return self.settings.data_dir / "answers.db"
+
+    @property
     def places(self) -> Places:
         """Where content lies outside lake and ledger, for an erasure."""
-        return Places(self.cache_dir, self.golden_dir, self.settings.media_dir)
+        return Places(self.cache_dir, self.golden_dir, self.settings.media_dir, self.answers_path)
 
     @property
     def studio(self) -> StudioClient:
@@ -216,6 +220,10 @@ class Goldfold:
             if key not in self._scorers:
                 self._scorers = _newest(self._scorers, key, self._build_scorer(champion))
             return self._scorers[key]
+
+    def own_scorer(self, champion: Model | None) -> LakeScorer:
+        """The deployment's encoder under a champion, whatever scorer the settings name."""
+        return self._own(champion)
 
     def calibrated(self, scorer: LakeScorer, champion: Model | None) -> LakeScorer:
         """``scorer``, which the champion's head is in, under the champion's calibration if one is in force."""
@@ -349,12 +357,18 @@ class Goldfold:
             return ask_sealed(self.ledger, self.lake, contender, version, fields, self.door(actor))
         return self.evaluate(model_id, version) | judge(self.ledger.golden, self.lake, contender, version, fields)
 
-    def judge_predictions(
-        self, file: Path, actor: str, golden_version: str = "", fields: Sequence[str] = (), *, sealed: bool = False
+    def judge_contender(
+        self,
+        contender: Contender,
+        actor: str,
+        golden_version: str = "",
+        fields: Sequence[str] = (),
+        *,
+        sealed: bool = False,
     ) -> dict[str, Any]:
-        """The same of somebody else's model, known by its predictions alone; all such are one family."""
+        """The same of somebody else, on the newest golden version where none is named; nothing is kept of it but what
+        the sealed partition was asked."""
         version = golden_version or newest_version(self.ledger.golden)
-        contender = read_predictions(file, self.ledger.items, self.policies)
         if sealed:
             return ask_sealed(self.ledger, self.lake, contender, version, fields, self.door(actor))
         told = judge(self.ledger.golden, self.lake, contender, version, fields)
@@ -375,7 +389,7 @@ class Goldfold:
 
     def drift(self, model_id: str | None = None, since: datetime | None = None) -> dict[str, Any]:
         """How far a model's scores have moved since it was promoted (default: the champion's)."""
-        return drift(self.ledger, self.lake, model_id, since).as_dict()
+        return drift(self.ledger, self.lake, model_id, since, lambda model: self.scorer(model.model_id)).as_dict()
 
     def people(self) -> People:
         """How good each person's blind answers are."""
@@ -397,18 +411,27 @@ class Goldfold:
         newest golden version (or another). The verdict stands in the ledger; a candidate is a challenger from then on.
         """
         model = self.ledger.models.get(challenger)
-        other = self.ledger.models.get(champion) if champion else self.ledger.models.champion()
+        told = self.gate_contender(self.contender(model), actor, self.champion_contender(champion), golden_version)
+        if model.state is ModelState.CANDIDATE:
+            self.ledger.models.move(challenger, ModelState.CHALLENGER, actor, f"met the gate {told['gate_id']}")
+        return told
+
+    def gate_contender(
+        self, challenger: Contender, actor: str, champion: Contender, golden_version: str = ""
+    ) -> dict[str, Any]:
+        """The same of anybody against anybody; the verdict stands in the ledger, and moves no model."""
         contest = Contest(
-            challenger=self.contender(model),
-            champion=self.contender(other),
+            challenger=challenger,
+            champion=champion,
             golden_version=golden_version or newest_version(self.ledger.golden),
             terms=self._terms(),
             secret=self.settings.gate_secret.get_secret_value(),
         )
-        told = hold(self.ledger, contest, self.door(actor))
-        if model.state is ModelState.CANDIDATE:
-            self.ledger.models.move(challenger, ModelState.CHALLENGER, actor, f"met the gate {told['gate_id']}")
-        return told
+        return hold(self.ledger, contest, self.door(actor))
+
+    def champion_contender(self, model_id: str = "") -> Contender:
+        """The model of that id, or the champion, or the prototypes while there is none."""
+        return self.contender(self.ledger.models.get(model_id) if model_id else self.ledger.models.champion())
 
     def _terms(self) -> Terms:
         margins = {int(severity): margin for severity, margin in self.settings.gate_margins.items()}

@@ -13,10 +13,12 @@ from ssl import SSLContext
 from threading import Lock, Timer
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from configs.errors import SettingsError
+from labeling.addresses import Resolve, look_up, refusal
 from scoring.errors import RemoteUnreachable
 from scoring.remote import Reply
 
@@ -27,13 +29,16 @@ class HttpEndpoint:
     """JSON over ``connections`` connections that stay open, for all threads. The key goes into one header and never
     into a message. An answer must be whole within ``timeout_s`` seconds, however it trickles in."""
 
-    def __init__(self, url: str, key_env: str | None, timeout_s: float, connections: int) -> None:
-        """``key_env``: the environment variable with the key. Raises SettingsError when it is not set."""
+    def __init__(
+        self, url: str, key_env: str | None, timeout_s: float, connections: int, address: str | None = None
+    ) -> None:
+        """``key_env``: the environment variable with the key. ``address``: the one to connect to, whatever the host's
+        name means by then; no proxy is used. Raises SettingsError when the key is not set."""
         self.name = url
         headers = {"Authorization": f"Bearer {_key(key_env)}"} if key_env else {}
         self._timeout_s = timeout_s
         tls = httpx.create_ssl_context()  # one for all: each takes a while to make
-        self._all = [_Connection(url, headers, timeout_s, tls) for _ in range(connections)]
+        self._all = [_Connection(url, headers, timeout_s, tls, address) for _ in range(connections)]
         self._idle: LifoQueue[_Connection] = LifoQueue()
         for connection in self._all:
             self._idle.put(connection)
@@ -63,9 +68,17 @@ class _Connection:
     """One connection, for one request at a time. At ``timeout_s`` it is cut, whatever is being waited for then: a
     timeout of each read alone would let a slow server keep us for ever."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float, tls: SSLContext) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], timeout_s: float, tls: SSLContext, address: str | None
+    ) -> None:
         one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=one, verify=tls)
+        base, self._extensions = httpx.URL(url), dict[str, Any](trace=self._watch)
+        if address is not None:  # the certificate and the header are still those of the name
+            self._extensions["sni_hostname"] = base.raw_host.decode("ascii")
+            headers, base = {**headers, "Host": base.netloc.decode("ascii")}, base.copy_with(host=address)
+        self._client = httpx.Client(
+            base_url=base, headers=headers, timeout=timeout_s, limits=one, verify=tls, trust_env=address is None
+        )
         self._timeout_s = timeout_s
         self._lock = Lock()  # guards what follows: a timer's thread cuts
         self._stream: Any = None  # as httpx' trace hands it out
@@ -79,7 +92,7 @@ class _Connection:
         timer.daemon = True
         timer.start()
         try:
-            with self._client.stream("POST", path, json=body, extensions={"trace": self._watch}) as response:
+            with self._client.stream("POST", path, json=body, extensions=self._extensions) as response:
                 content = _whole(response)
         finally:
             timer.cancel()
@@ -105,6 +118,27 @@ class _Connection:
             if self._stream is not None:
                 with suppress(OSError):  # it has ended by itself
                     socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+
+def checked_address(url: str, *, private: bool, resolve: Resolve = look_up) -> str:
+    """The first address of a URL's host, after all of them passed (``labeling.addresses``); ``private``: those of a
+    private network may be asked. Raises SettingsError for one that may not, RemoteUnreachable where there is none."""
+    parts = urlsplit(url)
+    host, port = str(parts.hostname), parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        addresses = list(resolve(host, port))
+    except (OSError, UnicodeError) as error:
+        raise RemoteUnreachable(
+            f"{url}: the address of {host} cannot be found; check the name, or try again"
+        ) from error
+    for address in addresses:
+        if why := refusal(address, private=private):
+            raise SettingsError(
+                f"url: {host} is at {address}, which {why}; for a service of your own network set private: true"
+            )
+    if not addresses:
+        raise RemoteUnreachable(f"{url}: {host} has no address; check the name")
+    return addresses[0]
 
 
 def _key(name: str) -> str:

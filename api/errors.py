@@ -106,6 +106,7 @@ STATUSES: dict[type[Exception], int] = {
     labeling.Conflict: 409,
     labeling.NothingToDo: 409,
     labeling.BudgetSpent: 409,
+    labeling.AnswersLeft: 503,
     labeling.NotGated: 409,
     labeling.LeakError: 409,
     labeling.IntegrityError: 500,

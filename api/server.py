@@ -29,6 +29,7 @@ from api.routes import (
     injections,
     items,
     jobs,
+    judgements,
     leads,
     media,
     ml,
@@ -75,6 +76,7 @@ ROUTERS = (
     policies.router,
     policy_proposals.router,
     models.router,
+    judgements.router,
     jobs.router,
 )
 OPEN_ROUTERS = (webhooks.router, media.router, ml.router)  # have secrets of their own

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from configs.endpoint_files import EndpointFile
 from configs.qa_files import QaFile
 from configs.scorer_files import packaged_scorers
 from configs.scorer_kinds import KINDS
@@ -205,11 +206,39 @@ def kinds() -> str:
     )
 
 
+ENDPOINT = """
+## The endpoint file
+
+`goldfold evaluate --endpoint NAME` has an OpenAI-compatible chat service judge golden items ([judging.md](judging.md)).
+NAME is a YAML file in `judges_dir`, without its ending, or on the command line the path of one:
+
+```yaml
+url: https://api.example.org/v1
+model: some-model
+key_env: SOME_KEY                 # the environment variable; the key itself stands in no file and no log
+allow_content: true               # content of items leaves this machine
+repeats: 3
+temperature: 0.7
+per_million_in: 0.15
+per_million_out: 0.6
+```
+
+- **Addresses.** The name is looked up when a run begins; every address found must be public (or `private: true`), the
+  run talks to the first of them and to no other, without any proxy, and the certificate must be that of the name. A
+  redirect is not followed.
+- **Policies.** A policy's title, definition and rules are put in the prompt as they are published and in force.
+
+| key | default | meaning |
+| --- | --- | --- |
+"""
+
+
 def page() -> str:
     """The whole of docs/configuration.md."""
-    settings = "\n".join(rows(Settings, PREFIX))
+    settings, endpoint_rows = "\n".join(rows(Settings, PREFIX)), "\n".join(rows(EndpointFile))
     qa = QA_HEAD + "\n".join(rows(QaFile)) + QA_EXAMPLE
-    return f"{HEAD}{settings}\n{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{INT8}{GUARDS}{MEDIA}{qa}"
+    kinds_of_scorers = f"{SCORER_HEAD}{SCORER_EXAMPLE}{kinds()}\n{INT8}{GUARDS}{MEDIA}"
+    return f"{HEAD}{settings}\n{kinds_of_scorers}{qa}{ENDPOINT}{endpoint_rows}\n"
 
 
 if __name__ == "__main__":

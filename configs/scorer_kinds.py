@@ -26,7 +26,8 @@ RUNTIME = (
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def _service(url: str) -> str:
+def service(url: str) -> str:
+    """The address of a service that is sent content, without a trailing slash. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("expected https://host/v1 (or http:// to this machine): a key and content would be readable")
@@ -171,7 +172,7 @@ class Remote(ScorerFile):
     leaves this machine, and what the service changes without saying so changes the scores."""
 
     kind: Literal["remote"] = Field(description="An OpenAI-compatible moderation service.")
-    url: Annotated[str, AfterValidator(_service)] = Field(
+    url: Annotated[str, AfterValidator(service)] = Field(
         description="Its address up to the version, such as https://host/v1; https, or http to this machine."
     )
     model: Name = Field(description="The name of the moderation model.")

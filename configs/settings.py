@@ -219,6 +219,10 @@ class Settings(BaseSettings):
     video_scorer: str | None = Field(
         default=None, min_length=1, description="Scorer of videos: video, or another scorer file; none: videos wait."
     )
+    judges_dir: Path | None = Field(
+        default=None,
+        description="Folder of the endpoint files (*.yaml) of remote judges, which are named without `.yaml`.",
+    )
     media_dir: Path | None = Field(
         default=None, description="Folder that the paths in an item's media are below; none: no local media is read."
     )

@@ -22,6 +22,7 @@ from labeling.golden.croissant import FILE
 from labeling.golden.export import SUFFIXES
 from labeling.golden.publish import write_manifest
 from labeling.golden_records import Erasure, HandedOut, Notice
+from labeling.judging.answers import forget
 from labeling.model_records import Model
 from labeling.records import Partition
 from labeling.stops import drop_caches
@@ -51,11 +52,13 @@ class Stores(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where content lies outside the two stores; ``media``: the folder of local media, if any."""
+    """Where content, or what was said of it, lies outside the two stores; ``media``: the folder of local media, if any;
+    ``answers``: the file of what remote judges answered, if any."""
 
     cache: Path
     golden: Path
     media: Path | None = None
+    answers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,8 @@ def _lake(job: _Job) -> None:
 
 def _caches(job: _Job) -> None:
     drop_caches(job.places.cache)
+    if job.places.answers is not None:
+        forget(job.places.answers, job.made.item_id)
 
 
 def _exports(job: _Job) -> None:

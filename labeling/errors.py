@@ -13,6 +13,7 @@ LabelingError
 │   └── PlanOutdated        the lake was compacted, or rows were deleted, under a scoring run that had planned
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
 ├── BudgetSpent             a model family that has asked the sealed partition as often as it may
+├── AnswersLeft             a run of a remote judge that ended before every question was answered
 ├── NotGated                a promotion without a passing verdict of the gate
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
@@ -89,6 +90,15 @@ class NothingToDo(LabelingError):
 
 class BudgetSpent(LabelingError):
     """A model family has asked the sealed partition as often as the setting sealed_budget allows."""
+
+
+class AnswersLeft(LabelingError):
+    """A run of a remote judge ended before every question was answered; what was answered is kept, so run it again.
+    ``is_paused``: nothing was wrong, the process had to end or to show that it lives."""
+
+    def __init__(self, message: str, *, is_paused: bool = False) -> None:
+        super().__init__(message)
+        self.is_paused = is_paused
 
 
 class NotGated(LabelingError):

@@ -7,6 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli.judges import (
+    DryRunOption,
+    EndpointOption,
+    PredictionsOption,
+    ScorerOption,
+    beside_lines,
+    judge,
+    judges,
+    outsider,
+    show_price,
+)
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
 from labeling.judging.gate import FAIL, PASS, UNDERPOWERED
@@ -18,9 +29,13 @@ COLUMNS = ["slice", "n", "champion right", "challenger right", "won", "lost", "p
 
 def gate_command(
     context: typer.Context,
-    challenger: Annotated[str, typer.Argument(help="Id of the model that wants to be champion.")],
+    challenger: Annotated[str, typer.Argument(help="Id of the model that wants to be champion.")] = "",
     champion: Annotated[str, typer.Option("--champion", help="The model to beat (default: the champion).")] = "",
     golden: Annotated[str, typer.Option("--golden", help="Golden version (default: the newest).")] = "",
+    scorer: ScorerOption = "",
+    endpoint: EndpointOption = "",
+    predictions: PredictionsOption = None,
+    dry_run: DryRunOption = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Rule on a challenger by sealed gold and anchors; the verdict is written into the ledger.
@@ -32,9 +47,21 @@ def gate_command(
       goldfold gate hate-8
 
       goldfold gate hate-8 --champion hate-6 --golden 1.3.0 --json
+
+      goldfold gate --scorer toxic-bert
     """
-    with goldfold(context) as app:
-        told = app.gate(challenger, "cli", champion, golden)
+    who = outsider(challenger, scorer, endpoint, predictions)
+    if who is None and dry_run:
+        raise typer.BadParameter("--dry-run is for an endpoint; leave it out")
+    if who is not None:
+        what = judges().What(golden, gate=True, champion=champion)
+        if dry_run:
+            show_price(context, who, what, as_json=as_json)
+            return
+        told = judge(context, who, what, quiet=as_json)
+    else:
+        with goldfold(context) as app:
+            told = app.gate(challenger, "cli", champion, golden)
     if as_json:
         show_json(told)
     else:
@@ -71,6 +98,8 @@ def _show(told: Mapping[str, Any]) -> None:
     out.print(f"Anchors: {anchors['right']} of {anchors['n']} right")
     if told["stale"] or told["left_out"]:
         out.print(f"{told['left_out']} sealed rows were left out (learnt, or copies); {told['stale']} have gone stale")
+    for line in beside_lines(told.get("beside", {}).get("challenger", {})):
+        out.print(line)
     for reason in told["reasons"]:
         out.print(f"- {reason}")
     out.print(f"Verdict: {told['verdict']} ({told['gate_id']}, {'signed' if told['signed'] else 'not signed'})")

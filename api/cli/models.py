@@ -9,6 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli.judges import (
+    DryRunOption,
+    EndpointOption,
+    PredictionsOption,
+    ScorerOption,
+    judge,
+    judges,
+    outsider,
+    show_price,
+)
 from api.cli.output import out, show_json, table
 from api.cli.report import show_report
 from api.cli.session import JsonFlag, goldfold, run_job
@@ -24,12 +34,16 @@ def evaluate_command(
     context: typer.Context,
     model_id: Annotated[str, typer.Argument(help="Id of the model (goldfold models).")] = "",
     golden: Annotated[str, typer.Option("--golden", help="Judge on this version's dev partition instead.")] = "",
-    predictions: Annotated[
-        Path | None, typer.Option("--predictions", help="Judge this CSV or Parquet of predictions, not a model.")
-    ] = None,
+    scorer: ScorerOption = "",
+    endpoint: EndpointOption = "",
+    predictions: PredictionsOption = None,
     slices: Annotated[list[str] | None, typer.Option("--slice", help="Cut by this field of the items too.")] = None,
     sealed: Annotated[bool, typer.Option("--sealed", help="Ask the sealed partition; it spends a question.")] = False,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw a PNG a policy into this folder.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="On so many items only, drawn by a hash of their ids.")
+    ] = None,
+    dry_run: DryRunOption = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Judge a model on dev: AUPRC, precision and recall at the threshold, with intervals, by policy and slice.
@@ -39,15 +53,24 @@ def evaluate_command(
       goldfold evaluate hate-7 --golden 1.3.0 --slice surface --plots ./plots
 
       goldfold evaluate --predictions theirs.csv --json
+
+      goldfold evaluate --scorer toxic-bert
+
+      goldfold evaluate --endpoint gpt --limit 50 --dry-run
     """
-    if bool(model_id) == (predictions is not None):
-        raise typer.BadParameter("name a model, or a file by --predictions")
+    who = outsider(model_id, scorer, endpoint, predictions, limit)
+    if who is None and (limit is not None or dry_run):
+        raise typer.BadParameter("--limit and --dry-run are for those who are no model; leave them out")
     if sealed and plots is not None:
         raise typer.BadParameter("--plots: nothing is drawn of sealed answers; leave out --plots or --sealed")
-    with goldfold(context) as app:
-        if predictions is not None:
-            result = app.judge_predictions(predictions, "cli", golden, slices or (), sealed=sealed)
-        else:
+    if who is not None:
+        what = judges().What(golden, tuple(slices or ()), sealed)
+        if dry_run:
+            show_price(context, who, what, as_json=as_json)
+            return
+        result = judge(context, who, what, quiet=as_json)
+    else:
+        with goldfold(context) as app:
             result = app.report(model_id, "cli", golden, slices or (), sealed=sealed)
     show_report(result, plots, as_json=as_json)
 

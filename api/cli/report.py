@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from api.cli.judges import beside_lines
 from api.cli.output import out, show_json, table
 
 SHOWN = ("auprc", "recall_at_precision", "fpr_at_recall", "ece", "over_enforcement", "under_enforcement")
@@ -24,7 +25,7 @@ def show_report(told: Mapping[str, Any], plots: Path | None, *, as_json: bool) -
         return
     where = "sealed" if "budget_left" in told else "dev"
     table(f"On the {where} partition of golden {golden} (95 % intervals)", COLUMNS, [_row(c) for c in told["slices"]])
-    for line in _notes(told):
+    for line in [*_notes(told), *beside_lines(told.get("beside", {}))]:
         out.print(line)
     for path in written:
         out.print(f"Drawn: {path}")

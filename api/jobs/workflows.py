@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
+from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
-from api.jobs import desks, finetuning, screens, steps
+from api.jobs import desks, finetuning, judging, screens, steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
@@ -26,7 +27,8 @@ from scoring.metering import Bill
 P = ParamSpec("P")
 R = TypeVar("R")
 
-HEAVY = "heavy"  # score, round, train and finetune: one at a time over all processes
+HEAVY = "heavy"  # score, round, train, finetune and judge: one at a time over all processes
+REMOTE = "remote"  # remote judges are asked: one at a time, beside all others, since it is they that work
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -189,6 +191,11 @@ def step_train(model_id: str, golden_version: str, seed: int) -> Json:
 @DBOS.step()
 def step_finetune(request: Json) -> Json:
     return _run(finetuning.finetune, job_id(), request)
+
+
+@DBOS.step()
+def step_judge(request: Json, began_s: float | None = None) -> Json:
+    return _run(judging.judge, job_id(), request, began_s)
 
 
 @DBOS.step()
@@ -361,6 +368,28 @@ def finetune(request: Json) -> Json:
     return {**told, "evaluation": step_evaluate(request["model_id"])}
 
 
+@DBOS.workflow()
+@_watched
+def judge(request: Json) -> Json:
+    """Judge a scorer by golden items: its figures, or a verdict."""
+    _say("judge", 0, 1)
+    told: Json = step_judge(request)["told"]
+    return told
+
+
+@DBOS.workflow()
+@_watched
+def ask(request: Json) -> Json:
+    """Have a remote judge asked about golden items, part by part, and judge it by its answers."""
+    began_s = monotonic()  # not of the job: what a restarted process asks has a deadline of its own
+    while True:
+        part = step_judge(request, began_s)
+        _say("ask", part["done"], part["total"])
+        if part["told"] is not None:
+            told: Json = part["told"]
+            return told
+
+
 KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "score": (score, HEAVY),
     "round": (round_, HEAVY),
@@ -369,4 +398,6 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "rebuild": (rebuild, SYNC),
     "train": (train, HEAVY),
     "finetune": (finetune, HEAVY),
+    "judge": (judge, HEAVY),
+    "ask": (ask, REMOTE),
 }

@@ -10,22 +10,22 @@ from labeling.records import GoldenItem, GoldState, Outcome, Partition
 from labeling.store.interfaces import Golden
 
 
-def judging_rows(golden: Golden, version: str, partition: Partition) -> list[GoldenItem]:
+def judging_rows(golden: Golden, version: str, partition: Partition, modality: str = "text") -> list[GoldenItem]:
     """The rows of a published version's partition that have one right answer (not contested, not for want of context),
-    whose text is there, and which hold now: nobody has quarantined, retired or erased them since, and no change of
-    their policy touched them."""
-    return decidable(standing(golden.members(version), golden.items()), partition)
+    whose content is there and of a ``modality``, and which hold now: nobody has quarantined, retired or erased them
+    since, and no change of their policy touched them."""
+    return decidable(standing(golden.members(version), golden.items()), partition, modality)
 
 
-def decidable(rows: Iterable[GoldenItem], partition: Partition) -> list[GoldenItem]:
-    """Of a version's rows those of a partition that have one right answer and a text."""
+def decidable(rows: Iterable[GoldenItem], partition: Partition, modality: str = "text") -> list[GoldenItem]:
+    """Of a version's rows those of a partition and a modality that have one right answer and their content."""
     return [
         row
         for row in rows
         if row.partition is partition
         and row.state is GoldState.ACTIVE
-        and row.text  # "": stopped or erased since
-        and row.modality == "text"
+        and (row.text or modality != "text")  # "": stopped or erased since; of an image it is the caption, if any
+        and row.modality == modality
         and row.outcome in (Outcome.VIOLATES, Outcome.ALLOWED)
         and not is_contested(row)
     ]

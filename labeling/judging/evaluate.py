@@ -7,7 +7,7 @@ from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.judges import decidable, judging_rows
-from labeling.judging.contender import Contender, Decisions, decide
+from labeling.judging.contender import TEXT, Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
 from labeling.judging.frozen import GONE, gone_rows, kept, told
 from labeling.judging.report import Origin, dimensions, report
@@ -24,12 +24,14 @@ class EvaluationStores(Protocol):
 
 
 def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields: Sequence[str] = ()) -> Json:
-    """``slices``, ``series`` and ``left_out`` of the dev partition (``labeling.judging.report``). Raises NothingToDo
-    where no row is left, InvalidInput (a field)."""
-    decided, left_out = _decided(judging_rows(golden, version, Partition.DEV), contender, version, Partition.DEV)
+    """``slices``, ``series``, ``left_out`` and ``beside`` of the dev partition (``labeling.judging.report``). Raises
+    NothingToDo where no row is left, InvalidInput (a field)."""
+    rows = judging_rows(golden, version, Partition.DEV, contender.modality)
+    decided, left_out = _decided(rows, contender, version, Partition.DEV)
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
-    return report(decided, cut_by, contender.thresholds, origin) | {"left_out": left_out}
+    said = report(decided, cut_by, contender.thresholds, origin)
+    return said | {"left_out": left_out, "beside": contender.beside()}
 
 
 def ask_sealed(
@@ -55,7 +57,8 @@ def ask_sealed(
         decided, left_out = _decided(everything, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
         said = report(decided, cut_by, contender.thresholds, Origin(version, contender.calibration_version), door.least)
-        return {"golden_version": version, "model": contender.about(), "left_out": left_out, **said}
+        beside = {"left_out": left_out, "beside": contender.beside()}
+        return {"golden_version": version, "model": contender.about(), **beside, **said}
 
     return door.ask(contender, version, question, compute)
 
@@ -65,9 +68,10 @@ def _fit(
 ) -> list[GoldenItem]:
     rows = contender.fit(everything) if everything else []
     if not rows:
+        kind = "" if contender.modality == TEXT else f"{contender.modality} "
         raise NothingToDo(
-            f"golden version {version} holds no item in its {partition} partition that {contender.model_id!r} has not "
-            "learnt; label more first"
+            f"golden version {version} holds no {kind}item in its {partition} partition that {contender.model_id!r} "
+            "has not learnt; label more first"
         )
     return rows
 
@@ -77,5 +81,14 @@ def _decided(
 ) -> tuple[Decisions, int]:
     decided = decide(contender, _fit(everything, contender, version, partition))
     if not decided.rows:
-        raise NothingToDo(f"{contender.model_id!r} says nothing about any item of the {partition} partition")
+        raise NothingToDo(
+            f"{contender.model_id!r} says nothing about any item of the {partition} partition{_why(contender)}"
+        )
     return decided, len(everything) - len(decided.rows)
+
+
+def _why(contender: Contender) -> str:
+    """What it says of the items that it could not judge, most common first."""
+    unread = contender.beside().get("unread")
+    reasons = unread.get("reasons") if isinstance(unread, dict) else None
+    return f": {next(iter(reasons))}" if reasons else ""

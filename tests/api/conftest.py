@@ -11,6 +11,7 @@ from api.auth import Role
 from configs.settings import Settings
 from labeling.store.ledger import open_ledger
 from tests.api.client import Shell
+from tests.api.gold import build_gilded
 
 
 @pytest.fixture
@@ -22,3 +23,9 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         shell.give_key(role)
     yield shell
     ledger.close()
+
+
+@pytest.fixture(scope="session")
+def gilded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a site with gold; not to be written to."""
+    return build_gilded(tmp_path_factory.mktemp("gilded") / "data")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from api.composition import Goldfold
-from api.endpoint import HttpEndpoint
+from api.endpoint import HttpEndpoint, checked_address
 from api.scorers import describe_model
 from configs.errors import SettingsError
 from configs.scorer_files import read_scorer
@@ -31,10 +31,12 @@ class Handler(BaseHTTPRequestHandler):
 
     service: Service
     seen: list[dict[str, str]]
+    hosts: list[str]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.seen.append({"path": self.path, "key": self.headers.get("Authorization", "")})
+        self.hosts.append(self.headers["Host"])
         headers, status, answer = {}, 200, b""
         match body["model"]:
             case "slow":
@@ -70,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, type[Handler]]]:
-    handler = type("Bound", (Handler,), {"service": Service(), "seen": []})
+    handler = type("Bound", (Handler,), {"service": Service(), "seen": [], "hosts": []})
     running = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=running.serve_forever, args=(0.05,))
     thread.start()
@@ -194,6 +196,41 @@ def test_what_is_no_json_object_is_an_empty_body(endpoint: HttpEndpoint, model: 
 def test_both_forms_of_retry_after(endpoint: HttpEndpoint) -> None:
     assert ask(endpoint, "later").retry_after_s == 7
     assert 50 < ask(endpoint, "dated").retry_after_s <= 61
+
+
+def test_a_pinned_address_is_asked_under_the_name_of_the_host(server: tuple[str, type[Handler]]) -> None:
+    url = server[0].replace("127.0.0.1", "judge.invalid")  # a name that nobody can look up
+    pinned = HttpEndpoint(url, None, timeout_s=2.0, connections=1, address="127.0.0.1")
+    assert ask(pinned, "mod").status == 200
+    pinned.close()
+    assert server[1].hosts[0] == url.removeprefix("http://").removesuffix("/v1")
+
+
+@pytest.mark.parametrize(
+    ("found", "private", "says"),
+    [
+        (["93.184.215.14", "10.0.0.7"], False, r"host\.test is at 10\.0\.0\.7, which is private; .* private: true"),
+        (["169.254.169.254"], True, "is where clouds keep credentials"),
+        (["::ffff:127.0.0.1"], False, "is private"),
+        (["0.0.0.0"], True, "is unspecified"),  # noqa: S104
+    ],
+)
+def test_an_address_that_may_not_be_asked_is_refused(found: list[str], private: bool, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        checked_address("https://host.test/v1", private=private, resolve=lambda _host, _port: found)
+
+
+def test_the_first_of_the_addresses_that_passed_is_asked() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["10.0.0.7", "10.0.0.8"]
+
+    assert checked_address("https://host.test/v1", private=True, resolve=resolve) == "10.0.0.7"
+    assert asked == [("host.test", 443)]
+    with pytest.raises(RemoteUnreachable, match="has no address"):
+        checked_address("http://host.test:8000/v1", private=True, resolve=lambda _host, _port: [])
 
 
 def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

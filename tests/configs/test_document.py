@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from configs import document
+from configs.endpoint_files import EndpointFile
 from configs.scorer_kinds import KINDS
 from configs.settings import PREFIX, Settings
 
@@ -25,6 +26,13 @@ def test_each_setting_is_listed_with_variable_default_and_meaning() -> None:
         for name, field in model.model_fields.items():
             assert field.description, f"{kind}: {name}"
             assert f"| `{name}` | {document.default(field)} | {field.description} |" in page
+
+
+def test_each_key_of_an_endpoint_file_is_listed() -> None:
+    page = document.page()
+    for name, field in EndpointFile.model_fields.items():
+        assert field.description, name
+        assert f"| `{name}` | {document.default(field)} | {field.description} |" in page
 
 
 def test_the_page_does_not_depend_on_the_machine() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labeling import drift as drift_module
+from labeling import drift_sources
 from labeling.drift import REFERENCE, DriftReport, drift, record_reference
 from labeling.errors import NotFound, NothingToDo
 from labeling.judging.promotion import promote
@@ -127,7 +128,7 @@ def test_scores_are_not_kept_only_counts(running: Shop) -> None:
 def test_a_large_lake_is_sampled_by_item_whatever_the_order(running: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     take_in(running, range(400, 600))
     monkeypatch.setattr(drift_module, "MOST_ITEMS", 150)
-    monkeypatch.setattr(drift_module, "CHUNK", 40)
+    monkeypatch.setattr(drift_sources, "CHUNK", 40)
     found = ask(running)
     assert (found.current_items, found.verdict) == (150, "none")
     assert ask(running) == found

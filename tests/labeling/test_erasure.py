@@ -26,6 +26,8 @@ from labeling.golden.export import FORMS
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
+from labeling.judging.answers import AnswerBook
+from labeling.judging.prompts import READ, Said
 from labeling.records import GoldAction, GoldenItem, GoldState, Task, TaskState
 from labeling.store.interfaces import ITEMS
 from labeling.store.lake import LanceLake
@@ -79,7 +81,11 @@ def build(shop: Shop, folder: Path, more: Callable[[int], str] = lambda _: "") -
     publish(shop.ledger.golden, folder / "golden", NOW, author="lead")
     (folder / "cache").mkdir(exist_ok=True)
     (folder / "cache" / "near-duplicates.npz").write_bytes(b"hashes")
-    return Site(shop, tasks[0], Places(folder / "cache", folder / "golden", media))
+    book = AnswerBook(folder / "answers.db")
+    for task in tasks:
+        book.add("prompt", task.item_id, 0, Said(READ, "violates"))
+    book.close()
+    return Site(shop, tasks[0], Places(folder / "cache", folder / "golden", media, folder / "answers.db"))
 
 
 @pytest.fixture
@@ -109,6 +115,9 @@ def test_nothing_of_the_item_is_left_in_any_file(site: Site) -> None:
     assert kept.read_text() == "mine"
     assert not (folder / "data").exists()
     assert list(site.places.cache.iterdir()) == []
+    answers = (site.shop.folder / "answers.db").read_bytes()
+    assert site.task.item_id.encode() not in answers
+    assert b"it-0000" in answers  # of the others
     for group in (ITEMS, *site.shop.lake.groups()):
         assert site.task.item_id not in site.shop.lake.ids(group)
 

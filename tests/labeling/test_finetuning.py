@@ -11,6 +11,7 @@ import pytest
 from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
 from labeling.calibration import calibrate
 from labeling.drift import REFERENCE, drift, record_reference
+from labeling.drift_sources import Kept
 from labeling.errors import Conflict, IntegrityError, InvalidInput, LeakError, NothingToDo
 from labeling.finetuning import Order, Tuned, Workplace, finetune_model, lessons_of
 from labeling.golden.judges import judging_rows
@@ -18,13 +19,15 @@ from labeling.golden.manifest import merkle_root, rows
 from labeling.judging.promotion import promote
 from labeling.model_records import ModelState
 from labeling.records import GoldenItem, Outcome, Partition, Verdict
+from labeling.score_run import ScoreRun
 from labeling.training import evaluate_model
 from scoring.base import Scorer
+from scoring.drift import MIN_WINDOW
 from scoring.finetuned import Finetuned
-from scoring.finetuned_scorer import open_classifier
+from scoring.finetuned_scorer import FinetunedScorer, open_classifier
 from tests.labeling.golden.made import golden_item
 from tests.labeling.school import fit, republish
-from tests.labeling.shop import Shop
+from tests.labeling.shop import Shop, items
 from tests.labeling.test_training import plant
 from tests.scoring.lessons import fast, made_base
 
@@ -118,11 +121,37 @@ def _judges_and_promotes(school: Shop) -> None:
     assert judged.policies[0].n == len(judging_rows(school.ledger.golden, "1.0.0", Partition.DEV))
     record_reference(school.ledger, school.lake, "f1")
     assert promote(school.ledger, "f1", "lea").state is ModelState.CHAMPION
-    assert school.ledger.models.get("f1").metrics[REFERENCE] == {}
-    with pytest.raises(NothingToDo, match="heads only"):
-        drift(school.ledger, school.lake, "f1")
+    _drifts(school)
     with pytest.raises(NothingToDo, match="calibration partition"):
         calibrate(school.ledger, school.lake, school.policies, "f1", actor="lea", reader=read)
+
+
+def _drifts(school: Shop) -> None:
+    """What the champion has said of texts, and the lake has kept, is what drift of it is told from."""
+    kept: Any = school.ledger.models.get("f1").metrics[REFERENCE]
+    assert kept["lake_version"] == school.lake.snapshot()
+    model = load_artefact(school.ledger.models.get("f1"))
+    assert isinstance(model, Finetuned)
+    scorer = FinetunedScorer(model, read(model), school.scorer())
+    with pytest.raises(ValueError, match="say which scorer it is in"):
+        drift(school.ledger, school.lake, "f1")
+    with pytest.raises(NothingToDo, match="scored none of the items that were there when it was promoted"):
+        drift(school.ledger, school.lake, "f1", scorer_of=lambda _: scorer)
+    school.ingest(items(range(1000, 1120), "cheat money fast w{n} v{n}"))
+    ScoreRun(school.lake, scorer, 1000).go()
+    school.ingest(items(range(2000, 2005), "nobody has scored this w{n}"))
+    found = drift(school.ledger, school.lake, "f1", scorer_of=lambda _: scorer)
+    there = len(school.ledger.items.ids(kept["lake_version"]))
+    assert (found.reference_items, found.current_items) == (there, 120)
+    assert (found.reference_at, tuple(found.policies)) == (kept["at"], model.policies)
+    told = found.policies["fraud"][""]
+    assert (told.n_reference, told.n_current) == (there, 120)
+    assert told.verdict == ("insufficient" if there < MIN_WINDOW else "major")
+    ids = sorted(school.ledger.items.ids(kept["lake_version"]))
+    scores = scorer.score(ids, school.lake.take(ids, ["text"])["text"].to_pylist())
+    source = Kept(school.lake, model, scorer)
+    columns = [scores.policies.index(policy) for policy in source.policies]
+    np.testing.assert_allclose(source.scores(ids[::-1]), scores.probabilities[::-1][:, columns], atol=1e-5)
 
 
 def test_the_card_tells_what_it_was_made_of(school: Shop, base: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.cli.conftest import Terminal
 from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
+from tests.judge_service import chat_service
 
 
 @pytest.fixture
@@ -93,3 +94,31 @@ def test_a_line_is_drawn_and_taken_back(exam: Terminal) -> None:
     assert exam("threshold", "hate-1", "--policy", HARM).code == 2
     short = exam("threshold", "hate-1", "--policy", HARM, "--miss-rate", "0.01")
     assert (short.code, "takes 299 violating labels or more" in short.err) == (1, True)
+
+
+def test_others_than_models_are_judged_priced_and_ruled_on(exam: Terminal) -> None:
+    with chat_service() as (url, service):
+        lines = f"url: {url}\nmodel: m\nallow_content: true\nprivate: true\npolicies: [{HARM}]\nrepeats: 2\n"
+        gpt = exam.file("gpt.yaml", lines + "per_million_in: 1000\n")
+        dry = exam("evaluate", "--endpoint", gpt, "--limit", "14", "--dry-run")
+        assert (dry.code, "28 calls for 14 pairs of item and policy; 0 answers are kept" in dry.out) == (0, True), dry
+        assert service.seen == []
+        told = exam("evaluate", "--endpoint", gpt, "--limit", "14")
+        assert (told.code, len(service.contents)) == (0, 28), told.err
+        assert "Answers: 28 read (0 of them context_missing); 0 unreadable, 0 refused, 0 cut off" in told.out
+        assert "Stability, hate_speech: 1.000" in told.out
+        assert "All of it: 28 answers, 2800 tokens in, 280 out, cost 2.8000" in told.out
+        again = exam("evaluate", "--endpoint", gpt, "--limit", "14", "--json").json
+        assert (again["beside"]["usage_now"]["calls"], len(service.contents)) == (0, 28)
+        refused = exam("gate", "--endpoint", gpt)
+        assert (refused.code, "allow_sealed" in refused.err) == (1, True)
+        sealed = exam.file("open.yaml", lines + "allow_sealed: true\n")
+        verdict = exam("gate", "--endpoint", sealed)
+        assert (verdict.code, "Verdict: pass" in verdict.out) == (0, True), verdict.out + verdict.err
+        assert "Answers: " in verdict.out
+    for wrong in (["--scorer", "x", "--endpoint", "y"], ["hate-1", "--scorer", "x"], ["hate-1", "--limit", "5"]):
+        assert exam("evaluate", *wrong).code == 2
+    assert exam("gate").code == 2
+    assert exam("gate", "hate-1", "--dry-run").code == 2
+    missing = exam("evaluate", "--scorer", "nobody")
+    assert (missing.code, "there is no such scorer file" in missing.err) == (1, True)
