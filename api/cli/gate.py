@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.output import out, show_json, table
-from api.cli.session import JsonFlag, goldfold
+from api.cli.session import JsonFlag, catch_up, goldfold
 from labeling.judging.gate import FAIL, PASS, UNDERPOWERED
 from labeling.judging.signing import verify_chain
 
@@ -35,6 +35,7 @@ def gate_command(
     """
     with goldfold(context) as app:
         told = app.gate(challenger, "cli", champion, golden)
+        catch_up(app)
     if as_json:
         show_json(told)
     else:

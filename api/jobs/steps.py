@@ -173,6 +173,12 @@ def select(goldfold: Goldfold, round_id: str, champion: str | None = None) -> Js
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
 
 
+def mirror(goldfold: Goldfold) -> Json:
+    """Mirror the registry; ``error`` says why some models are still behind."""
+    done = goldfold.mirror()
+    return {"mirrored": list(done.mirrored), "behind": list(done.behind), "error": done.error}
+
+
 def project(
     goldfold: Goldfold, round_id: str, policy_id: str, kind: str, assignee: str = "", modality: str = "text"
 ) -> int:

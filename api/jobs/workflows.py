@@ -27,6 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HEAVY = "heavy"  # score, round, train and finetune: one at a time over all processes
+MIRROR = "mirror"  # the registry's mirror: one at a time, and whoever waits for it is nobody
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -361,6 +362,18 @@ def finetune(request: Json) -> Json:
     return {**told, "evaluation": step_evaluate(request["model_id"])}
 
 
+@DBOS.step()
+def step_mirror() -> Json:
+    return _run(steps.mirror)
+
+
+@DBOS.workflow()
+@_watched
+def mirror(_request: Json) -> Json:
+    """Bring the registry's mirror in MLflow up to date."""
+    return step_mirror()
+
+
 KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "score": (score, HEAVY),
     "round": (round_, HEAVY),
@@ -369,4 +382,5 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "rebuild": (rebuild, SYNC),
     "train": (train, HEAVY),
     "finetune": (finetune, HEAVY),
+    "mirror": (mirror, MIRROR),
 }

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from labeling.floor import Floor, Handout
 from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
+from labeling.mirror.records import MirrorRow
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
 from labeling.policy_versions import PolicyVersion
 from labeling.records import (
@@ -434,6 +435,16 @@ class Models(Protocol):
         """Every move, or those of one model, oldest first."""
 
 
+class Mirrors(Protocol):
+    """How far the registry is mirrored elsewhere."""
+
+    def at(self, url: str) -> dict[str, MirrorRow]:
+        """How each model stands at a server, by model id."""
+
+    def put(self, row: MirrorRow) -> None:
+        """Insert, or replace the row of that server and model."""
+
+
 class Gates(Protocol):
     """Verdicts of the gate, a chain that only grows."""
 
@@ -563,6 +574,7 @@ class Ledger(Protocol):
     policies: PolicyVersions
     erasures: Erasures
     models: Models
+    mirrors: Mirrors
     gates: Gates
     sealed: SealedQueries
     projects: Projects

@@ -19,6 +19,7 @@ from labeling.store.interfaces import (
     Golden,
     ItemRegistry,
     Keys,
+    Mirrors,
     Models,
     People,
     PolicyVersions,
@@ -31,6 +32,7 @@ from labeling.store.interfaces import (
 from labeling.store.items import SqlItems
 from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
+from labeling.store.mirrors import SqlMirrors
 from labeling.store.models import SqlModels
 from labeling.store.people import SqlPeople
 from labeling.store.policies import SqlPolicyVersions
@@ -53,6 +55,7 @@ class SqlLedger:
     policies: PolicyVersions
     erasures: Erasures
     models: Models
+    mirrors: Mirrors
     gates: Gates
     sealed: SealedQueries
     projects: Projects
@@ -73,6 +76,7 @@ class SqlLedger:
         self.policies = SqlPolicyVersions(database)
         self.erasures = SqlErasures(database)
         self.models = SqlModels(database)
+        self.mirrors = SqlMirrors(database)
         self.gates = SqlGates(database)
         self.sealed = SqlSealedQueries(database)
         self.projects = SqlProjects(database)

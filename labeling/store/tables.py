@@ -523,6 +523,19 @@ sealed_queries = sa.Table(
     ),
 )
 
+# How far each model is mirrored, by the server's address.
+mirrored_models = sa.Table(
+    "mirrored_models",
+    metadata,
+    _text("url", primary_key=True),
+    _text("model_id", sa.ForeignKey("models.model_id"), primary_key=True),
+    _text("digest"),
+    _text("run_id"),
+    _text("version"),
+    _text("error"),
+    _time("at"),
+)
+
 projects = sa.Table(
     "projects",
     metadata,
