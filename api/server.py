@@ -37,6 +37,7 @@ from api.routes import (
     score,
     stops,
     tasks,
+    trends,
     webhooks,
     yields,
 )
@@ -47,6 +48,7 @@ ROUTERS = (
     items.router,
     score.router,
     rounds.router,
+    trends.router,
     yields.router,
     gates.router,
     gates.population,

@@ -1,6 +1,7 @@
-"""What a round is for, where it follows a change of policy: its plan has a ``purpose``, which ordinary rounds have not.
+"""What a round is for, where it follows something: its plan has a ``purpose``, which ordinary rounds have not.
 
-``relabel``: stale gold under the new version; ``bridge``: a sample under both versions, a round for each side.
+``relabel``: stale gold under the new version; ``bridge``: a sample under both versions, a round for each side;
+``watch``: the items of an alert of trends.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from labeling.records import Round
 
 RELABELS = "relabel"
 BRIDGE = "bridge"
+WATCH = "watch"
 OLD, NEW = "old", "new"  # the sides of a bridge
 
 
 def purpose(round_: Round) -> str:
-    """``relabel``, ``bridge``, or nothing of an ordinary round."""
+    """``relabel``, ``bridge``, ``watch``, or nothing of an ordinary round."""
     return str(round_.plan.get("purpose", ""))
 
 

@@ -64,6 +64,7 @@ class Commands(LazyGroup):
         "rollback": Entry("api.cli.models:rollback_command", "Bring back the champion before this one."),
         "drift": Entry("api.cli.calibration:drift_command", "Say whether scores have moved since promotion."),
         "models": Entry("api.cli.models:app", "List the models, or mirror them in MLflow."),
+        "trends": Entry("api.cli.trends:app", "What grows in the traffic: judge a day, list alerts, ask about one."),
         "keys": Entry("api.cli.system:keys_app", "API keys: create, list, revoke."),
         "doctor": Entry("api.cli.system:doctor_command", "Check what a round needs, and say the cure of what lacks."),
         "demo": Entry("api.cli.demo:demo_command", "Run the whole loop twice on real content."),

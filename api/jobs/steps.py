@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import date
 from time import monotonic
 from typing import Any
 
@@ -171,6 +172,12 @@ def select(goldfold: Goldfold, round_id: str, champion: str | None = None) -> Js
         raise
     picks = goldfold.ledger.rounds.picks(round_id)
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
+
+
+def trends(goldfold: Goldfold, request: Json) -> Json:
+    """Judge a day; counts and the alerts' ids."""
+    day = date.fromisoformat(request["day"]) if request.get("day") else None
+    return goldfold.trends(day, refit=bool(request.get("refit"))).as_dict()
 
 
 def mirror(goldfold: Goldfold) -> Json:

@@ -363,6 +363,18 @@ def finetune(request: Json) -> Json:
 
 
 @DBOS.step()
+def step_trends(request: Json) -> Json:
+    return _run(steps.trends, request)
+
+
+@DBOS.workflow()
+@_watched
+def trends(request: Json) -> Json:
+    """Judge a day's volumes and note what stands out."""
+    return step_trends(request)
+
+
+@DBOS.step()
 def step_mirror() -> Json:
     return _run(steps.mirror)
 
@@ -383,4 +395,5 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "train": (train, HEAVY),
     "finetune": (finetune, HEAVY),
     "mirror": (mirror, MIRROR),
+    "trends": (trends, HEAVY),
 }

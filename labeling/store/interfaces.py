@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from labeling.floor import Floor, Handout
 from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
+from labeling.insights.trend_records import TrendAlert
 from labeling.mirror.records import MirrorRow
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
 from labeling.policy_versions import PolicyVersion
@@ -445,6 +446,23 @@ class Mirrors(Protocol):
         """Insert, or replace the row of that server and model."""
 
 
+class Trends(Protocol):
+    """Alerts of trends."""
+
+    def all(self) -> list[TrendAlert]:
+        """The newest first."""
+
+    def get(self, alert_id: str) -> TrendAlert:
+        """Raises NotFound."""
+
+    def put(self, alert: TrendAlert) -> None:
+        """Insert; of one that is there the last day, the figures and the items are replaced."""
+
+    def watch(self, alert_id: str, round_id: str, actor: str) -> TrendAlert:
+        """A round asks about it, with a line of the audit; a no-op for the same round again. Conflict when another
+        round does."""
+
+
 class Gates(Protocol):
     """Verdicts of the gate, a chain that only grows."""
 
@@ -575,6 +593,7 @@ class Ledger(Protocol):
     erasures: Erasures
     models: Models
     mirrors: Mirrors
+    trends: Trends
     gates: Gates
     sealed: SealedQueries
     projects: Projects

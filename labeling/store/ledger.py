@@ -28,6 +28,7 @@ from labeling.store.interfaces import (
     SealedQueries,
     Stops,
     Tasks,
+    Trends,
 )
 from labeling.store.items import SqlItems
 from labeling.store.judging import SqlGates, SqlSealedQueries
@@ -41,6 +42,7 @@ from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
 from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
+from labeling.store.trends import SqlTrends
 
 
 class SqlLedger:
@@ -56,6 +58,7 @@ class SqlLedger:
     erasures: Erasures
     models: Models
     mirrors: Mirrors
+    trends: Trends
     gates: Gates
     sealed: SealedQueries
     projects: Projects
@@ -77,6 +80,7 @@ class SqlLedger:
         self.erasures = SqlErasures(database)
         self.models = SqlModels(database)
         self.mirrors = SqlMirrors(database)
+        self.trends = SqlTrends(database)
         self.gates = SqlGates(database)
         self.sealed = SqlSealedQueries(database)
         self.projects = SqlProjects(database)

@@ -536,6 +536,19 @@ mirrored_models = sa.Table(
     _time("at"),
 )
 
+trend_alerts = sa.Table(
+    "trend_alerts",
+    metadata,
+    _text("alert_id", primary_key=True),
+    _text("key"),
+    sa.Column("first_day", sa.Date, nullable=False),
+    sa.Column("last_day", sa.Date, nullable=False),
+    _json("body"),
+    _json("item_ids"),
+    _text("state"),
+    _text("round_id"),
+)
+
 projects = sa.Table(
     "projects",
     metadata,

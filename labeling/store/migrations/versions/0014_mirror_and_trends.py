@@ -1,4 +1,4 @@
-"""How far models are mirrored."""
+"""How far models are mirrored, and alerts of trends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("url", "model_id", name=op.f("pk_mirrored_models")),
         sa.ForeignKeyConstraint(["model_id"], ["models.model_id"], name=op.f("fk_mirrored_models_model_id")),
     )
+    op.create_table(
+        "trend_alerts",
+        *(sa.Column(name, _TEXT, nullable=False) for name in ("alert_id", "key")),
+        *(sa.Column(name, sa.Date(), nullable=False) for name in ("first_day", "last_day")),
+        *(sa.Column(name, sa.JSON(), nullable=False) for name in ("body", "item_ids")),
+        *(sa.Column(name, _TEXT, nullable=False) for name in ("state", "round_id")),
+        sa.PrimaryKeyConstraint("alert_id", name=op.f("pk_trend_alerts")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("trend_alerts")
     op.drop_table("mirrored_models")

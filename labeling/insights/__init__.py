@@ -1,0 +1,1 @@
+"""What labels and traffic say to those who act on them: one module a use case."""
