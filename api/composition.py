@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -20,15 +19,12 @@ from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.erasure import Places
-from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError, StudioUnauthorized
+from labeling.errors import Conflict, NothingToDo, StoreError, StudioUnauthorized
 from labeling.golden.near import Sources
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.planner import GoldPlan, plan_gold
 from labeling.golden.regroup import Regrouped, regroup
 from labeling.golden.vectors import F32, LakeVectors
-from labeling.insights.trend_names import names_of
-from labeling.insights.trends import Report, trends
-from labeling.insights.watch import open_watch
 from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import ask_sealed, judge
@@ -46,7 +42,6 @@ from labeling.model_records import Model, ModelState
 from labeling.people import People, people
 from labeling.pictures import LakePictures
 from labeling.policies import Policies, Policy, read_policies
-from labeling.records import Round
 from labeling.round_images import ImageDesk, ImageFrame
 from labeling.scorebook import LakeScorer, embedding_group
 from labeling.store.lake import LanceLake
@@ -470,28 +465,6 @@ class Goldfold:
         if before is not None:  # its window starts anew; and its files are looked at before it is crowned
             record_reference(self.ledger, self.lake, before)
         return self.ledger.models.rollback(actor, reason)
-
-    def trends(self, day: date | None = None, *, refit: bool = False) -> Report:
-        """Judge a day's volumes and note its alerts."""
-        folder = self.settings.data_dir / "trends"
-        return trends(self.ledger, self.lake, self.policies, self.full_scorer(), folder, day, refit=refit)
-
-    def trend_alerts(self, *, words: bool = False) -> list[dict[str, Any]]:
-        """Every alert, newest first; ``words``: with the words that tell it from the rest, which are content."""
-        found = self.ledger.trends.all()
-        names = names_of(self.lake, found) if words and found else {}
-        return [asdict(one) | ({"words": list(names[one.alert_id])} if words else {}) for one in found]
-
-    def watch(self, alert_id: str, actor: str, policy_id: str = "", budget: int = 20) -> Round:
-        """Open a round over an alert's items, under a policy (default: the one they most likely break)."""
-        chosen = policy_id or str(self.ledger.trends.get(alert_id).body["policy"])
-        if chosen not in self.policies:
-            there = ", ".join(sorted(self.policies))
-            raise InvalidInput(f"policy: {chosen or 'none'!r} is not in force; name one of {there}")
-        how = {"budget": budget, "overlap": self.settings.overlap}
-        return open_watch(
-            self.ledger, self.lake, self.full_scorer(), alert_id, self.policies[chosen], actor=actor, **how
-        )
 
     def mirror_behind(self) -> list[Behind]:
         """The models whose mirror in MLflow is out of date; none without a mirror."""

@@ -10,6 +10,7 @@ import typer
 from api.cli.output import out, show_json
 from api.cli.session import JsonFlag, goldfold, run_job
 from api.ids import new_id
+from api.trends import alerts, watch
 
 app = typer.Typer(add_completion=False, help="What grows in the traffic.", no_args_is_help=True)
 
@@ -49,7 +50,7 @@ def list_command(
 ) -> None:
     """List the alerts, newest first. Example: goldfold trends list --words"""
     with goldfold(context) as opened:
-        found = opened.trend_alerts(words=words)
+        found = alerts(opened, words=words)
     if as_json:
         show_json(found)
         return
@@ -73,7 +74,7 @@ def open_command(
     Example: goldfold trends open 20261120-1f0c9a2b --policy hate_speech --budget 20
     """
     with goldfold(context) as opened:
-        made = opened.watch(alert, "cli", policy, budget)
+        made = watch(opened, alert, "cli", policy, budget)
     if as_json:
         show_json({"round_id": made.round_id, "state": made.state, "plan": made.plan, "notes": made.notes})
         return

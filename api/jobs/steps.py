@@ -18,6 +18,7 @@ from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
+from api.trends import judge_day
 from labeling.anchoring import close_answered
 from labeling.consensus import author
 from labeling.erasure import finish_all
@@ -177,7 +178,7 @@ def select(goldfold: Goldfold, round_id: str, champion: str | None = None) -> Js
 def trends(goldfold: Goldfold, request: Json) -> Json:
     """Judge a day; counts and the alerts' ids."""
     day = date.fromisoformat(request["day"]) if request.get("day") else None
-    return goldfold.trends(day, refit=bool(request.get("refit"))).as_dict()
+    return judge_day(goldfold, day, refit=bool(request.get("refit"))).as_dict()
 
 
 def mirror(goldfold: Goldfold) -> Json:

@@ -13,6 +13,7 @@ from api.ids import new_id
 from api.problems import documented
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
+from api.trends import alerts, watch
 
 router = APIRouter(prefix="/v1/trends", tags=["trends"], responses=documented(404, 409))
 
@@ -38,7 +39,7 @@ class WatchIn(BaseModel):
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
 def list_trends(goldfold: TheGoldfold) -> list[dict[str, Any]]:
     """The alerts, newest first: figures, the parts of their score, the ids of their items. No content."""
-    return goldfold.trend_alerts()
+    return alerts(goldfold)
 
 
 @router.get("/words", dependencies=[Depends(require(Role.LEAD))])
@@ -46,7 +47,7 @@ def list_words(
     goldfold: TheGoldfold, limit: Annotated[int, Query(ge=1, le=100, description="Alerts, newest first.")] = 20
 ) -> dict[str, list[str]]:
     """By alert, words that tell its texts from the rest. They are what people wrote, and kept nowhere."""
-    return {one["alert_id"]: one["words"] for one in goldfold.trend_alerts(words=True)[:limit]}
+    return {one["alert_id"]: one["words"] for one in alerts(goldfold, limit, words=True)}
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
@@ -59,5 +60,5 @@ def run_trends(jobs: TheJobs, given: TrendsIn, caller: Engineer) -> JobOut:  # n
 @router.post("/{alert_id}/watch")
 def watch_alert(goldfold: TheGoldfold, alert_id: str, given: WatchIn, caller: Lead) -> dict[str, Any]:
     """Open a round over the alert's items in the lane watch; the next sync sends its tasks."""
-    made = goldfold.watch(alert_id, caller.key_id, given.policy or "", given.budget)
+    made = watch(goldfold, alert_id, caller.key_id, given.policy or "", given.budget)
     return {"round_id": made.round_id, "state": made.state, "picks": made.plan["budget"], "notes": list(made.notes)}

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from labeling.golden.vectors import LakeVectors, unit
 from labeling.insights.trend_clusters import Clusters
 from labeling.insights.trend_frame import Frame
-from labeling.insights.trend_records import TrendAlert
+from labeling.insights.trend_records import TrendAlert, Trends
 from labeling.policies import Policies
 from labeling.quality.emerging import risk
 from labeling.quality.themes import WINDOW
 from labeling.quality.trend_day import Day
 from labeling.records import GoldState, Partition
 from labeling.scorebook import LakeScorer, embedding_group, read_sheet
-from labeling.store.interfaces import Golden, Lake, Trends
+from labeling.store.interfaces import Golden, Lake
 
 MOST_ITEMS = 500  # behind one alert
 SAME_DAYS, SAME_SHARE = 7, 0.3  # an alert of so many days before with so many of its items is the same theme

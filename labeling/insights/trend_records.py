@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Protocol
 
 
 class AlertState(StrEnum):
@@ -29,3 +30,20 @@ class TrendAlert:
     item_ids: tuple[str, ...]
     state: AlertState = AlertState.OPEN
     round_id: str = ""
+
+
+class Trends(Protocol):
+    """Alerts of trends."""
+
+    def all(self) -> list[TrendAlert]:
+        """The newest first."""
+
+    def get(self, alert_id: str) -> TrendAlert:
+        """Raises NotFound."""
+
+    def put(self, alert: TrendAlert) -> None:
+        """Insert; of one that is there the last day, the figures and the items are replaced."""
+
+    def watch(self, alert_id: str, round_id: str, actor: str) -> TrendAlert:
+        """A round asks about it, with a line of the audit; a no-op for the same round again. Conflict when another
+        round does."""

@@ -11,13 +11,13 @@ import hashlib
 from typing import Protocol
 
 from labeling.errors import NothingToDo
-from labeling.insights.trend_records import TrendAlert
+from labeling.insights.trend_records import TrendAlert, Trends
 from labeling.policies import Policy
 from labeling.policy_rounds import Stores, plan_for, write_round
 from labeling.purposes import WATCH
 from labeling.records import PickRow, Round
 from labeling.scorebook import LakeScorer, read_sheet
-from labeling.store.interfaces import Lake, Trends
+from labeling.store.interfaces import Lake
 
 UNSURE = 0.5
 SEED = 0  # the draw is by the alert's id

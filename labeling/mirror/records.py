@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,13 @@ class MirrorRow:
     version: str
     error: str
     at: datetime
+
+
+class Mirrors(Protocol):
+    """How far the registry is mirrored elsewhere."""
+
+    def at(self, url: str) -> dict[str, MirrorRow]:
+        """How each model stands at a server, by model id."""
+
+    def put(self, row: MirrorRow) -> None:
+        """Insert, or replace the row of that server and model."""

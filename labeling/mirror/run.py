@@ -15,9 +15,9 @@ from typing import Protocol
 from labeling.errors import MirrorError, MirrorUnreachable
 from labeling.mirror.mlflow import Mlflow
 from labeling.mirror.portrait import GoldenNow, digest_of, portrait
-from labeling.mirror.records import MirrorRow, Portrait
+from labeling.mirror.records import MirrorRow, Mirrors, Portrait
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState
-from labeling.store.interfaces import Gates, Mirrors, Models
+from labeling.store.interfaces import Gates, Models
 
 Open = Callable[[], AbstractContextManager[Mlflow]]
 

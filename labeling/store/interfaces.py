@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from labeling.floor import Floor, Handout
 from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
-from labeling.insights.trend_records import TrendAlert
-from labeling.mirror.records import MirrorRow
+from labeling.insights.trend_records import Trends
+from labeling.mirror.records import Mirrors
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
 from labeling.policy_versions import PolicyVersion
 from labeling.records import (
@@ -434,33 +434,6 @@ class Models(Protocol):
 
     def history(self, model_id: str | None = None) -> list[ModelEvent]:
         """Every move, or those of one model, oldest first."""
-
-
-class Mirrors(Protocol):
-    """How far the registry is mirrored elsewhere."""
-
-    def at(self, url: str) -> dict[str, MirrorRow]:
-        """How each model stands at a server, by model id."""
-
-    def put(self, row: MirrorRow) -> None:
-        """Insert, or replace the row of that server and model."""
-
-
-class Trends(Protocol):
-    """Alerts of trends."""
-
-    def all(self) -> list[TrendAlert]:
-        """The newest first."""
-
-    def get(self, alert_id: str) -> TrendAlert:
-        """Raises NotFound."""
-
-    def put(self, alert: TrendAlert) -> None:
-        """Insert; of one that is there the last day, the figures and the items are replaced."""
-
-    def watch(self, alert_id: str, round_id: str, actor: str) -> TrendAlert:
-        """A round asks about it, with a line of the audit; a no-op for the same round again. Conflict when another
-        round does."""
 
 
 class Gates(Protocol):

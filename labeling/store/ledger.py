@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labeling.insights.trend_records import Trends
+from labeling.mirror.records import Mirrors
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
 from labeling.store.database import Database
@@ -19,7 +21,6 @@ from labeling.store.interfaces import (
     Golden,
     ItemRegistry,
     Keys,
-    Mirrors,
     Models,
     People,
     PolicyVersions,
@@ -28,7 +29,6 @@ from labeling.store.interfaces import (
     SealedQueries,
     Stops,
     Tasks,
-    Trends,
 )
 from labeling.store.items import SqlItems
 from labeling.store.judging import SqlGates, SqlSealedQueries

@@ -529,10 +529,7 @@ mirrored_models = sa.Table(
     metadata,
     _text("url", primary_key=True),
     _text("model_id", sa.ForeignKey("models.model_id"), primary_key=True),
-    _text("digest"),
-    _text("run_id"),
-    _text("version"),
-    _text("error"),
+    *(_text(name) for name in ("digest", "run_id", "version", "error")),
     _time("at"),
 )
 

@@ -21,7 +21,7 @@ def day_of(number: int) -> date:
     return START + timedelta(days=number)
 
 
-def fill(shop: Shop, made: Traffic, prefix: str = "t", **changes: object) -> list[str]:
+def fill(shop: Shop, made: Traffic, prefix: str = "t", *, timed: bool = True) -> list[str]:
     """Bring the traffic in with its embeddings, unscored; the items' ids, row by row."""
     rng = np.random.default_rng(0)
     new = []
@@ -29,7 +29,7 @@ def fill(shop: Shop, made: Traffic, prefix: str = "t", **changes: object) -> lis
         text = f"melon offer number {n // 2}" if planted else f"words of everyday life {n}"
         at = datetime.combine(day_of(int(day)), datetime.min.time(), UTC) + timedelta(minutes=int(rng.integers(1440)))
         item = Item(f"{prefix}-{n:06}", f"{prefix}ext-{n}", text, sha256(text.encode()).hexdigest(), language="en")
-        new.append(replace(item, **{"market": f"m{market}", "created_at": at, "views": 10, **changes}))
+        new.append(replace(item, market=f"m{market}", created_at=at if timed else None, views=10))
     shop.ingest(new)
     flat = pa.array(made.vectors.astype(np.float16).ravel())
     ids = [item.item_id for item in new]

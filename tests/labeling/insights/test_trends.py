@@ -121,7 +121,7 @@ def test_what_trends_cannot_be_told_of_is_refused_or_counted(tmp_path: Path) -> 
         run(shop, 20)
     rest = made.until(39, 19)
     fill(shop, rest, prefix="u")
-    fill(shop, made.until(3, 2), prefix="v", created_at=None)
+    fill(shop, made.until(3, 2), prefix="v", timed=False)
     told = run(shop, 39)
     assert told.left_out["without_time"] == len(made.until(3, 2).day)
     assert told.items > 0
