@@ -17,7 +17,7 @@ from labeling.records import Round
 def judge_day(goldfold: Goldfold, day: date | None = None, *, refit: bool = False) -> Report:
     """Judge a day's volumes and note its alerts."""
     folder = goldfold.settings.data_dir / "trends"
-    scorer = goldfold.full_scorer()
+    scorer = goldfold.scorer()
     return trends(goldfold.ledger, goldfold.lake, goldfold.policies, scorer, folder, day, refit=refit)
 
 
@@ -38,7 +38,7 @@ def watch(goldfold: Goldfold, alert_id: str, actor: str, policy_id: str = "", bu
     return open_watch(
         goldfold.ledger,
         goldfold.lake,
-        goldfold.full_scorer(),
+        goldfold.scorer(),
         alert_id,
         goldfold.policies[chosen],
         budget=budget,

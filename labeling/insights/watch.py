@@ -13,11 +13,11 @@ from typing import Protocol
 from labeling.errors import NothingToDo
 from labeling.insights.trend_records import TrendAlert, Trends
 from labeling.policies import Policy
-from labeling.policy_rounds import Stores, plan_for, write_round
+from labeling.policy_rounds import Stores, open_up, plan_for, write_round
 from labeling.purposes import WATCH
-from labeling.records import PickRow, Round
+from labeling.records import PickRow, Round, RoundState
 from labeling.scorebook import LakeScorer, read_sheet
-from labeling.store.interfaces import Lake
+from labeling.store.interfaces import Lake, Rounds
 
 UNSURE = 0.5
 SEED = 0  # the draw is by the alert's id
@@ -60,8 +60,12 @@ def open_watch(
     if alert.round_id:
         return stores.rounds.get(alert.round_id)
     round_id = f"watch-{alert_id}"
+    if _is_selected(stores.rounds, round_id):  # by a process that was killed
+        open_up(stores.rounds, round_id)
+        stores.trends.watch(alert_id, round_id, actor)
+        return stores.rounds.get(round_id)
     ids = watchable(stores, lake, alert, policy)
-    if not ids and round_id not in {one.round_id for one in stores.rounds.all()}:
+    if not ids:
         raise NothingToDo(f"alert {alert_id!r}: every text of it was asked about under {policy.id} already, or is gone")
     picks = _picks(lake, scorer, round_id, policy, ids, min(budget, len(ids)), alert)
     plan = plan_for(WATCH, policy, WATCH, len(picks), overlap, alert=alert_id)
@@ -70,6 +74,10 @@ def open_watch(
     made = write_round(stores, lake, round_id, SEED, plan, picks, frame, notes, scorer.version)
     stores.trends.watch(alert_id, round_id, actor)
     return made
+
+
+def _is_selected(rounds: Rounds, round_id: str) -> bool:
+    return any(one.round_id == round_id and one.state is not RoundState.PLANNED for one in rounds.all())
 
 
 def _picks(

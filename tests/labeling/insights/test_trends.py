@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,27 @@ def test_an_alert_opens_a_round_in_the_lane_watch_once(stocked: tuple[Shop, list
     assert shop.ledger.trends.get(alert.alert_id).round_id == made.round_id
     with pytest.raises(NotFound, match="'nobody'"):
         watch(shop, "nobody")
+
+
+def test_a_watch_round_that_was_cut_short_is_gone_on_with(
+    stocked: tuple[Shop, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, planted = stocked
+    (alert,) = [one for one in shop.ledger.trends.all() if set(one.item_ids) & set(planted) and "/theme/" in one.key]
+    copy = replace(alert, alert_id="copy", key="copy", state=AlertState.OPEN, round_id="")
+    shop.ledger.trends.put(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(shop.ledger.trends), "watch", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            watch(shop, "copy")
+    made = watch(shop, "copy")
+    assert (made.round_id, made.state) == ("watch-copy", RoundState.OPEN)
+    assert len(shop.ledger.rounds.picks("watch-copy")) == made.plan["budget"]
+    assert shop.ledger.trends.get("copy").round_id == "watch-copy"
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def watch(shop: Shop, alert_id: str) -> Round:
