@@ -18,6 +18,8 @@ from labeling.addresses import look_up, parse_host, refusal
 from labeling.errors import LabelingError
 from labeling.media import MediaReader
 from labeling.media_scorer import BATCH
+from labeling.mirror.mlflow import Mlflow
+from labeling.mirror.run import behind
 from labeling.policies import Policy, read_policies
 from labeling.policy_versions import History, by_policy, refuse_edits
 from labeling.store.lake import LanceLake
@@ -56,6 +58,7 @@ def run_checks(settings: Settings) -> list[Check]:
         check_media,
         check_port,
         check_studio,
+        check_mirror,
     ]
     return [check(settings) for check in checks]
 
@@ -222,3 +225,25 @@ def check_studio(settings: Settings) -> Check:
     if not version.startswith(STUDIO_VERSION):
         return Check("label studio", "warning", found, f"this bridge is tested with {STUDIO_VERSION}.x")
     return Check("label studio", "ok", found)
+
+
+def check_mirror(settings: Settings) -> Check:
+    """The mirror of the registry, where one is set, answers and is up to date. Nothing waits for it."""
+    if settings.mlflow_url is None:
+        return Check("mirror", "ok", "none (mlflow_url)")
+    where = urlsplit(settings.mlflow_url).netloc
+    cure = "check mlflow_url and mlflow_token, then run goldfold models mirror"
+    try:
+        with Mlflow(settings.mlflow_url, settings.mlflow_token.get_secret_value(), STUDIO_TIMEOUT_S) as server:
+            server.ping()
+        ledger = open_ledger(settings.ledger_url)
+    except LabelingError as error:
+        return Check("mirror", "warning", str(error), cure)
+    try:
+        waiting = behind(ledger, settings.mlflow_url)
+    finally:
+        ledger.close()
+    if not waiting:
+        return Check("mirror", "ok", f"{where}: up to date")
+    errors = sorted({one.row.error for one in waiting if one.row is not None and one.row.error})
+    return Check("mirror", "warning", "; ".join([f"{where}: {len(waiting)} models behind", *errors]), cure)

@@ -19,7 +19,7 @@ from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.erasure import Places
-from labeling.errors import Conflict, StoreError, StudioUnauthorized
+from labeling.errors import Conflict, NothingToDo, StoreError, StudioUnauthorized
 from labeling.golden.near import Sources
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.planner import GoldPlan, plan_gold
@@ -35,6 +35,8 @@ from labeling.judging.sealed import Door
 from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
+from labeling.mirror.mlflow import Mlflow
+from labeling.mirror.run import Behind, Mirrored, behind, mirror
 from labeling.model_records import Model, ModelState
 from labeling.people import People, people
 from labeling.pictures import LakePictures
@@ -486,6 +488,19 @@ class Goldfold:
         if before is not None:  # its window starts anew; and its files are looked at before it is crowned
             record_reference(self.ledger, self.lake, before)
         return self.ledger.models.rollback(actor, reason)
+
+    def mirror_behind(self) -> list[Behind]:
+        """The models whose mirror in MLflow is out of date; none without a mirror."""
+        url = self.settings.mlflow_url
+        return [] if url is None else behind(self.ledger, url)
+
+    def mirror(self) -> Mirrored:
+        """Bring the registry's mirror in MLflow up to date; a server that is away is told in the answer. Raises
+        NothingToDo without the setting mlflow_url."""
+        url, token = self.settings.mlflow_url, self.settings.mlflow_token.get_secret_value()
+        if url is None:
+            raise NothingToDo("mlflow_url is not set, so there is no mirror: set it to the address of an MLflow server")
+        return mirror(self.ledger, url, lambda: Mlflow(url, token))
 
     def _check_learns(self) -> None:
         if not self.learns:

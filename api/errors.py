@@ -111,6 +111,8 @@ STATUSES: dict[type[Exception], int] = {
     labeling.LeakError: 409,
     labeling.IntegrityError: 500,
     labeling.StoreError: 503,
+    labeling.MirrorError: 502,
+    labeling.MirrorUnreachable: 503,
     labeling.StudioError: 502,
     labeling.StudioUnreachable: 503,
     scoring.ScoringError: 500,

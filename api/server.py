@@ -44,6 +44,7 @@ from api.routes import (
     sops,
     stops,
     tasks,
+    trends,
     webhooks,
     yields,
 )
@@ -54,6 +55,7 @@ ROUTERS = (
     items.router,
     score.router,
     rounds.router,
+    trends.router,
     yields.router,
     gates.router,
     gates.population,

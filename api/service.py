@@ -1,4 +1,4 @@
-"""A running service: Goldfold, its jobs, its sweep and its online scorer, started and ended together."""
+"""A running service: Goldfold, its jobs, its sweep, its mirror and its online scorer, started and ended together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Self
 
 from api.composition import Goldfold
 from api.jobs.runtime import JobRuntime
+from api.mirroring import MirrorWatch
 from api.online.batcher import Limits, MicroBatcher
 from api.online.served import Served, served
 from api.sweep import Sweep
@@ -23,6 +24,7 @@ class Service:
         self.goldfold = goldfold or Goldfold(settings)
         self.jobs = JobRuntime(self.goldfold)
         self.sweep = Sweep(self.jobs, settings.sync_interval_s)
+        self.mirror = MirrorWatch(self.goldfold, self.jobs, settings.sync_interval_s)
         self.online: MicroBatcher[Served] = MicroBatcher(lambda: served(self.goldfold), _limits(settings))
 
     @property
@@ -44,6 +46,8 @@ class Service:
             raise
         if self.sweeps:
             self.sweep.start()
+        if self.settings.mlflow_url is not None:
+            self.mirror.start()
         if self.settings.online_preload:
             self.online.preload()
         return self
@@ -52,6 +56,7 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.sweep.close()
+        self.mirror.close()
         self.online.close(ONLINE_DRAIN_S)
         self.jobs.close()
         self.goldfold.close()

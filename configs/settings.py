@@ -74,6 +74,8 @@ def _http(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected an address such as http://127.0.0.1:8080")
+    if parts.username or parts.password:
+        raise ValueError("an address here holds no user or password; give a token in the setting for it")
     return url.rstrip("/")
 
 
@@ -394,6 +396,13 @@ class Settings(BaseSettings):
     )
     qa_file: Path | None = Field(
         default=None, description="The QA file (YAML): targets by project, actions, people; none: 0.95 for all."
+    )
+
+    mlflow_url: Annotated[HttpUrl | None, BeforeValidator(_none)] = Field(
+        default=None, description="Address of an MLflow server that mirrors the registry of models; none: no mirror."
+    )
+    mlflow_token: SecretStr = Field(
+        default=SecretStr(""), description="Token for that server, sent as a bearer token; empty: none is sent."
     )
 
     sync_interval_s: float = Field(default=30.0, gt=0, description="Seconds between two sweeps of Label Studio.")

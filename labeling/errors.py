@@ -18,6 +18,9 @@ LabelingError
 ├── LeakError               a training export that would hold evaluation items, or near-duplicates of them
 ├── IntegrityError          a hash that does not match what was published
 ├── ShardsLeft              a run over many workers that left some of its shards undone
+├── MirrorError             the mirror of the registry in MLflow cannot be brought up to date
+│   ├── MirrorUnreachable   no answer, or an answer of a server in trouble
+│   └── MirrorRefused       it said no, and says why
 ├── StoreError              the lake or the ledger cannot be read or written (disk full, locked, gone)
 └── StudioError             Label Studio cannot be used
     ├── StudioUnreachable   no answer, or an answer of a server in trouble
@@ -127,6 +130,18 @@ class ShardsLeft(LabelingError):
     def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems or (message,)
+
+
+class MirrorError(LabelingError):
+    """The mirror of the registry in MLflow cannot be brought up to date; the registry itself is not touched by that."""
+
+
+class MirrorUnreachable(MirrorError):
+    """MLflow does not answer, or answers as a server in trouble; `goldfold models mirror` catches up later."""
+
+
+class MirrorRefused(MirrorError):
+    """MLflow refused a request; the message holds its reason."""
 
 
 class StudioError(LabelingError):

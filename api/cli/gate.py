@@ -19,7 +19,7 @@ from api.cli.judges import (
     show_price,
 )
 from api.cli.output import out, show_json, table
-from api.cli.session import JsonFlag, goldfold
+from api.cli.session import JsonFlag, catch_up, goldfold
 from labeling.judging.gate import FAIL, PASS, UNDERPOWERED
 from labeling.judging.signing import verify_chain
 
@@ -62,6 +62,7 @@ def gate_command(
     else:
         with goldfold(context) as app:
             told = app.gate(challenger, "cli", champion, golden)
+            catch_up(app)
     if as_json:
         show_json(told)
     else:

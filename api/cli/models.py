@@ -19,14 +19,15 @@ from api.cli.judges import (
     outsider,
     show_price,
 )
-from api.cli.output import out, show_json, table
+from api.cli.output import err, out, show_json, table
 from api.cli.report import show_report
-from api.cli.session import JsonFlag, goldfold, run_job
+from api.cli.session import JsonFlag, catch_up, goldfold, run_job
 from api.figures import COLUMNS, figures_of, policies_of
 from api.ids import new_id
 from api.requests import score_request
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
+from labeling.mirror.run import Mirrored
 from labeling.model_records import Model
 
 
@@ -98,6 +99,7 @@ def promote_command(
         raise typer.BadParameter("--without-gate and --reason go together: say why the gate may be left out")
     with goldfold(context) as app:
         model = app.promote(model_id, actor="cli", without_gate=reason or None)
+        catch_up(app)
     _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
 
 
@@ -113,6 +115,7 @@ def rollback_command(
     """
     with goldfold(context) as app:
         model = app.rollback("cli", reason)
+        catch_up(app)
     _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
 
 
@@ -126,15 +129,44 @@ def _promoted(context: typer.Context, model: Model, *, no_rescore: bool, as_json
         show_json(asdict(shown(model)) | {"rescore_job_id": job_id or None})
 
 
+app = typer.Typer(add_completion=False, invoke_without_command=True)
+
+
+@app.callback()
 def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     """List the models, newest last. Example: goldfold models"""
-    with goldfold(context) as app:
-        models = app.ledger.models.all()
+    if context.invoked_subcommand is not None:
+        return
+    with goldfold(context) as opened:
+        models = opened.ledger.models.all()
     if as_json:
         show_json([shown(model) for model in models])
         return
     rows = [(m.model_id, kind_of(m), m.version, m.state, m.golden_version, m.created_at) for m in models]
     table("Models", ["id", "kind", "version", "state", "golden version", "created"], rows)
+
+
+@app.command("mirror")
+def mirror_command(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which models are behind; send nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring the registry's mirror in MLflow up to date (setting mlflow_url); again changes nothing.
+
+    Exit code 1 when some models are still behind. Example: goldfold models mirror --dry-run
+    """
+    with goldfold(context) as opened:
+        waiting = tuple(one.model.model_id for one in opened.mirror_behind())
+        done = Mirrored((), waiting) if dry_run else opened.mirror()
+    if as_json:
+        show_json({**asdict(done), "dry_run": dry_run})
+    else:
+        out.print(f"Mirrored: {', '.join(done.mirrored) or 'nothing'}")
+        out.print(f"Behind: {', '.join(done.behind) or 'nothing'}")
+    if done.error:
+        err.print(done.error)
+        raise typer.Exit(1)
 
 
 def shown(model: Model) -> Model:

@@ -52,7 +52,7 @@ def plain(value: object) -> Any:
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(inner) for inner in value]
-    if isinstance(value, date):
+    if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)

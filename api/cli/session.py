@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from api.composition import Goldfold
     from api.jobs.runtime import JobRuntime
 
+REGISTERS = frozenset({"train", "finetune"})  # jobs at whose end there is a new candidate
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
@@ -87,7 +88,17 @@ def _run(app: Goldfold, kind: str, job_id: str, request: dict[str, Any], *, quie
     with jobs(app) as runtime, job_bar(kind, quiet=quiet) as watch:
         runtime.submit(kind, job_id, request)
         try:
-            return runtime.result(job_id, watch)
+            result = runtime.result(job_id, watch)
         except KeyboardInterrupt:
             err.print(f"Job {job_id} is not done: it goes on with the next goldfold command that runs jobs")
             raise
+    if kind in REGISTERS:
+        catch_up(app)
+    return result
+
+
+def catch_up(app: Goldfold) -> None:
+    """Mirror what a command has moved in the registry, where there is a mirror; one that is away is said and no more:
+    the service, or `goldfold models mirror`, catches up."""
+    if app.settings.mlflow_url is not None and (error := app.mirror().error):
+        err.print(f"The mirror is behind: {error}")

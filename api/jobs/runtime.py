@@ -26,7 +26,7 @@ from api.jobs.progress import last_tick
 from api.jobs.records import ENDED, Job, Json
 from api.jobs.running import RUNS, STEPS
 from api.jobs.slots import ExecutorSlot
-from api.jobs.workflows import HEAVY, KINDS, REMOTE, SYNC
+from api.jobs.workflows import HEAVY, KINDS, MIRROR, REMOTE, SYNC
 from labeling.errors import LabelingError, StoreError
 
 __all__ = ["Job", "JobRuntime"]
@@ -173,7 +173,7 @@ class JobRuntime:
             }
         )
         DBOS.launch()
-        for queue in (HEAVY, SYNC, REMOTE):
+        for queue in (HEAVY, SYNC, REMOTE, MIRROR):
             DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=0.1)
 
     def _submit(self, kind: str, job_id: str, request: Json) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import date
 from time import monotonic
 from typing import Any
 
@@ -17,6 +18,7 @@ from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
 from api.requests import typed_round
+from api.trends import judge_day
 from labeling.anchoring import close_answered
 from labeling.consensus import author
 from labeling.erasure import finish_all
@@ -171,6 +173,18 @@ def select(goldfold: Goldfold, round_id: str, champion: str | None = None) -> Js
         raise
     picks = goldfold.ledger.rounds.picks(round_id)
     return {"tasks": len(picks), "policies": sorted({pick.policy_id for pick in picks})}
+
+
+def trends(goldfold: Goldfold, request: Json) -> Json:
+    """Judge a day; counts and the alerts' ids."""
+    day = date.fromisoformat(request["day"]) if request.get("day") else None
+    return judge_day(goldfold, day, refit=bool(request.get("refit"))).as_dict()
+
+
+def mirror(goldfold: Goldfold) -> Json:
+    """Mirror the registry; ``error`` says why some models are still behind."""
+    done = goldfold.mirror()
+    return {"mirrored": list(done.mirrored), "behind": list(done.behind), "error": done.error}
 
 
 def project(

@@ -27,8 +27,9 @@ from scoring.metering import Bill
 P = ParamSpec("P")
 R = TypeVar("R")
 
-HEAVY = "heavy"  # score, round, train, finetune and judge: one at a time over all processes
+HEAVY = "heavy"  # score, round, train, finetune, judge and trends: one at a time over all processes
 REMOTE = "remote"  # remote judges are asked: one at a time, beside all others, since it is they that work
+MIRROR = "mirror"  # the registry's mirror: one at a time, and whoever waits for it is nobody
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -390,6 +391,30 @@ def ask(request: Json) -> Json:
             return told
 
 
+@DBOS.step()
+def step_trends(request: Json) -> Json:
+    return _run(steps.trends, request)
+
+
+@DBOS.workflow()
+@_watched
+def trends(request: Json) -> Json:
+    """Judge a day's volumes and note what stands out."""
+    return step_trends(request)
+
+
+@DBOS.step()
+def step_mirror() -> Json:
+    return _run(steps.mirror)
+
+
+@DBOS.workflow()
+@_watched
+def mirror(_request: Json) -> Json:
+    """Bring the registry's mirror in MLflow up to date."""
+    return step_mirror()
+
+
 KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "score": (score, HEAVY),
     "round": (round_, HEAVY),
@@ -400,4 +425,6 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "finetune": (finetune, HEAVY),
     "judge": (judge, HEAVY),
     "ask": (ask, REMOTE),
+    "mirror": (mirror, MIRROR),
+    "trends": (trends, HEAVY),
 }

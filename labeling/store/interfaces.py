@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from labeling.floor import Floor, Handout
 from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
+from labeling.insights.trend_records import Trends
+from labeling.mirror.records import Mirrors
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
 from labeling.policy_proposals import PolicyProposals
 from labeling.policy_versions import PolicyVersion
@@ -570,6 +572,8 @@ class Ledger(Protocol):
     proposals: PolicyProposals
     erasures: Erasures
     models: Models
+    mirrors: Mirrors
+    trends: Trends
     gates: Gates
     sealed: SealedQueries
     projects: Projects

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labeling.insights.trend_records import Trends
+from labeling.mirror.records import Mirrors
 from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
@@ -36,6 +38,7 @@ from labeling.store.interfaces import (
 from labeling.store.items import SqlItems
 from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
+from labeling.store.mirrors import SqlMirrors
 from labeling.store.models import SqlModels
 from labeling.store.people import SqlPeople
 from labeling.store.policies import SqlPolicyVersions
@@ -45,6 +48,7 @@ from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
 from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
+from labeling.store.trends import SqlTrends
 
 
 class SqlLedger:
@@ -60,6 +64,8 @@ class SqlLedger:
     proposals: PolicyProposals
     erasures: Erasures
     models: Models
+    mirrors: Mirrors
+    trends: Trends
     gates: Gates
     sealed: SealedQueries
     projects: Projects
@@ -83,6 +89,8 @@ class SqlLedger:
         self.proposals = SqlPolicyProposals(database)
         self.erasures = SqlErasures(database)
         self.models = SqlModels(database)
+        self.mirrors = SqlMirrors(database)
+        self.trends = SqlTrends(database)
         self.gates = SqlGates(database)
         self.sealed = SqlSealedQueries(database)
         self.projects = SqlProjects(database)

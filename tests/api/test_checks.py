@@ -51,7 +51,7 @@ def nearby(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_check_runs_and_each_has_a_name_of_its_own(tmp_path: Path, nearby: None) -> None:
     found = checks.run_checks(given(tmp_path, port=1))
     assert [one.name for one in found] == [
-        "disk", "policies", "ledger", "jobs", "lake", "device", "model", "media", "port", "label studio",
+        "disk", "policies", "ledger", "jobs", "lake", "device", "model", "media", "port", "label studio", "mirror",
     ]  # fmt: skip
     assert {one.name: one.state for one in found} == {one.name: "ok" for one in found} | {"label studio": "failed"}
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.cli.conftest import Terminal
 from tests.api.site import HARM, gild, score_all, select, stock
+from tests.mlflow_server import FakeMlflow, serving
 
 
 @pytest.fixture
@@ -176,3 +177,22 @@ def test_an_item_is_held_then_erased_and_those_who_had_it_answer(gold: Terminal)
     assert "team-b" in gold("erasures", "list").out
     assert gold("golden", "blame", name, "--json").json["events"][-1]["action"] == "erased"
     assert gold("show", name).code == 1
+
+
+def test_a_promotion_does_not_wait_for_a_mirror_that_is_away(gold: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeMlflow()
+    fake.down_after = 0
+    with serving(fake) as url:
+        monkeypatch.setenv("GOLDFOLD_MLFLOW_URL", url)
+        gold("golden", "publish")
+        said = gold("train", "head", "--id", "hate-1")
+        assert (said.code, "The mirror is behind" in said.err) == (0, True)
+        said = gold("promote", "hate-1", "--no-rescore", "--json")
+        assert (said.json["state"], "The mirror is behind" in said.err) == ("champion", True)
+        fake.down_after = None
+        assert gold("rollback").code == 1
+        assert gold("models", "mirror", "--json").json["mirrored"] == ["hate-1"]
+    (run,) = fake.runs.values()
+    assert run["tags"]["goldfold.stage"] == "champion"
+    assert run["params"]["golden_version"] == "1.0.0"
+    assert any(name.startswith("dev.") for name in run["metrics"])
