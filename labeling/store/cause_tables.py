@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from labeling.store.decision_tables import TEXT, metadata
+from labeling.store.decision_tables import TEXT
 from labeling.store.tables import UtcTime
+from labeling.store.trend_tables import metadata  # one chain of imports, so that all tables are known at its end
 
 __all__ = ["action_events", "actions", "codings", "findings", "metadata"]
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from labeling.mirror.records import MirrorRow
 from labeling.store.database import Database
 from labeling.store.rows import dump, load, replace_row
-from labeling.store.tables import mirrored_models
+from labeling.store.trend_tables import mirrored_models
 
 
 class SqlMirrors:

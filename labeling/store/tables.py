@@ -545,28 +545,6 @@ sealed_queries = sa.Table(
 )
 
 # How far each model is mirrored, by the server's address.
-mirrored_models = sa.Table(
-    "mirrored_models",
-    metadata,
-    _text("url", primary_key=True),
-    _text("model_id", sa.ForeignKey("models.model_id"), primary_key=True),
-    *(_text(name) for name in ("digest", "run_id", "version", "error")),
-    _time("at"),
-)
-
-trend_alerts = sa.Table(
-    "trend_alerts",
-    metadata,
-    _text("alert_id", primary_key=True),
-    _text("key"),
-    sa.Column("first_day", sa.Date, nullable=False),
-    sa.Column("last_day", sa.Date, nullable=False),
-    _json("body"),
-    _json("item_ids"),
-    _text("state"),
-    _text("round_id"),
-)
-
 projects = sa.Table(
     "projects",
     metadata,

@@ -9,7 +9,7 @@ from labeling.insights.trend_records import AlertState, TrendAlert
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update
 from labeling.store.rows import dump, insert_missing, load
-from labeling.store.tables import trend_alerts
+from labeling.store.trend_tables import trend_alerts
 
 
 class SqlTrends:
