@@ -8,17 +8,17 @@ from labeling.records import GoldenItem, GoldState, Outcome, Partition
 from labeling.store.interfaces import Golden
 
 
-def judging_rows(golden: Golden, version: str, partition: Partition) -> list[GoldenItem]:
+def judging_rows(golden: Golden, version: str, partition: Partition, modality: str = "text") -> list[GoldenItem]:
     """The rows of a published version's partition that have one right answer (not contested, not for want of context),
-    whose text is there, and which hold now: nobody has quarantined, retired or erased them since, and no change of
-    their policy touched them."""
+    whose content is there and of a ``modality``, and which hold now: nobody has quarantined, retired or erased them
+    since, and no change of their policy touched them."""
     return [
         row
         for row in standing(golden.members(version), golden.items())
         if row.partition is partition
         and row.state is GoldState.ACTIVE
-        and row.text  # "": stopped or erased since
-        and row.modality == "text"
+        and (row.text or modality != "text")  # "": stopped or erased since; of an image it is the caption, if any
+        and row.modality == modality
         and row.outcome in (Outcome.VIOLATES, Outcome.ALLOWED)
         and not is_contested(row)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +22,8 @@ from scoring.head import Head, completed
 
 F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+TEXT = "text"  # the modality of what most contenders read
+EXTERNAL = "external"  # the family of all that was not trained here: a file, or an address, has any name one likes
 COLD = "prototypes"  # the model id of what scores before there is a champion
 
 
@@ -39,7 +41,9 @@ class JudgingStores(Protocol):
 class Contender:
     """``score``: item ids (n) to (n, k) float32 in [0, 1], columns as in ``policies``, NaN where it says nothing.
     ``fit``: of some rows those that may judge it, because it has not learnt them or a near-duplicate of them.
-    ``thresholds``: policy to the probability from which it acts. ``calibration_version``: None without one."""
+    ``thresholds``: policy to the probability from which it acts. ``calibration_version``: None without one.
+    ``modality``: of the items that it reads. ``details``: what else its decisions depend on, JSON-able; ``beside``:
+    what it has to say besides, once it has scored, JSON-able."""
 
     model_id: str
     version: str
@@ -49,16 +53,20 @@ class Contender:
     calibration_version: str | None
     score: Callable[[Sequence[str]], F32]
     fit: Callable[[Sequence[GoldenItem]], list[GoldenItem]]
+    modality: str = TEXT
+    details: Mapping[str, object] = field(default_factory=dict)
+    beside: Callable[[], dict[str, object]] = dict
 
     def about(self) -> dict[str, object]:
         """Everything that its decisions depend on, JSON-able."""
-        return {
+        told: dict[str, object] = {
             "model_id": self.model_id,
             "version": self.version,
             "family": self.family,
             "calibration_version": self.calibration_version,
             "thresholds": {policy: float(tau) for policy, tau in sorted(self.thresholds.items())},
         }
+        return told | ({"details": dict(self.details)} if self.details else {})
 
 
 @dataclass(frozen=True, slots=True)

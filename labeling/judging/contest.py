@@ -53,19 +53,24 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     """The verdict as it stands in the ledger (``gate_id``, ``row_hash`` and its whole body), from the sealed partition
     and the anchors. The same contest again finds the same verdict and costs nothing.
 
-    Raises NotFound (version), Conflict (a model against itself), NothingToDo where no sealed item is left that neither
-    has learnt, or one has no embedding, BudgetSpent."""
+    Raises NotFound (version), Conflict (a model against itself, or one of another modality), NothingToDo where no sealed
+    item is left that neither has learnt, or one has no embedding, BudgetSpent."""
     challenger, champion, version = contest.challenger, contest.champion, contest.golden_version
     if challenger.model_id == champion.model_id:
         raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
     golden = stores.golden.version(version)
-    everything = judging_rows(stores.golden, version, Partition.SEALED)
+    if challenger.modality != champion.modality:
+        raise Conflict(
+            f"{challenger.model_id!r} reads {challenger.modality} items and {champion.model_id!r} {champion.modality} "
+            "items; name a champion that reads the same"
+        )
+    everything = judging_rows(stores.golden, version, Partition.SEALED, challenger.modality)
     rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
     if not rows:
         raise NothingToDo(
             f"golden version {version} has no sealed item that neither model has learnt; label more and publish first"
         )
-    anchors = judging_rows(stores.golden, version, Partition.ANCHOR)
+    anchors = judging_rows(stores.golden, version, Partition.ANCHOR, challenger.modality)
     question: Json = {
         "kind": "gate",
         "challenger": challenger.about(),
@@ -89,6 +94,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
                 "left_out": len(everything) - len(rows),
                 "unjudged": sorted({row.policy_id for row in rows} - decided.policies),
                 "stale": _stale(stores.golden, version),
+                "beside": {"challenger": challenger.beside(), "champion": champion.beside()},
             }
         )
 

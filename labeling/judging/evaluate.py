@@ -7,7 +7,7 @@ from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.judges import judging_rows
-from labeling.judging.contender import Contender, Decisions, decide
+from labeling.judging.contender import TEXT, Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
 from labeling.judging.report import Origin, dimensions, report
 from labeling.judging.sealed import Door, Json
@@ -23,12 +23,13 @@ class EvaluationStores(Protocol):
 
 
 def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields: Sequence[str] = ()) -> Json:
-    """``slices``, ``series`` and ``left_out`` of the dev partition (``labeling.judging.report``). Raises NothingToDo
+    """``slices``, ``series``, ``left_out`` and ``beside`` of the dev partition (``labeling.judging.report``). Raises NothingToDo
     where no row is left, InvalidInput (a field)."""
     decided, left_out = _decided(golden, contender, version, Partition.DEV)
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
-    return report(decided, cut_by, contender.thresholds, origin) | {"left_out": left_out}
+    told = report(decided, cut_by, contender.thresholds, origin)
+    return told | {"left_out": left_out, "beside": contender.beside()}
 
 
 def ask_sealed(
@@ -51,18 +52,20 @@ def ask_sealed(
         decided, left_out = _decided(stores.golden, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
         told = report(decided, cut_by, contender.thresholds, Origin(version, contender.calibration_version), door.least)
-        return {"golden_version": version, "model": contender.about(), "left_out": left_out, **told}
+        beside = {"left_out": left_out, "beside": contender.beside()}
+        return {"golden_version": version, "model": contender.about(), **beside, **told}
 
     return door.ask(contender, version, question, compute)
 
 
 def _fit(golden: Golden, contender: Contender, version: str, partition: Partition) -> tuple[list[GoldenItem], int]:
-    everything = judging_rows(golden, version, partition)
+    everything = judging_rows(golden, version, partition, contender.modality)
     rows = contender.fit(everything) if everything else []
     if not rows:
+        kind = "" if contender.modality == TEXT else f"{contender.modality} "
         raise NothingToDo(
-            f"golden version {version} holds no item in its {partition} partition that {contender.model_id!r} has not "
-            "learnt; label more first"
+            f"golden version {version} holds no {kind}item in its {partition} partition that {contender.model_id!r} "
+            "has not learnt; label more first"
         )
     return rows, len(everything)
 
@@ -71,5 +74,14 @@ def _decided(golden: Golden, contender: Contender, version: str, partition: Part
     rows, total = _fit(golden, contender, version, partition)
     decided = decide(contender, rows)
     if not decided.rows:
-        raise NothingToDo(f"{contender.model_id!r} says nothing about any item of the {partition} partition")
+        raise NothingToDo(
+            f"{contender.model_id!r} says nothing about any item of the {partition} partition{_why(contender)}"
+        )
     return decided, total - len(decided.rows)
+
+
+def _why(contender: Contender) -> str:
+    """What it says of the items that it could not judge, most common first."""
+    unread = contender.beside().get("unread")
+    reasons = unread.get("reasons") if isinstance(unread, dict) else None
+    return f": {next(iter(reasons))}" if reasons else ""

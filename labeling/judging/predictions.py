@@ -12,12 +12,11 @@ import numpy as np
 
 from labeling.errors import InvalidInput
 from labeling.items import Problem
-from labeling.judging.contender import F32, Contender
+from labeling.judging.contender import EXTERNAL, F32, Contender
 from labeling.policies import Policies
 from labeling.readers import Row, read_rows
 from labeling.records import RegisteredItem
 
-EXTERNAL = "external"  # the family of all such models: a file has any name one likes
 KEYS = ("item_id", "external_id")
 COLUMNS = (*KEYS, "policy", "probability")
 NAMED = 50  # problems that a refusal names
