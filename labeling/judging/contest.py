@@ -53,8 +53,8 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     """The verdict as it stands in the ledger (``gate_id``, ``row_hash`` and its whole body), from the sealed partition
     and the anchors. The same contest again finds the same verdict and costs nothing.
 
-    Raises NotFound (version), Conflict (a model against itself, or one of another modality), NothingToDo where no sealed
-    item is left that neither has learnt, or one has no embedding, BudgetSpent."""
+    Raises NotFound (version), Conflict (a model against itself, or one of another modality), NothingToDo where no
+    sealed item is left that neither has learnt, or one has no embedding, BudgetSpent."""
     challenger, champion, version = contest.challenger, contest.champion, contest.golden_version
     if challenger.model_id == champion.model_id:
         raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")

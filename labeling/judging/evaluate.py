@@ -23,8 +23,8 @@ class EvaluationStores(Protocol):
 
 
 def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields: Sequence[str] = ()) -> Json:
-    """``slices``, ``series``, ``left_out`` and ``beside`` of the dev partition (``labeling.judging.report``). Raises NothingToDo
-    where no row is left, InvalidInput (a field)."""
+    """``slices``, ``series``, ``left_out`` and ``beside`` of the dev partition (``labeling.judging.report``). Raises
+    NothingToDo where no row is left, InvalidInput (a field)."""
     decided, left_out = _decided(golden, contender, version, Partition.DEV)
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)

@@ -1,0 +1,101 @@
+"""Golden rows of pictures that are made for the test, and where their bytes lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from io import BytesIO
+
+from labeling.adjudication import agreement
+from labeling.consensus import Agreed, votes
+from labeling.errors import BadMedia
+from labeling.golden.enclosures import Enclosing
+from labeling.golden.fold import fold
+from labeling.golden.text import caption_hash
+from labeling.records import (
+    Answer,
+    GoldenItem,
+    How,
+    Item,
+    Outcome,
+    Partition,
+    PickRow,
+    Round,
+    RoundState,
+    TaskState,
+)
+from tests.labeling.golden.desk import PEOPLE, Desk
+from tests.labeling.golden.made import NOW, YES, annotation, blind_task, golden_item
+from tests.scoring.test_perceptual import picture
+
+
+def drawn(seed: int, kind: str = "PNG") -> bytes:
+    """The bytes of a picture."""
+    file = BytesIO()
+    picture(seed).save(file, kind)
+    return file.getvalue()
+
+
+@dataclass
+class Album:
+    """Pictures by their media, which items by id name."""
+
+    media: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    read_at_once: int = 0
+
+    def gold(
+        self,
+        item_id: str,
+        data: bytes,
+        caption: str = "",
+        partition: Partition = Partition.TRAIN,
+        outcome: Outcome = Outcome.VIOLATES,
+        policy_id: str = "harm",
+    ) -> GoldenItem:
+        """A golden row about a picture."""
+        self.media[item_id] = f"shots/{item_id}.png"
+        self.files[self.media[item_id]] = data
+        made = golden_item(item_id, "a caption", partition, outcome=outcome, policy_id=policy_id)
+        return replace(
+            made,
+            modality="image",
+            text=caption,
+            content_hash=hashlib.sha256(data).hexdigest(),
+            caption_hash=caption_hash("image", caption),
+        )
+
+    def places(self, item_ids: Sequence[str]) -> dict[str, str]:
+        return {item_id: self.media[item_id] for item_id in item_ids if item_id in self.media}
+
+    def read(self, media: str) -> bytes:
+        if media not in self.files:
+            raise BadMedia("cannot be found below media_dir; put the file there", passing=True)
+        return self.files[media]
+
+    def enclosing(self, how: str, **more: str) -> Enclosing:
+        return Enclosing(how, self.places, self.read, **more)  # type: ignore[arg-type]
+
+
+def label_image(
+    desk: Desk, album: Album, item_id: str, data: bytes, caption: str = "", answer: Answer = YES, shown: str = ""
+) -> GoldenItem | None:
+    """Bring a picture in, ask two people about it beside the caption ``shown`` (its own), and fold their answer."""
+    media = f"shots/{item_id}.png"
+    album.media[item_id], album.files[media] = media, data
+    item = Item(item_id, f"ext-{item_id}", caption, f"place of {item_id}", modality="image", media=media)
+    desk.ledger.items.register([item], desk.lake.append([item]))
+    round_id, digest = f"r-{item_id}", hashlib.sha256(data).hexdigest()
+    made = blind_task(f"t-{item_id}", shown or caption, item_id=item_id)
+    task = replace(made, round_id=round_id, modality="image", content_hash=digest, state=TaskState.QUEUED)
+    task = replace(task, project_id=None, studio_task_id=None)
+    pick = PickRow(round_id, item_id, "harm", "random", 0.25, 0.5, "g", ())
+    desk.ledger.rounds.create(Round(round_id, RoundState.PLANNED, 0, {}, {}, "", (), NOW, NOW))
+    desk.ledger.rounds.record_selection(round_id, [pick], [task], {}, "s", [])
+    desk.ledger.tasks.mark_sending([task.task_id], 1)
+    desk.ledger.tasks.mark_sent({task.task_id: len(desk.ledger.tasks.where())})
+    answers = [annotation(who, answer, n) for n, who in enumerate(PEOPLE, start=1)]
+    final = agreement(task, Agreed(answer, How.UNANIMOUS, votes(answers), PEOPLE), NOW)
+    return fold(desk.ledger.golden, desk.lake, desk.groups(), final, task, pick, datetime.now(UTC), read=album.read)
