@@ -81,6 +81,7 @@ def promote_command(
 def rollback_command(
     context: typer.Context,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")] = "",
+    modality: Annotated[str, typer.Option(help="text, or image: whose champion.")] = "text",
     no_rescore: Annotated[bool, typer.Option("--no-rescore", help="Leave scoring to the next round.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -89,7 +90,7 @@ def rollback_command(
     Example: goldfold rollback --reason "it misses threats"
     """
     with goldfold(context) as app:
-        model = app.rollback("cli", reason)
+        model = app.rollback("cli", reason, modality)
     _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from labeling.golden.contested import is_contested
 from labeling.golden.stale import standing
 from labeling.golden.text import has_content
@@ -25,3 +27,9 @@ def judging_rows(golden: Golden, version: str, partition: Partition, modality: s
         and row.outcome in (Outcome.VIOLATES, Outcome.ALLOWED)
         and not is_contested(row)
     ]
+
+
+def unread(golden: Golden, version: str, partition: Partition, modality: str) -> dict[str, int]:
+    """How many rows of the partition could judge others, and not whoever reads ``modality`` alone: by their own."""
+    counts = Counter(row.modality for row in judging_rows(golden, version, partition, ANY))
+    return {kind: rows for kind, rows in sorted(counts.items()) if modality not in (ANY, kind)}

@@ -11,7 +11,7 @@ import hashlib
 from labeling.records import GoldenItem
 from selection.near.bones import bones
 
-TEXT = "text"
+TEXT, IMAGE = "text", "image"
 
 
 def content_hash(text: str) -> str:

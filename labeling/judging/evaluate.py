@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.golden.judges import judging_rows
+from labeling.golden.judges import judging_rows, unread
 from labeling.judging.contender import TEXT, Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
 from labeling.judging.report import Origin, dimensions, report
@@ -28,7 +28,8 @@ def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields
     decided, left_out = _decided(golden, contender, version, Partition.DEV)
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
-    told = report(decided, cut_by, contender.thresholds, origin)
+    passed = unread(golden, version, Partition.DEV, contender.modality)
+    told = report(decided, cut_by, contender.thresholds, origin, unread=passed)
     return told | {"left_out": left_out, "beside": contender.beside()}
 
 
@@ -51,7 +52,9 @@ def ask_sealed(
     def compute(_question_hash: str) -> Json:
         decided, left_out = _decided(stores.golden, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
-        told = report(decided, cut_by, contender.thresholds, Origin(version, contender.calibration_version), door.least)
+        origin = Origin(version, contender.calibration_version)
+        passed = unread(stores.golden, version, Partition.SEALED, contender.modality)
+        told = report(decided, cut_by, contender.thresholds, origin, door.least, passed)
         beside = {"left_out": left_out, "beside": contender.beside()}
         return {"golden_version": version, "model": contender.about(), **beside, **told}
 

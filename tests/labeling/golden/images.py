@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Protocol
 
 from labeling.adjudication import agreement
 from labeling.consensus import Agreed, votes
 from labeling.errors import BadMedia
 from labeling.golden.enclosures import Enclosing
 from labeling.golden.fold import fold
+from labeling.golden.partition import Groups
 from labeling.golden.text import caption_hash
 from labeling.records import (
     Answer,
@@ -26,6 +28,8 @@ from labeling.records import (
     RoundState,
     TaskState,
 )
+from labeling.store.lake import LanceLake
+from labeling.store.ledger import SqlLedger
 from tests.labeling.golden.desk import PEOPLE, Desk
 from tests.labeling.golden.made import NOW, YES, annotation, blind_task, golden_item
 from tests.scoring.test_perceptual import picture
@@ -36,6 +40,16 @@ def drawn(seed: int, kind: str = "PNG") -> bytes:
     file = BytesIO()
     picture(seed).save(file, kind)
     return file.getvalue()
+
+
+class Stores(Protocol):
+    """A ledger and a lake."""
+
+    @property
+    def ledger(self) -> SqlLedger: ...
+
+    @property
+    def lake(self) -> LanceLake: ...
 
 
 @dataclass
@@ -83,19 +97,39 @@ def label_image(
     desk: Desk, album: Album, item_id: str, data: bytes, caption: str = "", answer: Answer = YES, shown: str = ""
 ) -> GoldenItem | None:
     """Bring a picture in, ask two people about it beside the caption ``shown`` (its own), and fold their answer."""
+    bring_image(desk, album, item_id, data, caption)
+    return fold_image(desk, desk.groups(), album, item_id, shown or caption, answer)
+
+
+def bring_image(stores: Stores, album: Album, item_id: str, data: bytes, caption: str = "") -> None:
+    """Into the lake and the ledger."""
     media = f"shots/{item_id}.png"
     album.media[item_id], album.files[media] = media, data
     item = Item(item_id, f"ext-{item_id}", caption, f"place of {item_id}", modality="image", media=media)
-    desk.ledger.items.register([item], desk.lake.append([item]))
+    stores.ledger.items.register([item], stores.lake.append([item]))
+
+
+def fold_image(
+    desk: Stores,
+    groups: Groups,
+    album: Album,
+    item_id: str,
+    caption: str = "",
+    answer: Answer = YES,
+    policy: tuple[str, str] = ("harm", "1.0.0"),
+) -> GoldenItem | None:
+    """Ask two people about a picture that is there, in a round of its own, and fold their answer."""
+    data = album.files[album.media[item_id]]
     round_id, digest = f"r-{item_id}", hashlib.sha256(data).hexdigest()
-    made = blind_task(f"t-{item_id}", shown or caption, item_id=item_id)
+    made = blind_task(f"t-{item_id}", caption, item_id=item_id)
+    made = replace(made, policy_id=policy[0], policy_version=policy[1])
     task = replace(made, round_id=round_id, modality="image", content_hash=digest, state=TaskState.QUEUED)
     task = replace(task, project_id=None, studio_task_id=None)
-    pick = PickRow(round_id, item_id, "harm", "random", 0.25, 0.5, "g", ())
+    pick = PickRow(round_id, item_id, policy[0], "random", 0.25, 0.5, "g", ())
     desk.ledger.rounds.create(Round(round_id, RoundState.PLANNED, 0, {}, {}, "", (), NOW, NOW))
     desk.ledger.rounds.record_selection(round_id, [pick], [task], {}, "s", [])
     desk.ledger.tasks.mark_sending([task.task_id], 1)
     desk.ledger.tasks.mark_sent({task.task_id: len(desk.ledger.tasks.where())})
     answers = [annotation(who, answer, n) for n, who in enumerate(PEOPLE, start=1)]
     final = agreement(task, Agreed(answer, How.UNANIMOUS, votes(answers), PEOPLE), NOW)
-    return fold(desk.ledger.golden, desk.lake, desk.groups(), final, task, pick, datetime.now(UTC), read=album.read)
+    return fold(desk.ledger.golden, desk.lake, groups, final, task, pick, datetime.now(UTC), read=album.read)
