@@ -483,7 +483,8 @@ class Goldfold:
         """Bring back the champion of a modality before this one. Raises NothingToDo when there is none, and Conflict as
         ``promote`` does."""
         before = champion_before(self.ledger.models, modality)
-        self._check_learns(None if before is None else self.ledger.models.get(before))
+        if before is not None or modality != IMAGE:
+            self._check_learns(None if before is None else self.ledger.models.get(before))
         if before is not None:  # its window starts anew; and its files are looked at before it is crowned
             record_reference(self.ledger, self.lake, before)
         return self.ledger.models.rollback(actor, reason, modality)

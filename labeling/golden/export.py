@@ -84,9 +84,8 @@ def export(
 
     Raises NotFound (version), InvalidInput (a partition or format that cannot be exported), Conflict (the folder is
     there, or the version is not released), LeakError (a training row gives away an evaluation item, of this version or
-    of the golden set as it is now), NothingToDo (no rows), IntegrityError (an image that is
-    not what people judged), StoreError (the disk). Whatever is raised, ``folder`` is not
-    there.
+    of the golden set as it is now), NothingToDo (no rows), IntegrityError (an image that is not what people judged),
+    StoreError (the disk). Whatever is raised, ``folder`` is not there.
     """
     wanted = checked(form, partitions, folder)
     enclosing.check(form)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from api.golden import enclosing
 from api.image_models import IMAGE_SCORER
 from api.jobs import steps
 from configs.settings import PACKAGED_POLICIES
 from labeling.errors import Conflict, NothingToDo
+from labeling.exports import hand_out
 from labeling.golden.publish import publish
 from labeling.judging.thresholds import Wanted
+from labeling.media_links import read_link
 from labeling.records import Answer, Outcome
 from labeling.score_run import ScoreRun
 from labeling.store.lake import LanceLake
 from scoring.errors import ModelRefused
 from tests.api.site import WordGoldfold, settings
-from tests.labeling.golden.images import Album, bring_image, fold_image
+from tests.labeling.golden.images import Album, bring_images, fold_image
 from tests.labeling.golden.made import NO
 from tests.scoring.test_perceptual import picture
 from tests.scoring.tiny_images import write_classifier
@@ -62,10 +67,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WordGoldfold]:
         duplicate_cosine=None,
     )
     goldfold = WordGoldfold(given)
-    for seed in range(COUNT):
-        item_id = f"p{seed:03}"
-        bring_image(goldfold, album, item_id, tinted(seed))
-        (media / album.media[item_id]).write_bytes(tinted(seed))
+    bring_images(goldfold, album, {f"p{seed:03}": (tinted(seed), "") for seed in range(COUNT)})
+    for name, data in album.files.items():
+        (media / name).write_bytes(data)
     scorer = goldfold.media_scorer("image")
     assert scorer is not None
     ScoreRun(goldfold.lake, scorer, 100).go()
@@ -152,3 +156,23 @@ def test_a_head_for_another_image_scorer_is_not_promoted(built: WordGoldfold, tm
     bare.close()
     assert isinstance(built.lake, LanceLake)
     assert hashlib.sha256(tinted(3)).hexdigest() == built.ledger.golden.rows_of("p003")[0].content_hash
+
+
+@pytest.mark.parametrize("how", ["none", "bytes"])
+def test_an_export_of_the_service_has_images_or_links_to_them(built: WordGoldfold, tmp_path: Path, how: str) -> None:
+    form = "parquet" if how == "bytes" else "label-studio"
+    done = hand_out(
+        built.ledger, "1.0.0", tmp_path / "out", actor="cli", form=form, enclosing=enclosing(built, how, "CC0")
+    )
+    assert done.rows == built.ledger.golden.version("1.0.0").counts["train"]
+    assert "licence of the images: CC0" in (done.folder / "README.md").read_text(encoding="utf-8")
+    if how == "bytes":
+        rows = pq.read_table(done.folder / "data/train.parquet").to_pylist()
+        assert all(row["image"]["bytes"] == tinted(int(row["item_id"][1:])) for row in rows)
+        return
+    for task in json.loads((done.folder / "data/train-images.json").read_text(encoding="utf-8")):
+        for field, blurred in (("image", False), ("image_blurred", True)):
+            address, token = task["data"][field].rsplit("/media/", 1)
+            link = read_link(token, "s" * 32, datetime.now(UTC))
+            assert (link.item_id, link.blurred) == (task["data"]["item_id"], blurred)
+            assert address == built.settings.public_url

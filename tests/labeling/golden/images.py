@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -97,16 +97,19 @@ def label_image(
     desk: Desk, album: Album, item_id: str, data: bytes, caption: str = "", answer: Answer = YES, shown: str = ""
 ) -> GoldenItem | None:
     """Bring a picture in, ask two people about it beside the caption ``shown`` (its own), and fold their answer."""
-    bring_image(desk, album, item_id, data, caption)
+    bring_images(desk, album, {item_id: (data, caption)})
     return fold_image(desk, desk.groups(), album, item_id, shown or caption, answer)
 
 
-def bring_image(stores: Stores, album: Album, item_id: str, data: bytes, caption: str = "") -> None:
-    """Into the lake and the ledger."""
-    media = f"shots/{item_id}.png"
-    album.media[item_id], album.files[media] = media, data
-    item = Item(item_id, f"ext-{item_id}", caption, f"place of {item_id}", modality="image", media=media)
-    stores.ledger.items.register([item], stores.lake.append([item]))
+def bring_images(stores: Stores, album: Album, shots: Mapping[str, tuple[bytes, str]]) -> None:
+    """Pictures and their captions, by item, into the lake and the ledger."""
+    items = []
+    for item_id, (data, caption) in shots.items():
+        media = f"shots/{item_id}.png"
+        album.media[item_id], album.files[media] = media, data
+        where = f"place of {item_id}"
+        items.append(Item(item_id, f"ext-{item_id}", caption, where, modality="image", media=media))
+    stores.ledger.items.register(items, stores.lake.append(items))
 
 
 def fold_image(

@@ -18,7 +18,7 @@ from labeling.judging.predictions import read_predictions
 from labeling.judging.sealed import Door
 from labeling.quality.evaluation import PURPOSIVE
 from labeling.records import Outcome, Partition
-from tests.labeling.golden.images import Album, bring_image, drawn, fold_image
+from tests.labeling.golden.images import Album, bring_images, drawn, fold_image
 from tests.labeling.golden.made import sha
 from tests.labeling.school import fit
 from tests.labeling.shop import NO, NOW, Shop, yes
@@ -105,10 +105,10 @@ def test_a_version_that_holds_nothing_to_judge_on_says_so(exam: Shop, judged: Co
 def mixed(exam: Shop) -> Shop:
     """The exam with thirty pictures in it, whose captions have a word of violating texts; published as 1.1.0."""
     album, groups = Album(), exam.groups()
-    for n in range(30):
-        caption = f"cheat {sha(str(n))[:16]}"
-        bring_image(exam, album, f"p{n}", drawn(n), caption)
-        fold_image(exam, groups, album, f"p{n}", caption, yes() if n % 2 else NO, ("fraud", "1.0.0"))
+    captions = {f"p{n}": f"cheat {sha(str(n))[:16]}" for n in range(30)}
+    bring_images(exam, album, {item_id: (drawn(int(item_id[1:])), said) for item_id, said in captions.items()})
+    for n, (item_id, caption) in enumerate(captions.items()):
+        fold_image(exam, groups, album, item_id, caption, yes() if n % 2 else NO, ("fraud", "1.0.0"))
     publish(exam.ledger.golden, exam.folder / "golden", NOW)
     return exam
 
