@@ -10,20 +10,22 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Protocol, TypeVar
 
+from api import image_models
 from api.policies import PolicyShelf
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
 from labeling.agreements import Agreements, agreements
-from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
+from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact, load_head
 from labeling.calibration import calibrate
 from labeling.drift import drift, record_reference
 from labeling.erasure import Places
-from labeling.errors import Conflict, NothingToDo, StoreError, StudioUnauthorized
+from labeling.errors import Conflict, StoreError, StudioUnauthorized
 from labeling.golden.near import Sources
 from labeling.golden.partition import Groups, Shares
 from labeling.golden.planner import GoldPlan, plan_gold
 from labeling.golden.regroup import Regrouped, regroup
+from labeling.golden.text import IMAGE
 from labeling.golden.vectors import F32, LakeVectors
 from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
@@ -35,8 +37,6 @@ from labeling.judging.sealed import Door
 from labeling.judging.thresholds import Wanted, clear_threshold, set_threshold
 from labeling.media import MediaReader
 from labeling.media_scorer import MediaScorer
-from labeling.mirror.mlflow import Mlflow
-from labeling.mirror.run import Behind, Mirrored, behind, mirror
 from labeling.model_records import Model, ModelState
 from labeling.people import People, people
 from labeling.pictures import LakePictures
@@ -90,6 +90,7 @@ class Goldfold:
         self._cascades: dict[tuple[object, ...], LakeScorer] = {}
         self._media: MediaReader | None = None
         self._media_scorers: dict[str, tuple[str, MediaScorer]] = {}  # with what they are made of
+        self._seeing: tuple[str, MediaScorer] | None = None  # the image scorer under its champion, likewise
 
     @property
     def policies(self) -> Policies:
@@ -239,8 +240,21 @@ class Goldfold:
         return None if limited is None or limited.is_identity else limited
 
     def media_scorer(self, modality: str) -> MediaScorer | None:
-        """The scorer of images, or of videos; None where the settings name none. One that the champion's head is in is
-        built anew as ``scorer`` is. Raises InvalidInput (media_dir, media_hosts), SettingsError, ScoringError."""
+        """The scorer of images, with the head of their champion on it, or of videos; None where the settings name none.
+        One that a champion's head is in is built anew as ``scorer`` is. Raises InvalidInput (media_dir, media_hosts),
+        SettingsError, ScoringError."""
+        with self._lock:
+            made = self.bare_media_scorer(modality)
+            champion = self.ledger.models.champion(IMAGE) if modality == IMAGE and made is not None else None
+            if made is None or champion is None:
+                return made
+            key = f"{made.version} {image_models.champion_key(champion)}"
+            if self._seeing is None or self._seeing[0] != key:
+                self._seeing = (key, image_models.headed(made, champion))
+            return self._seeing[1]
+
+    def bare_media_scorer(self, modality: str) -> MediaScorer | None:
+        """The same without a champion of images on it, which may be for another scorer than the settings name now."""
         named = {"image": self.settings.image_scorer, "video": self.settings.video_scorer}[modality]
         if named is None:
             return None
@@ -281,7 +295,10 @@ class Goldfold:
         named, missing = self.settings.image_scorer, self._missing()
         if missing or named is None:
             return ImageFrame(missing=missing)
-        return ImageFrame(judged_policies(named, self.policies, reads="image"), "")
+        champion = self.ledger.models.champion(IMAGE)
+        judged = judged_policies(named, self.policies, reads="image")
+        judged |= frozenset() if champion is None else frozenset(load_head(champion).policies) & self.policies.keys()
+        return ImageFrame(judged, "", *image_models.operating(self))
 
     def image_desk(self) -> ImageDesk:
         """What a round needs to ask about images. Raises SettingsError, ScoringError, InvalidInput."""
@@ -413,7 +430,8 @@ class Goldfold:
         newest golden version (or another). The verdict stands in the ledger; a candidate is a challenger from then on.
         """
         model = self.ledger.models.get(challenger)
-        told = self.gate_contender(self.contender(model), actor, self.champion_contender(champion), golden_version)
+        rival = self.champion_contender(champion, model.modality)
+        told = self.gate_contender(self.contender(model), actor, rival, golden_version)
         if model.state is ModelState.CANDIDATE:
             self.ledger.models.move(challenger, ModelState.CHALLENGER, actor, f"met the gate {told['gate_id']}")
         return told
@@ -431,9 +449,10 @@ class Goldfold:
         )
         return hold(self.ledger, contest, self.door(actor))
 
-    def champion_contender(self, model_id: str = "") -> Contender:
-        """The model of that id, or the champion, or the prototypes while there is none."""
-        return self.contender(self.ledger.models.get(model_id) if model_id else self.ledger.models.champion())
+    def champion_contender(self, model_id: str = "", modality: str = "text") -> Contender:
+        """The model of that id, or the champion of a modality, or what scores that while there is none."""
+        models = self.ledger.models
+        return self.contender(models.get(model_id) if model_id else models.champion(modality), modality)
 
     def _terms(self) -> Terms:
         margins = {int(severity): margin for severity, margin in self.settings.gate_margins.items()}
@@ -444,8 +463,11 @@ class Goldfold:
         """The one way to sealed answers."""
         return Door(self.ledger, self.settings.sealed_budget, self.settings.sealed_min_cell, actor)
 
-    def contender(self, model: Model | None) -> Contender:
-        """A model as it would score, or the prototypes, which score while there is no champion."""
+    def contender(self, model: Model | None, modality: str = "text") -> Contender:
+        """A model as it would score; or what scores a modality while there is no champion: the prototypes, or the image
+        scorer."""
+        if model is None and modality == IMAGE:
+            return image_models.rival(self)
         if model is None:
             return of_prototypes(self.lake, self.policies, self.prototypes, self.reader)
         return of_model(
@@ -470,40 +492,32 @@ class Goldfold:
         against. ``without_gate``: the reason to do so without a passing gate; None: with one, where the setting
         gate_needed asks for it. A no-op for the champion. Raises NotGated, and Conflict while the scorer has no head of
         ours: a promoted one would change nothing."""
-        self._check_learns()
-        model, champion = self.ledger.models.get(model_id), self.ledger.models.champion()
+        model = self.ledger.models.get(model_id)
+        champion = self.ledger.models.champion(model.modality)
+        self._check_learns(model)
         record_reference(self.ledger, self.lake, model_id)
         gate_id = ""
         is_new = champion is None or champion.model_id != model_id
-        if is_new and needs_gate(self.ledger, self.settings.gate_needed, without_gate):
+        if is_new and needs_gate(self.ledger, self.settings.gate_needed, without_gate, model.modality):
             secret = self.settings.gate_secret.get_secret_value()
-            gate_id = passing_gate(self.ledger, self.contender(model), self.contender(champion), self._terms(), secret)
+            rival = self.contender(champion, model.modality)
+            gate_id = passing_gate(self.ledger, self.contender(model), rival, self._terms(), secret)
         return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "")
 
-    def rollback(self, actor: str, reason: str = "") -> Model:
-        """Bring back the champion before this one. Raises NothingToDo when there is none, and Conflict as ``promote``
-        does."""
-        self._check_learns()
-        before = champion_before(self.ledger.models)
+    def rollback(self, actor: str, reason: str = "", modality: str = "text") -> Model:
+        """Bring back the champion of a modality before this one. Raises NothingToDo when there is none, and Conflict as
+        ``promote`` does."""
+        before = champion_before(self.ledger.models, modality)
+        if before is not None or modality != IMAGE:
+            self._check_learns(None if before is None else self.ledger.models.get(before))
         if before is not None:  # its window starts anew; and its files are looked at before it is crowned
             record_reference(self.ledger, self.lake, before)
-        return self.ledger.models.rollback(actor, reason)
+        return self.ledger.models.rollback(actor, reason, modality)
 
-    def mirror_behind(self) -> list[Behind]:
-        """The models whose mirror in MLflow is out of date; none without a mirror."""
-        url = self.settings.mlflow_url
-        return [] if url is None else behind(self.ledger, url)
-
-    def mirror(self) -> Mirrored:
-        """Bring the registry's mirror in MLflow up to date; a server that is away is told in the answer. Raises
-        NothingToDo without the setting mlflow_url."""
-        url, token = self.settings.mlflow_url, self.settings.mlflow_token.get_secret_value()
-        if url is None:
-            raise NothingToDo("mlflow_url is not set, so there is no mirror: set it to the address of an MLflow server")
-        return mirror(self.ledger, url, lambda: Mlflow(url, token))
-
-    def _check_learns(self) -> None:
-        if not self.learns:
+    def _check_learns(self, model: Model | None) -> None:
+        if model is not None and model.modality == IMAGE:
+            image_models.check_promotable(self, model)
+        elif not self.learns:
             raise Conflict(
                 f"the setting scorer is {self.settings.scorer}, so no trained head scores: set it to embedding-head"
             )

@@ -9,6 +9,7 @@ import structlog
 from api.composition import Goldfold
 from api.ids import new_id
 from api.jobs.runtime import JobRuntime
+from api.registry_mirror import mirror_behind
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class MirrorWatch:
 
     def _look(self) -> str:
         """Mirror what is behind; why that failed, "" when it did not."""
-        if not self._goldfold.mirror_behind():
+        if not mirror_behind(self._goldfold):
             return ""
         job_id, job = new_id("mirror"), None
         self._runtime.submit("mirror", job_id, {})

@@ -17,6 +17,7 @@ from labeling.errors import InvalidInput
 from labeling.policies import Policies
 from labeling.records import Outcome, PickRow, Task, TaskKind
 from labeling.round_costs import costs_of
+from labeling.round_thresholds import thresholds_of
 from selection.hashing import item_hashes, uniforms
 from selection.types import RELABEL
 
@@ -112,7 +113,7 @@ def with_assisted(
     if not drawn.assisted:
         return list(tasks)
     chances = {(pick.item_id, pick.policy_id): pick.probability for pick in picks}
-    looks, thresholds = costs_of(_floats(plan.get("costs", {}))), _floats(plan["thresholds"])
+    looks = costs_of(_floats(plan.get("costs", {})))
     made: list[Task] = []
     for task in tasks:
         pair = (task.item_id, task.policy_id)
@@ -121,7 +122,8 @@ def with_assisted(
         if pair in drawn.assisted:
             policy = policies[task.policy_id]
             suggests = image_model if task.modality == "image" else model
-            suggestion = suggest(chances[pair], thresholds[policy.id], suggests)
+            threshold = thresholds_of(plan, task.modality)[policy.id]
+            suggestion = suggest(chances[pair], threshold, suggests)
             units = 2**policy.severity * chances[pair] * looks.look(task.text, task.modality)
             made.append(_assisted(task, suggestion, units, twin=pair in drawn.also_blind))
     return made

@@ -18,6 +18,7 @@ from labeling.artefacts import F32, Artefact, Reader, load_artefact
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.judges import judging_rows
 from labeling.golden.partition import DUPLICATE_COSINE
+from labeling.golden.text import TEXT
 from labeling.model_records import Model
 from labeling.policies import Policies
 from labeling.quality.calibration import Judged, judge
@@ -96,8 +97,8 @@ def calibrate(
         raise InvalidInput(f"method: {method!r} is unknown; use {AUTO}, {', '.join(METHODS)}")
     model = stores.models.get(model_id)
     head, version = load_artefact(model), golden_version or model.golden_version
-    everything = judging_rows(stores.golden, version, Partition.CALIBRATION)
-    noted = set(lake.ids(f"{NOTES}{head.encoder_version}"))
+    everything = judging_rows(stores.golden, version, Partition.CALIBRATION, model.modality)
+    noted = set(lake.ids(f"{NOTES}{head.encoder_version}")) if model.modality == TEXT else set()
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
     rows = [row for row in rows if row.item_id not in noted]
     if not rows:
@@ -106,7 +107,7 @@ def calibrate(
             "label more first"
         )
     ids = sorted({row.item_id for row in rows})
-    found = dict(zip(ids, as_scored(lake, head, ids, reader), strict=True))
+    found = dict(zip(ids, as_scored(lake, head, ids, reader, model.modality), strict=True))
     fits = _fits(policies, head, rows, found, version, method, seed)
     calibrator = _calibrator(fits, model, version)
     result = Calibration(

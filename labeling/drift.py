@@ -80,7 +80,7 @@ def record_reference(stores: DriftStores, lake: Lake, model_id: str) -> None:
     A lake without embeddings of the model's encoder leaves it without a window, and ``drift`` says so. Raises NotFound,
     IntegrityError, ModelNotFound (the model's files)."""
     model = stores.models.get(model_id)
-    champion = stores.models.champion()
+    champion = stores.models.champion(model.modality)
     if champion is not None and champion.model_id == model_id and model.metrics.get(REFERENCE):
         return
     head, version = load_artefact(model), lake.snapshot()

@@ -19,7 +19,8 @@ from typing import Protocol
 from labeling.errors import StoreError, UnknownItem
 from labeling.golden import manifest
 from labeling.golden.croissant import FILE
-from labeling.golden.export import SUFFIXES
+from labeling.golden.enclosures import FOLDER, remove_media
+from labeling.golden.export import SUFFIXES, image_tasks
 from labeling.golden.publish import write_manifest
 from labeling.golden_records import Erasure, HandedOut, Notice
 from labeling.judging.answers import forget
@@ -244,10 +245,13 @@ def remove_export(one: HandedOut) -> None:
     if not card.is_file() or f"# Golden set {one.version}" not in card.read_text(encoding="utf-8", errors="replace"):
         return
     for partition in one.partitions:
-        (folder / "data" / f"{partition}.{SUFFIXES[one.form]}").unlink(missing_ok=True)
+        path = folder / "data" / f"{partition}.{SUFFIXES[one.form]}"
+        for written in (path, image_tasks(path)):
+            written.unlink(missing_ok=True)
+    remove_media(folder)
     (folder / FILE).unlink(missing_ok=True)
     card.unlink(missing_ok=True)  # last: until it is gone, this is done again
-    for empty in (folder / "data", folder):
+    for empty in (*(folder / FOLDER).glob("*"), folder / FOLDER, folder / "data", folder):
         with suppress(OSError):  # somebody put something else there
             empty.rmdir()
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from labeling.erasure import remove_export
 from labeling.errors import Conflict
+from labeling.golden.enclosures import NO_MEDIA, Enclosing
 from labeling.golden.export import Exported, Progress, checked, export
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.vectors import Vectors, no_vectors
@@ -44,11 +45,13 @@ def hand_out(
     vectors: Vectors = no_vectors,
     cosine: float = DUPLICATE_COSINE,
     pictures: Pictures = no_pictures,
+    enclosing: Enclosing = NO_MEDIA,
     progress: Progress | None = None,
 ) -> Exported:
     """As ``labeling.golden.export.export``, written down under ``recipient``. Raises Conflict also when an item was
     erased meanwhile."""
     checked(form, partitions, folder)
+    enclosing.check(form)
     known = stores.golden.version(version).version
     before = stores.golden.leaves(known)
     handed = HandedOut(
@@ -72,6 +75,7 @@ def hand_out(
             vectors=vectors,
             cosine=cosine,
             pictures=pictures,
+            enclosing=enclosing,
             progress=progress,
         )
     except BaseException:

@@ -20,6 +20,7 @@ from labeling.golden.features import soft_label
 from labeling.golden.judges import judging_rows
 from labeling.golden.leaks import refuse_leaks
 from labeling.golden.stale import standing
+from labeling.golden.text import TEXT
 from labeling.golden.vectors import LakeVectors
 from labeling.model_card import Facts, model_card
 from labeling.model_records import Model, ModelState
@@ -28,7 +29,7 @@ from labeling.policies import Policies
 from labeling.quality.evaluation import Evaluation, evaluate
 from labeling.records import GoldenItem, Outcome, Partition, Verdict
 from labeling.store.interfaces import Lake
-from labeling.training import F32, Stores, Trained, check_model_id, label_matrix, label_versions
+from labeling.training import F32, Stores, Trained, check_model_id, label_matrix, label_versions, others
 from scoring.base import Scorer
 from scoring.finetune import Finetuning, finetune
 from scoring.finetune_flow import Until, Watch
@@ -87,7 +88,8 @@ def finetune_model(
     away an evaluation item), InvalidInput (an id that is no file name, settings), ScoringError."""
     check_model_id(order.model_id)
     everything = stores.golden.members(order.golden_version)
-    rows = training_rows(standing(everything, stores.golden.items()))
+    usable = training_rows(standing(everything, stores.golden.items()), None)
+    rows = [row for row in usable if row.modality == TEXT]
     vectors = LakeVectors(lake, f"embeddings-{place.encoder_version}")
     refuse_leaks(
         rows, evaluation_rows(everything, stores.golden.items()), vectors, place.duplicate_cosine, LakePictures(lake)
@@ -95,7 +97,9 @@ def finetune_model(
     names = list(policies)
     lessons = lessons_of(rows, names, soft=order.soft)
     if not np.isfinite(lessons.labels).any():
-        raise NothingToDo(f"golden version {order.golden_version} holds no usable label in its train partition")
+        raise NothingToDo(
+            f"golden version {order.golden_version} holds no usable label in its train partition{others(usable, TEXT)}"
+        )
     done = _registered(stores, order)
     if done is not None:
         shutil.rmtree(place.work / "checkpoints", ignore_errors=True)

@@ -25,7 +25,7 @@ class Model:
 
     ``artefact``: the SHA-256 (hex) of the folder's files (``labeling.artefacts``); "": registered without.
     ``family``: models that are variants of each other, such as heads on one encoder, and share a budget of sealed
-    queries; "": a family of its own."""
+    queries; "": a family of its own. ``modality``: of the items that it reads."""
 
     model_id: str
     version: str
@@ -37,6 +37,7 @@ class Model:
     promoted_at: datetime | None = None
     artefact: str = ""
     family: str = ""
+    modality: str = "text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,6 +378,7 @@ class Adjudication:
 class GoldenItem:
     """An adjudicated item in the golden set, with everything an export needs (text copy included). Of an image,
     ``text`` is the caption and ``content_hash`` that of the media's bytes; the media itself stays where it is.
+    ``caption_hash``: the SHA-256 (hex) of an image's caption, of an empty one too; "" of a text.
 
     ``salt``: 128 random bits (hex) that the row's hashes cover, so that nobody can tell from a hash which content it
     was made of once row and salt are erased; "" in rows that were made without.
@@ -408,6 +409,7 @@ class GoldenItem:
     cause: Cause | None = None
     modality: str = "text"
     salt: str = ""
+    caption_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

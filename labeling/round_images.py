@@ -11,9 +11,9 @@ was read goes with the task. Who sees it, and what becomes gold, is held against
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,10 +33,13 @@ NOT_SET_UP = "images cannot be asked about here"
 @dataclass(frozen=True, slots=True)
 class ImageFrame:
     """Under which policies images may be asked about (those that their scorer judges), told without a model; or what is
-    ``missing`` for it, as a cure: none are asked about then."""
+    ``missing`` for it, as a cure: none are asked about then. ``thresholds``: by policy, what images are held against;
+    ``whose``: the model that they were set for, "" where they are the policies' own."""
 
     policies: frozenset[str] = frozenset()
     missing: str = NOT_SET_UP
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    whose: str = ""
 
 
 @dataclass(frozen=True, slots=True)

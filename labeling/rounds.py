@@ -30,6 +30,7 @@ from labeling.round_images import IMAGE, TEXT, Frame, ImageDesk, ImageFrame, has
 from labeling.round_labels import known_labels
 from labeling.round_plan import RoundRequest, check_frame, floats, plan_of, selection_plan
 from labeling.round_pool import pool_notes, pool_of, priced, weights
+from labeling.round_thresholds import at_thresholds, images_plan, threshold_notes, thresholds_of
 from labeling.scorebook import Judge, LakeScorer, Sheet, complete
 from labeling.second_looks import Question, earlier, second_looks
 from labeling.store.interfaces import Annotations, Golden, ItemRegistry, Lake, Rounds, Tasks
@@ -75,7 +76,7 @@ def open_round(
     another request under the same id is a Conflict. Raises InvalidInput or BadPlan naming the field,
     and what ``check_frame`` does."""
     check_frame(stores, lake, policies, request, images)
-    plan = plan_of(request, policies)
+    plan = _whole_plan(request, policies, images)
     now = datetime.now(UTC)
     frame: dict[str, object] = {"lake_version": stores.items.last_lake_version(), **_advice(stores, plan)}
     with suppress(NotFound):
@@ -170,9 +171,11 @@ def preview(
     request: RoundRequest,
     cache_dir: Path | None = None,
     images: ImageDesk | None = None,
+    asked: ImageFrame | None = None,
 ) -> Preview:
-    """Run the selection and write nothing; only items scored already take part, and a note says how many wait."""
-    plan = plan_of(request, policies)
+    """Run the selection and write nothing; only items scored already take part, and a note says how many wait.
+    ``asked``: as ``open_round`` has it."""
+    plan = _whole_plan(request, policies, asked)
     desk = _Desk(scorer, images or ImageDesk())
     items = read_frame(lake, stores.items, stores.items.last_lake_version(), scorer, desk.images, cache_dir)
     advice = _advice(stores, plan)
@@ -206,6 +209,14 @@ def close_round(stores: Stores, round_id: str) -> bool:
         return False
     stores.rounds.set_state(round_id, RoundState.CLOSED)
     return True
+
+
+def _whole_plan(request: RoundRequest, policies: Policies, images: ImageFrame | None) -> dict[str, object]:
+    plan = plan_of(request, policies)
+    if images is None or images.missing:
+        return plan
+    taus = {policy: tau for policy, tau in images.thresholds.items() if policy in images.policies}
+    return plan | images_plan(taus, images.whose, plan)
 
 
 def _check_versions(round_: Round, policies: Policies) -> None:
@@ -290,13 +301,13 @@ def _select(
         pool = replace(pool, groups=grouped.groups)
     if COMMITTEE in entry(str(plan["strategy"])).needs:
         pool = replace(pool, members=opinions(desk.scorer, items, pool.policies))
-    pool = priced(lake, plan, pool)
+    pool = at_thresholds(plan, priced(lake, plan, pool), items)
     dimension = pool.embeddings.shape[1]
     known = known_labels(stores.golden, lake, items.lead, pool.policies, dimension, until, items.modality)
     looks = _looks(stores, lake, desk, plan, pool, until)
     selection = select(pool, selection_plan(plan, seed), known.labelled, looks)
     notes = [*selection.notes, *(grouped.notes if grouped is not None else ()), *indexed.notes]
-    notes += pool_notes(plan, items)
+    notes += [*pool_notes(plan, items), *threshold_notes(plan, items)]
     if known.left_out:
         notes.append(
             f"{known.left_out} labelled items have no score or no embedding by this scorer yet, so no strategy learns "
@@ -332,7 +343,7 @@ def _looks(
     costs = costs_of(floats(plan.get("costs", {})))
     question = Question(
         versions=_versions(plan),
-        thresholds=floats(plan["thresholds"]),
+        thresholds={kind: thresholds_of(plan, kind) for kind in (TEXT, IMAGE)},
         items=frozenset(pool.ids),
         until=until,
         minutes=None if pool.minutes is None else lambda ids: minutes_of(lake, ids, costs, 1),

@@ -173,11 +173,12 @@ def decide_again(new: Sequence[Annotation], before: Earlier) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a round asks under: policy ``versions`` and ``thresholds``; ``items``: those in its pool; ``until``: gold
-    folded in later is left for the next round; ``minutes`` of one person's look at each, None where nobody counts."""
+    """What a round asks under: policy ``versions``, and ``thresholds`` by modality; ``items``: those in its pool;
+    ``until``: gold folded in later is left for the next round; ``minutes`` of one person's look at each, None where
+    nobody counts."""
 
     versions: Mapping[str, str]
-    thresholds: Mapping[str, float]
+    thresholds: Mapping[str, Mapping[str, float]]
     items: Collection[str]
     until: datetime | None = None
     minutes: Callable[[Sequence[str]], F32] | None = None
@@ -201,7 +202,8 @@ def second_looks(stores: Answers, lake: Lake, judges: Mapping[str, Judge], quest
         return None
     chances: dict[str, F64] = {}
     for modality, judge in judges.items():
-        chances |= _chances(lake, judge, question, [row for row in rows if row.modality == modality])
+        mine = [row for row in rows if row.modality == modality]
+        chances |= _chances(lake, judge, question, mine, question.thresholds[modality])
     standing = [row for row in standing if row.item_id in chances and row.policy_id in judges[row.modality].policies]
     return _looks(question, standing, [behind[_pair(row)] for row in standing], chances) if standing else None
 
@@ -210,7 +212,9 @@ def _pair(row: GoldenItem) -> Pair:
     return row.item_id, row.policy_id
 
 
-def _chances(lake: Lake, scorer: Judge, question: Question, rows: Sequence[GoldenItem]) -> dict[str, F64]:
+def _chances(
+    lake: Lake, scorer: Judge, question: Question, rows: Sequence[GoldenItem], thresholds: Mapping[str, float]
+) -> dict[str, F64]:
     """Item to (k,) what a model says of it that has not learnt its label, 0.5 at the operating thresholds: heads fitted
     on the other labels; where a policy has too few, or the item no embedding, the scorer."""
     if not rows:
@@ -219,7 +223,7 @@ def _chances(lake: Lake, scorer: Judge, question: Question, rows: Sequence[Golde
     sheet = read_sheet(lake, scorer, ids)
     place = {item_id: row for row, item_id in enumerate(ids)}
     known = answers[[place[item_id] for item_id in sheet.ids]]
-    taus = np.array([question.thresholds[policy] for policy in question.policies], np.float64)
+    taus = np.array([thresholds[policy] for policy in question.policies], np.float64)
     chances = adjusted(said(sheet, question.policies).astype(np.float64), taus)
     usable = np.flatnonzero(sheet.embeddings.any(axis=1))
     if len(usable):

@@ -24,7 +24,8 @@ from labeling.golden.judges import judging_rows
 from labeling.golden.leaks import find_leaks, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.stale import standing
-from labeling.golden.vectors import LakeVectors
+from labeling.golden.text import TEXT
+from labeling.golden.vectors import LakeVectors, Vectors, no_vectors
 from labeling.model_records import Model, ModelState
 from labeling.pictures import LakePictures
 from labeling.policies import Policies
@@ -73,38 +74,77 @@ def label_matrix(rows: Sequence[GoldenItem], policies: Sequence[str]) -> tuple[t
     return ids, labels
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a head is fitted on: kept embeddings of an encoder that reads a ``modality``. ``fallback``: gives rows to
+    policies with too few labels; without one these are not in the head."""
+
+    modality: str
+    encoder_version: str
+    policies: tuple[str, ...]
+    fallback: Head | None = None
+
+    @classmethod
+    def of(cls, fallback: Head) -> Basis:
+        """Of texts, beside the prototypes of the cold start."""
+        return cls(TEXT, fallback.encoder_version, fallback.policies, fallback)
+
+
 def train(
     stores: Stores,
     lake: Lake,
     *,
     model_id: str,
     golden_version: str,
-    fallback: Head,
+    basis: Basis,
     folder: Path,
     seed: int,
     duplicate_cosine: float,
 ) -> Trained:
-    """Fit a head on the train partition and register it as a candidate. The same id, version and seed again give the
-    same model. Raises NotFound (version), NothingToDo (no usable train label, or one without an embedding), Conflict
-    (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no file name)."""
+    """Fit a head on the train partition's rows of a modality and register it as a candidate. The same id, version and
+    seed again give the same model. Raises NotFound (version), NothingToDo (no usable train label, or one without an
+    embedding), Conflict (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that
+    is no file name)."""
     check_model_id(model_id)
     everything, now = stores.golden.members(golden_version), stores.golden.items()
-    rows = training_rows(standing(everything, now))
-    vectors = LakeVectors(lake, f"embeddings-{fallback.encoder_version}")
+    usable = training_rows(standing(everything, now), None)
+    rows = [row for row in usable if row.modality == basis.modality]
+    vectors = vectors_of(lake, basis.modality, basis.encoder_version)
     exams = evaluation_rows(everything, now)
     refuse_leaks(rows, exams, vectors, duplicate_cosine, LakePictures(lake))
-    ids, labels = label_matrix(rows, fallback.policies)
+    ids, labels = label_matrix(rows, basis.policies)
     if not len(ids) or bool(np.isnan(labels).all()):
-        raise NothingToDo(f"golden version {golden_version} holds no usable label in its train partition")
+        raise NothingToDo(
+            f"golden version {golden_version} holds no usable label in its train partition"
+            f"{others(usable, basis.modality)}"
+        )
     trained = train_head(
-        kept_embeddings(lake, fallback.encoder_version, ids),
+        kept_embeddings(lake, basis.encoder_version, ids),
         labels,
-        fallback.policies,
-        fallback.encoder_version,
-        fallback,
+        basis.policies,
+        basis.encoder_version,
+        basis.fallback,
         seed,
     )
-    return _register(stores.models, trained, model_id, golden_version, folder / model_id)
+    return _register(stores.models, trained, model_id, golden_version, folder / model_id, basis.modality)
+
+
+def others(rows: Sequence[GoldenItem], modality: str) -> str:
+    """What a message says of usable rows that a model of a modality does not read: how many, the first, the cure."""
+    unread = sorted({(row.modality, row.item_id) for row in rows if row.modality != modality})
+    if not unread:
+        return ""
+    kind, item_id = unread[0]
+    return (
+        f"; {len(unread)} items of another kind are left out, the first is the {kind} {item_id}: train a head on them "
+        f"(goldfold train head --modality {kind})"
+    )
+
+
+def vectors_of(lake: Lake, modality: str, encoder_version: str) -> Vectors:
+    """By what near-duplicates of a modality are told, beside texts and pictures: images have perceptual hashes, and
+    features by which different images may be as near as copies are."""
+    return LakeVectors(lake, f"embeddings-{encoder_version}") if modality == TEXT else no_vectors
 
 
 def check_model_id(model_id: str) -> None:
@@ -113,7 +153,9 @@ def check_model_id(model_id: str) -> None:
         raise InvalidInput(f"model_id: {model_id!r}: use letters, digits, dot, dash and underscore, 100 at most")
 
 
-def _register(models: Models, trained: TrainedHead, model_id: str, golden_version: str, path: Path) -> Trained:
+def _register(
+    models: Models, trained: TrainedHead, model_id: str, golden_version: str, path: Path, modality: str
+) -> Trained:
     if path.exists() and (is_finetuned(path) or Head.load(path).version != trained.head.version):
         raise Conflict(f"{path} holds another model; choose another model id")
     if not path.exists():
@@ -128,6 +170,7 @@ def _register(models: Models, trained: TrainedHead, model_id: str, golden_versio
         datetime.now(UTC),
         artefact=artefact_hash(path),
         family=f"head on {trained.head.encoder_version}",
+        modality=modality,
     )
     models.add(model)
     there = models.get(model_id)
@@ -188,7 +231,7 @@ def evaluate_model(
     version = golden_version or model.golden_version
     head, calibrator = load_artefact(model), load_calibrator(model)
     judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
-    everything = judging_rows(stores.golden, version, Partition.DEV)
+    everything = judging_rows(stores.golden, version, Partition.DEV, model.modality)
     if not everything:
         raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
@@ -196,7 +239,7 @@ def evaluate_model(
         raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
     ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
-    probabilities = as_scored(lake, head, ids, reader)
+    probabilities = as_scored(lake, head, ids, reader, model.modality)
     if calibrator is not None:
         probabilities = calibrator.apply(head.policies, probabilities)
     result = evaluate(
@@ -218,13 +261,14 @@ def evaluate_model(
     return result
 
 
-def as_scored(lake: Lake, artefact: Artefact, ids: Sequence[str], reader: Reader | None) -> F32:
+def as_scored(lake: Lake, artefact: Artefact, ids: Sequence[str], reader: Reader | None, modality: str = TEXT) -> F32:
     """(n, k) what the model's scorer says of each item, before any calibration: a head by kept embeddings, and by the
-    text where the item has a note; a fine-tuned model by the text."""
+    text where a text has a note; a fine-tuned model by the text. An image is judged by its embedding, of an animation
+    the mean of its frames."""
     if not isinstance(artefact, Head):
         return read_texts(lake, artefact, ids, reader)
     probabilities = artefact.probabilities(kept_embeddings(lake, artefact.encoder_version, ids))
-    noted = set(lake.ids(f"{NOTES}{artefact.encoder_version}"))
+    noted = set(lake.ids(f"{NOTES}{artefact.encoder_version}")) if modality == TEXT else set()
     places = [place for place, item_id in enumerate(ids) if item_id in noted]
     if places:
         probabilities[places] = read_texts(lake, artefact, [ids[place] for place in places], reader)
@@ -235,8 +279,8 @@ def unlearnt(
     golden: Golden, lake: Lake, head: Artefact, model: Model, rows: Sequence[GoldenItem], cosine: float
 ) -> list[GoldenItem]:
     """The rows that the model has not learnt: neither themselves nor as a near-duplicate."""
-    learnt = training_rows(golden.members(model.golden_version))
-    vectors = LakeVectors(lake, f"embeddings-{head.encoder_version}")
+    learnt = training_rows(golden.members(model.golden_version), model.modality)
+    vectors = vectors_of(lake, model.modality, head.encoder_version)
     leaks = find_leaks(learnt, rows, vectors, cosine, LakePictures(lake))
     given_away = {leak.evaluation_id for leak in leaks}
     return [row for row in rows if row.item_id not in given_away]

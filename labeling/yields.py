@@ -13,11 +13,13 @@ from typing import Protocol
 
 from labeling.consensus import vote_key
 from labeling.errors import NothingToDo
+from labeling.golden.text import IMAGE, TEXT
 from labeling.purposes import purpose
 from labeling.quality.forecast import Forecast, Point, Z, forecast
 from labeling.quality.intervals import Figure, proportion
 from labeling.quality.lift import Lift, label_lift
 from labeling.records import Adjudication, GoldenItem, GoldState, Outcome, Partition, Round, RoundState
+from labeling.round_thresholds import thresholds_of
 from labeling.store.interfaces import Golden, Models, Rounds
 from selection.types import RELABEL
 
@@ -111,9 +113,7 @@ def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Parti
     before = _before(finals)
     counts: Tally = {}
     for round_ in rounds:
-        thresholds = round_.plan["thresholds"]
-        if not isinstance(thresholds, Mapping):
-            raise TypeError("a plan holds its thresholds by policy")
+        taus = {kind: thresholds_of(round_.plan, kind) for kind in (TEXT, IMAGE)}
         for pick in stores.rounds.picks(round_.round_id):
             answer = final.get((round_.round_id, pick.item_id, pick.policy_id))
             row = golden.get((pick.item_id, pick.policy_id))
@@ -121,7 +121,7 @@ def tally(stores: Answers, rounds: Sequence[Round], partitions: Collection[Parti
             if answer is not None and (row is None or row.partition not in partitions):
                 told["withheld"] = 1
             elif answer is not None and row is not None:
-                flagged = pick.probability >= float(thresholds[pick.policy_id])
+                flagged = pick.probability >= taus[row.modality][pick.policy_id]
                 told.update(_of_answer(answer, row, flagged=flagged))
                 if pick.lane == RELABEL:
                     told = _second_look(told, answer, before.get(answer.adjudication_id))

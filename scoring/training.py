@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,48 +64,57 @@ def train_head(
     labels: npt.NDArray[np.floating[Any]],
     policies: Sequence[str],
     encoder_version: str,
-    fallback: Head,
+    fallback: Head | None,
     seed: int,
     priors: Mapping[str, float] | None = None,
 ) -> TrainedHead:
     """Fit a head on ``embeddings`` (n, d) and ``labels`` (n, k): 1 violates, 0 allowed, NaN unknown.
 
     A policy with fewer than ``MIN_PER_CLASS`` labels of either kind, or whose labels the embeddings do not tell
-    apart, keeps ``fallback``'s row, and its ``Fit`` says so. Probabilities are calibrated to the share of violating
-    labels in this very sample; ``priors`` (policy -> share in (0, 1) in the traffic) moves them there instead.
+    apart, keeps ``fallback``'s row, or is not in the head where there is no fallback; its ``Fit`` says so.
+    Probabilities are calibrated to the share of violating labels in this very sample; ``priors`` (policy -> share in
+    (0, 1) in the traffic) moves them there instead.
     The same rows give the same head under one seed, in whatever order they come.
     Raises ValueError for shapes, labels or a fallback that do not fit, NotTrainable when no policy can be trained.
     """
     _check(embeddings, labels, policies, encoder_version, fallback, priors or {})
     with threadpool_limits(1):  # sums split over threads differ by machine; these fits are too small to gain by them
-        return _train(embeddings, labels, tuple(policies), fallback, seed, priors or {})
+        return _train(embeddings, labels, tuple(policies), encoder_version, fallback, seed, priors or {})
 
 
 def _train(
     embeddings: npt.NDArray[np.floating[Any]],
     labels: npt.NDArray[np.floating[Any]],
     policies: tuple[str, ...],
-    fallback: Head,
+    encoder_version: str,
+    fallback: Head | None,
     seed: int,
     priors: Mapping[str, float],
 ) -> TrainedHead:
     order = _canonical_order(embeddings, labels)
     vectors, answers = embeddings[order].astype(np.float64), labels[order]
-    weights, bias, platt, sources = [], [], [], []
+    lines: dict[str, _Line] = {}
     fits: dict[str, Fit] = {}
     for j, policy in enumerate(policies):
-        row = fallback.policies.index(policy)
         known = np.isfinite(answers[:, j])
         fitted = _fit(vectors[known], answers[known, j].astype(np.int64), seed, priors.get(policy))
-        fits[policy] = fitted.fit if fitted.line is not None else _kept(fitted.fit, fallback.sources[row])
-        line = fitted.line or _Line(fallback.weights[row], fallback.bias[row], fallback.platt[row])
-        weights.append(line.weights)
-        bias.append(line.bias)
-        platt.append(line.platt)
-        sources.append(fits[policy].source)
+        if fitted.line is not None:
+            fits[policy], lines[policy] = fitted.fit, fitted.line
+        elif fallback is None:
+            fits[policy] = replace(fitted.fit, note=f"{fitted.fit.note}; it is not in the head")
+        else:
+            fits[policy], lines[policy] = _kept(fitted.fit, fallback, policy)
     if not any(fit.trained for fit in fits.values()):
         raise NotTrainable("no policy can be trained: " + "; ".join(f"{p}: {fit.note}" for p, fit in fits.items()))
-    head = Head(policies, _f32(weights), _f32(bias), _f32(platt), tuple(sources), fallback.encoder_version)
+    rows = list(lines.values())
+    head = Head(
+        policies=tuple(lines),
+        weights=_f32([line.weights for line in rows]),
+        bias=_f32([line.bias for line in rows]),
+        platt=_f32([line.platt for line in rows]),
+        sources=tuple(fits[policy].source for policy in lines),
+        encoder_version=encoder_version,
+    )
     return TrainedHead(head, fits)
 
 
@@ -126,8 +135,11 @@ def _f32(rows: list[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(rows, np.float32)
 
 
-def _kept(fit: Fit, source: str) -> Fit:
-    return Fit(False, source, fit.positives, fit.negatives, note=f"{fit.note}; keeps its {source} row")
+def _kept(fit: Fit, fallback: Head, policy: str) -> tuple[Fit, _Line]:
+    row = fallback.policies.index(policy)
+    source = fallback.sources[row]
+    told = Fit(False, source, fit.positives, fit.negatives, note=f"{fit.note}; keeps its {source} row")
+    return told, _Line(fallback.weights[row], fallback.bias[row], fallback.platt[row])
 
 
 def _check(
@@ -135,7 +147,7 @@ def _check(
     labels: npt.NDArray[Any],
     policies: Sequence[str],
     encoder_version: str,
-    fallback: Head,
+    fallback: Head | None,
     priors: Mapping[str, float],
 ) -> None:
     if embeddings.ndim != 2 or labels.shape != (len(embeddings), len(policies)):
@@ -146,14 +158,19 @@ def _check(
         raise ValueError("embeddings must be finite")
     if not np.isin(labels[np.isfinite(labels)], (0, 1)).all() or np.isinf(labels).any():
         raise ValueError("labels must be 0, 1 or NaN")
-    if fallback.encoder_version != encoder_version or fallback.dimension != embeddings.shape[1]:
+    if fallback is not None:
+        _check_fallback(fallback, encoder_version, embeddings.shape[1], policies)
+    wrong = [policy for policy, share in priors.items() if not 0 < share < 1]
+    if wrong:
+        raise ValueError(f"priors must lie in (0, 1): {', '.join(wrong)}")
+
+
+def _check_fallback(fallback: Head, encoder_version: str, dimension: int, policies: Sequence[str]) -> None:
+    if fallback.encoder_version != encoder_version or fallback.dimension != dimension:
         raise ValueError(f"the fallback belongs to encoder {fallback.encoder_version}, not {encoder_version}")
     unknown = [policy for policy in policies if policy not in fallback.policies]
     if unknown:
         raise ValueError(f"the fallback lacks the policies {', '.join(unknown)}")
-    wrong = [policy for policy, share in priors.items() if not 0 < share < 1]
-    if wrong:
-        raise ValueError(f"priors must lie in (0, 1): {', '.join(wrong)}")
 
 
 def _canonical_order(embeddings: npt.NDArray[Any], labels: npt.NDArray[Any]) -> list[int]:

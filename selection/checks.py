@@ -34,6 +34,9 @@ def check_pool(pool: Pool) -> None:
     if pool.disagreement is not None:
         _shape("disagreement", pool.disagreement, (n, k), np.floating)
         _numbers(pool, "disagreement", pool.disagreement, _MOST_BALD)
+    if pool.moved is not None:
+        _shape("moved", pool.moved, (n, k), np.floating)
+        _numbers(pool, "moved", pool.moved, 1.0)
     if pool.members is not None:
         _shape("members", pool.members, (len(pool.members), n, k), np.floating)
         for member in pool.members:

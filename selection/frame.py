@@ -29,7 +29,7 @@ class Frame:
 
     ``row``: the representative's row in the sorted pool; ``group``: the group's smallest row; ``policy``: column;
     ``members``: g, the eligible members; ``mean``: their mean probability; ``probability``: the representative's.
-    ``disagreement``: the representative's, None where the pool has none.
+    ``moved``: the same at the plan's thresholds. ``disagreement``: the representative's, None where the pool has none.
     ``pairs`` counts eligible (item, policy) pairs, ``hashes`` (n,) belong to the rows of the sorted pool.
     ``embeddings`` stay where they were, unsorted and not copied (``pool`` has none): ask ``vectors`` for them; ``at``
     (n,) is where each row of the sorted pool has its own.
@@ -47,6 +47,12 @@ class Frame:
     probability: F64
     pairs: int
     disagreement: F64 | None = None
+
+    @property
+    def moved(self) -> F64:
+        """(u,) the representatives' probabilities at the plan's thresholds."""
+        moved = self.pool.moved
+        return self.probability if moved is None else moved[self.row, self.policy].astype(np.float64)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -169,6 +175,7 @@ def _by_id(pool: Pool) -> tuple[Pool, Rows]:
         minutes=None if pool.minutes is None else pool.minutes[order],
         exposure=None if pool.exposure is None else pool.exposure[order],
         groups=None if pool.groups is None else pool.groups[order],
+        moved=None if pool.moved is None else pool.moved[order],
     ), order
 
 

@@ -131,7 +131,7 @@ class UncertainLane:
         return Candidates(
             embeddings=frame.embeddings,
             at=frame.at[rows],
-            probabilities=self._by_policy(frame.probability),
+            probabilities=self._by_policy(frame.moved),
             open=self._open,
             thresholds=np.array([plan.thresholds[policy] for policy in frame.pool.policies], np.float64),
             weights=np.array([plan.severities[policy] for policy in frame.pool.policies], np.float64),

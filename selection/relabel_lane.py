@@ -155,7 +155,7 @@ class _Exchange:
     def _worth_new(self, choices: Sequence[Choice]) -> F64:
         units = np.array([choice.unit for choice in choices], dtype=np.int64)
         columns = self._frame.policy[units]
-        chances = adjusted(self._frame.probability[units], self._taus[columns])
+        chances = adjusted(self._frame.moved[units], self._taus[columns])
         return np.round(worth_new(chances, self._found) * self._weights[columns], _DIGITS)
 
     def _minutes(self, choice: Choice | None) -> float:

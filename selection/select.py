@@ -45,7 +45,7 @@ def select(
     ran short, a diversity fallback) is said in ``notes``; it never fails in silence.
     """
     known = pool.groups is not None or plan.duplicate_cosine is None
-    if len(pool.ids) > sift_above and known and can_sift(plan):
+    if len(pool.ids) > sift_above and known and pool.moved is None and can_sift(plan):
         return _sifted(pool, plan, labelled)
     check_pool(pool)
     check_plan(plan, pool)

@@ -35,6 +35,8 @@ class Pool:
     ``minutes`` (n,) above 0 and ``exposure`` (n,) from 0 up: what asking about an item costs people, in their minutes
     and in units of harm seen; None where nobody counts;
     ``groups`` (n,) int64: items with equal numbers are near-duplicates; None: by cosine of the embeddings;
+    ``moved`` (n, k) float32 in [0, 1]: the probabilities moved to where the plan's thresholds hold, where some items
+    are held against others; None: as they are. Only closeness to a threshold is told by them;
     ``near``: an index of the embeddings, for strategies that look around labelled items; None: they look at all.
     """
 
@@ -53,6 +55,7 @@ class Pool:
     exposure: F32 | None = None
     groups: npt.NDArray[np.int64] | None = None
     near: Near | None = None
+    moved: F32 | None = None
 
     def words(self, key: str) -> tuple[str, ...] | None:
         """The items' values of a field that a quota may name, a key of ``QUOTA_FIELDS``."""

@@ -16,9 +16,10 @@ from api.cli.output import bar, out, plain, show_json, table
 from api.cli.planning import plan_command
 from api.cli.quality import show_suspects
 from api.cli.session import JsonFlag, goldfold
-from api.golden import known_author
+from api.golden import enclosing, known_author
 from labeling.exports import hand_out
 from labeling.golden.audit import check
+from labeling.golden.enclosures import NONE
 from labeling.golden.publish import publish
 from labeling.golden.stale import stale_shares
 from labeling.pictures import LakePictures
@@ -139,6 +140,10 @@ def export_command(
         list[str] | None, typer.Option("--partition", help="train (default), calibration, dev; repeat for more.")
     ] = None,
     recipient: Annotated[str, typer.Option(help="Who gets it; they are told when an item of it is erased.")] = "",
+    media: Annotated[
+        str, typer.Option(help="Images: none (hash and place), files (beside the rows), bytes (in Parquet).")
+    ] = "none",
+    media_licence: Annotated[str, typer.Option(help="What the images may be used for; goes into the card.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Write a version's partitions for a trainer, with a dataset card. Sealed answers never leave.
@@ -148,9 +153,11 @@ def export_command(
       goldfold golden export 1.0.0 --to ./train
 
       goldfold golden export 1.0.0 --format jsonl --partition train --partition dev
+
+      goldfold golden export 1.0.0 --media files --media-licence "CC BY 4.0"
     """
     with goldfold(context) as opened, bar("export", quiet=as_json) as tick:
-        to = folder or opened.exports_dir / f"{version}-{form}"
+        to = folder or opened.exports_dir / f"{version}-{form}{'' if media == NONE else '-' + media}"
         report = hand_out(
             opened.ledger,
             version,
@@ -162,10 +169,14 @@ def export_command(
             vectors=opened.vectors(),
             pictures=LakePictures(opened.lake),
             cosine=opened.duplicate_cosine,
+            enclosing=enclosing(opened, media, media_licence),
             progress=tick,
         )
         opened.ledger.audit.add(
-            "cli", "golden.export", version, {"folder": str(to), "format": form, "recipient": recipient}
+            "cli",
+            "golden.export",
+            version,
+            {"folder": str(to), "format": form, "recipient": recipient, "media": media},
         )
     if as_json:
         show_json(report)

@@ -24,6 +24,7 @@ from api.cli.report import show_report
 from api.cli.session import JsonFlag, catch_up, goldfold, run_job
 from api.figures import COLUMNS, figures_of, policies_of
 from api.ids import new_id
+from api.registry_mirror import mirror_behind, mirror_registry
 from api.requests import score_request
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
@@ -106,6 +107,7 @@ def promote_command(
 def rollback_command(
     context: typer.Context,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")] = "",
+    modality: Annotated[str, typer.Option(help="text, or image: whose champion.")] = "text",
     no_rescore: Annotated[bool, typer.Option("--no-rescore", help="Leave scoring to the next round.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -114,7 +116,7 @@ def rollback_command(
     Example: goldfold rollback --reason "it misses threats"
     """
     with goldfold(context) as app:
-        model = app.rollback("cli", reason)
+        model = app.rollback("cli", reason, modality)
         catch_up(app)
     _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
 
@@ -157,8 +159,8 @@ def mirror_command(
     Exit code 1 when some models are still behind. Example: goldfold models mirror --dry-run
     """
     with goldfold(context) as opened:
-        waiting = tuple(one.model.model_id for one in opened.mirror_behind())
-        done = Mirrored((), waiting) if dry_run else opened.mirror()
+        waiting = tuple(one.model.model_id for one in mirror_behind(opened))
+        done = Mirrored((), waiting) if dry_run else mirror_registry(opened)
     if as_json:
         show_json({**asdict(done), "dry_run": dry_run})
     else:

@@ -34,7 +34,7 @@ def show_report(told: Mapping[str, Any], plots: Path | None, *, as_json: bool) -
 def _row(cell: Mapping[str, Any]) -> tuple[object, ...]:
     name = cell["policy"] if cell["dimension"] == "all" else f"  {cell['dimension']}={cell['value']}"
     figures = cell["figures"]
-    return name, cell["n"], *(_figure(figures[one]) if figures else "insufficient" for one in SHOWN)
+    return name, cell["n"], *(_figure(figures[one]) if figures else cell["verdict"] for one in SHOWN)
 
 
 def _figure(figure: Mapping[str, Any]) -> str:
@@ -46,6 +46,8 @@ def _figure(figure: Mapping[str, Any]) -> str:
 def _notes(told: Mapping[str, Any]) -> Iterator[str]:
     if told["left_out"]:
         yield f"{told['left_out']} rows were left out: the model has learnt them or a near-duplicate, or says nothing"
+    for kind, n in told.get("unread", {}).items():
+        yield f"{n} rows are {kind}s, which the model does not read: nothing here is about them"
     for licence in sorted({one["licence"] for cell in told["slices"] for one in cell["figures"].values()}):
         yield f"Licence: {licence}"
     if "budget_left" in told:

@@ -246,7 +246,9 @@ def adjudicate_command(
 def _preview(context: typer.Context, request: dict[str, Any], as_json: bool) -> None:
     with goldfold(context) as app:
         policies, scorer, desk = app.operating(), app.scorer(), app.image_desk()
-        shown = preview(app.ledger, app.lake, policies, scorer, typed_round(request), app.cache_dir, desk)
+        shown = preview(
+            app.ledger, app.lake, policies, scorer, typed_round(request), app.cache_dir, desk, app.image_frame()
+        )
     selection = shown.selection
     if as_json:
         show_json({"items_scored": shown.items_scored, "selection": selection})

@@ -100,5 +100,7 @@ def _run(app: Goldfold, kind: str, job_id: str, request: dict[str, Any], *, quie
 def catch_up(app: Goldfold) -> None:
     """Mirror what a command has moved in the registry, where there is a mirror; one that is away is said and no more:
     the service, or `goldfold models mirror`, catches up."""
-    if app.settings.mlflow_url is not None and (error := app.mirror().error):
+    if app.settings.mlflow_url is None:
+        return
+    if error := import_module("api.registry_mirror").mirror_registry(app).error:
         err.print(f"The mirror is behind: {error}")

@@ -25,7 +25,12 @@ Seed = Annotated[int, typer.Option(min=0, help="Same seed and version: same weig
 
 @app.command("head")
 def head_command(
-    context: typer.Context, golden: Golden = "", model_id: ModelId = "", seed: Seed = 0, as_json: JsonFlag = False
+    context: typer.Context,
+    golden: Golden = "",
+    model_id: ModelId = "",
+    seed: Seed = 0,
+    modality: Annotated[str, typer.Option(help="text, or image: on what image_scorer sees.")] = "text",
+    as_json: JsonFlag = False,
 ) -> None:
     """Fit a head on a golden version's train partition and judge it on dev.
 
@@ -34,9 +39,14 @@ def head_command(
       goldfold train head
 
       goldfold train head --golden 1.2.0 --id hate-7 --json
+
+      goldfold train head --modality image
     """
+    if modality not in ("text", "image"):
+        raise typer.BadParameter(f"--modality: {modality!r} is not text or image")
     chosen = model_id or new_id("model")
     request = {"model_id": chosen, "golden_version": _version(context, golden), "seed": seed}
+    request |= {"modality": modality} if modality != "text" else {}
     _show(run_job(context, "train", chosen, request, quiet=as_json), request, as_json)
 
 

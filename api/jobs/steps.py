@@ -13,10 +13,12 @@ from typing import Any
 import structlog
 
 from api.composition import Goldfold
+from api.image_models import basis
 from api.jobs.desks import more_people
 from api.jobs.progress import forget, tick
 from api.jobs.running import STEPS
 from api.jobs.score_runs import SCORE_RUNS
+from api.registry_mirror import mirror_registry
 from api.requests import typed_round
 from api.trends import judge_day
 from labeling.anchoring import close_answered
@@ -183,7 +185,7 @@ def trends(goldfold: Goldfold, request: Json) -> Json:
 
 def mirror(goldfold: Goldfold) -> Json:
     """Mirror the registry; ``error`` says why some models are still behind."""
-    done = goldfold.mirror()
+    done = mirror_registry(goldfold)
     return {"mirrored": list(done.mirrored), "behind": list(done.behind), "error": done.error}
 
 
@@ -388,14 +390,14 @@ def close(goldfold: Goldfold) -> list[str]:
     return [r.round_id for r in goldfold.ledger.rounds.all() if close_round(goldfold.ledger, r.round_id)]
 
 
-def train(goldfold: Goldfold, model_id: str, golden_version: str, seed: int) -> Json:
+def train(goldfold: Goldfold, model_id: str, golden_version: str, seed: int, modality: str = "text") -> Json:
     """Fit and register a candidate."""
     trained = train_(
         goldfold.ledger,
         goldfold.lake,
         model_id=model_id,
         golden_version=golden_version,
-        fallback=goldfold.prototypes,
+        basis=basis(goldfold, modality),
         folder=goldfold.models_dir,
         seed=seed,
         duplicate_cosine=goldfold.duplicate_cosine,

@@ -185,8 +185,8 @@ def step_close() -> list[str]:
 
 
 @DBOS.step()
-def step_train(model_id: str, golden_version: str, seed: int) -> Json:
-    return _run(steps.train, model_id, golden_version, seed)
+def step_train(model_id: str, golden_version: str, seed: int, modality: str = "text") -> Json:
+    return _run(steps.train, model_id, golden_version, seed, modality)
 
 
 @DBOS.step()
@@ -350,7 +350,9 @@ def rebuild(request: Json) -> Json:
 def train(request: Json) -> Json:
     """Fit a candidate on a golden version and judge it on the version's dev partition."""
     _say("train", 0, 2)
-    trained = step_train(request["model_id"], request["golden_version"], request["seed"])
+    trained = step_train(
+        request["model_id"], request["golden_version"], request["seed"], request.get("modality", "text")
+    )
     _say("evaluate", 1, 2)
     return {**trained, "evaluation": step_evaluate(request["model_id"])}
 

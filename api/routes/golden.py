@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Lead, Role, require
+from api.golden import enclosing
 from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.exports import hand_out
@@ -112,6 +113,10 @@ class ExportIn(BaseModel):
     form: Literal["parquet", "jsonl", "csv", "label-studio"] = "parquet"
     partitions: list[Literal["train", "calibration", "dev", "anchor"]] = Field(["train"], min_length=1, max_length=4)
     recipient: str = Field("", max_length=200, description="Who gets it; they are told when an item is erased.")
+    media: Literal["none", "files", "bytes"] = Field(
+        "none", description="Images: hash and place alone, files beside the rows, or bytes in Parquet."
+    )
+    media_licence: str = Field("", max_length=500, description="What the images may be used for.")
 
 
 class ExportOut(BaseModel):
@@ -204,7 +209,8 @@ def export_version(
     given: Annotated[ExportIn, Body(examples=[EXPORT_EXAMPLE])],
 ) -> ExportOut:
     """Write partitions for a trainer into the service's exports folder; a training export that leaks is refused."""
-    folder = goldfold.exports_dir / f"{version}-{'-'.join(given.partitions)}-{given.form}"
+    name = f"{version}-{'-'.join(given.partitions)}-{given.form}"
+    folder = goldfold.exports_dir / (name if given.media == "none" else f"{name}-{given.media}")
     done = hand_out(
         goldfold.ledger,
         version,
@@ -216,6 +222,7 @@ def export_version(
         vectors=goldfold.vectors(),
         pictures=LakePictures(goldfold.lake),
         cosine=goldfold.duplicate_cosine,
+        enclosing=enclosing(goldfold, given.media, given.media_licence),
     )
     goldfold.ledger.audit.add(caller.key_id, "golden.export", version, {"folder": str(folder), "rows": done.rows})
     return ExportOut(version=version, folder=str(folder), form=done.form, rows=done.rows, counts=done.counts)

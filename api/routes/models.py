@@ -35,6 +35,7 @@ class TrainIn(BaseModel):
     model_id: str | None = Field(None, pattern=JOB_ID)
     golden_version: str | None = None
     seed: int = Field(0, ge=0, lt=2**32)
+    modality: Literal["text", "image"] = Field("text", description="image: on what the image scorer sees.")
 
 
 class FinetuneIn(BaseModel):
@@ -140,12 +141,18 @@ class PromoteIn(BaseModel):
     without_gate: str | None = Field(None, min_length=1, max_length=1000)
 
 
-class RollbackIn(BaseModel):
+class ArchiveIn(BaseModel):
     """Why; kept in the audit."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "it misses threats in pt"}})
 
     reason: str = Field("", max_length=1000)
+
+
+class RollbackIn(ArchiveIn):
+    """Whose champion, and why."""
+
+    modality: Literal["text", "image"] = Field("text", description="Of the items that the model reads.")
 
 
 class PromotedOut(ModelOut):
@@ -274,11 +281,13 @@ def roll_back(
     given: Annotated[RollbackIn | None, Body(examples=[ROLLBACK_EXAMPLE])] = None,
 ) -> PromotedOut:
     """Bring back the champion before this one, and start a job that scores what it has not scored."""
-    return _rescored(goldfold.rollback(caller.key_id, given.reason if given else ""), jobs)
+    return _rescored(
+        goldfold.rollback(caller.key_id, given.reason if given else "", given.modality if given else "text"), jobs
+    )
 
 
 @router.post("/{model_id}/archive")
-def archive_model(goldfold: TheGoldfold, model_id: str, given: RollbackIn, caller: Lead) -> ModelOut:
+def archive_model(goldfold: TheGoldfold, model_id: str, given: ArchiveIn, caller: Lead) -> ModelOut:
     """Put a candidate or a challenger away; it cannot come back."""
     return ModelOut.of(goldfold.ledger.models.move(model_id, ModelState.ARCHIVED, caller.key_id, given.reason))
 

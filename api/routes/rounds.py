@@ -144,7 +144,7 @@ def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
     request = typed_round(round_request(goldfold.settings, given.request()))
     stores, lake, cache_dir = goldfold.ledger, goldfold.lake, goldfold.cache_dir
     policies, scorer, desk = goldfold.operating(), goldfold.scorer(), goldfold.image_desk()
-    shown = preview(stores, lake, policies, scorer, request, cache_dir, desk)
+    shown = preview(stores, lake, policies, scorer, request, cache_dir, desk, goldfold.image_frame())
     picks = [
         PickOut(
             item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)

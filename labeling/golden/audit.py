@@ -10,7 +10,7 @@ from typing import Protocol
 from labeling.errors import IntegrityError
 from labeling.golden.chain import Head, first_break
 from labeling.golden.publish import GoldenArchive, verify
-from labeling.golden.text import content_hash
+from labeling.golden.text import has_content, text_differs
 from labeling.golden_records import Erratum, GoldEvent
 from labeling.records import GoldAction, GoldenItem, GoldenVersion, GoldState
 from labeling.store.rows import dump_json
@@ -49,7 +49,8 @@ def audit(golden: Archive, version: str | None = None) -> Audited:
     broken = first_break(events, head)
     problems = [broken] if broken else []
     problems += _against_events(events, items)
-    problems += [_wrong_text(item) for item in items if _text_differs(item)]
+    problems += [_wrong_text(item) for item in items if text_differs(item)]
+    problems += [_lost(item) for item in items if item.state is GoldState.ACTIVE and not has_content(item)]
     versions = golden.versions(everything=True)
     problems += _against_releases(events, versions, golden.errata())
     names = [one.version for one in versions] if version is None else [version]
@@ -60,7 +61,7 @@ def audit(golden: Archive, version: str | None = None) -> Audited:
         except IntegrityError as error:
             problems.append(f"version {name}: {error}")
         problems += [
-            f"version {name}: {_wrong_text(m)}" for m in golden.members(name, unreleased=True) if _text_differs(m)
+            f"version {name}: {_wrong_text(m)}" for m in golden.members(name, unreleased=True) if text_differs(m)
         ]
     return Audited(tuple(names), rows, len(events), tuple(problems))
 
@@ -127,13 +128,15 @@ def _changed(told: Mapping[str, object], found: Mapping[str, object]) -> list[st
     return sorted(name for name, value in found.items() if name != "text" and told.get(name, value) != value)
 
 
-def _text_differs(item: GoldenItem) -> bool:
-    """Of an image the text is a caption, and the hash that of its bytes, which lie elsewhere."""
-    return item.modality == "text" and bool(item.text) and content_hash(item.text) != item.content_hash
-
-
 def _wrong_text(item: GoldenItem) -> str:
-    return f"{_name(item)}: its text is not what its content hash says"
+    if item.modality == "text":
+        return f"{_name(item)}: its text is not what its content hash says"
+    return f"{_name(item)}: its caption is not what its caption hash says"
+
+
+def _lost(item: GoldenItem) -> str:
+    what = "text" if item.modality == "text" else "caption"
+    return f"{_name(item)}: its {what} is gone, and no event tells of a stop or an erasure"
 
 
 def _name(item: GoldenItem) -> str:

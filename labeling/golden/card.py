@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import yaml
 
 from labeling.golden.croissant import ENCODINGS, FILE
-from labeling.golden.features import COLUMNS, described
+from labeling.golden.enclosures import BYTES, FILES, FOLDER, NO_MEDIA, Enclosing
+from labeling.golden.features import columns_of, described
+from labeling.golden.text import TEXT
 from labeling.golden_records import Erratum
 from labeling.quality.agreement import Votes, summary_of_votes
 from labeling.quality.intervals import Figure
@@ -25,6 +27,7 @@ class Tally:
     lanes: Counter[tuple[str, bool]] = field(default_factory=Counter)
     votes: dict[str, Counter[Votes]] = field(default_factory=dict)  # by policy
     languages: set[str] = field(default_factory=set)
+    modalities: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     provisional: int = 0
     differing: int = 0
 
@@ -33,26 +36,34 @@ class Tally:
         partition = str(item.partition)
         self.rows[partition] += 1
         self.outcomes[partition, item.policy_id, item.policy_version, str(item.outcome)] += 1
+        self.modalities[partition, item.modality, str(item.outcome)] += 1
         self.lanes[item.lane or "unknown", item.pi is not None] += 1
         self.votes.setdefault(item.policy_id, Counter())[tuple(sorted(item.votes.items()))] += 1
         self.languages.add(item.language)
         self.provisional += item.tier is Tier.PROVISIONAL
         self.differing += len(item.votes) > 1
 
+    def kinds(self) -> dict[str, int]:
+        """Rows by modality."""
+        found: Counter[str] = Counter()
+        for (_, modality, _), rows in self.modalities.items():
+            found[modality] += rows
+        return dict(sorted(found.items()))
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Rows of the version that are not in its export: what was erased since, images, and labels that a change of their
-    policy touched since."""
+    """Rows of the version that are not in its export: what was erased since, and labels that a change of their policy
+    touched since."""
 
     erased: int
-    pictures: int
     stale: int
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was exported: its rows, and the file of each partition; ``unembedded`` rows were compared by text only."""
+    """What was exported: its rows, and the file of each partition; ``unembedded`` rows of texts were compared by text
+    only; ``enclosing``: what became of images' media."""
 
     version: GoldenVersion
     form: str
@@ -62,26 +73,35 @@ class Contents:
     unembedded: int
     left_out: LeftOut
     errata: Sequence[Erratum] = ()
+    enclosing: Enclosing = NO_MEDIA
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a row is about an image."""
+        return any(modality != TEXT for modality in self.tally.kinds())
 
 
 def card(contents: Contents) -> str:
     """README.md: a YAML header, then Markdown. The same contents give the same text."""
     languages = sorted(contents.tally.languages - {"und"})
     files = [{"split": split, "path": path} for split, path in contents.files.items()]
-    loads = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": _features(contents.form)}
+    loads = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": _features(contents)}
     head: dict[str, object] = {
         "pretty_name": f"Goldfold golden set {contents.version.version}",
         **({"language": languages} if languages else {}),
-        "task_categories": ["text-classification"],
+        "task_categories": [f"{modality}-classification" for modality in contents.tally.kinds()],
         **(loads if contents.form in ENCODINGS else {}),
     }
-    body = [_identity(contents), _counts(contents.tally), _licence(contents.tally), _agreement(contents.tally)]
-    body += [f"## Known holes\n\n{holes(contents)}\n", _columns() if contents.form in ENCODINGS else _TASKS]
+    body = [_identity(contents), _counts(contents.tally)]
+    body += [_media(contents)] if contents.pictured else []
+    body += [_licence(contents.tally), _agreement(contents.tally)]
+    body += [f"## Known holes\n\n{holes(contents)}\n", _columns(contents) if contents.form in ENCODINGS else _TASKS]
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n" + "\n".join(body)
 
 
-def _features(form: str) -> dict[str, object]:
-    return {"config_name": "default", "features": described(votes_as_text=form == "csv")}
+def _features(contents: Contents) -> dict[str, object]:
+    told = described(votes_as_text=contents.form == "csv", images=contents.enclosing.how == BYTES)
+    return {"config_name": "default", "features": told}
 
 
 def _identity(contents: Contents) -> str:
@@ -109,6 +129,29 @@ def _counts(tally: Tally) -> str:
         f"| {' | '.join(key)} | {tally.outcomes[(*key, 'violates')]} | {tally.outcomes[(*key, 'allowed')]} |"
         for key in sorted({key[:3] for key in tally.outcomes})
     ]
+    lines += ["", "| partition | modality | violates | allowed |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {' | '.join(key)} | {tally.modalities[(*key, 'violates')]} | {tally.modalities[(*key, 'allowed')]} |"
+        for key in sorted({key[:2] for key in tally.modalities})
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _media(contents: Contents) -> str:
+    """What is here of images, and what may be done with them."""
+    where = {
+        BYTES: "in the column `image`",
+        FILES: f"in the folder `{FOLDER}`, each under its SHA-256; `media` names the file",
+    }.get(contents.enclosing.how, "not here: `media` says where each lies, `content_sha256` what its bytes must be")
+    licence = contents.enclosing.licence or "not told to Goldfold; ask whose they are before they go any further"
+    lines = [
+        "## Images\n",
+        f"- the images are {where}",
+        "- `content_sha256` is that of an image's bytes, `caption_sha256` that of `text`, its caption",
+        f"- licence of the images: {' '.join(licence.split())}",
+    ]
+    if contents.enclosing.how in (BYTES, FILES):
+        lines.append("- they are byte for byte what people judged: what a camera wrote into a file is in it")
     return "\n".join(lines) + "\n"
 
 
@@ -153,13 +196,12 @@ def holes(contents: Contents) -> str:
         f"- {contents.tally.provisional} rows rest on one person's answer (tier `provisional`).",
         f"- {contents.tally.differing} rows had differing votes; `votes` and `soft_label` keep them.",
         f"- Near-duplicates of evaluation items were sought by the letters of texts, runs of characters, pictures, and "
-        f"embeddings of cosine {contents.cosine:g} or more; {contents.unembedded} rows have no embedding.",
+        f"embeddings of cosine {contents.cosine:g} or more; {contents.unembedded} rows have no embedding. Images "
+        "are compared by what they show, and their captions with texts.",
         "- Paraphrases and translations below that cosine are not recognised as near-duplicates.",
     ]
     if contents.left_out.erased:
         lines.append(f"- {contents.left_out.erased} rows of the version were erased since and are left out.")
-    if contents.left_out.pictures:
-        lines.append(f"- {contents.left_out.pictures} rows of images are left out: these files hold texts.")
     if contents.left_out.stale:
         lines.append(
             f"- {contents.left_out.stale} rows of the version are left out: their labels are stale, quarantined or "
@@ -178,10 +220,12 @@ def holes(contents: Contents) -> str:
 
 _TASKS = (
     "## Tasks\n\nEach file is a list of tasks as Label Studio imports them: the content and what identifies it under "
-    "`data`, the final answer as an annotation marked as ground truth, for the forms that Goldfold makes.\n"
+    "`data`, the final answer as an annotation marked as ground truth, for the forms that Goldfold makes. Tasks of "
+    "images are in files of their own (`train-images.json`), for the form that shows images; links are short-lived.\n"
 )
 
 
-def _columns() -> str:
+def _columns(contents: Contents) -> str:
+    columns = columns_of(images=contents.enclosing.how == BYTES)
     lines = ["## Columns\n", "| column | meaning |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {column.name} | {column.meaning} |" for column in COLUMNS)]) + "\n"
+    return "\n".join([*lines, *(f"| {column.name} | {column.meaning} |" for column in columns)]) + "\n"

@@ -6,10 +6,11 @@ relative to it, with their hashes; each partition is a record set whose fields a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labeling.golden.features import COLUMNS, Column
+from labeling.golden.enclosures import BYTES, FILES, FOLDER, NONE
+from labeling.golden.features import Column, columns_of
 from labeling.records import GoldenVersion
 
 FILE = "croissant.json"
@@ -46,9 +47,18 @@ class DataFile:
     size: int
 
 
-def croissant(version: GoldenVersion, form: str, files: Mapping[str, DataFile], holes: str) -> dict[str, object]:
+def croissant(
+    version: GoldenVersion,
+    form: str,
+    files: Mapping[str, DataFile],
+    holes: str,
+    kinds: Mapping[str, int],
+    media: str = NONE,
+) -> dict[str, object]:
     """The document of an export in ``form``, one of ``ENCODINGS``. ``files``: by partition; ``holes``: what the data
-    does not cover, in Markdown, as the dataset card says it. The same export gives the same document."""
+    does not cover, in Markdown, as the dataset card says it; ``kinds``: rows by modality; ``media``: what became of
+    images' media. The same export gives the same document."""
+    counted = ", ".join(f"{rows} of {modality}" for modality, rows in kinds.items())
     return {
         "@context": _VOCABULARY,
         "@type": "sc:Dataset",
@@ -56,7 +66,8 @@ def croissant(version: GoldenVersion, form: str, files: Mapping[str, DataFile], 
         "name": f"goldfold-golden-set-{version.version}",
         "description": (
             f"Golden set {version.version}: content judged under safety policies by people who did not see each "
-            f"other's answers, with their votes. Merkle root of the whole version: {version.merkle_root}. README.md "
+            f"other's answers, with their votes. Rows by modality: {counted}. Merkle root of the whole version: "
+            f"{version.merkle_root}. README.md "
             "beside this file says which figures it may be used for."
         ),
         "version": version.version,
@@ -67,9 +78,18 @@ def croissant(version: GoldenVersion, form: str, files: Mapping[str, DataFile], 
             "who gave none of the answers decides; column votes keeps what they had said."
         ),
         "rai:dataLimitations": holes,
-        "distribution": [_file(split, form, file) for split, file in files.items()],
-        "recordSet": [_records(split, form) for split in files],
+        "distribution": [_file(split, form, file) for split, file in files.items()] + _media(kinds, media),
+        "recordSet": [_records(split, form, columns_of(images=media == BYTES)) for split in files],
     }
+
+
+def _media(kinds: Mapping[str, int], media: str) -> list[dict[str, object]]:
+    """The images that lie beside the rows."""
+    if media != FILES or "image" not in kinds:
+        return []
+    about = "The images, each under the SHA-256 of its bytes; the field media of a row names one."
+    names = {"@type": "cr:FileSet", "@id": FOLDER, "name": FOLDER, "description": about}
+    return [{**names, "encodingFormat": "image/*", "includes": f"{FOLDER}/*/*"}]
 
 
 def _file(split: str, form: str, file: DataFile) -> dict[str, object]:
@@ -84,13 +104,13 @@ def _file(split: str, form: str, file: DataFile) -> dict[str, object]:
     }
 
 
-def _records(split: str, form: str) -> dict[str, object]:
+def _records(split: str, form: str, columns: Sequence[Column]) -> dict[str, object]:
     return {
         "@type": "cr:RecordSet",
         "@id": split,
         "name": split,
         "description": f"The rows of partition {split}.",
-        "field": [_field(split, form, column) for column in COLUMNS],
+        "field": [_field(split, form, column) for column in columns],
     }
 
 
@@ -103,6 +123,9 @@ def _field(split: str, form: str, column: Column) -> dict[str, object]:
             for name, kind in _VOTES
         ]
         return field | {"isArray": True, "arrayShape": "-1", "subField": parts}
+    if column.kind == "image":
+        source = _source(split, column.name) | {"transform": {"jsonPath": "bytes"}}
+        return field | {"dataType": "sc:ImageObject", "source": source}
     return field | {"dataType": _TYPES[column.kind], "source": _source(split, column.name)}
 
 

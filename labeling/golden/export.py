@@ -25,11 +25,13 @@ import pyarrow.parquet as pq
 from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError
 from labeling.golden.card import Contents, LeftOut, Tally, card, holes
 from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
-from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
+from labeling.golden.enclosures import NO_MEDIA, Enclosing, Telling
+from labeling.golden.features import Row, cells
 from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.stale import Moved, standing
+from labeling.golden.text import TEXT, has_content
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.golden_records import Erratum
 from labeling.pictures import Pictures, no_pictures
@@ -37,9 +39,10 @@ from labeling.records import Answer, GoldenItem, GoldenVersion, GoldState, Outco
 from labeling.studio.label_config import build_result
 
 BATCH_ROWS = 2000
+NO_CAPTION = "(no text)"  # Label Studio wants every variable of a form
 IN_TASKS = ("text", "item_id", "external_id", "policy_id", "policy_version", "language", "golden_version")
 Progress = Callable[[int, int], None]  # (rows written, rows in all)
-Batches = Iterator[list[GoldenItem]]
+Batches = Iterator[Sequence[GoldenItem]]
 
 
 class GoldenReader(Protocol):
@@ -73,25 +76,35 @@ def export(
     vectors: Vectors = no_vectors,
     cosine: float = DUPLICATE_COSINE,
     pictures: Pictures = no_pictures,
+    enclosing: Enclosing = NO_MEDIA,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write ``partitions`` of a version into ``folder``, which must not exist yet.
+    """Write ``partitions`` of a version into ``folder``, which must not exist yet; ``enclosing``: what becomes of
+    images' media.
 
     Raises NotFound (version), InvalidInput (a partition or format that cannot be exported), Conflict (the folder is
     there, or the version is not released), LeakError (a training row gives away an evaluation item, of this version or
-    of the golden set as it is now), NothingToDo (no rows), StoreError (the disk). Whatever is raised, ``folder`` is not
-    there.
+    of the golden set as it is now), NothingToDo (no rows), IntegrityError (an image that is not what people judged),
+    StoreError (the disk). Whatever is raised, ``folder`` is not there.
     """
     wanted = checked(form, partitions, folder)
+    enclosing.check(form)
     published = golden.version(version)
     now = golden.items()
     if Partition.TRAIN in wanted:
         members = golden.members(version)
-        lessons = training_rows(standing(members, now))
+        lessons = training_rows(standing(members, now), None)
         refuse_leaks(lessons, evaluation_rows(members, now), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
     source = _Source(
-        golden, published, vectors, Moved.of(now), _by_row(golden.errata(version)), total, progress or _silent
+        golden,
+        published,
+        vectors,
+        Moved.of(now),
+        _by_row(golden.errata(version)),
+        total,
+        progress or _silent,
+        Telling(published.version, enclosing, folder),
     )
     counts = _write_folder(folder, form, wanted, source, cosine)
     return Exported(version, folder, form, sum(counts.values()), counts)
@@ -104,9 +117,11 @@ def _by_row(errata: Sequence[Erratum]) -> dict[tuple[str, str], list[Erratum]]:
     return found
 
 
-def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:
-    """Those of a version's members that a model may learn from; those that are stale now are for ``standing``."""
-    return [m for m in members if m.partition is Partition.TRAIN and _usable(m)]
+def training_rows(members: Sequence[GoldenItem], modality: str | None = TEXT) -> list[GoldenItem]:
+    """Those of a version's members that a model of a modality (None: of any) may learn from; those that are stale now
+    are for ``standing``."""
+    mine = (m for m in members if m.partition is Partition.TRAIN and modality in (None, m.modality))
+    return [m for m in mine if _usable(m)]
 
 
 def evaluation_rows(members: Sequence[GoldenItem], now: Sequence[GoldenItem]) -> list[GoldenItem]:
@@ -132,13 +147,8 @@ def checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partitio
 
 
 def _usable(item: GoldenItem) -> bool:
-    """Rows of images are not: what they are about is no text, and their caption alone says something else."""
-    told = _is_text(item) and bool(item.text)
-    return item.state is GoldState.ACTIVE and told and item.outcome is not Outcome.CONTEXT_MISSING
-
-
-def _is_text(item: GoldenItem) -> bool:
-    return item.modality == "text"
+    known = item.state is GoldState.ACTIVE and item.outcome is not Outcome.CONTEXT_MISSING
+    return known and has_content(item)
 
 
 @dataclass(slots=True)
@@ -152,15 +162,15 @@ class _Source:
     known_wrong: Mapping[tuple[str, str], list[Erratum]]
     total: int
     progress: Progress
+    telling: Telling
     tally: Tally = field(default_factory=Tally)
     unembedded: int = 0
     erased: int = 0
-    pictures: int = 0
     stale: int = 0
     passed: int = 0
     errata: list[Erratum] = field(default_factory=list)
 
-    def batches(self, partition: Partition) -> Iterator[list[GoldenItem]]:
+    def batches(self, partition: Partition) -> Iterator[Sequence[GoldenItem]]:
         """The usable rows of a partition, in manifest order."""
         for batch in _batches(self.golden.stream(self.version.version, partition)):
             usable = [item for item in batch if _usable(item) and self.moved.stands(item)]
@@ -169,21 +179,20 @@ class _Source:
                 self.errata += self.known_wrong.get((item.item_id, item.policy_id), [])
             self._leave_out(batch)
             self.unembedded += len(usable) - self._embedded(usable)
-            yield usable
+            yield from self.telling.batches(usable)
             self.passed += len(batch)
             self.progress(self.passed, self.total)
 
     def _leave_out(self, batch: Sequence[GoldenItem]) -> None:
         """Count what is not usable, each row under one reason."""
-        pictures = [item for item in batch if not _is_text(item)]
-        gone = [item for item in batch if _is_text(item) and (item.state is GoldState.ERASED or not item.text)]
-        self.pictures += len(pictures)
-        self.erased += len(gone)
-        self.stale += sum(_is_text(item) and bool(item.text) and not self.moved.stands(item) for item in batch)
+        gone = [item.state is GoldState.ERASED or not has_content(item) for item in batch]
+        self.erased += sum(gone)
+        self.stale += sum(not lost and not self.moved.stands(item) for item, lost in zip(batch, gone, strict=True))
 
     def _embedded(self, rows: Sequence[GoldenItem]) -> int:
-        there = self.vectors([item.item_id for item in rows])
-        return sum(item.item_id in there for item in rows)
+        """Of texts: an image is compared by what it shows."""
+        there = self.vectors([item.item_id for item in rows if item.modality == TEXT])
+        return sum(item.modality != TEXT or item.item_id in there for item in rows)
 
 
 def _write_folder(
@@ -194,17 +203,28 @@ def _write_folder(
     try:
         (temporary / "data").mkdir(parents=True)
         files = {}
+        source.telling.folder = temporary
         for partition in partitions:
             path = f"data/{partition}.{SUFFIXES[form]}"
-            WRITERS[form](temporary / path, source.batches(partition), source.version.version)
+            WRITERS[form](temporary / path, source.batches(partition), source.telling)
             if source.tally.rows[partition]:
                 files[str(partition)] = path
             else:
-                (temporary / path).unlink()
+                (temporary / path).unlink(missing_ok=True)
         if not files:
             raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
-        left_out = LeftOut(source.erased, source.pictures, source.stale)
-        told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out, source.errata)
+        left_out = LeftOut(source.erased, source.stale)
+        told = Contents(
+            source.version,
+            form,
+            source.tally,
+            files,
+            cosine,
+            source.unembedded,
+            left_out,
+            source.errata,
+            source.telling.enclosing,
+        )
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
         _sync(temporary)
@@ -227,7 +247,9 @@ def _describe(folder: Path, contents: Contents) -> None:
         with (folder / path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         files[split] = DataFile(path, digest, (folder / path).stat().st_size)
-    said = croissant(contents.version, contents.form, files, holes(contents))
+    said = croissant(
+        contents.version, contents.form, files, holes(contents), contents.tally.kinds(), contents.enclosing.how
+    )
     (folder / FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -251,52 +273,74 @@ def _sync(folder: Path) -> None:
     sync_folder(folder)
 
 
-def _write_parquet(path: Path, batches: Batches, version: str) -> None:
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+def _write_parquet(path: Path, batches: Batches, telling: Telling) -> None:
+    with pq.ParquetWriter(path, telling.schema, compression="zstd") as writer:
         for batch in batches:
-            rows = [row(item, version) for item in batch]
-            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+            rows = [telling.row(item) for item in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=telling.schema))
 
 
-def _write_jsonl(path: Path, batches: Batches, version: str) -> None:
+def _write_jsonl(path: Path, batches: Batches, telling: Telling) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for batch in batches:
-            file.writelines(_json(row(item, version)) + "\n" for item in batch)
+            file.writelines(_json(telling.row(item)) + "\n" for item in batch)
 
 
-def _write_csv(path: Path, batches: Batches, version: str) -> None:
+def _write_csv(path: Path, batches: Batches, telling: Telling) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow([column.name for column in COLUMNS])
+        writer.writerow(telling.columns)
         for batch in batches:
-            writer.writerows(cells(row(item, version)) for item in batch)
+            writer.writerows(cells(telling.row(item)) for item in batch)
 
 
-def _write_tasks(path: Path, batches: Batches, version: str) -> None:
-    """A list of Label Studio tasks, one a line."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        before = "[\n"
+def _write_tasks(path: Path, batches: Batches, telling: Telling) -> None:
+    """A list of Label Studio tasks, one a line; those of images, which another form asks, in a file of their own."""
+    with _Tasks(path) as texts, _Tasks(image_tasks(path)) as images:
         for batch in batches:
             for item in batch:
-                file.write(before + _json(_task(item, version)))
-                before = ",\n"
-        file.write("\n]\n" if before == ",\n" else "[]\n")
+                (texts if item.modality == TEXT else images).add(_task(item, telling))
 
 
-def _task(item: GoldenItem, version: str) -> Row:
-    values = row(item, version)
+def image_tasks(path: Path) -> Path:
+    """Where the tasks of images go, beside those of texts."""
+    return path.with_name(f"{path.stem}-images{path.suffix}")
+
+
+class _Tasks:
+    """A JSON array that is written as it grows; without a task there is no file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file, self._before = path, path.open("w", encoding="utf-8", newline="\n"), "[\n"
+
+    def __enter__(self) -> _Tasks:
+        return self
+
+    def add(self, task: Row) -> None:
+        self._file.write(self._before + _json(task))
+        self._before = ",\n"
+
+    def __exit__(self, *_: object) -> None:
+        self._file.write("\n]\n")
+        self._file.close()
+        if self._before == "[\n":
+            self._path.unlink()
+
+
+def _task(item: GoldenItem, telling: Telling) -> Row:
+    values = telling.row(item)
     answer = Answer(item.outcome, item.rule, item.severity)
-    return {
-        "data": {name: values[name] for name in IN_TASKS},
-        "annotations": [{"result": build_result(answer), "ground_truth": True}],
-    }
+    data = {name: values[name] for name in IN_TASKS}
+    if item.modality != TEXT:
+        data |= {"text": item.text or NO_CAPTION, "content_sha256": item.content_hash, **telling.links(item)}
+    return {"data": data, "annotations": [{"result": build_result(answer), "ground_truth": True}]}
 
 
 def _json(values: Row) -> str:
     return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
-WRITERS: dict[str, Callable[[Path, Batches, str], None]] = {
+WRITERS: dict[str, Callable[[Path, Batches, Telling], None]] = {
     "parquet": _write_parquet,
     "jsonl": _write_jsonl,
     "csv": _write_csv,

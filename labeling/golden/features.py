@@ -30,7 +30,9 @@ COLUMNS = (
     Column("external_id", "string", "id of the item where it came from"),
     Column("policy_id", "string", "the policy it was judged under"),
     Column("policy_version", "string", "the version of that policy"),
-    Column("text", "string", "the content"),
+    Column("modality", "string", "text, or image"),
+    Column("text", "string", "the content; of an image its caption, which may be empty"),
+    Column("media", "string", "of an image: its file in this export, or where it lies; null: it is not said"),
     Column("language", "string", "BCP-47 tag, und: unknown"),
     Column("label", "label", "the final answer: 0 allowed, 1 violates"),
     Column("rule", "string", "the clause it violates"),
@@ -46,28 +48,43 @@ COLUMNS = (
     Column("lane", "string", "the lane that picked it"),
     Column("pi", "float64", "probability of having been picked; null: picked on purpose, no population claim"),
     Column("weight", "float64", "1 / pi where pi is known"),
-    Column("content_sha256", "string", "SHA-256 of the text"),
+    Column("content_sha256", "string", "SHA-256 of the text, or of the image's bytes"),
+    Column("caption_sha256", "string", "SHA-256 of the caption of an image"),
     Column("adjudication_id", "string", "the decision behind the label"),
     Column("golden_version", "string", "the golden version it was exported from"),
 )
+IMAGE = Column("image", "image", "the image itself, byte for byte as people judged it; null: a text")
 _ARROW = {
     "string": pa.string(),
     "int32": pa.int32(),
     "float64": pa.float64(),
     "label": pa.int64(),
+    "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
     "votes": pa.list_(pa.struct([("answer", pa.string()), ("people", pa.int32())])),
 }
 SCHEMA = pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in COLUMNS])
 
 
-def row(item: GoldenItem, golden_version: str) -> Row:
-    """A golden item as it is exported."""
+def columns_of(*, images: bool) -> tuple[Column, ...]:
+    """Those of an export, whose rows may hold ``images``."""
+    return (*COLUMNS, IMAGE) if images else COLUMNS
+
+
+def schema_of(*, images: bool) -> pa.Schema:
+    """The Arrow schema of ``columns_of``."""
+    return SCHEMA.append(pa.field(IMAGE.name, _ARROW[IMAGE.kind])) if images else SCHEMA
+
+
+def row(item: GoldenItem, golden_version: str, media: str | None = None) -> Row:
+    """A golden item as it is exported; ``media``: where its image is to be found."""
     return {
         "item_id": item.item_id,
         "external_id": item.external_id,
         "policy_id": item.policy_id,
         "policy_version": item.policy_version,
+        "modality": item.modality,
         "text": item.text,
+        "media": media,
         "language": item.language,
         "label": LABELS.index(item.outcome.value),
         "rule": item.rule,
@@ -84,6 +101,7 @@ def row(item: GoldenItem, golden_version: str) -> Row:
         "pi": item.pi,
         "weight": None if item.pi is None else 1 / item.pi,
         "content_sha256": item.content_hash,
+        "caption_sha256": item.caption_hash or None,
         "adjudication_id": item.adjudication_id,
         "golden_version": golden_version,
     }
@@ -104,7 +122,7 @@ def cells(values: Row) -> list[object]:
     return [_cell(values[column.name]) for column in COLUMNS]
 
 
-def described(*, votes_as_text: bool) -> list[dict[str, object]]:
+def described(*, votes_as_text: bool, images: bool = False) -> list[dict[str, object]]:
     """The features as a dataset card writes them (CSV has no lists, so there the votes are text)."""
     types: dict[str, Row] = {
         "label": {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(LABELS)}}}},
@@ -112,7 +130,7 @@ def described(*, votes_as_text: bool) -> list[dict[str, object]]:
     }
     if votes_as_text:
         types["votes"] = {"dtype": "string"}
-    return [{"name": c.name, **types.get(c.kind, {"dtype": c.kind})} for c in COLUMNS]
+    return [{"name": c.name, **types.get(c.kind, {"dtype": c.kind})} for c in columns_of(images=images)]
 
 
 def _cell(value: object) -> object:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from labeling.errors import BadMedia, IntegrityError, InvalidInput
 from labeling.golden.partition import Groups, Placement
-from labeling.golden.text import content_hash
+from labeling.golden.text import caption_hash, content_hash
 from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, Partition, PickRow, Task, Tier
 
 
@@ -52,7 +52,7 @@ def fold(
     ``pick`` says by which lane and with what probability the item came (None: unknown, so no population claim).
     ``read``: gives the bytes of an image's media. Raises InvalidInput when adjudication and task are not about the same
     thing, IntegrityError when the task's text, or what an image's media holds now, is not what its hash says or cannot
-    be read, UnknownItem when the item is gone from the lake (erased).
+    be read, or an image's caption is not the item's, UnknownItem when the item is gone from the lake (erased).
     """
     _same_subject(adjudication, task, pick)
     identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
@@ -105,6 +105,7 @@ def _item(
         cause=adjudication.cause,
         modality=task.modality,
         salt=secrets.token_hex(16),
+        caption_hash=caption_hash(task.modality, task.text),
     )
 
 
@@ -126,10 +127,16 @@ def _same_subject(adjudication: Adjudication, task: Task, pick: PickRow | None) 
 
 
 def _same_bytes(task: Task, lake: ItemReader, read: Callable[[str], bytes] | None) -> None:
-    """People judged the bytes that were picked, not the place where they lay."""
+    """People judged the bytes that were picked, not the place where they lay, beside the caption that the item has."""
     if read is None:
         raise InvalidInput(f"task {task.task_id}: nothing reads the media of its {task.modality}")
-    media = str(lake.take([task.item_id], ["media"]).to_pylist()[0]["media"] or "")
+    held = lake.take([task.item_id], ["media", "text"]).to_pylist()[0]
+    media = str(held["media"] or "")
+    if str(held["text"] or "") != task.text:
+        raise IntegrityError(
+            f"task {task.task_id}: the caption that people saw is not the one of item {task.item_id}: cancel the "
+            "round, and ask about the item anew"
+        )
     try:
         found = hashlib.sha256(read(media)).hexdigest()
     except BadMedia as error:

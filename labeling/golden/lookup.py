@@ -29,6 +29,8 @@ class Lookup:
         self._subjects: list[Subject] = []
         self._letters, self._contents, self._pictures = _Grown(np.uint64), _Grown(np.uint64), _Grown(np.uint64)
         self._bands, self._band_rows = _Grown(np.uint32, shingles.BANDS), _Grown(np.int64)
+        self._said, self._said_bands = _Grown(np.uint64), _Grown(np.uint32, shingles.BANDS)
+        self._said_rows = _Grown(np.int64)
         self._signs, self._sign_rows = _Grown(np.uint32, vectors.TABLES), _Grown(np.int64)
         self._vector_hashes = _Grown(np.uint64)
         for start in range(0, len(subjects), BATCH):
@@ -49,12 +51,21 @@ class Lookup:
         if self._sources.closeness.jaccard < 1 and len(worded):
             self._bands.extend(shingles.band_codes([signals.forms[row] for row in worded]))
             self._band_rows.extend(worded + start)
+        self._add_captions(signals, start)
         made = np.flatnonzero(signals.embeddings.any(axis=1))
         if len(made):
             self._vector_hashes.extend(vectors.row_hashes(signals.embeddings[made]))
             self._sign_rows.extend(made + start)
             if self._sources.closeness.cosine < 1:
                 self._signs.extend(vectors.sign_codes(signals.embeddings, made, self._sources.closeness.cosine))
+
+    def _add_captions(self, signals: Signals, start: int) -> None:
+        rows = np.array([row for row, form in enumerate(signals.captions) if form], np.int64)
+        if len(rows):
+            forms = [signals.captions[row] for row in rows]
+            self._said.extend(shingles.text_hashes(forms))
+            self._said_bands.extend(shingles.band_codes(forms))
+            self._said_rows.extend(rows + start)
 
     def near(self, signals: Signals) -> Rows:
         """Rising rows of the items that are close to the one item that ``signals`` tell of."""
@@ -79,6 +90,7 @@ class Lookup:
         if signals.forms[0] and self._sources.closeness.jaccard < 1:
             code = shingles.band_codes(signals.forms)
             yield self._band_rows.all[_any_equal(self._bands.all, code[:, 0])]
+        yield from self._captions(signals)
         if signals.embeddings.any():
             cosine, rows = self._sources.closeness.cosine, self._sign_rows.all
             if cosine >= 1:
@@ -87,6 +99,18 @@ class Lookup:
                 code = vectors.sign_codes(signals.embeddings, np.zeros(1, np.int64), cosine)
                 half = vectors.TABLES // 2  # as many bits as ``most_bits`` speaks of
                 yield rows[_bits_apart(self._signs.all[:half], code[:half, 0]) <= vectors.most_bits(cosine)]
+
+    def _captions(self, signals: Signals) -> Iterator[Rows]:
+        """Images whose caption this text may say, or the texts that this image's caption may."""
+        if signals.forms[0]:
+            yield self._said_rows.all[self._said.all == signals.letters[0]]
+        if signals.captions[0]:
+            yield np.flatnonzero(self._letters.all == shingles.text_hashes(signals.captions)[0])
+        if self._sources.closeness.jaccard < 1:
+            if signals.forms[0]:
+                yield self._said_rows.all[_any_equal(self._said_bands.all, shingles.band_codes(signals.forms)[:, 0])]
+            if signals.captions[0]:
+                yield self._band_rows.all[_any_equal(self._bands.all, shingles.band_codes(signals.captions)[:, 0])]
 
     def _verified(self, signals: Signals, rows: Rows) -> Rows:
         if not len(rows):

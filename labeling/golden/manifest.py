@@ -64,7 +64,7 @@ def row(item: GoldenItem) -> dict[str, object]:
         "tier": str(item.tier),
         "partition": str(item.partition),
         "group_id": item.group_id,
-        **({} if item.modality == "text" else {"modality": item.modality}),
+        **({} if item.modality == "text" else {"modality": item.modality, "caption_sha256": item.caption_hash}),
         "provenance": {
             "round_id": item.round_id,
             "lane": item.lane,

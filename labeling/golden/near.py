@@ -5,7 +5,8 @@ Two items are close when any signal says so, and near-duplicates when a chain of
 
 - the same content (hash), or texts of the same letters (``selection.near.bones``);
 - texts that share most runs of characters (``selection.near.shingles``: MinHash to find, Jaccard to decide);
-- pictures whose perceptual hashes differ in few bits; an image that has a hash is compared by it, not by its caption;
+- pictures whose perceptual hashes differ in few bits; an image that has a hash is compared with images by it, and with
+  texts by its caption (``labeling.golden.captions``);
 - embeddings by cosine.
 
 From where on is ``Closeness``, as a round groups its items (``labeling.near_duplicates``). At a cosine of 1 only equal
@@ -21,6 +22,7 @@ from typing import cast
 
 import numpy as np
 
+from labeling.golden.captions import Captions, caption_letters
 from labeling.golden.text import content_hash
 from labeling.golden.vectors import F32, Vectors
 from labeling.near_duplicates import closeness_of
@@ -69,7 +71,7 @@ class Sources:
 class Signals:
     """Of n items: ``forms`` are the letters compared ("": none); ``letters``, ``contents`` and ``pictures`` (n,) say
     the same where they are equal and not 0, pictures also where few bits differ; ``embeddings`` (n, d), a zero row
-    where there is none."""
+    where there is none; ``captions``: the letters of what is said of an image that has a picture's hash."""
 
     ids: Sequence[str]
     forms: list[str]
@@ -77,6 +79,7 @@ class Signals:
     contents: U64
     pictures: U64
     embeddings: F32
+    captions: list[str]
 
     @classmethod
     def of(cls, subjects: Sequence[Subject], sources: Sources) -> Signals:
@@ -85,7 +88,8 @@ class Signals:
         seen = _hashes(sources.pictures, ids)
         forms = ["" if picture else letters(s.text) for s, picture in zip(subjects, seen.tolist(), strict=True)]
         contents, rows = _contents(subjects), _matrix(sources.vectors, ids)
-        return cls(ids, forms, shingles.text_hashes(forms), contents, seen, rows)
+        said = [caption_letters(s.text) if picture else "" for s, picture in zip(subjects, seen.tolist(), strict=True)]
+        return cls(ids, forms, shingles.text_hashes(forms), contents, seen, rows, said)
 
     def founder(self, row: int) -> str:
         """The name of the group that this item founds when it is near nobody: the same for equal letters or pictures,
@@ -105,7 +109,7 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
     Where more than 49 different texts share a bucket, or more than 4,096 embeddings are compared, a pair right at the
     threshold may be passed over (``selection.near.index``); what is joined is always close."""
     index, earlier = NearDuplicates(sources.closeness), _Earlier(subjects, sources)
-    contents: list[U64] = []
+    contents, pictured = list[U64](), np.zeros(len(subjects), np.bool_)
     for start in range(0, len(subjects), BATCH):
         part = subjects[start : start + BATCH]
         ids = [subject.item_id for subject in part]
@@ -113,9 +117,21 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
         texts = ["" if picture else subject.text for subject, picture in zip(part, seen.tolist(), strict=True)]
         index.add(Items(ids, texts, _matrix(sources.vectors, ids), seen), earlier)
         contents.append(_contents(part))
+        pictured[start : start + BATCH] = seen != 0
     forest, rows = Forest(index.labels([subject.item_id for subject in subjects])), np.arange(len(subjects))
     forest.join((first_of_equals(np.concatenate([*contents, np.zeros(0, np.uint64)])), rows))
+    for pairs in _captioned(subjects, np.flatnonzero(pictured), sources.closeness.jaccard):
+        forest.join(pairs)
     return forest.labels()
+
+
+def _captioned(subjects: Sequence[Subject], images: Rows, jaccard: float) -> Iterator[Pairs]:
+    """Pairs of an image (a row of ``images``) and the text that its caption says."""
+    captions, shown = Captions([caption_letters(subjects[row].text) for row in images], jaccard), set(images.tolist())
+    for start in range(0, len(subjects), BATCH) if len(captions) else ():
+        part = range(start, min(start + BATCH, len(subjects)))
+        said, told_ = captions.pairs(["" if row in shown else letters(subjects[row].text) for row in part])
+        yield images[said], told_ + start
 
 
 def told(one: Signals, other: Signals, pairs: Pairs, closeness: Closeness) -> Iterator[tuple[str, Bool]]:
@@ -130,6 +146,10 @@ def told(one: Signals, other: Signals, pairs: Pairs, closeness: Closeness) -> It
     yield (
         f"texts that share {closeness.jaccard:.0%} of their runs of characters",
         _share_runs(one, other, pairs, closeness),
+    )
+    yield (
+        f"a caption and a text that share {closeness.jaccard:.0%} of their runs of characters",
+        _captions_say(one, other, pairs, closeness) | _captions_say(other, one, (right, left), closeness),
     )
     yield f"embeddings closer than {closeness.cosine:g}", close_embeddings(one, other, pairs, closeness.cosine)
 
@@ -160,6 +180,16 @@ def _share_runs(one: Signals, other: Signals, pairs: Pairs, closeness: Closeness
         return found
     ends = (pairs[0][both], pairs[1][both] + len(one.forms))
     found[both] = shingles.jaccard([*one.forms, *other.forms], ends) >= closeness.jaccard
+    return found
+
+
+def _captions_say(one: Signals, other: Signals, pairs: Pairs, closeness: Closeness) -> Bool:
+    """(p,) where the caption of ``one`` says what the text of ``other`` does."""
+    found, (left, right) = np.zeros(len(pairs[0]), np.bool_), pairs
+    both = np.array([bool(form) for form in one.captions], np.bool_)[left] & (other.letters[right] != 0)
+    if both.any():
+        ends = (left[both], right[both] + len(one.captions))
+        found[both] = shingles.jaccard([*one.captions, *other.forms], ends) >= closeness.jaccard
     return found
 
 

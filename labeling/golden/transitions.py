@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from labeling.errors import Conflict, InvalidInput
+from labeling.golden.text import has_content
 from labeling.records import GoldAction, GoldenItem, GoldState, Outcome, Tier
 
 TIERS = (Tier.PROVISIONAL, Tier.GOLDEN, Tier.ANCHOR)
@@ -65,7 +66,7 @@ def _label(item: GoldenItem) -> tuple[object, ...]:
 def _check_usable(item: GoldenItem) -> None:
     if item.outcome is Outcome.CONTEXT_MISSING:
         _refuse(item, GoldAction.RESTORED, "its answer is context_missing, which is no gold; have it labelled again")
-    if not item.text:
+    if not has_content(item):
         _refuse(item, GoldAction.RESTORED, "its content is gone; bring it in anew and have it labelled again")
 
 

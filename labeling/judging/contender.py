@@ -103,7 +103,7 @@ def of_model(
     taus = operating_thresholds(model, policies)
 
     def score(ids: Sequence[str]) -> F32:
-        found = as_scored(lake, head, ids, reader)
+        found = as_scored(lake, head, ids, reader, model.modality)
         return found if calibrator is None else calibrator.apply(head.policies, found)
 
     return Contender(
@@ -115,6 +115,7 @@ def of_model(
         calibration_version=None if calibrator is None else calibrator.version,
         score=score,
         fit=lambda rows: unlearnt(stores.golden, lake, own, model, rows, cosine),
+        modality=model.modality,
     )
 
 

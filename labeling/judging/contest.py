@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Conflict, NotFound, NothingToDo
-from labeling.golden.judges import decidable, judging_rows
+from labeling.golden.judges import ANY, decidable, judging_rows, unread
 from labeling.golden.manifest import canonical
 from labeling.judging.contender import Contender, decide
 from labeling.judging.frozen import GONE, gone_rows, kept, without_gone
@@ -61,19 +61,20 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     if challenger.model_id == champion.model_id:
         raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
     golden = stores.golden.version(version)
-    if challenger.modality != champion.modality:
+    modality = _shared(challenger.modality, champion.modality)
+    if modality is None:
         raise Conflict(
             f"{challenger.model_id!r} reads {challenger.modality} items and {champion.model_id!r} {champion.modality} "
             "items; name a champion that reads the same"
         )
     gone = gone_rows(stores.golden, stores.sealed, version, door.least)
-    everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED, challenger.modality)
+    everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED, modality)
     rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
     if not rows:
         raise NothingToDo(
             f"golden version {version} has no sealed item that neither model has learnt; label more and publish first"
         )
-    anchors = judging_rows(stores.golden, version, Partition.ANCHOR, challenger.modality)
+    anchors = judging_rows(stores.golden, version, Partition.ANCHOR, modality)
     question: Json = {
         "kind": "gate",
         "challenger": challenger.about(),
@@ -96,6 +97,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
                 "anchors": {"n": decided.anchors[0], "right": decided.anchors[1]},
                 "n": decided.n,
                 "left_out": len(everything) - len(rows),
+                "unread": unread(stores.golden, version, Partition.SEALED, modality),
                 "unjudged": sorted({row.policy_id for row in rows} - decided.policies),
                 "stale": _stale(stores.golden, version),
                 "beside": {"challenger": challenger.beside(), "champion": champion.beside()},
@@ -104,6 +106,13 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
 
     told = door.ask(challenger, version, question, compute)
     return _write(stores.gates, told, contest.secret)
+
+
+def _shared(one: str, other: str) -> str | None:
+    """The modality that both read; None where there is none."""
+    if ANY in (one, other):
+        return other if one == ANY else one
+    return one if one == other else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.golden.judges import decidable, judging_rows
+from labeling.golden.judges import decidable, judging_rows, unread
 from labeling.judging.contender import TEXT, Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
 from labeling.judging.frozen import GONE, gone_rows, kept, told
@@ -30,7 +30,8 @@ def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields
     decided, left_out = _decided(rows, contender, version, Partition.DEV)
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
-    said = report(decided, cut_by, contender.thresholds, origin)
+    passed = unread(golden, version, Partition.DEV, contender.modality)
+    said = report(decided, cut_by, contender.thresholds, origin, unread=passed)
     return said | {"left_out": left_out, "beside": contender.beside()}
 
 
@@ -56,7 +57,9 @@ def ask_sealed(
     def compute(_question_hash: str) -> Json:
         decided, left_out = _decided(everything, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
-        said = report(decided, cut_by, contender.thresholds, Origin(version, contender.calibration_version), door.least)
+        origin = Origin(version, contender.calibration_version)
+        passed = unread(stores.golden, version, Partition.SEALED, contender.modality)
+        said = report(decided, cut_by, contender.thresholds, origin, door.least, passed)
         beside = {"left_out": left_out, "beside": contender.beside()}
         return {"golden_version": version, "model": contender.about(), **beside, **said}
 

@@ -7,7 +7,7 @@ answer, so leaving them out changes every weight by the same factor, which cance
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import NothingToDo
+from labeling.golden.text import IMAGE, TEXT
 from labeling.quality.evaluation import POPULATION
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, upper_bound
 from labeling.records import Outcome, Partition, Round
+from labeling.round_thresholds import thresholds_of
 from labeling.store.interfaces import Golden, Rounds
 from selection.errors import NoLicence
 from selection.estimation import Estimate, hajek
@@ -81,12 +83,10 @@ def _rows(
     stores: PopulationStores, rounds: Sequence[Round], lanes: Sequence[str]
 ) -> tuple[list[Judged], dict[str, int]]:
     final = {(a.round_id, a.item_id, a.policy_id): a for a in stores.golden.adjudications()}
-    partitions = {(row.item_id, row.policy_id): row.partition for row in stores.golden.items()}
+    golden = {(row.item_id, row.policy_id): row for row in stores.golden.items()}
     rows, picked, withheld = [], 0, 0
     for round_ in rounds:
-        taus = round_.plan["thresholds"]
-        if not isinstance(taus, Mapping):
-            raise TypeError("a plan holds its thresholds by policy")
+        taus = {kind: thresholds_of(round_.plan, kind) for kind in (TEXT, IMAGE)}
         for pick in stores.rounds.picks(round_.round_id):
             if lanes and pick.lane not in lanes:
                 continue
@@ -100,10 +100,11 @@ def _rows(
             answer = final.get((round_.round_id, pick.item_id, pick.policy_id))
             if answer is None or answer.answer.outcome not in (Outcome.VIOLATES, Outcome.ALLOWED):
                 continue
-            if partitions.get((pick.item_id, pick.policy_id)) not in TOLD:
+            row = golden.get((pick.item_id, pick.policy_id))
+            if row is None or row.partition not in TOLD:
                 withheld += 1
                 continue
-            flagged = pick.probability >= float(taus[pick.policy_id])
+            flagged = pick.probability >= taus[row.modality][pick.policy_id]
             violates = answer.answer.outcome is Outcome.VIOLATES
             rows.append(Judged(pick.policy_id, answer.policy_version, pick.pi, violates, flagged))
     return rows, {"picks": picked, "settled": len(rows), "withheld": withheld}

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from labeling.errors import InvalidInput
+from labeling.golden.judges import ANY
 from labeling.items import Problem
 from labeling.judging.contender import EXTERNAL, F32, Contender
 from labeling.policies import Policies
@@ -113,4 +114,5 @@ def _contender(path: Path, found: Mapping[Pair, float], policies: Policies) -> C
         calibration_version=None,
         score=score,
         fit=list,
+        modality=ANY,
     )

@@ -30,14 +30,14 @@ class PromotionStores(Protocol):
     def golden(self) -> Golden: ...
 
 
-def needs_gate(stores: PromotionStores, setting: str, reason: str | None) -> bool:
+def needs_gate(stores: PromotionStores, setting: str, reason: str | None, modality: str = "text") -> bool:
     """``reason``: why it should be promoted without one; None: nobody asked for that. Raises InvalidInput for an empty
     one."""
     if reason is not None and not reason.strip():
         raise InvalidInput("reason: say why this model may be promoted without a gate; it is kept in the audit")
     if reason is not None or setting == NEVER:
         return False
-    return setting == ALWAYS or stores.models.champion() is not None
+    return setting == ALWAYS or stores.models.champion(modality) is not None
 
 
 def passing_gate(stores: PromotionStores, challenger: Contender, champion: Contender, terms: Terms, secret: str) -> str:
@@ -68,9 +68,9 @@ def passing_gate(stores: PromotionStores, challenger: Contender, champion: Conte
     return row.gate_id
 
 
-def champion_before(models: Models) -> str | None:
+def champion_before(models: Models, modality: str = "text") -> str | None:
     """The id of the model that a rollback brings back; None where there is none."""
-    champion = models.champion()
+    champion = models.champion(modality)
     wins = [] if champion is None else [e for e in models.history(champion.model_id) if e.kind == "promote"]
     return (wins[-1].replaced or None) if wins else None
 
@@ -81,10 +81,11 @@ def _said(row: GateRow) -> str:
 
 
 def promote(stores: PromotionStores, model_id: str, actor: str, *, gate_id: str = "", reason: str = "") -> Model:
-    """Make a model the champion, at once and whole: who scores from now on scores with it, and who is at work goes on
-    with the one before. Raises NotFound, Conflict (archived, or another champion came in between), and IntegrityError
-    when its files are not what was registered."""
-    model, champion = stores.models.get(model_id), stores.models.champion()
+    """Make a model the champion of what it reads, at once and whole: who scores from now on scores with it, and who is
+    at work goes on with the one before. Raises NotFound, Conflict (archived, or another champion came in between), and
+    IntegrityError when its files are not what was registered."""
+    model = stores.models.get(model_id)
+    champion = stores.models.champion(model.modality)
     load_artefact(model)
     over = None if champion is None else champion.model_id
     return stores.models.promote(model_id, actor, over=over, gate_id=gate_id, reason=reason)

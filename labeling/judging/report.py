@@ -19,8 +19,11 @@ from labeling.records import GoldenItem
 from labeling.store.interfaces import ITEMS, Lake
 from labeling.training import label_versions
 
-FIELDS = ("market", "modality")  # of the lake, which are always cut by
+FIELDS = ("market",)  # of the lake, which are always cut by
+MODALITY = "modality"
+UNREAD = "unread"  # the verdict on rows that whoever is judged does not read
 MOST_VALUES = 100  # of a field, the most common ones
+NOTHING: Mapping[str, int] = {}
 Json = dict[str, object]
 
 
@@ -33,9 +36,14 @@ class Origin:
 
 
 def dimensions(lake: Lake, rows: Sequence[GoldenItem], fields: Sequence[str] = ()) -> dict[str, Read]:
-    """How rows are cut: by language, severity and lane, and by ``FIELDS`` and ``fields`` of the items. Raises
+    """How rows are cut: by language, severity, lane and modality, and by ``FIELDS`` and ``fields`` of the items. Raises
     InvalidInput for a field that items do not have, or that a value is never repeated in."""
-    found: dict[str, Read] = {"language": lambda row: row.language, "severity": severity, "lane": lambda row: row.lane}
+    found: dict[str, Read] = {
+        "language": lambda row: row.language,
+        "severity": severity,
+        "lane": lambda row: row.lane,
+        MODALITY: lambda row: row.modality,
+    }
     ids = sorted({row.item_id for row in rows})
     known = [name for name in lake.columns(ITEMS) if name not in ("text", "media", "content_hash")]
     there = set(lake.ids()).intersection(ids)
@@ -58,9 +66,15 @@ def _reader(told: Mapping[str, object]) -> Read:
 
 
 def report(
-    decided: Decisions, cut_by: Mapping[str, Read], thresholds: Mapping[str, float], origin: Origin, least: int = 0
+    decided: Decisions,
+    cut_by: Mapping[str, Read],
+    thresholds: Mapping[str, float],
+    origin: Origin,
+    least: int = 0,
+    unread: Mapping[str, int] = NOTHING,
 ) -> Json:
-    """``slices``: every cell with its figures; ``series``: by policy, what is drawn. With ``least`` (of sealed rows) a
+    """``slices``: every cell with its figures; ``series``: by policy, what is drawn; ``unread``: rows by modality of
+    which whoever is judged says nothing, which are slices without figures too. With ``least`` (of sealed rows) a
     cell or figure of fewer answers, or one that gives such a one away, says "insufficient", and nothing is drawn."""
     found = cells(decided.rows, cut_by)
     secret = hidden(found, least) if least else set()
@@ -70,7 +84,16 @@ def report(
         if cell.dimension == "all":
             places = list(cell.places)
             lines[cell.policy] = series(decided.probabilities[places], decided.truth[places])
-    return {"slices": told, "series": lines}
+    return {"slices": [*told, *_unread(decided, unread)], "series": lines, "unread": dict(unread)}
+
+
+def _unread(decided: Decisions, unread: Mapping[str, int]) -> list[Json]:
+    """Over all policies, the rows of each modality of which nothing is said, beside those of the one that is read. A
+    model that reads texts says nothing of images, whatever their captions."""
+    counts = Counter(row.modality for row in decided.rows)
+    told = [(kind, n, "ok") for kind, n in sorted(counts.items())] + [(kind, n, UNREAD) for kind, n in unread.items()]
+    about: Json = {"policy": "", "dimension": MODALITY, "threshold": None, "calibration_version": None, "figures": {}}
+    return [about | {"value": kind, "n": n, "verdict": verdict} for kind, n, verdict in told] if unread else []
 
 
 def _cell(cell: Cell, decided: Decisions, threshold: float, origin: Origin, least: int, *, is_secret: bool) -> Json:

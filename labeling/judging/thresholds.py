@@ -101,7 +101,8 @@ def clear_threshold(stores: ThresholdStores, model_id: str, policy_id: str, acto
 
 
 def _rows(golden: Golden, contender: Contender, policy_id: str, version: str) -> list[GoldenItem]:
-    everything = [r for r in judging_rows(golden, version, Partition.CALIBRATION) if r.policy_id == policy_id]
+    held = judging_rows(golden, version, Partition.CALIBRATION, contender.modality)
+    everything = [row for row in held if row.policy_id == policy_id]
     rows = one_a_group(contender.fit(everything)) if everything else []
     if not rows:
         raise NothingToDo(

@@ -44,6 +44,7 @@ _EMPTY: Row = {
     "text": "",
     "content_hash": "",
     "salt": "",
+    "caption_hash": "",
     "language": "und",
     "outcome": Outcome.CONTEXT_MISSING.value,
     "rule": None,

@@ -37,6 +37,7 @@ from labeling.store.tables import (
     golden_items,
     golden_members,
     golden_versions,
+    items,
     tasks,
 )
 from labeling.store.tasks import move
@@ -343,6 +344,16 @@ def _decided(adjudication: Adjudication) -> str:
     return f"{adjudication.how} answers of {len(set(adjudication.annotators))} people"
 
 
+def _refuse_gone(connection: sa.Connection, item: GoldenItem) -> None:
+    """A stopped image without a caption has nothing in its row that could be seen to be gone."""
+    query = sa.select(items.c.gone_at).where(items.c.item_id == item.item_id)
+    if connection.execute(query).scalar_one_or_none() is not None:
+        raise Conflict(
+            f"golden item {item.external_id!r} under {item.policy_id!r} cannot be restored: its content is gone; bring "
+            "it in anew and have it labelled again"
+        )
+
+
 def _change(connection: sa.Connection, asked: GoldMove) -> GoldenItem:
     before = _row(connection, asked.item_id, asked.policy_id)
     if before is None:
@@ -351,6 +362,8 @@ def _change(connection: sa.Connection, asked: GoldMove) -> GoldenItem:
         raise Conflict(f"golden item {before.external_id!r} was labelled anew meanwhile; look at it, then ask again")
     if not asked.reason.strip():
         raise InvalidInput("reason: is empty; say why, it is kept for good")
+    if asked.action is GoldAction.RESTORED:
+        _refuse_gone(connection, before)
     after = moved(before, asked.action)
     _write(connection, after, asked.action, asked.actor, asked.reason.strip())
     detail = {"reason": asked.reason.strip(), "tier": after.tier.value, "state": after.state.value}

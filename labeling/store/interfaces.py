@@ -422,7 +422,7 @@ class Models(Protocol):
 
     def get(self, model_id: str) -> Model: ...
     def all(self) -> list[Model]: ...
-    def champion(self) -> Model | None: ...
+    def champion(self, modality: str = "text") -> Model | None: ...
     def set_metrics(self, model_id: str, metrics: Mapping[str, object]) -> None:
         """Each key given replaces that key; the others stay."""
 
@@ -434,7 +434,7 @@ class Models(Protocol):
         """Make it champion and archive the one before, in one transaction; a no-op for the champion. ``over``: who is
         champion now, as the caller knows it; Conflict when it is another one, or the model is archived."""
 
-    def rollback(self, actor: str, reason: str = "") -> Model:
+    def rollback(self, actor: str, reason: str = "", modality: str = "text") -> Model:
         """Archive the champion and bring back the one that it replaced, in one transaction. NothingToDo where there is
         none."""
 

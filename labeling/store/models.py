@@ -1,4 +1,4 @@
-"""Trained models, at most one of them champion, and every move of theirs."""
+"""Trained models, at most one of each modality champion, and every move of theirs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from labeling.store.database import Database, for_update, now
 from labeling.store.rows import dump, insert_missing, load
 from labeling.store.tables import model_events, models
 
+TEXT = "text"
 _CANDIDATE, _CHALLENGER, _CHAMPION, _ARCHIVED = ModelState
 # What a person may do by hand; a champion comes by ``promote`` or ``rollback`` and goes when another comes.
 MOVES = {_CANDIDATE: (_CHALLENGER, _ARCHIVED), _CHALLENGER: (_ARCHIVED,)}
@@ -46,8 +47,8 @@ class SqlModels:
         with self._database.read() as connection:
             return [load(Model, row) for row in connection.execute(query).mappings()]
 
-    def champion(self) -> Model | None:
-        query = sa.select(models).where(models.c.state == ModelState.CHAMPION.value)
+    def champion(self, modality: str = TEXT) -> Model | None:
+        query = sa.select(models).where(models.c.state == ModelState.CHAMPION.value, models.c.modality == modality)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else load(Model, row)
@@ -70,8 +71,8 @@ class SqlModels:
 
     def promote(self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "") -> Model:
         with self._database.write() as connection:
-            champion = _champion(connection)
-            before = _locked(connection, model_id).state
+            model = _locked(connection, model_id)
+            champion, before = _champion(connection, model.modality), model.state
             if champion == model_id:
                 return _get(connection, model_id)
             if champion != over:
@@ -85,11 +86,11 @@ class SqlModels:
             _crown(connection, model_id, champion, actor, kind="promote", gate_id=gate_id, reason=reason)
             return _get(connection, model_id)
 
-    def rollback(self, actor: str, reason: str = "") -> Model:
+    def rollback(self, actor: str, reason: str = "", modality: str = TEXT) -> Model:
         with self._database.write() as connection:
-            champion = _champion(connection)
+            champion = _champion(connection, modality)
             if champion is None:
-                raise NothingToDo("no model is the champion, so there is nothing to roll back")
+                raise NothingToDo(f"no model is the champion of {modality}s, so there is nothing to roll back")
             won = _last_win(connection, champion)
             if won is None or not won.replaced:
                 raise NothingToDo(f"model {champion!r} is the first champion: there is none before it to bring back")
@@ -112,8 +113,8 @@ _CURES = {
 }
 
 
-def _champion(connection: sa.Connection) -> str | None:
-    query = sa.select(models.c.model_id).where(models.c.state == _CHAMPION.value)
+def _champion(connection: sa.Connection, modality: str) -> str | None:
+    query = sa.select(models.c.model_id).where(models.c.state == _CHAMPION.value, models.c.modality == modality)
     return connection.execute(for_update(connection, query)).scalar_one_or_none()
 
 

@@ -241,6 +241,7 @@ def _golden_columns() -> list[sa.Column[Any]]:
         _text("cause", nullable=True),
         _text("modality", server_default="text"),
         _text("salt", server_default=""),
+        _text("caption_hash", server_default=""),
     ]
 
 
@@ -484,10 +485,11 @@ models = sa.Table(
     _time("promoted_at", nullable=True),
     _text("artefact", server_default=""),
     _text("family", server_default=""),
-    # At most one champion, whatever races.
+    _text("modality", server_default="text"),
+    # At most one champion of a modality, whatever races.
     sa.Index(
         "uq_models_champion",
-        "state",
+        "modality",
         unique=True,
         sqlite_where=sa.text("state = 'champion'"),
         postgresql_where=sa.text("state = 'champion'"),

@@ -321,6 +321,25 @@ class ModelsContract(LedgerFixtures):
         with pytest.raises(Conflict):
             models.add(model("c", state=ModelState.CHAMPION))
 
+    def test_each_modality_has_a_champion_of_its_own(self, ledger: Ledger) -> None:
+        models = ledger.models
+        for name, modality in (("a", "text"), ("b", "image"), ("c", "image")):
+            models.add(model(name, created_at=at(0), modality=modality))
+        models.promote("a", "lea", over=None)
+        models.promote("b", "lea", over=None)
+        models.promote("c", "lea", over="b")
+        kinds = {kind: models.champion(kind) for kind in ("text", "image", "video")}
+        assert {kind: found and found.model_id for kind, found in kinds.items()} == {
+            "text": "a",
+            "image": "c",
+            "video": None,
+        }
+        assert models.rollback("lea", "it misses half", "image").model_id == "b"
+        with pytest.raises(NothingToDo, match="'a' is the first champion"):
+            models.rollback("lea")
+        with pytest.raises(NothingToDo, match="no model is the champion of videos"):
+            models.rollback("lea", modality="video")
+
     def test_every_move_is_an_event_and_in_the_audit(self, ledger: Ledger) -> None:
         models = ledger.models
         models.add(model("a"))

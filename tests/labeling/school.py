@@ -9,6 +9,7 @@ from typing import Any
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.training import (
+    Basis,
     Trained,
     train,
 )
@@ -36,7 +37,7 @@ def fit(shop: Shop, model_id: str = "m1", **changes: Any) -> Trained:
     settings: dict[str, Any] = {
         "model_id": model_id,
         "golden_version": "1.0.0",
-        "fallback": shop.prototypes,
+        "basis": Basis.of(shop.prototypes),
         "folder": shop.folder / "models",
         "seed": 3,
         "duplicate_cosine": 0.95,

@@ -22,16 +22,20 @@ from labeling.exports import hand_out
 from labeling.golden import manifest
 from labeling.golden.audit import audit, check
 from labeling.golden.diff import diff
+from labeling.golden.enclosures import BYTES, FILES, Enclosing, places_in
 from labeling.golden.export import FORMS
 from labeling.golden.partition import Shares
 from labeling.golden.publish import publish
 from labeling.ingest import ingest
 from labeling.judging.answers import AnswerBook
 from labeling.judging.prompts import READ, Said
+from labeling.media import MediaReader
 from labeling.records import GoldAction, GoldenItem, GoldState, Task, TaskState
 from labeling.store.interfaces import ITEMS
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import SqlLedger, open_ledger
+from tests.labeling.golden.desk import open_desk
+from tests.labeling.golden.images import Album, drawn, label_image
 from tests.labeling.shop import NOW, Shop, items, open_shop, yes
 from tests.postgres import PostgresServer
 
@@ -421,3 +425,33 @@ def test_exports_of_every_form_go_whole(site: Site, form: str) -> None:
     assert folder.is_dir()
     site.erase()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("how", [FILES, BYTES])
+def test_an_erased_image_goes_from_exports_with_its_bytes(tmp_path: Path, how: str) -> None:
+    desk, album, root = open_desk(tmp_path, Shares(1, 0, 0, 0, 0)), Album(), tmp_path / "media"
+    shots = {"p": drawn(3), "q": drawn(4)}
+    for item_id, shot in shots.items():
+        label_image(desk, album, item_id, shot, f"the caption of picture {item_id}")
+        (root / "shots").mkdir(parents=True, exist_ok=True)
+        (root / album.media[item_id]).write_bytes(shot)
+    publish(desk.ledger.golden, tmp_path / "golden", NOW)
+    enclosing = Enclosing(how, places_in(desk.lake), MediaReader(root).read)
+    done = hand_out(desk.ledger, "1.0.0", tmp_path / "out", actor="cli", recipient="b", enclosing=enclosing)
+    assert done.rows == 2
+    row = desk.ledger.golden.rows_of("p")[0]
+    needles = [shots["p"], b"the caption of picture p", row.content_hash.encode(), row.caption_hash.encode()]
+    assert all(_holding(tmp_path, needle) for needle in needles)
+    places = Places(tmp_path / "cache", tmp_path / "golden", root)
+    assert erase(desk.ledger, desk.lake, places, "p", "dpo", "asked for").left == ()
+    assert [_holding(tmp_path, needle) for needle in needles] == [[], [], [], []]
+    assert not (tmp_path / "out").exists()
+    assert desk.ledger.golden.rows_of("p")[0].caption_hash == ""
+    assert check(desk.ledger.golden).problems == ()
+    again = hand_out(desk.ledger, "1.0.0", tmp_path / "again", actor="cli", enclosing=enclosing)
+    assert (again.rows, desk.ledger.golden.version("1.0.0").name) == (1, "1.0.0+e1")
+    desk.ledger.close()
+
+
+def _holding(folder: Path, needle: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and needle in path.read_bytes()]

@@ -332,7 +332,7 @@ def test_second_looks_are_taken_at_images_too(shop: Shop) -> None:
     shop.shares = replace(shop.shares, train=1.0, calibration=0.0, dev=0.0, sealed=0.0)
     tasks = settled(shop, gallery, desk)
     asked = frozenset(task.item_id for task in tasks)
-    question = Question({"harm": "1.0.0"}, {"harm": 0.5}, asked)
+    question = Question({"harm": "1.0.0"}, {"text": {"harm": 0.5}, "image": {"harm": 0.5}}, asked)
     judges: dict[str, Judge] = {"text": shop.scorer(), "image": Eye()}
     looks = second_looks(shop.ledger, shop.lake, judges, question)
     assert looks is not None

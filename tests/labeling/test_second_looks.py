@@ -346,7 +346,10 @@ def looks_of(shop: Shop, **changes: Any) -> SecondLooks:
 
 
 def question(shop: Shop, **changes: Any) -> Question:
-    base: dict[str, Any] = {"versions": {"harm": "1.0.0"}, "thresholds": {"harm": 0.5}}
+    base: dict[str, Any] = {
+        "versions": {"harm": "1.0.0"},
+        "thresholds": {"text": {"harm": 0.5}, "image": {"harm": 0.5}},
+    }
     return Question(**{**base, "items": frozenset(shop.lake.ids()), **changes})
 
 
@@ -366,7 +369,7 @@ def test_what_may_be_looked_at_and_what_stands_behind_it(shop: Shop) -> None:
     assert second_looks(ledger, lake, {"text": scorer}, question(shop, versions={"harm": "2.0.0"})) is None
     assert second_looks(ledger, lake, {"text": scorer}, question(shop, items=frozenset())) is None
     assert second_looks(ledger, lake, {"text": scorer}, question(shop, until=datetime(2020, 1, 1, tzinfo=UTC))) is None
-    fraud = question(shop, versions={"fraud": "1.0.0"}, thresholds={"fraud": 0.5})
+    fraud = question(shop, versions={"fraud": "1.0.0"}, thresholds={"text": {"fraud": 0.5}})
     assert second_looks(ledger, lake, {"text": scorer}, fraud) is None
 
 

@@ -16,6 +16,7 @@ from labeling.model_records import ModelState
 from labeling.records import Outcome, Partition
 from labeling.settle import settle_all
 from labeling.training import (
+    Basis,
     label_matrix,
     newest_version,
 )
@@ -162,7 +163,7 @@ def test_a_fallback_that_knows_none_of_the_policies_is_nothing_to_do(school: Sho
         ("harm",), whole.weights[1:], whole.bias[1:], whole.platt[1:], ("prototype",), whole.encoder_version
     )
     with pytest.raises(NothingToDo):
-        fit(school, fallback=only_harm)
+        fit(school, basis=Basis.of(only_harm))
 
 
 def test_too_few_labels_are_told_with_their_counts(shop: Shop) -> None:
@@ -178,7 +179,7 @@ def test_too_few_labels_are_told_with_their_counts(shop: Shop) -> None:
 
 def test_an_encoder_that_has_not_met_the_items_says_what_to_run(school: Shop) -> None:
     with pytest.raises(NothingToDo, match="goldfold score"):
-        fit(school, fallback=replace(school.prototypes, encoder_version="hash-2"))
+        fit(school, basis=Basis.of(replace(school.prototypes, encoder_version="hash-2")))
 
 
 def plant(shop: Shop, text: str) -> str:

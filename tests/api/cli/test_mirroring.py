@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from api import mirroring
 from api.checks import check_mirror
 from api.mirroring import MirrorWatch
+from api.registry_mirror import mirror_behind
 from labeling.model_records import Model, ModelState
 from tests.api.cli.conftest import Terminal
 from tests.api.site import WordGoldfold, running, settings
@@ -48,7 +49,7 @@ def test_the_service_mirrors_what_moved_by_itself_also_after_a_failure(
             assert check_mirror(given).state == "warning"
             fake.down_after = None
             assert "1 models behind" in check_mirror(given).found
-            until(lambda: not site.mirror_behind())
+            until(lambda: not mirror_behind(site))
             watch.close()
             assert check_mirror(given).found.endswith("up to date")
             assert len(jobs.all()) <= 3  # the same failure again is no row

@@ -14,6 +14,7 @@ from labeling.golden.publish import publish
 from labeling.golden_records import GoldMove
 from labeling.records import GoldAction
 from tests.labeling.golden.desk import Desk
+from tests.labeling.golden.images import Album, drawn, label_image
 from tests.labeling.golden.made import NO, NOW, YES
 
 
@@ -114,3 +115,38 @@ def test_a_move_that_is_not_allowed_leaves_no_event(released: Desk) -> None:
     with pytest.raises(Conflict, match="labelled anew meanwhile"):
         released.ledger.golden.change([GoldMove("a", "harm", "older", GoldAction.RETIRED, "lead", "why")])
     assert released.ledger.golden.events() == before
+
+
+@pytest.fixture
+def pictured(desk: Desk, tmp_path: Path) -> Desk:
+    """Two images in one version, of which one has a caption."""
+    album = Album()
+    assert label_image(desk, album, "p", drawn(3), "a caption") is not None
+    assert label_image(desk, album, "q", drawn(4)) is not None
+    publish(desk.ledger.golden, tmp_path / "golden", NOW)
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE golden_items SET text = 'other' WHERE item_id = 'p'", "item p, policy harm: its caption is not what"),
+        ("UPDATE golden_items SET text = 'put there' WHERE item_id = 'q'", "item q, policy harm: its caption is not"),
+        ("UPDATE golden_items SET text = '' WHERE item_id = 'p'", "item p, policy harm: its caption is gone"),
+        ("UPDATE golden_items SET caption_hash = 'ab' WHERE item_id = 'q'", "item q.*event 2 made it: caption_hash"),
+        ("UPDATE golden_items SET content_hash = 'ab' WHERE item_id = 'q'", "item q.*event 2 made it: content_hash"),
+        ("UPDATE golden_members SET text = 'other' WHERE item_id = 'p'", "version 1.0.0: item p.*its caption is not"),
+        ("UPDATE golden_members SET caption_hash = 'ab' WHERE item_id = 'p'", "version 1.0.0.*changed: caption_sha256"),
+        ("UPDATE golden_members SET content_hash = 'ab' WHERE item_id = 'p'", "version 1.0.0.*changed: content_sha256"),
+    ],
+)
+def test_an_edit_of_a_caption_is_named(pictured: Desk, tmp_path: Path, statement: str, named: str) -> None:
+    assert check(pictured.ledger.golden).problems == ()
+    sql(tmp_path, statement)
+    problems = audit(pictured.ledger.golden).problems
+    assert any(re.search(named, problem) for problem in problems), problems
+
+
+def test_a_text_that_vanished_without_a_word_is_named(released: Desk, tmp_path: Path) -> None:
+    sql(tmp_path, "UPDATE golden_items SET text = '' WHERE item_id = 'a'")
+    assert "item a, policy harm: its text is gone" in audit(released.ledger.golden).problems[0]

@@ -321,13 +321,6 @@ def test_erased_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "1 rows of the version were erased" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
-def test_images_are_left_out_and_counted(tmp_path: Path) -> None:
-    golden = MemoryGolden([*ROWS, replace(golden_item("p1", "a caption"), modality="image")])
-    publish(golden, tmp_path / "golden", NOW)
-    assert export(golden, "1.0.0", tmp_path / "out").rows == 3
-    assert "1 rows of images are left out" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_a_crash_half_way_leaves_nothing(
     golden: MemoryGolden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str

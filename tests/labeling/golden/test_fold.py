@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from labeling.records import GoldState, How, Partition, TaskState, Tier
 from labeling.store.lake import LanceLake
 from labeling.store.ledger import open_ledger
 from tests.labeling.golden.desk import Desk
-from tests.labeling.golden.made import NO, NOW, UNCLEAR, YES
+from tests.labeling.golden.images import Album, drawn, label_image
+from tests.labeling.golden.made import NO, NOW, UNCLEAR, YES, sha
 from tests.postgres import PostgresServer
 
 AGREED = Agreed(YES, How.UNANIMOUS, {"violates/threat": 2}, ("ann", "bob"))
@@ -158,3 +160,15 @@ def test_an_erased_item_is_not_folded(desk: Desk) -> None:
     desk.lake.delete(["a"])
     with pytest.raises(UnknownItem):
         fold(desk.ledger.golden, desk.lake, desk.groups(), agreement(task, AGREED, NOW), task, None, NOW)
+
+
+def test_an_image_is_covered_by_two_hashes_and_its_caption_is_the_items(desk: Desk) -> None:
+    album, shot = Album(), drawn(3)
+    made = label_image(desk, album, "p", shot, "a caption")
+    assert made is not None
+    assert (made.content_hash, made.caption_hash) == (hashlib.sha256(shot).hexdigest(), sha("a caption"))
+    bare = label_image(desk, album, "q", drawn(4))
+    assert bare is not None
+    assert bare.caption_hash == sha("")
+    with pytest.raises(IntegrityError, match="the caption that people saw is not the one of item r"):
+        label_image(desk, album, "r", drawn(5), "a caption", shown="another one")

@@ -7,15 +7,21 @@ from typing import Any
 
 import pytest
 
-from labeling.errors import BudgetSpent, InvalidInput, NothingToDo
+from labeling.errors import BudgetSpent, Conflict, InvalidInput, NothingToDo
+from labeling.golden.publish import publish
 from labeling.judging.contender import Contender, of_model
+from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import ask_sealed, judge
+from labeling.judging.gate import Terms
 from labeling.judging.plots import draw
+from labeling.judging.predictions import read_predictions
 from labeling.judging.sealed import Door
 from labeling.quality.evaluation import PURPOSIVE
-from labeling.records import Partition
+from labeling.records import Outcome, Partition
+from tests.labeling.golden.images import Album, bring_images, drawn, fold_image
+from tests.labeling.golden.made import sha
 from tests.labeling.school import fit
-from tests.labeling.shop import Shop
+from tests.labeling.shop import NO, NOW, Shop, yes
 
 
 @pytest.fixture
@@ -93,3 +99,55 @@ def test_sealed_figures_leave_by_the_door_and_single_answers_do_not(exam: Shop, 
 def test_a_version_that_holds_nothing_to_judge_on_says_so(exam: Shop, judged: Contender) -> None:
     with pytest.raises(NothingToDo, match="judges none of the policies"):
         judge(exam.ledger.golden, exam.lake, replace(judged, thresholds={"harm": 0.5}), "1.0.0")
+
+
+@pytest.fixture
+def mixed(exam: Shop) -> Shop:
+    """The exam with thirty pictures in it, whose captions have a word of violating texts; published as 1.1.0."""
+    album, groups = Album(), exam.groups()
+    captions = {f"p{n}": f"cheat {sha(str(n))[:16]}" for n in range(30)}
+    bring_images(exam, album, {item_id: (drawn(int(item_id[1:])), said) for item_id, said in captions.items()})
+    for n, (item_id, caption) in enumerate(captions.items()):
+        fold_image(exam, groups, album, item_id, caption, yes() if n % 2 else NO, ("fraud", "1.0.0"))
+    publish(exam.ledger.golden, exam.folder / "golden", NOW)
+    return exam
+
+
+def test_a_model_of_texts_says_nothing_of_images_and_that_is_told(mixed: Shop) -> None:
+    fit(mixed, golden_version="1.1.0")
+    contender = of_model(mixed.ledger, mixed.lake, mixed.policies, mixed.ledger.models.get("m1"))
+    members = mixed.ledger.golden.members("1.1.0")
+    pictures = sum(row.modality == "image" for row in members if row.partition is Partition.DEV)
+    assert pictures > 0
+    found: Any = judge(mixed.ledger.golden, mixed.lake, contender, "1.1.0")
+    assert found["unread"] == {"image": pictures}
+    cut = [cell for cell in found["slices"] if cell["dimension"] == "modality"]
+    assert [(cell["value"], cell["n"], cell["verdict"]) for cell in cut] == [
+        ("text", found["slices"][0]["n"], "ok"),
+        ("image", pictures, "unread"),
+    ]
+    sealed = sum(row.modality == "image" for row in members if row.partition is Partition.SEALED)
+    told: Any = ask_sealed(mixed.ledger, mixed.lake, contender, "1.1.0", (), Door(mixed.ledger, 5, 13, "ana"))
+    assert told["unread"] == {"image": sealed}
+    assert json.dumps(told, allow_nan=False)
+
+
+def test_predictions_of_both_are_cut_by_modality(mixed: Shop, tmp_path: Path) -> None:
+    rows = [row for row in mixed.ledger.golden.members("1.1.0") if row.partition is Partition.DEV]
+    lines = [f"{row.item_id},fraud,{0.9 if row.outcome is Outcome.VIOLATES else 0.2}" for row in rows]
+    (tmp_path / "theirs.csv").write_text("\n".join(["item_id,policy,probability", *lines]))
+    contender = read_predictions(tmp_path / "theirs.csv", mixed.ledger.items, mixed.policies)
+    found: Any = judge(mixed.ledger.golden, mixed.lake, contender, "1.1.0")
+    assert found["unread"] == {}
+    cut = {cell["value"]: cell for cell in found["slices"] if cell["dimension"] == "modality"}
+    assert cut["text"]["n"] + cut["image"]["n"] == found["slices"][0]["n"] == len(rows)
+    assert cut["text"]["figures"]["accuracy"]["value"] == 1.0
+    figure = cut["image"]["figures"]["accuracy"]
+    assert (figure["n"], figure["verdict"]) == (cut["image"]["n"], "insufficient")
+
+
+def test_models_of_different_modalities_meet_at_no_gate(exam: Shop, judged: Contender) -> None:
+    other = replace(judged, model_id="seer", modality="image")
+    contest = Contest(other, judged, "1.0.0", Terms({}, {}, 13))
+    with pytest.raises(Conflict, match="name a champion that reads the same"):
+        hold(exam.ledger, contest, Door(exam.ledger, 5, 13, "ana"))
