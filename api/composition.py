@@ -440,10 +440,11 @@ class Goldfold:
         contender = self.contender(model)
         return set_threshold(self.ledger, contender, policy_id, wanted, golden_version=version, actor=actor, **how)
 
-    def promote(self, model_id: str, actor: str, without_gate: str | None = None) -> Model:
+    def promote(self, model_id: str, actor: str, without_gate: str | None = None, *, rescore: str = "") -> Model:
         """Make a model the scorer of the next round, and what the lake holds now the window that drift is told
         against. ``without_gate``: the reason to do so without a passing gate; None: with one, where the setting
-        gate_needed asks for it. A no-op for the champion. Raises NotGated, and Conflict while the scorer has no head of
+        gate_needed asks for it. ``rescore``: the id of the job that scores all with it (``api.jobs.rescoring``); "":
+        none. A no-op for the champion. Raises NotGated, and Conflict while the scorer has no head of
         ours: a promoted one would change nothing."""
         self._check_learns()
         model, champion = self.ledger.models.get(model_id), self.ledger.models.champion()
@@ -453,16 +454,16 @@ class Goldfold:
         if is_new and needs_gate(self.ledger, self.settings.gate_needed, without_gate):
             secret = self.settings.gate_secret.get_secret_value()
             gate_id = passing_gate(self.ledger, self.contender(model), self.contender(champion), self._terms(), secret)
-        return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "")
+        return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "", rescore=rescore)
 
-    def rollback(self, actor: str, reason: str = "") -> Model:
-        """Bring back the champion before this one. Raises NothingToDo when there is none, and Conflict as ``promote``
-        does."""
+    def rollback(self, actor: str, reason: str = "", *, rescore: str = "") -> Model:
+        """Bring back the champion before this one. ``rescore``: as ``promote`` has it. Raises NothingToDo when there is
+        none, and Conflict as ``promote`` does."""
         self._check_learns()
         before = champion_before(self.ledger.models)
         if before is not None:  # its window starts anew; and its files are looked at before it is crowned
             record_reference(self.ledger, self.lake, before)
-        return self.ledger.models.rollback(actor, reason)
+        return self.ledger.models.rollback(actor, reason, rescore=rescore)
 
     def _check_learns(self) -> None:
         if not self.learns:

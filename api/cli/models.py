@@ -17,7 +17,7 @@ from api.ids import new_id
 from api.requests import score_request
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
-from labeling.model_records import Model
+from labeling.model_records import RESCORE, Model
 
 
 def evaluate_command(
@@ -74,8 +74,9 @@ def promote_command(
     if bool(reason) != without_gate:
         raise typer.BadParameter("--without-gate and --reason go together: say why the gate may be left out")
     with goldfold(context) as app:
-        model = app.promote(model_id, actor="cli", without_gate=reason or None)
-    _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
+        job_id = "" if no_rescore else new_id("rescore")
+        model = app.promote(model_id, actor="cli", without_gate=reason or None, rescore=job_id)
+    _promoted(context, model, job_id, as_json=as_json)
 
 
 def rollback_command(
@@ -89,14 +90,15 @@ def rollback_command(
     Example: goldfold rollback --reason "it misses threats"
     """
     with goldfold(context) as app:
-        model = app.rollback("cli", reason)
-    _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
+        job_id = "" if no_rescore else new_id("rescore")
+        model = app.rollback("cli", reason, rescore=job_id)
+    _promoted(context, model, job_id, as_json=as_json)
 
 
-def _promoted(context: typer.Context, model: Model, *, no_rescore: bool, as_json: bool) -> None:
+def _promoted(context: typer.Context, model: Model, job_id: str, *, as_json: bool) -> None:
+    """``job_id``: of the job that scores with it, "" for none. Its runtime begins what is owed, and so this job."""
     if not as_json:
         out.print(f"{model.model_id} is the champion; the next round scores with it")
-    job_id = "" if no_rescore else new_id("rescore")
     if job_id:
         run_job(context, "score", job_id, score_request(None), quiet=as_json)
     if as_json:
@@ -115,8 +117,8 @@ def models_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 def shown(model: Model) -> Model:
-    """A model without the counts of its reference window, which `goldfold drift` reads."""
-    return replace(model, metrics={key: value for key, value in model.metrics.items() if key != REFERENCE})
+    """A model without the counts of its reference window, which `goldfold drift` reads, and without what is owed."""
+    return replace(model, metrics={k: value for k, value in model.metrics.items() if k not in (REFERENCE, RESCORE)})
 
 
 def show_figures(evaluation: Mapping[str, Any]) -> None:
