@@ -43,7 +43,7 @@ RESCORE = "rescore"  # the key of a champion's metrics that names the job which 
 
 
 def owed_rescore(model: Model) -> str:
-    """The id of the job that scores every item with a champion, as long as nobody has begun it; "" where none is owed."""
+    """The id of the job that scores every item with a champion, while nobody has begun it; "" where none is owed."""
     return str(model.metrics.get(RESCORE, ""))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.golden.enough import refuse_if_none_can, refuse_if_stale
 from labeling.golden.judges import judging_rows
 from labeling.judging.contender import Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
@@ -24,8 +25,9 @@ class EvaluationStores(Protocol):
 
 def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields: Sequence[str] = ()) -> Json:
     """``slices``, ``series`` and ``left_out`` of the dev partition (``labeling.judging.report``). Raises NothingToDo
-    where no row is left, InvalidInput (a field)."""
+    where no row is left, TooLittleGold where those that are left can judge no policy, InvalidInput (a field)."""
     decided, left_out = _decided(golden, contender, version, Partition.DEV)
+    refuse_if_none_can(golden, version, Partition.DEV, decided.rows, list(contender.thresholds), "judge")
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
     return report(decided, cut_by, contender.thresholds, origin) | {"left_out": left_out}
@@ -34,11 +36,15 @@ def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields
 def ask_sealed(
     stores: EvaluationStores, lake: Lake, contender: Contender, version: str, fields: Sequence[str], door: Door
 ) -> Json:
-    """``slices`` of the sealed partition, which the door counts, with what it says beside them. Raises BudgetSpent, and
+    """``slices`` of the sealed partition, which the door counts, with what it says beside them. Raises BudgetSpent,
+    TooLittleGold as ``judge`` does (told of the whole partition, so that no choice of predictions can ask by it), and
     InvalidInput for ``fields``: cuts of one's own could be laid around a single answer."""
     if fields:
         raise InvalidInput("slice: sealed answers are cut by the usual fields only; leave slices out")
     rows, _ = _fit(stores.golden, contender, version, Partition.SEALED)
+    refuse_if_none_can(
+        stores.golden, version, Partition.SEALED, rows, list(contender.thresholds), "judge", least=door.least
+    )
     question: Json = {
         "kind": "evaluate",
         "model": contender.about(),
@@ -60,6 +66,7 @@ def _fit(golden: Golden, contender: Contender, version: str, partition: Partitio
     everything = judging_rows(golden, version, partition)
     rows = contender.fit(everything) if everything else []
     if not rows:
+        refuse_if_stale(golden, version, partition, list(contender.thresholds), "judge")
         raise NothingToDo(
             f"golden version {version} holds no item in its {partition} partition that {contender.model_id!r} has not "
             "learnt; label more first"

@@ -85,8 +85,8 @@ def promote(
 ) -> Model:
     """Make a model the champion, at once and whole: who scores from now on scores with it, and who is at work goes on
     with the one before. ``rescore``: the id of the job that scores every item with it, which the ledger owes from then
-    on, whoever dies before it is begun. Raises NotFound, Conflict (archived, or another champion came in between), and IntegrityError
-    when its files are not what was registered."""
+    on, whoever dies before it is begun. Raises NotFound, Conflict (archived, or another champion came in between), and
+    IntegrityError when its files are not what was registered."""
     model, champion = stores.models.get(model_id), stores.models.champion()
     load_artefact(model)
     over = None if champion is None else champion.model_id

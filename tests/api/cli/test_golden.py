@@ -174,5 +174,9 @@ def test_an_item_is_held_then_erased_and_those_who_had_it_answer(gold: Terminal)
     assert (pending["left"], pending["notices"][0]["recipient"]) == ([], "team-b")
     assert gold("erasures", "ack", name, "--recipient", "team-b").out == f"team-b has let {name} go (1 exports)\n"
     assert "team-b" in gold("erasures", "list").out
+    assert gold("erasures").out == gold("erasures", "list").out
+    assert gold("erasures", "--json").json == gold("erasures", "list", "--json").json
+    assert gold("erasures", "--pending", "--json").json == gold("erasures", "list", "--pending", "--json").json
+    assert "go behind the command" in gold("erasures", "--json", "list").err
     assert gold("golden", "blame", name, "--json").json["events"][-1]["action"] == "erased"
     assert gold("show", name).code == 1
