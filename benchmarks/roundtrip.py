@@ -112,12 +112,13 @@ def draw(trips: Trips, path: Path) -> None:
         axes.plot(labels, [one.value for one in found], marker="o", label=arm)
         axes.fill_between(labels, [one.low for one in found], [one.high for one in found], alpha=0.2)
     first = next(iter(trips.values()))
-    for name, value in (("no label", first[0].start), ("whole pool", float(np.mean([trip.full for trip in first])))):
+    start, full = (float(np.mean([getattr(trip, name) for trip in first])) for name in ("start", "full"))
+    for name, value in (("no label", start), ("whole pool", full)):
         axes.axhline(value, color="grey", linewidth=1, linestyle="--")
-        axes.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="grey")
+        axes.annotate(name, (0.99, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="grey")
     axes.set_xscale("log", base=2)
     axes.set_xticks(labels, [f"{count:,}" for count in labels])
-    axes.set(xlabel="labels", ylabel="AUPRC on the held-out test", ylim=(0, None))
+    axes.set(xlabel="labels", ylabel="AUPRC on the held-out test", ylim=(0, 1.15 * full))
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
