@@ -85,8 +85,8 @@ def finetune_model(
     ``until`` says so; called again, also after a kill at any moment, it goes on; once it is registered nothing is done.
 
     Raises NotFound (version), NothingToDo (no usable train label), TooLittleGold (dev is there and cannot say when to
-    stop), Conflict (id taken), LeakError (a training row gives
-    away an evaluation item), InvalidInput (an id that is no file name, settings), ScoringError."""
+    stop), Conflict (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no
+    file name, settings), ScoringError."""
     check_model_id(order.model_id)
     everything = stores.golden.members(order.golden_version)
     rows = training_rows(standing(everything, stores.golden.items()))

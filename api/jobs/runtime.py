@@ -58,8 +58,7 @@ class JobRuntime:
 
     def start(self) -> None:
         """Take an executor slot, bind the jobs, recover what this slot left unfinished, and begin what a promotion owes
-        (``api.jobs.rescoring``). Raises StoreError when the
-        jobs' database or the slots cannot be used."""
+        (``api.jobs.rescoring``). Raises StoreError when the jobs' database or the slots cannot be used."""
         try:
             self._slot = ExecutorSlot.take(self._folder, self._goldfold.settings.executor_id)
             self._engine = jobs_engine(self._goldfold.jobs_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,7 +71,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
             f"golden version {version} has no sealed item that neither model has learnt; label more and publish first"
         )
     stale = stale_labels(stores.golden, stores.golden.members(version), Partition.SEALED)
-    lacking = _lacking(rows, policies, stale)
+    lacking = _lacking(rows, policies, stale, contest.terms.least)
     if lacking and lacking.keys() >= policies & {row.policy_id for row in rows}:
         raise too_little(version, Partition.SEALED, lacking, stale, "tell two models apart")
     anchors = judging_rows(stores.golden, version, Partition.ANCHOR)
@@ -111,11 +112,14 @@ class _Decided:
     anchors: tuple[int, int]
 
 
-def _lacking(rows: Sequence[GoldenItem], policies: Collection[str], stale: Mapping[str, int]) -> dict[str, str]:
+def _lacking(
+    rows: Sequence[GoldenItem], policies: Collection[str], stale: Mapping[str, int], least: int
+) -> dict[str, str]:
     """Policies that both judge and of which what is left of sealed gold is of one kind, or nothing, since the rest is
-    stale. How many pairs it takes beyond that is for the ruling to say."""
-    there = {row.policy_id for row in rows} | stale.keys()
-    return shortfalls(rows, there.intersection(policies), least=0)
+    stale. Of fewer than ``least`` rows it is not told whether they are alike; that they are few, the ruling says."""
+    counts = Counter(row.policy_id for row in rows)
+    found = shortfalls(rows, (counts.keys() | stale.keys()).intersection(policies), least=0)
+    return {policy: why for policy, why in found.items() if not 0 < counts[policy] < least}
 
 
 def _judge(

@@ -95,7 +95,7 @@ def rule(
     found = [*cells(rows, {"language": lambda row: row.language}), *by_severity(rows)]
     secret = hidden(found, terms.least) | {cell for cell in found if cell.policy in lacking}
     slices = _tested([(cell, _margin(cell, terms)) for cell in found], secret, champion, challenger, terms.least)
-    unsure = dict.fromkeys(_unsure(found, secret), "too few sealed answers to tell") | lacking
+    unsure = {**dict.fromkeys(_unsure(found, secret), "too few sealed answers to tell"), **lacking}
     return _ruling(slices, unsure, anchors)
 
 

@@ -33,7 +33,7 @@ POLICY = "hate_speech"
 EACH = 70  # tweets of either kind
 BUDGET = 70
 YES, NO = Answer(Outcome.VIOLATES, "general", 3), Answer(Outcome.ALLOWED)
-LEAD = {"rationale": "the third vote", "verdict": Verdict.SINGLE, "cause": Cause.LEGITIMATELY_PLURAL}
+LEAD: dict[str, Any] = {"rationale": "the third vote", "verdict": Verdict.SINGLE, "cause": Cause.LEGITIMATELY_PLURAL}
 SETTINGS = {
     "PARTITIONS": '{"train": 0.5, "dev": 0.2, "sealed": 0.3}',
     "STUDIO_WEBHOOK_SECRET": "",  # a sweep after each answer would only cost time

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from api.jobs.records import Job
 from api.jobs.rescoring import begin_rescore
 from api.jobs.runtime import JobRuntime
 from labeling.errors import StoreError
@@ -96,7 +97,7 @@ def test_who_runs_jobs_beside_it_begins_what_another_process_owes(
     goldfold.close()
 
 
-def _jobs(goldfold: WordGoldfold) -> list[object]:
+def _jobs(goldfold: WordGoldfold) -> list[Job]:
     with running(goldfold) as jobs:
         return list(jobs.all())
 

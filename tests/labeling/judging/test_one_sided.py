@@ -105,6 +105,15 @@ def test_sealed_gold_of_one_kind_lets_nobody_pass_and_costs_nothing(exam: Shop, 
     assert (exam.ledger.sealed.all(), exam.ledger.gates.all()) == ([], [])
 
 
+def test_of_a_few_sealed_answers_nobody_hears_that_they_are_alike(exam: Shop, judged: Contender) -> None:
+    outdate(exam, Partition.SEALED, Outcome.VIOLATES)
+    left = judging_rows(exam.ledger.golden, "1.0.0", Partition.SEALED)
+    terms = replace(TERMS, least=len(left) + 1)
+    cold = of_prototypes(exam.lake, exam.policies, exam.prototypes)
+    told: Any = hold(exam.ledger, Contest(judged, cold, "1.0.0", terms), Door(exam.ledger, 5, terms.least, "lea"))
+    assert (told["verdict"], told["reasons"]) == (UNDERPOWERED, ["policy=fraud: too few sealed answers to tell"])
+
+
 def test_a_policy_whose_sealed_gold_is_all_stale_holds_the_verdict_up(
     exam: Shop, judged: Contender, monkeypatch: pytest.MonkeyPatch
 ) -> None:

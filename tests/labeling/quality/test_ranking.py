@@ -75,5 +75,5 @@ def test_the_lines_to_draw() -> None:
 
 @pytest.mark.parametrize("kind", [False, True])
 def test_labels_of_one_kind_say_nothing_of_what_scores_mean(kind: bool) -> None:
-    found = ranking_figures(np.linspace(0, 1, 40), np.full(40, kind), [str(n) for n in range(40)])
+    found = ranking_figures(line_of(0, 1, 40), np.full(40, kind), [str(n) for n in range(40)])
     assert {figure.verdict for figure in found.values()} == {"insufficient"}
