@@ -68,7 +68,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def running(tmp_path: Path, studio_server: EmbeddedStudio) -> Iterator[Running]:
-    with serving(tmp_path, studio_server, POLICY, PARTITIONS='{"train": 0.6, "dev": 0.4}') as running:
+    with serving(tmp_path, studio_server, POLICY, PARTITIONS='{"train": 0.5, "dev": 0.5}') as running:
         yield running
 
 

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.api.cli.conftest import Terminal
-from tests.api.site import HARM, gild, score_all, select, stock
+from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
 
 
 @pytest.fixture
-def gold(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setenv("GOLDFOLD_PARTITIONS", '{"train": 0.6, "dev": 0.4}')
-    with goldfold.opened() as site:
+def gold(goldfold: Terminal) -> Terminal:
+    with closing(WordGoldfold(settings(goldfold.folder, partitions={"train": 0.5, "dev": 0.5}))) as site:
         stock(site)
         score_all(site)
         select(site, budget=30)
