@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from api import composition
+from api import lazy_scorers
 from api.composition import Goldfold
 from api.errors import NotReady
 from configs.errors import SettingsError
@@ -75,7 +75,7 @@ class Recipe:
 
     def build(self) -> LakeScorer:
         """The scorer, as ``api.scorers`` makes it for these settings. Raises SettingsError, ScoringError."""
-        settings, models, head, maps = Settings(**self.settings), composition.models(), self.head, self.calibration
+        settings, models, head, maps = Settings(**self.settings), lazy_scorers.models(), self.head, self.calibration
         told = self.policies
         policies = (
             read_policies(settings.policies_dir)
@@ -162,14 +162,14 @@ def _scorer(goldfold: Goldfold) -> tuple[LakeScorer, Used]:
     def own() -> LakeScorer:
         head, tuned = goldfold.head(champion), goldfold.finetuned(champion)
         used.append((head, goldfold.calibrator(champion, head.policies), tuned))
-        scorer: LakeScorer = composition.models().build_head_scorer(goldfold.encoder, head)
+        scorer: LakeScorer = lazy_scorers.models().build_head_scorer(goldfold.encoder, head)
         if tuned is not None:
-            scorer = composition.models().build_finetuned(goldfold.settings, tuned, scorer)
+            scorer = lazy_scorers.models().build_finetuned(goldfold.settings, tuned, scorer)
         return goldfold.calibrated(scorer, champion)
 
     if goldfold.learns:
         return own(), used[-1]
-    made = composition.models().build_scorer(goldfold.settings, goldfold.policies, own)
+    made = lazy_scorers.models().build_scorer(goldfold.settings, goldfold.policies, own)
     return made, next(iter(used), (None, None, None))
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from api.composition import models, way
+from api.composition import way
 from api.jobs.database import jobs_engine
+from api.lazy_scorers import models
 from configs.errors import SettingsError
 from configs.scorer_files import judged_policies
 from configs.settings import Settings, hide_password

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from api import image_models
+from api.lazy_scorers import models
 from api.policies import PolicyShelf
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
@@ -487,10 +488,11 @@ class Goldfold:
         contender = self.contender(model)
         return set_threshold(self.ledger, contender, policy_id, wanted, golden_version=version, actor=actor, **how)
 
-    def promote(self, model_id: str, actor: str, without_gate: str | None = None) -> Model:
+    def promote(self, model_id: str, actor: str, without_gate: str | None = None, *, rescore: str = "") -> Model:
         """Make a model the scorer of the next round, and what the lake holds now the window that drift is told
         against. ``without_gate``: the reason to do so without a passing gate; None: with one, where the setting
-        gate_needed asks for it. A no-op for the champion. Raises NotGated, and Conflict while the scorer has no head of
+        gate_needed asks for it. ``rescore``: the id of the job that scores all with it (``api.jobs.rescoring``); "":
+        none. A no-op for the champion. Raises NotGated, and Conflict while the scorer has no head of
         ours: a promoted one would change nothing."""
         model = self.ledger.models.get(model_id)
         champion = self.ledger.models.champion(model.modality)
@@ -502,17 +504,17 @@ class Goldfold:
             secret = self.settings.gate_secret.get_secret_value()
             rival = self.contender(champion, model.modality)
             gate_id = passing_gate(self.ledger, self.contender(model), rival, self._terms(), secret)
-        return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "")
+        return promote(self.ledger, model_id, actor, gate_id=gate_id, reason=without_gate or "", rescore=rescore)
 
-    def rollback(self, actor: str, reason: str = "", modality: str = "text") -> Model:
-        """Bring back the champion of a modality before this one. Raises NothingToDo when there is none, and Conflict as
-        ``promote`` does."""
+    def rollback(self, actor: str, reason: str = "", modality: str = "text", *, rescore: str = "") -> Model:
+        """Bring back the champion of a modality before this one. ``rescore``: as ``promote`` has it. Raises NothingToDo
+        when there is none, and Conflict as ``promote`` does."""
         before = champion_before(self.ledger.models, modality)
         if before is not None or modality != IMAGE:
             self._check_learns(None if before is None else self.ledger.models.get(before))
         if before is not None:  # its window starts anew; and its files are looked at before it is crowned
             record_reference(self.ledger, self.lake, before)
-        return self.ledger.models.rollback(actor, reason, modality)
+        return self.ledger.models.rollback(actor, reason, modality, rescore=rescore)
 
     def _check_learns(self, model: Model | None) -> None:
         if model is not None and model.modality == IMAGE:
@@ -591,23 +593,3 @@ V = TypeVar("V")
 def _newest(kept: dict[K, V], key: K, value: V) -> dict[K, V]:
     """The one kept last, and this one."""
     return dict([*kept.items()][-1:]) | {key: value}
-
-
-class Models(Protocol):
-    """What ``api.scorers`` offers."""
-
-    def build_encoder(self, settings: Settings) -> Encoder: ...
-    def build_prototypes(self, encoder: Encoder, policies: Policies) -> Head: ...
-    def build_head_scorer(self, encoder: Encoder, head: Head) -> LakeScorer: ...
-    def build_classifier(self, settings: Settings, model: Finetuned) -> Scorer: ...
-    def build_finetuned(self, settings: Settings, model: Finetuned, beside: LakeScorer) -> LakeScorer: ...
-    def build_scorer(self, settings: Settings, policies: Policies, own: Callable[[], LakeScorer]) -> LakeScorer: ...
-    def build_cascade(self, full: LakeScorer, settings: Settings, policies: Policies, folder: Path) -> LakeScorer: ...
-    def describe_device(self, name: str) -> str: ...
-    def describe_model(self, settings: Settings, policies: Policies) -> str: ...
-
-
-def models() -> Models:
-    """``api.scorers``, imported when it is first needed: it brings torch, which takes seconds."""
-    module: Models = import_module("api.scorers")
-    return module

@@ -12,6 +12,7 @@ LabelingError
 ├── Conflict                the same id again, meaning something else
 │   └── PlanOutdated        the lake was compacted, or rows were deleted, under a scoring run that had planned
 ├── NothingToDo             a step without input (no labels yet, an empty frame)
+│   └── TooLittleGold       what is left of a partition cannot answer: all of one kind, or too few
 ├── BudgetSpent             a model family that has asked the sealed partition as often as it may
 ├── AnswersLeft             a run of a remote judge that ended before every question was answered
 ├── NotGated                a promotion without a passing verdict of the gate
@@ -89,6 +90,11 @@ class PlanOutdated(Conflict):
 
 class NothingToDo(LabelingError):
     """The step has no input yet; the message says what must come first."""
+
+
+class TooLittleGold(NothingToDo):
+    """What is left of a golden partition cannot answer the question: its labels are all of one kind, or too few; label
+    more and publish."""
 
 
 class BudgetSpent(LabelingError):

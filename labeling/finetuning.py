@@ -15,6 +15,7 @@ import numpy as np
 
 from labeling.artefacts import FINETUNED, artefact_hash, kind_of, load_artefact
 from labeling.errors import Conflict, InvalidInput, NothingToDo
+from labeling.golden.enough import refuse_if_none_can, shortfalls
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.features import soft_label
 from labeling.golden.judges import judging_rows
@@ -84,8 +85,9 @@ def finetune_model(
     """Fine-tune on the train partition, stopping by dev, and register the model as a candidate. Ends early where
     ``until`` says so; called again, also after a kill at any moment, it goes on; once it is registered nothing is done.
 
-    Raises NotFound (version), NothingToDo (no usable train label), Conflict (id taken), LeakError (a training row gives
-    away an evaluation item), InvalidInput (an id that is no file name, settings), ScoringError."""
+    Raises NotFound (version), NothingToDo (no usable train label), TooLittleGold (dev is there and cannot say when to
+    stop), Conflict (id taken), LeakError (a training row gives away an evaluation item), InvalidInput (an id that is no
+    file name, settings), ScoringError."""
     check_model_id(order.model_id)
     everything = stores.golden.members(order.golden_version)
     usable = training_rows(standing(everything, stores.golden.items()), None)
@@ -105,7 +107,7 @@ def finetune_model(
         shutil.rmtree(place.work / "checkpoints", ignore_errors=True)
         return Tuned(1, 1, Trained(done, _report(names, lessons.labels)))
     judging = _usable(judging_rows(stores.golden, order.golden_version, Partition.DEV))
-    dev = lessons_of(judging, names, soft=False)
+    dev = lessons_of(_stoppers(stores, order, judging, names, lessons.labels), names, soft=False)
     try:
         found = finetune(order.base, names, lessons, dev, order.settings, place.work, watch, until)
     except ValueError as error:
@@ -200,6 +202,20 @@ def _evaluation(
         groups=[by_id[item_id].group_id for item_id in scores.ids],
         pi=[row.pi for row in rows],
     )
+
+
+def _stoppers(
+    stores: Stores, order: Order, rows: Sequence[GoldenItem], names: Sequence[str], labels: F32
+) -> list[GoldenItem]:
+    """The dev rows that may say when to stop: of policies that are learnt, and of which dev has enough labels, and of
+    both kinds. None where the version has no dev partition: then nothing stops early. Raises TooLittleGold where it has
+    one, of which what is left cannot say it for any policy."""
+    learnt = [names[place] for place in trainable(names, labels, MIN_PER_CLASS)[0]]
+    version, frozen = order.golden_version, stores.golden.members(order.golden_version)
+    if any(row.partition is Partition.DEV and row.policy_id in learnt for row in frozen):
+        refuse_if_none_can(stores.golden, version, Partition.DEV, rows, learnt, "say when to stop")
+    able = set(learnt) - shortfalls(rows, learnt).keys()
+    return [row for row in rows if row.policy_id in able]
 
 
 def _usable(rows: Sequence[GoldenItem]) -> list[GoldenItem]:

@@ -21,7 +21,7 @@ class ModelState(StrEnum):
 class Model:
     """A trained model. ``version`` is its weights hash; ``path`` a folder with safetensors and a card;
     ``metrics`` what ``evaluate`` last found, and under keys of their own the calibration and the thresholds in force
-    and the reference window of its drift (JSON-able).
+    and the reference window of its drift (JSON-able), and ``RESCORE``.
 
     ``artefact``: the SHA-256 (hex) of the folder's files (``labeling.artefacts``); "": registered without.
     ``family``: models that are variants of each other, such as heads on one encoder, and share a budget of sealed
@@ -38,6 +38,14 @@ class Model:
     artefact: str = ""
     family: str = ""
     modality: str = "text"
+
+
+RESCORE = "rescore"  # the key of a champion's metrics that names the job which is owed: nobody has begun it yet
+
+
+def owed_rescore(model: Model) -> str:
+    """The id of the job that scores every item with a champion, while nobody has begun it; "" where none is owed."""
+    return str(model.metrics.get(RESCORE, ""))
 
 
 @dataclass(frozen=True, slots=True)

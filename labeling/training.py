@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from labeling.artefacts import Artefact, Reader, artefact_hash, load_artefact, read_texts
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NothingToDo, UnknownItem
+from labeling.golden.enough import refuse_if_none_can, refuse_if_stale
 from labeling.golden.export import evaluation_rows, training_rows
 from labeling.golden.judges import judging_rows
 from labeling.golden.leaks import find_leaks, refuse_leaks
@@ -224,8 +225,8 @@ def evaluate_model(
     counted. A calibration that is in force is judged with the model, and named. A head judges kept embeddings; a text
     with a note, such as one read in windows, whose highest score counts, is read again by ``reader``'s scorer, as a
     round's scorer reads it, and so is every text where the model is a fine-tuned one. Raises NothingToDo when no item
-    is left or such a text cannot be read, ValueError for one without a reader, ModelRefused where the reader's encoder
-    is not the head's.
+    is left or such a text cannot be read, TooLittleGold when what is left can judge no policy, ValueError for a text
+    without a reader, ModelRefused where the reader's encoder is not the head's.
     """
     model = stores.models.get(model_id)
     version = golden_version or model.golden_version
@@ -233,10 +234,12 @@ def evaluate_model(
     judged = [p for p in head.policies if p in policies]  # a policy may have been given up since
     everything = judging_rows(stores.golden, version, Partition.DEV, model.modality)
     if not everything:
+        refuse_if_stale(stores.golden, version, Partition.DEV, judged, "judge")
         raise NothingToDo(f"golden version {version} holds no item in its dev partition yet; label more first")
     rows = unlearnt(stores.golden, lake, head, model, everything, duplicate_cosine)
     if not rows:
         raise NothingToDo(f"model {model_id!r} has learnt every item of golden version {version}'s dev partition")
+    refuse_if_none_can(stores.golden, version, Partition.DEV, rows, judged, "judge")
     ids, labels = label_matrix(rows, judged)
     groups = {row.item_id: row.group_id for row in rows}
     probabilities = as_scored(lake, head, ids, reader, model.modality)

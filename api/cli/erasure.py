@@ -12,9 +12,8 @@ from api.cli.session import JsonFlag, goldfold
 from labeling.erasure import Standing, erase, reach, standings
 from labeling.stops import clear_studio
 
-app = typer.Typer(
-    add_completion=False, help="Erasures: how they stand, and whose acknowledgement is missing.", no_args_is_help=True
-)
+app = typer.Typer(add_completion=False)
+Pending = Annotated[bool, typer.Option("--pending", help="Those only where something is missing.")]
 Item = Annotated[str, typer.Argument(help="External id of the item.")]
 
 
@@ -71,10 +70,19 @@ def _say(standing: Standing) -> None:
         out.print(f"{standing.erasure.external_id} is erased")
 
 
+@app.callback(invoke_without_command=True)
+def erasures(context: typer.Context, pending: Pending = False, as_json: JsonFlag = False) -> None:
+    """Erasures: how they stand, and whose acknowledgement is missing. Without a command, every one is shown."""
+    if context.invoked_subcommand is None:
+        list_command(context, pending, as_json)
+    elif pending or as_json:
+        raise typer.BadParameter(f"--pending and --json go behind the command: {context.invoked_subcommand} --json")
+
+
 @app.command("list")
 def list_command(
     context: typer.Context,
-    pending: Annotated[bool, typer.Option("--pending", help="Those only where something is missing.")] = False,
+    pending: Pending = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show every erasure, with what is left to do and who has not acknowledged it.

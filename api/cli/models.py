@@ -29,7 +29,7 @@ from api.requests import score_request
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
 from labeling.mirror.run import Mirrored
-from labeling.model_records import Model
+from labeling.model_records import RESCORE, Model
 
 
 def evaluate_command(
@@ -99,9 +99,10 @@ def promote_command(
     if bool(reason) != without_gate:
         raise typer.BadParameter("--without-gate and --reason go together: say why the gate may be left out")
     with goldfold(context) as app:
-        model = app.promote(model_id, actor="cli", without_gate=reason or None)
+        job_id = "" if no_rescore else new_id("rescore")
+        model = app.promote(model_id, actor="cli", without_gate=reason or None, rescore=job_id)
         catch_up(app)
-    _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
+    _promoted(context, model, job_id, as_json=as_json)
 
 
 def rollback_command(
@@ -116,15 +117,16 @@ def rollback_command(
     Example: goldfold rollback --reason "it misses threats"
     """
     with goldfold(context) as app:
-        model = app.rollback("cli", reason, modality)
+        job_id = "" if no_rescore else new_id("rescore")
+        model = app.rollback("cli", reason, modality, rescore=job_id)
         catch_up(app)
-    _promoted(context, model, no_rescore=no_rescore, as_json=as_json)
+    _promoted(context, model, job_id, as_json=as_json)
 
 
-def _promoted(context: typer.Context, model: Model, *, no_rescore: bool, as_json: bool) -> None:
+def _promoted(context: typer.Context, model: Model, job_id: str, *, as_json: bool) -> None:
+    """``job_id``: of the job that scores with it, "" for none. Its runtime begins what is owed, and so this job."""
     if not as_json:
         out.print(f"{model.model_id} is the champion; the next round scores with it")
-    job_id = "" if no_rescore else new_id("rescore")
     if job_id:
         run_job(context, "score", job_id, score_request(None), quiet=as_json)
     if as_json:
@@ -172,8 +174,8 @@ def mirror_command(
 
 
 def shown(model: Model) -> Model:
-    """A model without the counts of its reference window, which `goldfold drift` reads."""
-    return replace(model, metrics={key: value for key, value in model.metrics.items() if key != REFERENCE})
+    """A model without the counts of its reference window, which `goldfold drift` reads, and without what is owed."""
+    return replace(model, metrics={k: value for k, value in model.metrics.items() if k not in (REFERENCE, RESCORE)})
 
 
 def show_figures(evaluation: Mapping[str, Any]) -> None:

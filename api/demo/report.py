@@ -99,6 +99,8 @@ def _gold(gold: list[GoldenItem]) -> tuple[tuple[object, ...], ...]:
 def _models(goldfold: Goldfold) -> tuple[tuple[object, ...], ...]:
     rows: list[tuple[object, ...]] = []
     for model in goldfold.ledger.models.all():
+        if not any(policies_of(model.metrics)):
+            rows.append((model.model_id, model.golden_version, *[""] * 5, "dev has too little gold to judge it"))
         for policy_id, judged in policies_of(model.metrics):
             origin = (model.model_id, judged["golden_version"], f"{policy_id} {judged['policy_version']}")
             rows.extend((*origin, *figure) for figure in figures_of(judged))

@@ -24,6 +24,7 @@ from api.jobs.database import jobs_engine, plain_errors
 from api.jobs.errors import JobCancelled, JobConflict, JobError, JobFailed, JobUnknown
 from api.jobs.progress import last_tick
 from api.jobs.records import ENDED, Job, Json
+from api.jobs.rescoring import begin_owed
 from api.jobs.running import RUNS, STEPS
 from api.jobs.slots import ExecutorSlot
 from api.jobs.workflows import HEAVY, KINDS, MIRROR, REMOTE, SYNC
@@ -56,14 +57,15 @@ class JobRuntime:
         self._beat = threading.Thread(target=self._heartbeat, name="goldfold-heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Take an executor slot, bind the jobs, and recover what this slot left unfinished. Raises StoreError when the
-        jobs' database or the slots cannot be used."""
+        """Take an executor slot, bind the jobs, recover what this slot left unfinished, and begin what a promotion owes
+        (``api.jobs.rescoring``). Raises StoreError when the jobs' database or the slots cannot be used."""
         try:
             self._slot = ExecutorSlot.take(self._folder, self._goldfold.settings.executor_id)
             self._engine = jobs_engine(self._goldfold.jobs_url)
             self._goldfold.ledger.executors.beat(self._slot.executor_id)  # known before it has anything to leave behind
             with self._plain_errors():
                 self._launch(self._slot, self._engine)
+            begin_owed(self._goldfold, self.submit)
         except BaseException:
             self.close()
             raise
@@ -224,6 +226,7 @@ class JobRuntime:
             try:
                 self._one_beat()
                 self._go_on()
+                begin_owed(self._goldfold, self.submit)  # of a process that died, or that runs no jobs
             except LabelingError as error:
                 log.warning("heartbeat_failed", error=str(error))
             except Exception:  # whatever it was: without a heartbeat others would take over jobs that run here

@@ -10,18 +10,19 @@ from fastapi import APIRouter, Body, Depends, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Lead, Role, require
+from api.composition import Goldfold
 from api.finetune_request import finetune_request
 from api.ids import JOB_ID, new_id
+from api.jobs.rescoring import begin_rescore
 from api.jobs.runtime import JobRuntime
 from api.metrics import Metrics
 from api.problems import documented
-from api.requests import score_request
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
 from labeling.judging.thresholds import Wanted, wanted_of
-from labeling.model_records import Model, ModelState
+from labeling.model_records import RESCORE, Model, ModelState
 from labeling.training import newest_version
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=documented(404, 409))
@@ -100,7 +101,7 @@ class ModelOut(BaseModel):
             kind=kind_of(model),
             golden_version=model.golden_version,
             state=model.state,
-            metrics={key: value for key, value in model.metrics.items() if key != REFERENCE},
+            metrics={key: value for key, value in model.metrics.items() if key not in (REFERENCE, RESCORE)},
             created_at=model.created_at,
             promoted_at=model.promoted_at,
         )
@@ -270,7 +271,9 @@ def promote_model(
     """Make it the scorer of the next round, and start a job that scores every item with it; the champion before it is
     archived. What runs goes on with the one before. Needs a passing verdict of the gate (setting `gate_needed`), or a
     reason to do without."""
-    return _rescored(goldfold.promote(model_id, caller.key_id, given.without_gate if given else None), jobs)
+    job_id = new_id("rescore")
+    reason = given.without_gate if given else None
+    return _rescored(goldfold, goldfold.promote(model_id, caller.key_id, reason, rescore=job_id), jobs, job_id)
 
 
 @router.post("/rollback")
@@ -281,9 +284,9 @@ def roll_back(
     given: Annotated[RollbackIn | None, Body(examples=[ROLLBACK_EXAMPLE])] = None,
 ) -> PromotedOut:
     """Bring back the champion before this one, and start a job that scores what it has not scored."""
-    return _rescored(
-        goldfold.rollback(caller.key_id, given.reason if given else "", given.modality if given else "text"), jobs
-    )
+    job_id, modality = new_id("rescore"), given.modality if given else "text"
+    brought_back = goldfold.rollback(caller.key_id, given.reason if given else "", modality, rescore=job_id)
+    return _rescored(goldfold, brought_back, jobs, job_id)
 
 
 @router.post("/{model_id}/archive")
@@ -299,6 +302,6 @@ def model_history(goldfold: TheGoldfold, model_id: str) -> list[EventOut]:
     return [EventOut.model_validate(asdict(event)) for event in goldfold.ledger.models.history(model_id)]
 
 
-def _rescored(model: Model, jobs: JobRuntime) -> PromotedOut:
-    job = jobs.submit("score", new_id("rescore"), score_request(None))
+def _rescored(goldfold: Goldfold, model: Model, jobs: JobRuntime, job_id: str) -> PromotedOut:
+    job = begin_rescore(goldfold, jobs.submit, model.model_id, job_id)
     return PromotedOut(**ModelOut.of(model).model_dump(), rescore_job_id=job.job_id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Conflict, NotFound, NothingToDo
+from labeling.golden.enough import refuse_if_stale, shortfalls, stale_labels, too_little
 from labeling.golden.judges import ANY, decidable, judging_rows, unread
 from labeling.golden.manifest import canonical
 from labeling.judging.contender import Contender, decide
@@ -21,7 +23,7 @@ from labeling.judging.gate import Ruling, Terms, rule
 from labeling.judging.sealed import Door, Json
 from labeling.judging.signing import signed
 from labeling.judging.slices import one_a_group
-from labeling.records import GoldenItem, GoldState, Partition
+from labeling.records import GoldenItem, Partition
 from labeling.store.interfaces import Gates, Golden, SealedQueries
 
 Bools = npt.NDArray[np.bool_]
@@ -56,7 +58,8 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     and the anchors. The same contest again finds the same verdict and costs nothing.
 
     Raises NotFound (version), Conflict (a model against itself, or one of another modality), NothingToDo where no
-    sealed item is left that neither has learnt, or one has no embedding, BudgetSpent."""
+    sealed item is left that neither has learnt, or one has no embedding, TooLittleGold where those that are left are of
+    one kind in every policy that both judge, BudgetSpent."""
     challenger, champion, version = contest.challenger, contest.champion, contest.golden_version
     if challenger.model_id == champion.model_id:
         raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
@@ -70,10 +73,16 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     gone = gone_rows(stores.golden, stores.sealed, version, door.least)
     everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED, modality)
     rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
+    policies = champion.thresholds.keys() & challenger.thresholds.keys()
     if not rows:
+        refuse_if_stale(stores.golden, version, Partition.SEALED, policies, "tell two models apart")
         raise NothingToDo(
             f"golden version {version} has no sealed item that neither model has learnt; label more and publish first"
         )
+    stale = stale_labels(stores.golden, stores.golden.members(version), Partition.SEALED)
+    lacking = _lacking(rows, policies, stale, contest.terms.least)
+    if lacking and lacking.keys() >= policies & {row.policy_id for row in rows}:
+        raise too_little(version, Partition.SEALED, lacking, stale, "tell two models apart")
     anchors = judging_rows(stores.golden, version, Partition.ANCHOR, modality)
     question: Json = {
         "kind": "gate",
@@ -86,7 +95,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     }
 
     def compute(question_hash: str) -> Json:
-        ruling, decided = _judge(contest, rows, anchors)
+        ruling, decided = _judge(contest, rows, anchors, lacking)
         return (
             without_gone(question)
             | ruling.as_dict()
@@ -99,7 +108,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
                 "left_out": len(everything) - len(rows),
                 "unread": unread(stores.golden, version, Partition.SEALED, modality),
                 "unjudged": sorted({row.policy_id for row in rows} - decided.policies),
-                "stale": _stale(stores.golden, version),
+                "stale": stale.total(),
                 "beside": {"challenger": challenger.beside(), "champion": champion.beside()},
             }
         )
@@ -122,7 +131,19 @@ class _Decided:
     anchors: tuple[int, int]
 
 
-def _judge(contest: Contest, rows: Sequence[GoldenItem], anchors: Sequence[GoldenItem]) -> tuple[Ruling, _Decided]:
+def _lacking(
+    rows: Sequence[GoldenItem], policies: Collection[str], stale: Mapping[str, int], least: int
+) -> dict[str, str]:
+    """Policies that both judge and of which what is left of sealed gold is of one kind, or nothing, since the rest is
+    stale. Of fewer than ``least`` rows it is not told whether they are alike; that they are few, the ruling says."""
+    counts = Counter(row.policy_id for row in rows)
+    found = shortfalls(rows, (counts.keys() | stale.keys()).intersection(policies), least=0)
+    return {policy: why for policy, why in found.items() if not 0 < counts[policy] < least}
+
+
+def _judge(
+    contest: Contest, rows: Sequence[GoldenItem], anchors: Sequence[GoldenItem], lacking: Mapping[str, str]
+) -> tuple[Ruling, _Decided]:
     """Pairs are the rows that both say something about."""
     sides = [decide(who, rows) for who in (contest.champion, contest.challenger)]
     right = [dict(zip(map(_key, side.rows), side.right.tolist(), strict=True)) for side in sides]
@@ -133,7 +154,8 @@ def _judge(contest: Contest, rows: Sequence[GoldenItem], anchors: Sequence[Golde
     known = [row for row in anchors if row.policy_id in contest.challenger.thresholds]  # a policy may be given up
     checked = decide(contest.challenger, known).right if known else np.zeros(0, bool)
     asked = len(known), int(checked.sum())
-    return rule(both, first, second, asked, contest.terms), _Decided(len(both), {row.policy_id for row in both}, asked)
+    ruling = rule(both, first, second, asked, contest.terms, lacking)
+    return ruling, _Decided(len(both), {row.policy_id for row in both}, asked)
 
 
 def _write(gates: Gates, told: Json, secret: str) -> Json:
@@ -152,12 +174,6 @@ def terms_of(terms: Terms) -> Json:
     """As a verdict holds them."""
     margins = {str(severity): margin for severity, margin in sorted(terms.margins.items())}
     return {"margins": margins, "severities": dict(sorted(terms.severities.items())), "least": terms.least}
-
-
-def _stale(golden: Golden, version: str) -> int:
-    """How many sealed rows of the version a change of their policy touched since, so that they are not judged by."""
-    stale = {_key(row) for row in golden.items(partition=Partition.SEALED) if row.state is GoldState.STALE}
-    return sum(row.partition is Partition.SEALED and _key(row) in stale for row in golden.members(version))
 
 
 def rows_digest(rows: Sequence[GoldenItem]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.golden.enough import refuse_if_none_can, refuse_if_stale
 from labeling.golden.judges import decidable, judging_rows, unread
 from labeling.judging.contender import TEXT, Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
@@ -25,9 +26,11 @@ class EvaluationStores(Protocol):
 
 def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields: Sequence[str] = ()) -> Json:
     """``slices``, ``series``, ``left_out`` and ``beside`` of the dev partition (``labeling.judging.report``). Raises
-    NothingToDo where no row is left, InvalidInput (a field)."""
+    NothingToDo where no row is left, TooLittleGold where those that are left can judge no policy, InvalidInput (a
+    field)."""
     rows = judging_rows(golden, version, Partition.DEV, contender.modality)
-    decided, left_out = _decided(rows, contender, version, Partition.DEV)
+    decided, left_out = _decided(golden, rows, contender, version, Partition.DEV)
+    refuse_if_none_can(golden, version, Partition.DEV, decided.rows, list(contender.thresholds), "judge")
     cut_by = dimensions(lake, decided.rows, fields)
     origin = Origin(version, contender.calibration_version)
     passed = unread(golden, version, Partition.DEV, contender.modality)
@@ -38,13 +41,17 @@ def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields
 def ask_sealed(
     stores: EvaluationStores, lake: Lake, contender: Contender, version: str, fields: Sequence[str], door: Door
 ) -> Json:
-    """``slices`` of the sealed partition, which the door counts, with what it says beside them. Raises BudgetSpent, and
+    """``slices`` of the sealed partition, which the door counts, with what it says beside them. Raises BudgetSpent,
+    TooLittleGold as ``judge`` does (told of the whole partition, so that no choice of predictions can ask by it), and
     InvalidInput for ``fields``: cuts of one's own could be laid around a single answer."""
     if fields:
         raise InvalidInput("slice: sealed answers are cut by the usual fields only; leave slices out")
     gone = gone_rows(stores.golden, door.stores.sealed, version, door.least)
-    everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED)
-    rows = _fit(everything, contender, version, Partition.SEALED)
+    everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED, contender.modality)
+    rows = _fit(stores.golden, everything, contender, version, Partition.SEALED)
+    refuse_if_none_can(
+        stores.golden, version, Partition.SEALED, rows, list(contender.thresholds), "judge", least=door.least
+    )
     question: Json = {
         "kind": "evaluate",
         "model": contender.about(),
@@ -55,7 +62,7 @@ def ask_sealed(
     }
 
     def compute(_question_hash: str) -> Json:
-        decided, left_out = _decided(everything, contender, version, Partition.SEALED)
+        decided, left_out = _decided(stores.golden, everything, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
         origin = Origin(version, contender.calibration_version)
         passed = unread(stores.golden, version, Partition.SEALED, contender.modality)
@@ -67,10 +74,11 @@ def ask_sealed(
 
 
 def _fit(
-    everything: Sequence[GoldenItem], contender: Contender, version: str, partition: Partition
+    golden: Golden, everything: Sequence[GoldenItem], contender: Contender, version: str, partition: Partition
 ) -> list[GoldenItem]:
     rows = contender.fit(everything) if everything else []
     if not rows:
+        refuse_if_stale(golden, version, partition, list(contender.thresholds), "judge")
         kind = "" if contender.modality == TEXT else f"{contender.modality} "
         raise NothingToDo(
             f"golden version {version} holds no {kind}item in its {partition} partition that {contender.model_id!r} "
@@ -80,9 +88,9 @@ def _fit(
 
 
 def _decided(
-    everything: Sequence[GoldenItem], contender: Contender, version: str, partition: Partition
+    golden: Golden, everything: Sequence[GoldenItem], contender: Contender, version: str, partition: Partition
 ) -> tuple[Decisions, int]:
-    decided = decide(contender, _fit(everything, contender, version, partition))
+    decided = decide(contender, _fit(golden, everything, contender, version, partition))
     if not decided.rows:
         raise NothingToDo(
             f"{contender.model_id!r} says nothing about any item of the {partition} partition{_why(contender)}"

@@ -8,7 +8,8 @@ challenger that is worse somewhere passes that slice, and so all of them, with a
 
 - ``fail``: an anchor is decided wrongly, or a slice is worse and not shown to be within its margin;
 - ``pass``: every slice is not worse;
-- ``underpowered``: anything else; each slice that cannot tell says how many pairs would do.
+- ``underpowered``: anything else; each slice that cannot tell says how many pairs would do, and a policy whose answers
+  are stale, or all of one kind, says so.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Slice:
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """The verdict, why, and the slices it rests on. ``needed``: pairs that the hungriest slice needs; None unless
-    underpowered."""
+    underpowered, and where no number would do, because a policy has no answers at all."""
 
     verdict: str
     reasons: tuple[str, ...]
@@ -79,14 +80,23 @@ class Ruling:
 
 
 def rule(
-    rows: Sequence[GoldenItem], champion: Bools, challenger: Bools, anchors: tuple[int, int], terms: Terms
+    rows: Sequence[GoldenItem],
+    champion: Bools,
+    challenger: Bools,
+    anchors: tuple[int, int],
+    terms: Terms,
+    lacking: Mapping[str, str] | None = None,
 ) -> Ruling:
     """``rows`` (n,): independent pairs (one a near-duplicate group); ``champion``, ``challenger`` (n,): who is right
-    about each; ``anchors``: of how many, how many the challenger gets right."""
+    about each; ``anchors``: of how many, how many the challenger gets right. ``lacking``: policies of which what is
+    left cannot tell, with or without rows here, and why; nothing is told of them, and they leave the verdict
+    underpowered."""
+    lacking = lacking or {}
     found = [*cells(rows, {"language": lambda row: row.language}), *by_severity(rows)]
-    secret = hidden(found, terms.least)
+    secret = hidden(found, terms.least) | {cell for cell in found if cell.policy in lacking}
     slices = _tested([(cell, _margin(cell, terms)) for cell in found], secret, champion, challenger, terms.least)
-    return _ruling(slices, _unsure(found, secret), anchors)
+    unsure = {**dict.fromkeys(_unsure(found, secret), "too few sealed answers to tell"), **lacking}
+    return _ruling(slices, unsure, anchors)
 
 
 def _margin(cell: Cell, terms: Terms) -> float:
@@ -151,7 +161,7 @@ def _unsure(found: Sequence[Cell], secret: set[Cell]) -> list[str]:
     return [cell.policy for cell in found if cell.dimension == "all" and cell in secret]
 
 
-def _ruling(slices: Sequence[Slice], unsure: Sequence[str], anchors: tuple[int, int]) -> Ruling:
+def _ruling(slices: Sequence[Slice], unsure: Mapping[str, str], anchors: tuple[int, int]) -> Ruling:
     asked, right = anchors
     worse = [one.name for one in slices if one.verdict == "worse"]
     open_ = [one for one in slices if one.verdict == "cannot tell"]
@@ -161,8 +171,8 @@ def _ruling(slices: Sequence[Slice], unsure: Sequence[str], anchors: tuple[int, 
     if reasons:
         return Ruling(FAIL, tuple(reasons), tuple(slices), None)
     reasons = [f"{one.name}: cannot tell with {one.n} pairs; {one.needed} would do" for one in open_]
-    reasons += [f"policy={policy}: too few sealed answers to tell" for policy in unsure]
+    reasons += [f"policy={policy}: {why}" for policy, why in sorted(unsure.items())]
     if reasons:
-        needed = max(one.needed or 0 for one in slices)
-        return Ruling(UNDERPOWERED, tuple(reasons), tuple(slices), needed)
+        needed = max((one.needed or 0 for one in slices), default=0)
+        return Ruling(UNDERPOWERED, tuple(reasons), tuple(slices), needed or None)
     return Ruling(PASS, (), tuple(slices), None)

@@ -80,12 +80,15 @@ def _said(row: GateRow) -> str:
     return f"{row.body['verdict']} ({'; '.join(map(str, reasons)) if isinstance(reasons, list) else reasons})"
 
 
-def promote(stores: PromotionStores, model_id: str, actor: str, *, gate_id: str = "", reason: str = "") -> Model:
+def promote(
+    stores: PromotionStores, model_id: str, actor: str, *, gate_id: str = "", reason: str = "", rescore: str = ""
+) -> Model:
     """Make a model the champion of what it reads, at once and whole: who scores from now on scores with it, and who is
-    at work goes on with the one before. Raises NotFound, Conflict (archived, or another champion came in between), and
-    IntegrityError when its files are not what was registered."""
+    at work goes on with the one before. ``rescore``: the id of the job that scores every item with it, which the ledger
+    owes from then on, whoever dies before it is begun. Raises NotFound, Conflict (archived, or another champion came in
+    between), and IntegrityError when its files are not what was registered."""
     model = stores.models.get(model_id)
     champion = stores.models.champion(model.modality)
     load_artefact(model)
     over = None if champion is None else champion.model_id
-    return stores.models.promote(model_id, actor, over=over, gate_id=gate_id, reason=reason)
+    return stores.models.promote(model_id, actor, over=over, gate_id=gate_id, reason=reason, rescore=rescore)

@@ -12,7 +12,7 @@ import numpy as np
 from labeling.errors import InvalidInput
 from labeling.judging.contender import Decisions
 from labeling.judging.slices import Cell, Read, cells, hidden, severity
-from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED
+from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, both_kinds
 from labeling.quality.intervals import INSUFFICIENT, Figure, proportion
 from labeling.quality.ranking import ranking_figures, series
 from labeling.records import GoldenItem
@@ -133,9 +133,9 @@ def _figures(cell: Cell, decided: Decisions) -> dict[str, Figure]:
     wrong = int((flagged & ~truth).sum())
     return {
         **ranking_figures(decided.probabilities[places], truth, groups),
-        "precision": proportion(hits, int(flagged.sum())),
+        "precision": both_kinds(proportion(hits, int(flagged.sum())), truth),
         "recall": proportion(hits, positives),
-        "accuracy": proportion(int(np.equal(truth, flagged).sum()), n),
+        "accuracy": both_kinds(proportion(int(np.equal(truth, flagged).sum()), n), truth),
         "over_enforcement": proportion(wrong, n - positives),
         "under_enforcement": proportion(positives - hits, positives),
     }

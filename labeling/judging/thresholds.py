@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.golden.enough import refuse_if_stale, shortfalls, stale_labels, too_little
 from labeling.golden.judges import judging_rows
 from labeling.judging.contender import Contender, Decisions, decide
 from labeling.judging.operating import THRESHOLDS, own_thresholds
@@ -64,8 +65,8 @@ def set_threshold(
     """Where the model draws the line for one policy from now on, and what it rests on. It holds under the calibration
     of now: another one makes the policy's own threshold hold again. Near-duplicates count once.
 
-    Raises InvalidInput (policy, target), NothingToDo where there are too few labels, which says how many would do, or
-    no threshold keeps the target."""
+    Raises InvalidInput (policy, target), TooLittleGold where there are too few labels, which says how many would do, or
+    those that are left are of one kind, NothingToDo where no threshold keeps the target."""
     if policy_id not in contender.thresholds:
         known = ", ".join(sorted(contender.thresholds))
         raise InvalidInput(f"policy: {policy_id!r} is not judged by {contender.model_id!r} (it judges: {known})")
@@ -73,6 +74,7 @@ def set_threshold(
         raise InvalidInput(f"target: {wanted.target} is not between 0 and 1")
     rows = _rows(stores.golden, contender, policy_id, golden_version)
     decided = decide(contender, rows)
+    _check(stores.golden, decided, wanted, policy_id, golden_version)
     line = _line(decided, wanted)
     told = {
         "threshold": line.threshold,
@@ -105,11 +107,24 @@ def _rows(golden: Golden, contender: Contender, policy_id: str, version: str) ->
     everything = [row for row in held if row.policy_id == policy_id]
     rows = one_a_group(contender.fit(everything)) if everything else []
     if not rows:
+        refuse_if_stale(golden, version, Partition.CALIBRATION, [policy_id], "set a threshold")
         raise NothingToDo(
             f"golden version {version} holds no item for {policy_id!r} in its calibration partition that "
             f"{contender.model_id!r} has not learnt; label more first"
         )
     return rows
+
+
+def _check(golden: Golden, decided: Decisions, wanted: Wanted, policy_id: str, version: str) -> None:
+    """A precision takes labels of both kinds, a miss rate enough violating ones."""
+    lacking = shortfalls(decided.rows, [policy_id]) if wanted.rule == PRECISION else {}
+    violating, least = int(decided.truth.sum()), labels_needed(wanted.target)
+    if wanted.rule == MISS_RATE and violating < least:
+        why = f"a miss rate of {wanted.target:g} takes {least} violating labels or more, and there are {violating}"
+        lacking = {policy_id: why}
+    if lacking:
+        stale = stale_labels(golden, golden.members(version), Partition.CALIBRATION)
+        raise too_little(version, Partition.CALIBRATION, lacking, stale, "set a threshold")
 
 
 def _line(decided: Decisions, wanted: Wanted) -> Line:
@@ -119,14 +134,7 @@ def _line(decided: Decisions, wanted: Wanted) -> Line:
         cure = f"no threshold keeps a precision of {wanted.target:g} with {len(decided.truth)} labels"
     else:
         line = miss_rate_line(violating, wanted.target)
-        least = labels_needed(wanted.target)
-        cure = (
-            f"a miss rate of {wanted.target:g} takes {least} violating labels or more, and there are {len(violating)}"
-        )
-        if len(violating) >= least:
-            cure = (
-                f"no threshold keeps a miss rate of {wanted.target:g}: too many violating items score next to nothing"
-            )
+        cure = f"no threshold keeps a miss rate of {wanted.target:g}: too many violating items score next to nothing"
     if line is None:
         raise NothingToDo(f"{cure}: label more for the calibration partition, or ask for less")
     return line

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,8 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class PolicyEvaluation:
-    """One policy. ``n`` labelled items, ``positives`` of them violate; precision and recall hold at ``threshold``."""
+    """One policy. ``n`` labelled items, ``positives`` of them violate; precision and recall hold at ``threshold``.
+    Where all labels are of one kind, precision is insufficient: it would be 0 or 1 whatever the model says."""
 
     policy_id: str
     policy_version: str
@@ -135,11 +136,16 @@ def evaluate(
                 n=len(rows),
                 positives=int(truth.sum()),
                 auprc=auprc(scores, truth, clusters, seed=seed),
-                precision=proportion(hits, int(flagged.sum())),
+                precision=both_kinds(proportion(hits, int(flagged.sum())), truth),
                 recall=proportion(hits, int(truth.sum())),
             )
         )
     return Evaluation(golden_version, tuple(judged))
+
+
+def both_kinds(figure: Figure, truth: npt.NDArray[np.bool_]) -> Figure:
+    """``figure``, a share that says nothing where all labels are of one kind: then it is insufficient."""
+    return replace(figure, value=None, verdict=INSUFFICIENT) if truth.all() or not truth.any() else figure
 
 
 def auprc(scores: F64, truth: npt.NDArray[np.bool_], groups: Sequence[str] | None = None, *, seed: int = 0) -> Figure:

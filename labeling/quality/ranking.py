@@ -50,8 +50,8 @@ def curve(scores: F64, truth: Bools) -> Curve:
 
 
 def ranking_figures(scores: F64, truth: Bools, groups: Sequence[str], *, seed: int = 0) -> dict[str, Figure]:
-    """``NAMES`` to figures. Insufficient with ``FEW`` items or fewer, or, but for the last two, fewer than two of
-    either kind. Where no draw differs from 0 or 1 the bootstrap sees no spread, and the interval's other end is that of
+    """``NAMES`` to figures. Insufficient with ``FEW`` items or fewer, or fewer than two of either kind (the last two:
+    than one). Where no draw differs from 0 or 1 the bootstrap sees no spread, and the interval's other end is that of
     Clopper and Pearson for the independent items of the rarer kind (of the last two: of all)."""
     n, positives = len(truth), int(truth.sum())
     rarer = min(_independent(truth, groups), _independent(~truth, groups))
@@ -63,7 +63,7 @@ def ranking_figures(scores: F64, truth: Bools, groups: Sequence[str], *, seed: i
     found = {}
     for place, name in enumerate(NAMES):
         ranks = name not in ("ece", "brier")
-        if ranks and min(positives, n - positives) < 2:
+        if min(positives, n - positives) < (2 if ranks else 1):
             found[name] = _none(name, n, positives)
             continue
         fewest = rarer if ranks else len(set(groups))

@@ -430,13 +430,19 @@ class Models(Protocol):
         """candidate to challenger, either to archived; a no-op where it is that already. Conflict for any other move.
         Each move is an event and a line of the audit, here and below."""
 
-    def promote(self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "") -> Model:
+    def promote(
+        self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "", rescore: str = ""
+    ) -> Model:
         """Make it champion and archive the one before, in one transaction; a no-op for the champion. ``over``: who is
-        champion now, as the caller knows it; Conflict when it is another one, or the model is archived."""
+        champion now, as the caller knows it; Conflict when it is another one, or the model is archived. ``rescore``:
+        the id of the job that scores with it, owed from then on (``labeling.model_records.owed_rescore``); "": none."""
 
-    def rollback(self, actor: str, reason: str = "", modality: str = "text") -> Model:
+    def rollback(self, actor: str, reason: str = "", modality: str = "text", *, rescore: str = "") -> Model:
         """Archive the champion and bring back the one that it replaced, in one transaction. NothingToDo where there is
-        none."""
+        none. ``rescore``: as ``promote`` has it."""
+
+    def rescore_begun(self, model_id: str, job_id: str) -> None:
+        """The job is known to those who run it, so it is owed no more; a no-op where another one is, or none."""
 
     def history(self, model_id: str | None = None) -> list[ModelEvent]:
         """Every move, or those of one model, oldest first."""

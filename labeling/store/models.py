@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, NotFound, NothingToDo
-from labeling.model_records import Model, ModelEvent, ModelState
+from labeling.model_records import RESCORE, Model, ModelEvent, ModelState, owed_rescore
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.rows import dump, insert_missing, load
@@ -69,11 +69,15 @@ class SqlModels:
             _place(connection, model_id, "move", before, state, actor, reason=reason)
             return _get(connection, model_id)
 
-    def promote(self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "") -> Model:
+    def promote(
+        self, model_id: str, actor: str, *, over: str | None, gate_id: str = "", reason: str = "", rescore: str = ""
+    ) -> Model:
         with self._database.write() as connection:
             model = _locked(connection, model_id)
             champion, before = _champion(connection, model.modality), model.state
             if champion == model_id:
+                if rescore:
+                    _owe(connection, model_id, rescore)
                 return _get(connection, model_id)
             if champion != over:
                 raise Conflict(
@@ -84,9 +88,10 @@ class SqlModels:
             if before is _CANDIDATE:
                 _place(connection, model_id, "move", before, _CHALLENGER, actor, gate_id=gate_id, reason=reason)
             _crown(connection, model_id, champion, actor, kind="promote", gate_id=gate_id, reason=reason)
+            _owe(connection, model_id, rescore)
             return _get(connection, model_id)
 
-    def rollback(self, actor: str, reason: str = "", modality: str = TEXT) -> Model:
+    def rollback(self, actor: str, reason: str = "", modality: str = TEXT, *, rescore: str = "") -> Model:
         with self._database.write() as connection:
             champion = _champion(connection, modality)
             if champion is None:
@@ -95,7 +100,13 @@ class SqlModels:
             if won is None or not won.replaced:
                 raise NothingToDo(f"model {champion!r} is the first champion: there is none before it to bring back")
             _crown(connection, won.replaced, champion, actor, kind="rollback", reason=reason)
+            _owe(connection, won.replaced, rescore)
             return _get(connection, won.replaced)
+
+    def rescore_begun(self, model_id: str, job_id: str) -> None:
+        with self._database.write() as connection:
+            if owed_rescore(_locked(connection, model_id)) == job_id:
+                _owe(connection, model_id, "")
 
     def history(self, model_id: str | None = None) -> list[ModelEvent]:
         query = sa.select(model_events).order_by(model_events.c.seq)
@@ -142,6 +153,13 @@ def _crown(
     about = {"replaced": champion or "", "gate_id": gate_id, "reason": reason}
     _place(connection, model_id, kind, before, _CHAMPION, actor, **about)
     _update(connection, model_id, {"promoted_at": now(connection)})
+
+
+def _owe(connection: sa.Connection, model_id: str, job_id: str) -> None:
+    """In the transaction that crowns, so that nobody who dies after it can forget the job. "": none is owed."""
+    metrics = dict(_get(connection, model_id).metrics)
+    metrics.pop(RESCORE, None)
+    _update(connection, model_id, {"metrics": metrics | ({RESCORE: job_id} if job_id else {})})
 
 
 def _place(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.golden.chain import first_break
 from labeling.golden_records import GoldMove
-from labeling.model_records import ModelState
+from labeling.model_records import ModelState, owed_rescore
 from labeling.records import (
     Annotation,
     AnnotationEvent,
@@ -396,6 +396,22 @@ class ModelsContract(LedgerFixtures):
         assert [each.state.value for each in models.all()] == ["champion", "archived", "archived"]
         back = [e for e in models.history() if e.kind == "rollback"]
         assert [(e.model_id, e.replaced, e.reason) for e in back] == [("b", "c", "it missed threats"), ("a", "b", "")]
+
+    def test_who_is_crowned_owes_a_rescore_until_it_is_begun(self, ledger: Ledger) -> None:
+        models = ledger.models
+        for name in "abc":
+            models.add(model(name, metrics={"n": 1}))
+        assert owed_rescore(models.promote("a", "lea", over=None, rescore="job-1")) == "job-1"
+        models.rescore_begun("a", "job-0")  # of an earlier crowning
+        assert owed_rescore(models.get("a")) == "job-1"
+        models.rescore_begun("a", "job-1")
+        models.rescore_begun("a", "job-1")
+        assert models.get("a").metrics == {"n": 1}
+        assert owed_rescore(models.promote("a", "lea", over=None, rescore="job-2")) == "job-2"  # once more, by hand
+        assert owed_rescore(models.promote("b", "lea", over="a")) == ""
+        assert owed_rescore(models.rollback("lea", rescore="job-3")) == "job-3"
+        models.promote("c", "lea", over="a")
+        assert owed_rescore(models.rollback("lea")) == ""  # and not what it owed when it had to go
 
     def test_promoted_at_once_there_is_still_one(self, ledger: Ledger) -> None:
         for number in range(4):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,19 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def running(tmp_path: Path, studio_server: EmbeddedStudio) -> Iterator[Running]:
-    policies = tmp_path / "policies"
+    with serving(tmp_path, studio_server, POLICY, PARTITIONS='{"train": 0.5, "dev": 0.5}') as running:
+        yield running
+
+
+@contextmanager
+def serving(folder: Path, studio_server: EmbeddedStudio, policy: str, **more: str) -> Iterator[Running]:
+    """The service on one packaged policy; ``more``: settings."""
+    policies = folder / "policies"
     policies.mkdir()
-    (policies / f"{POLICY}.yaml").write_text((PACKAGED_POLICIES / f"{POLICY}.yaml").read_text())
+    (policies / f"{policy}.yaml").write_text((PACKAGED_POLICIES / f"{policy}.yaml").read_text())
     port = free_port()
     settings = {
-        "DATA_DIR": str(tmp_path / "data"),
+        "DATA_DIR": str(folder / "data"),
         "POLICIES_DIR": str(policies),
         "PORT": str(port),
         "STUDIO_URL": studio_server.base_url,
@@ -81,20 +89,20 @@ def running(tmp_path: Path, studio_server: EmbeddedStudio) -> Iterator[Running]:
         "STUDIO_SETTLE_S": "2",
         "STUDIO_WEBHOOK_SECRET": "a-secret-of-the-test",
         "SYNC_INTERVAL_S": "3600",  # so that only the webhook can bring the answers
-        "PARTITIONS": '{"train": 0.6, "dev": 0.4}',
+        **more,
     }
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GOLDFOLD_")}
     environment |= {f"GOLDFOLD_{name}": value for name, value in settings.items()}
-    log = (tmp_path / "serve.log").open("w+")
+    log = (folder / "serve.log").open("w+")
     command = [str(Path(sys.executable).parent / "goldfold"), "serve"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
     try:
         wait_for(lambda: process.poll() is not None or _alive(http), "the service")
-        said = (tmp_path / "serve.log").read_text()
+        said = (folder / "serve.log").read_text()
         assert process.poll() is None, said
         http.headers["Authorization"] = f"Bearer {re.findall(r'gf_[0-9a-f]+_[A-Za-z0-9_-]+', said)[0]}"
-        yield Running(http, tmp_path)
+        yield Running(http, folder)
     finally:
         http.close()
         process.terminate()

@@ -12,13 +12,14 @@ from labeling.artefacts import FINETUNED, Artefact, kind_of, load_artefact
 from labeling.calibration import calibrate
 from labeling.drift import REFERENCE, drift, record_reference
 from labeling.drift_sources import Kept
-from labeling.errors import Conflict, IntegrityError, InvalidInput, LeakError, NothingToDo
+from labeling.errors import Conflict, IntegrityError, InvalidInput, LeakError, NothingToDo, TooLittleGold
 from labeling.finetuning import Order, Tuned, Workplace, finetune_model, lessons_of
 from labeling.golden.judges import judging_rows
 from labeling.golden.manifest import merkle_root, rows
+from labeling.golden_records import GoldMove
 from labeling.judging.promotion import promote
 from labeling.model_records import ModelState
-from labeling.records import GoldenItem, Outcome, Partition, Verdict
+from labeling.records import GoldAction, GoldenItem, Outcome, Partition, Verdict
 from labeling.score_run import ScoreRun
 from labeling.training import evaluate_model
 from scoring.base import Scorer
@@ -205,3 +206,23 @@ def test_what_cannot_be_is_said(school: Shop, base: Path) -> None:
         school.ledger.golden.regroup([row.group_id], row.group_id, Partition.DEV)
     with pytest.raises(NothingToDo, match="no usable label"):
         tune(school, base, golden_version=republish(school))
+
+
+# --- when to stop ---
+
+
+def test_dev_labels_of_one_kind_do_not_say_when_to_stop(school: Shop, base: Path) -> None:
+    rows = [r for r in judging_rows(school.ledger.golden, "1.0.0", Partition.DEV) if r.outcome is Outcome.ALLOWED]
+    school.ledger.golden.change(
+        [GoldMove(r.item_id, r.policy_id, r.adjudication_id, GoldAction.STALED, "lea", "a change") for r in rows]
+    )
+    with pytest.raises(TooLittleGold, match=rf"say when to stop .* fraud: .* \({len(rows)} are stale\)"):
+        tune(school, base)
+    assert not (school.folder / "training").exists()
+
+
+def test_without_a_dev_partition_nothing_stops_early(school: Shop, base: Path) -> None:
+    for row in school.ledger.golden.items(partition=Partition.DEV):
+        school.ledger.golden.regroup([row.group_id], row.group_id, Partition.CALIBRATION)
+    done = tune(school, base, golden_version=republish(school)).trained
+    assert done is not None

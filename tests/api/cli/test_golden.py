@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.api.cli.conftest import Terminal
-from tests.api.site import HARM, gild, score_all, select, stock
+from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
 from tests.mlflow_server import FakeMlflow, serving
 
 
 @pytest.fixture
-def gold(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setenv("GOLDFOLD_PARTITIONS", '{"train": 0.6, "dev": 0.4}')
-    with goldfold.opened() as site:
+def gold(goldfold: Terminal) -> Terminal:
+    with closing(WordGoldfold(settings(goldfold.folder, partitions={"train": 0.5, "dev": 0.5}))) as site:
         stock(site)
         score_all(site)
         select(site, budget=30)
@@ -175,6 +175,10 @@ def test_an_item_is_held_then_erased_and_those_who_had_it_answer(gold: Terminal)
     assert (pending["left"], pending["notices"][0]["recipient"]) == ([], "team-b")
     assert gold("erasures", "ack", name, "--recipient", "team-b").out == f"team-b has let {name} go (1 exports)\n"
     assert "team-b" in gold("erasures", "list").out
+    assert gold("erasures").out == gold("erasures", "list").out
+    assert gold("erasures", "--json").json == gold("erasures", "list", "--json").json
+    assert gold("erasures", "--pending", "--json").json == gold("erasures", "list", "--pending", "--json").json
+    assert "go behind the command" in gold("erasures", "--json", "list").err
     assert gold("golden", "blame", name, "--json").json["events"][-1]["action"] == "erased"
     assert gold("show", name).code == 1
 

@@ -16,7 +16,7 @@ from labeling.score_run import ScoreRun
 from labeling.scorebook import read_sheet
 from scoring.finetuned import Finetuned
 from tests.api.cli.conftest import Terminal, WordModels
-from tests.api.site import HARM, gild, score_all, select, settings, stock
+from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
 from tests.scoring.lessons import made_base
 
 
@@ -29,13 +29,12 @@ class TunedModels(WordModels):
 
 @pytest.fixture
 def gold(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setenv("GOLDFOLD_PARTITIONS", '{"train": 0.6, "dev": 0.4}')
     monkeypatch.setenv("GOLDFOLD_DEVICE", "cpu")
     monkeypatch.setattr(composition, "models", TunedModels)
-    with goldfold.opened() as site:
+    with closing(WordGoldfold(settings(goldfold.folder, partitions={"train": 0.5, "dev": 0.5}))) as site:
         stock(site)
         score_all(site)
-        select(site, budget=30)
+        select(site, budget=40)  # so that dev has enough to say when to stop
         gild(site)
     assert goldfold("golden", "publish").code == 0
     return goldfold

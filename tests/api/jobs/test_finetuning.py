@@ -77,7 +77,7 @@ def test_killed_and_gone_on_it_has_the_same_weights_and_figures(tmp_path: Path) 
     with closing(WordGoldfold(settings(data, partitions=shares))) as site:
         stock(site)
         score_all(site)
-        select(site, budget=30)
+        select(site, budget=40)  # so that dev has enough to say when to stop
         gild(site)
         publish(site.ledger.golden, site.golden_dir, datetime.now(UTC))
     checkpoints, deadline = data / "training" / "killed" / "checkpoints", time.monotonic() + LIMIT_S

@@ -17,7 +17,7 @@ def gold(site: Site) -> Site:
     """A site with a published golden version."""
     stock(site.goldfold)
     score_all(site.goldfold)
-    select(site.goldfold, budget=30)
+    select(site.goldfold, budget=40)  # so that dev has enough to judge by
     gild(site.goldfold)
     assert site.ask("POST", "/v1/golden/versions", Role.LEAD, json={}).status_code == 201
     return site

@@ -129,3 +129,13 @@ def test_prevalence_is_refused_when_one_pick_was_chosen_on_purpose() -> None:
 def test_prevalence_of_twelve_answers_is_insufficient() -> None:
     found = population([True] * 12, [0.5] * 12, policy_id="p", policy_version="1", golden_version="1")
     assert (found.figure.value, found.figure.verdict) == (None, "insufficient")
+
+
+@pytest.mark.parametrize("kind", [0.0, 1.0])
+def test_labels_of_one_kind_have_no_precision(kind: float) -> None:
+    """It would be 0, or 1, whatever the model says."""
+    scores = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+    found = _evaluate(scores, np.full((40, 1), kind, np.float32)).policies[0]
+    assert (found.precision.value, found.precision.verdict, found.precision.n) == (None, "insufficient", 20)
+    assert found.auprc.value is None
+    assert (found.recall.value is None) == (kind == 0)

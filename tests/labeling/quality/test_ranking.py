@@ -71,3 +71,9 @@ def test_the_lines_to_draw() -> None:
     assert (last["miss_rate"], last["load"]) == (0.0, 1.0)
     none = series(scores, np.zeros(500, bool))
     assert {point["miss_bound"] for point in none["thresholds"]} == {None}
+
+
+@pytest.mark.parametrize("kind", [False, True])
+def test_labels_of_one_kind_say_nothing_of_what_scores_mean(kind: bool) -> None:
+    found = ranking_figures(line_of(0, 1, 40), np.full(40, kind), [str(n) for n in range(40)])
+    assert {figure.verdict for figure in found.values()} == {"insufficient"}
