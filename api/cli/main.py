@@ -52,6 +52,7 @@ class Commands(LazyGroup):
         "policy": Entry("api.cli.policies:app", "The policies' versions: publish one, and what follows from it."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
+        "patterns": Entry("api.cli.patterns:app", "Misapplication patterns: where one rule is taken for another."),
         "train": Entry("api.cli.training:app", "Train a candidate on a golden version and judge it: head, finetune."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),

@@ -1,11 +1,14 @@
 """With what does a pattern move: the person, the content, the language, the tool, everybody, or only a machine?
 
 The mixed model (``labeling.quality.mixed``) looks at the decisions of the pattern's own kind of error, less those that
-other patterns explain, with a random intercept for each person, cluster, language, team, shift, tool and actor (human, or which
-model or agent), and one for the cell itself where it joins a cluster and a cohort. Each dimension's *pull* is what it adds to the log-odds
-of an average decision of the cell, less what it adds to one outside. A verdict names the dimension whose pull is the
-largest with at least ``Bar.sure`` of the posterior's draws, and at least ``Bar.pull``; the others' may be what they are.
-Dimensions that always go together (one team, one language) share the pull, so that none is sure: "cannot tell".
+other patterns explain, with a random intercept for each person, cluster, language, team, shift, tool and actor (human,
+or which model or agent), and one for the cell itself where it joins a cluster and a cohort. Each dimension's *pull* is
+what it adds to the log-odds of an average decision of the cell, less what it adds to one outside. A verdict names the
+dimension whose pull is the largest with at least ``Bar.sure`` of the posterior's draws, and at least ``Bar.pull``; the
+others' may be what they are.
+
+A dimension is named only if the model without it makes the data five times less likely at least: where two always
+go together (each language has one team), either does without the other, and the verdict is "cannot tell".
 Variance shares are the same model's, over all decisions looked at.
 """
 
@@ -13,12 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from labeling.quality.judged import AGENT, HUMAN, MODEL, Column, Flags, I64, Judged
+from labeling.quality.judged import AGENT, HUMAN, I64, MODEL, Column, Flags, Judged
 from labeling.quality.mixed import F64, Counts, Mixed, fit
 from labeling.quality.patterns import ANY, Found
 
@@ -46,17 +49,19 @@ class Culprit(StrEnum):
 class Bar:
     """When a verdict is given: the dimension leads in ``sure`` of the draws, and pulls by ``pull`` log-odds at least
     (0.405 = odds 1.5 times as high). A whole rule is everybody's where no dimension holds more than ``alike`` of the
-    variance."""
+    variance. Without the dimension named the data must be less likely by ``evidence``, a log Bayes factor, at least."""
 
     sure: float = 0.90
     pull: float = math.log(1.5)
-    alike: float = 0.20
+    alike: float = 0.10
+    evidence: float = math.log(5)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One dimension: its ``share`` of the variance on the latent scale with a 95 % interval, its ``pull`` on the cell in
-    log-odds with one, and ``leads``: in what share of draws its pull is the largest. ``levels``: how many there are."""
+    """One dimension: its ``share`` of the variance on the latent scale with a 95 % interval, its ``pull`` on the cell
+    in log-odds with one, and ``leads``: in what share of draws its pull is the largest. ``levels``: how many there
+    are."""
 
     name: str
     levels: int
@@ -99,9 +104,16 @@ def attribute(table: Judged, found: Found, others: Sequence[Found], bar: Bar | N
         return Attribution(Culprit.UNKNOWN, "", "all these decisions are alike", n, count, (), unseen)
     names, codes, levels = zip(*dimensions, strict=True)
     sizes = tuple(len(level) for level in levels)
-    model = fit(Counts.of(events, np.column_stack(codes), sizes))
+    counts = Counts.of(events, np.column_stack(codes), sizes)
+    model = fit(counts)
     parts = _parts(names, sizes, model, np.column_stack(codes), inside, found.key.cohort)
     culprit, level, reason = _verdict(table, found, parts, dimensions, model, inside, bar)
+    if culprit not in (Culprit.UNKNOWN, Culprit.EVERYONE):
+        best = _best(parts)
+        doubt = model.evidence - _evidence_without(counts, best, names)
+        if doubt < bar.evidence:
+            reason = f"without {names[best]} the rest explains it almost as well (Bayes factor {math.exp(doubt):.1f})"
+            culprit, level = Culprit.UNKNOWN, ""
     return Attribution(culprit, level, reason, n, count, parts, unseen)
 
 
@@ -125,9 +137,7 @@ def _events(table: Judged, found: Found, rows: I64) -> F64:
     return wrong.astype(np.float64)
 
 
-def _dimensions(
-    table: Judged, found: Found, rows: I64, inside: Flags
-) -> tuple[list[Dimension], tuple[str, ...]]:
+def _dimensions(table: Judged, found: Found, rows: I64, inside: Flags) -> tuple[list[Dimension], tuple[str, ...]]:
     columns = {"person": table.cohorts["person"], CONTENT: table.cluster, "language": _languages(table)}
     columns |= {name: table.cohorts[name] for name in ("team", "shift", "tool")}
     columns[ACTOR] = table.actor
@@ -198,15 +208,26 @@ def _parts(
         weights[names.index(own)] += weights[names.index(CELL)]
         weights[names.index(CELL)] = 0.0
     pulls = weights @ model.effects
-    drawn = np.random.default_rng(0).multivariate_normal(
-        pulls, weights @ model.cov @ weights.T, _DRAWS, method="eigh"
-    )
+    drawn = np.random.default_rng(0).multivariate_normal(pulls, weights @ model.cov @ weights.T, _DRAWS, method="eigh")
     leads = np.bincount(drawn.argmax(axis=1), minlength=len(names)) / _DRAWS
     ends, share_ends = np.quantile(drawn, (0.025, 0.975), axis=0), np.quantile(drawn_shares, (0.025, 0.975), axis=0)
     return tuple(
         Part(name, sizes[d], *map(float, (shares[d], *share_ends[:, d], pulls[d], *ends[:, d], leads[d])))
         for d, name in enumerate(names)
     )
+
+
+def _best(parts: Sequence[Part]) -> int:
+    return max(range(len(parts)), key=lambda d: (parts[d].leads, parts[d].pull))
+
+
+def _evidence_without(counts: Counts, dimension: int, names: Sequence[str]) -> float:
+    """Of the model less a dimension, and less the cell, which could stand in for it; -inf where nothing is left."""
+    kept = [d for d, name in enumerate(names) if d != dimension and name != CELL]
+    if not kept:
+        return -math.inf
+    rest = replace(counts, levels=counts.levels[:, kept], sizes=tuple(counts.sizes[d] for d in kept))
+    return fit(rest).evidence
 
 
 def _verdict(
@@ -218,7 +239,7 @@ def _verdict(
     inside: Flags,
     bar: Bar,
 ) -> tuple[Culprit, str, str]:
-    best = max(range(len(parts)), key=lambda d: (parts[d].leads, parts[d].pull))
+    best = _best(parts)
     part = parts[best]
     if found.key.cluster == ANY and not found.key.cohort:
         return _everyone(parts, bar)
@@ -245,9 +266,7 @@ def _everyone(parts: Sequence[Part], bar: Bar) -> tuple[Culprit, str, str]:
     return Culprit.EVERYONE, "", f"no circumstance holds more than {worst.share:.0%} of the variance"
 
 
-def _level(
-    table: Judged, found: Found, dimension: Dimension, inside: Flags, model: Mixed, place: int
-) -> str:
+def _level(table: Judged, found: Found, dimension: Dimension, inside: Flags, model: Mixed, place: int) -> str:
     """The level that pulls: the commonest of the cell, weighed by its effect."""
     name, codes, levels = dimension
     if name == CELL:
@@ -256,7 +275,3 @@ def _level(
     counts = np.bincount(known[known >= 0], minlength=len(levels)).astype(np.float64)
     effects = model.effects[model.starts[place] : model.starts[place + 1]]
     return levels[int(np.argmax(counts * np.exp(effects)))]
-
-
-__all__ = ["ACTOR", "CELL", "CONTENT", "Attribution", "Bar", "Culprit", "Part", "attribute"]
-_ = AGENT

@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 I64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -42,10 +41,13 @@ class Column:
 
     @classmethod
     def of(cls, values: Sequence[str] | npt.NDArray[np.object_]) -> Column:
-        """"" is not known."""
+        """ "" is not known."""
         given = np.asarray(values, dtype=object)
-        codes, names = pd.factorize(np.where(given == "", None, given), sort=True)
-        return cls(np.asarray(codes, dtype=np.int64), tuple(str(name) for name in names))
+        names, known = sorted(set(given.tolist()) - {""}), given != ""
+        place = {name: code for code, name in enumerate(names)}
+        codes = np.full(len(given), -1, dtype=np.int64)
+        codes[known] = [place[value] for value in given[known].tolist()]
+        return cls(codes, tuple(str(name) for name in names))
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -48,14 +48,15 @@ class Counts:
             key = np.unique(key * (size + 1) + levels[:, d] + 1, return_inverse=True)[1]
         _, first, place = np.unique(key, return_index=True, return_inverse=True)
         n = np.bincount(place).astype(np.float64)
-        return cls(np.bincount(place, weights=y), n, levels[first], tuple(sizes))
+        return cls(np.bincount(place, weights=y).astype(np.float64), n, levels[first], tuple(sizes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixed:
-    """``sd`` (D,) of each dimension, log-odds; ``log_sd_cov`` (D, D). ``effects``: (q,) of all levels, one dimension after
-    the other, with ``cov`` (q, q) given ``sd``; ``starts`` (D + 1,): where each dimension's begin. ``intercept`` in
-    log-odds. ``log_likelihood``: Laplace's, of the data given sd."""
+    """``sd`` (D,) of each dimension, log-odds; ``log_sd_cov`` (D, D). ``effects``: (q,) of all levels, one dimension
+    after the other, with ``cov`` (q, q) given ``sd``; ``starts`` (D + 1,): where each dimension's begin. ``intercept``
+    in log-odds. ``evidence``: the log probability of the data over all
+    sd, by Laplace's approximation twice, by which models of the same data are compared."""
 
     sd: F64
     log_sd_cov: F64
@@ -63,11 +64,11 @@ class Mixed:
     effects: F64
     cov: F64
     starts: tuple[int, ...]
-    log_likelihood: float
+    evidence: float
 
     def shares(self, draws: int = 2000, seed: int = 0) -> tuple[F64, F64]:
-        """(D,) shares of the variance on the latent scale, what no dimension explains included in the whole; and (draws,
-        D) of them from what is uncertain about sd."""
+        """(D,) shares of the variance on the latent scale, what no dimension explains included in the whole; and
+        (draws, D) of them from what is uncertain about sd."""
         generator = np.random.default_rng(seed)
         drawn = generator.multivariate_normal(np.log(self.sd), self.log_sd_cov, draws, method="eigh")
         return _shares(self.sd[None, :] ** 2)[0], _shares(np.exp(2 * np.clip(drawn, *_LOG_SD)))
@@ -90,7 +91,7 @@ def fit(data: Counts) -> Mixed:
         effects=mode.u[1:],
         cov=mode.cov[1:, 1:],
         starts=tuple((fitting.starts - 1).tolist()),
-        log_likelihood=mode.marginal,
+        evidence=float(mode.marginal + _log_prior(theta) + 0.5 * np.linalg.slogdet(2 * math.pi * covariance)[1]),
     )
 
 
@@ -128,8 +129,7 @@ class _Fitting:
     def objective(self, theta: F64) -> tuple[float, F64]:
         """Less the log posterior of log sd, and its gradient."""
         mode, sd = self.mode(theta), np.exp(theta)
-        prior, slope = np.sum(theta - RATE * sd), 1 - RATE * sd
-        return -float(mode.marginal + prior), -(mode.gradient + slope)
+        return -float(mode.marginal + _log_prior(theta)), -(mode.gradient + 1 - RATE * sd)
 
     def covariance(self, theta: F64, step: float = 0.05) -> F64:
         """The inverse of the objective's Hessian by central differences, held to be positive definite."""
@@ -153,7 +153,9 @@ class _Fitting:
         logdet = 2 * float(np.sum(np.log(np.diag(factor[0]))))
         inner = u[: self._q]
         likelihood = float(np.sum(xlogy(self._y, p) + xlogy(self._n - self._y, 1 - p)))
-        marginal = likelihood - 0.5 * float(precision @ inner**2) + 0.5 * float(np.sum(np.log(precision))) - 0.5 * logdet
+        marginal = (
+            likelihood - 0.5 * float(precision @ inner**2) + 0.5 * float(np.sum(np.log(precision))) - 0.5 * logdet
+        )
         return _Mode(inner.copy(), cov, marginal, self._gradient(inner, cov, precision, weight * (1 - 2 * p)))
 
     def _newton(self, precision: F64) -> F64:
@@ -182,7 +184,7 @@ class _Fitting:
         fits = self._y @ eta - self._n @ np.logaddexp(0, eta)
         return float(fits - 0.5 * precision @ u[: self._q] ** 2)
 
-    def _hessian(self, weight: F64, precision: F64) -> F64:
+    def _hessian(self, weight: F64, precision: F64) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         width = self._q + 1
         found = np.zeros(width * width)
         for a, b, key in self._pairs:
@@ -190,9 +192,10 @@ class _Fitting:
             found += counted
             if a != b:
                 found += counted.reshape(width, width).T.ravel()
-        square = found.reshape(width, width)[: self._q, : self._q]
+        square = np.empty((self._q, self._q))
+        square[:] = found.reshape(width, width)[: self._q, : self._q]
         square[np.diag_indices(self._q)] += precision
-        return np.asarray(square, dtype=np.float64)
+        return square
 
     def _by_column(self, rows: F64) -> F64:
         found = np.zeros(self._q + 1)
@@ -205,9 +208,7 @@ class _Fitting:
         change of log |H|; dl / d log sd = -2l."""
         padded = np.zeros((self._q + 1, self._q + 1))
         padded[: self._q, : self._q] = cov
-        spread = sum(
-            (1 if a == b else 2) * padded[self._columns[:, a], self._columns[:, b]] for a, b, _ in self._pairs
-        )
+        spread = sum((1 if a == b else 2) * padded[self._columns[:, a], self._columns[:, b]] for a, b, _ in self._pairs)
         moved = cov @ self._by_column(skew * spread)[: self._q]
         found = np.empty(len(self.starts) - 1)
         for d in range(len(found)):
@@ -216,6 +217,11 @@ class _Fitting:
             direct = len(u[own]) / (2 * value) - 0.5 * float(u[own] @ u[own]) - 0.5 * float(np.trace(cov[own, own]))
             found[d] = -2 * value * (direct + 0.5 * float(moved[own] @ u[own]))
         return found
+
+
+def _log_prior(theta: F64) -> float:
+    """Of log sd, where sd is exponential."""
+    return float(np.sum(math.log(RATE) + theta - RATE * np.exp(theta)))
 
 
 def _shares(variances: F64) -> F64:

@@ -1,12 +1,12 @@
 """The misapplication miner: where one rule is taken for another more often than elsewhere.
 
 A *cell* is (gold -> given) x content cluster x cohort, each of which may be "any". Its decisions are those whose gold
-is ``gold``; its events those that were given ``given``. It is held against its complement, the decisions of the same gold
-outside the cell, by Fisher's exact test (one-sided); where neither cluster nor cohort is named, against all decisions of
-other gold and any error of theirs. Near-duplicates, and several answers to one item, are not independent: counts are
-divided by the design effect 1 + (m - 1) rho of Rao and Scott (1992), with rho from the analysis of variance of the
-whole gold's decisions by near-duplicate group, and m the cell's own mean group size, weighted by size. Where each group
-was decided once, nothing is divided.
+is ``gold``; its events those that were given ``given``. It is held against its complement, the decisions of the same
+gold outside the cell, by Fisher's exact test (one-sided); where neither cluster nor cohort is named, against all
+decisions of other gold and any error of theirs. Near-duplicates, and several answers to one item, are not independent:
+counts are divided by the design effect 1 + (m - 1) rho of Rao and Scott (1992), with rho from the analysis of variance
+of the whole gold's decisions by near-duplicate group, and m the cell's own mean group size, weighted by size. Where
+each group was decided once, nothing is divided.
 
 Which cells are tested depends on how many decisions they hold, never on their errors, so that Benjamini and Hochberg's
 bound holds over all of them. What stands then overlaps: a careless person raises their team and language too. So the
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.quality.fisher import F64, adjusted, tails
-from labeling.quality.judged import Flags, I64, Judged
+from labeling.quality.judged import I64, Flags, Judged
 
 ANY = -1
 _MOST = 400  # candidates that are looked at one by one
@@ -32,9 +32,9 @@ _MOST = 400  # candidates that are looked at one by one
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """``rate``: the false-discovery rate. A cell is tested from ``least_n`` decisions on; a pattern has ``least_events``
-    events in ``least_groups`` groups of near-duplicates at least, at ``least_lift`` times the rate outside. ``most``
-    patterns are told."""
+    """``rate``: the false-discovery rate. A cell is tested from ``least_n`` decisions on; a pattern has
+    ``least_events`` events in ``least_groups`` groups of near-duplicates at least, at ``least_lift`` times the rate
+    outside. ``most`` patterns are told."""
 
     rate: float = 0.10
     least_n: int = 20
@@ -46,8 +46,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """A cell. ``gold``, ``given``, ``cluster`` and ``level`` are codes, ANY: any. ``cohort``: a name of ``Judged.cohorts``,
-    "": any."""
+    """A cell. ``gold``, ``given``, ``cluster`` and ``level`` are codes, ANY: any. ``cohort``: a name of
+    ``Judged.cohorts``, "": any."""
 
     gold: int
     given: int
@@ -92,8 +92,8 @@ class Mined:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """The decisions that a kind of error may befall (``base``) and those it did (``event``), (n,) each. ``rho``: how far
-    groups of near-duplicates err together; ``deff``: the design effect of all of them."""
+    """The decisions that a kind of error may befall (``base``) and those it did (``event``), (n,) each. ``rho``: how
+    far groups of near-duplicates err together; ``deff``: the design effect of all of them."""
 
     gold: int
     given: int
@@ -285,7 +285,9 @@ class _Candidate:
         self.deff = _deff(table.group.codes[self.rows], self.scope.rho)
         self.is_whole = key.cluster == ANY and not key.cohort
 
-    def counts(self, table: Judged, free: Flags, whole: dict[tuple[int, int], tuple[int, int]]) -> tuple[int, ...]:
+    def counts(
+        self, table: Judged, free: Flags, whole: dict[tuple[int, int], tuple[int, int]]
+    ) -> tuple[int, int, int, int]:
         """Events and n in the cell and outside it, among the decisions that are ``free``."""
         mine = self.rows[free[self.rows]]
         events, n = int(self.scope.event[mine].sum()), len(mine)
@@ -320,8 +322,19 @@ def _taken(table: Judged, candidates: Sequence[_Candidate], terms: Terms, bar: f
         best = min(keep, key=lambda place: (p[place], _breadth(left[place].key), left[place].key))
         one = left[best]
         rows = one.rows[free[one.rows]]
-        hits = rows[one.scope.event[rows]]
-        yield Found(one.key, *(int(v) for v in counted[best]), float(p[best]), one.q, one.deff, rows, hits)
+        events, size, outside, outside_n = counted[best]
+        yield Found(
+            key=one.key,
+            events=events,
+            n=size,
+            other_events=outside,
+            other_n=outside_n,
+            p=float(p[best]),
+            q=one.q,
+            deff=one.deff,
+            rows=rows,
+            hits=rows[one.scope.event[rows]],
+        )
         free[one.rows] = False
         left = [left[place] for place in keep if place != best]
 

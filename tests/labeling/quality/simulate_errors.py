@@ -1,18 +1,20 @@
 """A review floor whose errors have a cause that is known: what the miner and its verdicts are measured on.
 
 24 people in 6 teams read 3 languages, two teams each; 4 queues, 3 shifts, 12 content clusters, 6 rules of one policy.
-An item is decided by two people who read its language, and one decision in eight is an agent's. Everybody errs in 4 % of
-decisions; people, clusters and rules are not equally hard. Then one cause is planted.
+An item is decided by two people who read its language, and one decision in eight is an agent's. Everybody errs in 4 %
+of decisions; people, clusters and rules are not equally hard. Then one cause is planted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from labeling.quality.judged import Judged, label
+from labeling.quality.patterns import Mined, mine
 
 PEOPLE, TEAMS, LANGUAGES, TOOLS, SHIFTS, CLUSTERS = 24, 6, ("en", "es", "pt"), 4, ("day", "late", "night"), 12
 RULES = ("threat", "slur", "dehumanising", "harassment", "incitement")
@@ -34,9 +36,12 @@ class Planted:
     level: str
 
 
-def simulate(cause: str, seed: int, *, items: int = ITEMS, plain: bool = False) -> Planted:
-    """One floor. ``cause``: one of CAUSES, or "": nothing is planted. ``plain``: everybody and everything is alike, so
-    that whatever is found is false; items alone are not equally hard."""
+def simulate(
+    cause: str, seed: int, *, items: int = ITEMS, plain: bool = False, teams_are_languages: bool = False
+) -> Planted:
+    """One floor. ``teams_are_languages``: one team reads each language, so that the two cannot be told apart.
+    ``cause``: one of CAUSES, or "": nothing is planted. ``plain``: everybody and everything is alike, so that whatever
+    is found is false; items alone are not equally hard."""
     rng = np.random.default_rng([seed, len(cause), sum(map(ord, cause))])
     n = items * 2
     item = np.repeat(np.arange(items), 2)
@@ -82,7 +87,10 @@ def simulate(cause: str, seed: int, *, items: int = ITEMS, plain: bool = False) 
             "given": names[given].tolist(),
             "cluster": [f"c{c:02}" for c in cluster],
             "person": ["agent-1" if agent else f"p{p:02}" for p, agent in zip(person, is_agent, strict=True)],
-            "team": ["" if agent else f"t{p // 4}" for p, agent in zip(person, is_agent, strict=True)],
+            "team": [
+                "" if agent else f"t{p // (8 if teams_are_languages else 4)}"
+                for p, agent in zip(person, is_agent, strict=True)
+            ],
             "language": [LANGUAGES[code] for code in language],
             "shift": ["" if agent else SHIFTS[s] for s, agent in zip(shift, is_agent, strict=True)],
             "source": ["agent" if agent else "human" for agent in is_agent],
@@ -90,6 +98,13 @@ def simulate(cause: str, seed: int, *, items: int = ITEMS, plain: bool = False) 
         }
     )
     return Planted(table, cause, level)
+
+
+@cache
+def mined_floor(cause: str) -> tuple[Planted, Mined]:
+    """A floor of half the usual size with its patterns, made once for all tests."""
+    planted = simulate(cause, 1, items=ITEMS // 2)
+    return planted, mine(planted.table)
 
 
 def _readers(rng: np.random.Generator, language: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
