@@ -58,11 +58,12 @@ def rows() -> list[Row]:
     )
     ours, peer = fisher_seconds()
     loop = peer * found.tests / TABLES  # the tests alone, without counting a cell
+    tested = f"{hardware()}; {TABLES} tables"
     return [
         Row(MINE, mine_s, "CPU s", "scipy fisher_exact, the same number of tests", loop, loop / mine_s, "seconds", on),
         Row(MEMORY, peak, "MiB traced", hardware=on),
-        Row(TESTS, ours, "CPU s", "scipy fisher_exact in a loop", peer, peer / ours, hardware=f"{hardware()}; {TABLES}
-        tables"), *(real(name) for name in REAL),
+        Row(TESTS, ours, "CPU s", "scipy fisher_exact in a loop", peer, peer / ours, hardware=tested),
+        *(real(name) for name in REAL),
     ]
 
 
@@ -76,7 +77,7 @@ def fisher_seconds(count: int = TABLES) -> tuple[float, float]:
     ours = time.process_time() - start
     start = time.process_time()
     for a, b, c, d in zip(k.tolist(), n.tolist(), other.tolist(), rest.tolist(), strict=True):
-        fisher_exact([[a, b - a], [c, d - c]], alternative="greater")
+        fisher_exact(np.array([[a, b - a], [c, d - c]]), alternative="greater")
     return ours, time.process_time() - start
 
 
@@ -158,8 +159,7 @@ def said(table: Judged, found: Found, all_found: Sequence[Found]) -> str:
     where = [table.cluster.names[key.cluster]] if key.cluster != ANY else []
     where += [table.cohorts[key.cohort].names[key.level]] if key.cohort else []
     why = attribute(table, found, [one for one in all_found if one is not found])
-    return (
-        f"{gold} -> {given} in {' x '.join(where) or 'everything'}: {found.events}/{found.n} against "
-        f"{found.other_events}/{found.other_n}, lift {found.lift:.1f}, p {found.p:.1e}, deff {found.deff:.2f},
-        {why.culprit} {why.level}"
-    )
+    counts = f"{found.events}/{found.n} against {found.other_events}/{found.other_n}"
+    figures = f"lift {found.lift:.1f}, p {found.p:.1e}, design effect {found.deff:.2f}"
+    place = " x ".join(where) or "everything"
+    return f"{gold} -> {given} in {place}: {counts}, {figures}, {why.culprit} {why.level}"

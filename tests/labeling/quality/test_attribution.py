@@ -19,12 +19,12 @@ def verdict(planted: Planted) -> Attribution | None:
     return attribute(planted.table, found[0], found[1:]) if found else None
 
 
-def measured(seeds: int, **how: int) -> dict[str, Counter[str]]:
+def measured(seeds: int, items: int) -> dict[str, Counter[str]]:
     """What each cause was said to be. A right cause of the wrong level is wrong."""
     told: dict[str, Counter[str]] = {cause: Counter() for cause in CAUSES}
     for cause in CAUSES:
         for seed in range(seeds):
-            planted = simulate(cause, seed, **how)
+            planted = simulate(cause, seed, items=items)
             found = verdict(planted)
             if found is None or found.culprit is Culprit.UNKNOWN:
                 told[cause]["missed" if found is None else "cannot tell"] += 1
@@ -44,7 +44,7 @@ def test_each_cause_has_its_own_verdict(cause: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("items", [4000, 1500])
 def test_over_fifty_seeds(items: int) -> None:
-    told = measured(FIFTY, items=items)
+    told = measured(FIFTY, items)
     for cause, counts in told.items():
         print(f"{items} items, {cause}: {dict(counts)}")
         assert counts["wrong"] <= WRONG * FIFTY, cause

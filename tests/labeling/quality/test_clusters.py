@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.quality.clusters import clusters, terms
+from labeling.quality.clusters import F32, clusters, terms
 
 WORDS = ("bread", "train", "river")
 
 
-def themes(each: int = 60) -> tuple[np.ndarray, list[str]]:
+def themes(each: int = 60) -> tuple[F32, list[str]]:
     rng = np.random.default_rng(0)
     centres = np.eye(8)[:3]
     rows = np.repeat(centres, each, axis=0) + rng.normal(0, 0.05, (3 * each, 8))

@@ -7,12 +7,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import expit
 
-from labeling.quality.mixed import RESIDUAL, Counts, Mixed, _Fitting, fit
+from labeling.quality.mixed import F64, RESIDUAL, Counts, Mixed, _Fitting, fit
 
 SIZES = (24, 12, 3)
 
 
-def made(seed: int = 0, n: int = 8000, sd: tuple[float, ...] = (0.8, 0.0, 1.0)) -> tuple[Counts, list[np.ndarray]]:
+def made(seed: int = 0, n: int = 8000, sd: tuple[float, ...] = (0.8, 0.0, 1.0)) -> tuple[Counts, list[F64]]:
     rng = np.random.default_rng(seed)
     levels = np.column_stack([rng.integers(0, size, n) for size in SIZES])
     effects = [rng.normal(0, s, size) if s else np.zeros(size) for s, size in zip(sd, SIZES, strict=True)]
@@ -20,7 +20,7 @@ def made(seed: int = 0, n: int = 8000, sd: tuple[float, ...] = (0.8, 0.0, 1.0)) 
     return Counts.of(rng.random(n) < expit(eta), levels, SIZES), effects
 
 
-def effects_of(model: Mixed, dimension: int) -> np.ndarray:
+def effects_of(model: Mixed, dimension: int) -> F64:
     return model.effects[model.starts[dimension] : model.starts[dimension + 1]]
 
 
