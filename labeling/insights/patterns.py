@@ -210,8 +210,6 @@ def _pattern(
     cluster = table.cluster.names[key.cluster] if key.cluster != ANY else ""
     level = table.cohorts[key.cohort].names[key.level] if key.cohort else ""
     why = attribute(table, found, [other for other in mined.patterns if other is not found])
-    if why.culprit is Culprit.CONTENT:
-        cluster = cluster or why.level
     told = Told(
         gold=gold,
         given=given,

@@ -98,8 +98,9 @@ def attribute(table: Judged, found: Found, others: Sequence[Found], bar: Bar | N
     dimensions, unseen = _dimensions(table, found, rows, inside)
     n, count = len(rows), int(events.sum())
     machine = _only_machine(table, rows)
-    if machine is not None:
-        return Attribution(*machine, "only this machine decided", n, count, (), unseen)
+    if machine:
+        reason = f"{machine} alone decided here, so nobody stands beside it"
+        return Attribution(Culprit.UNKNOWN, "", reason, n, count, (), unseen)
     if not dimensions:
         return Attribution(Culprit.UNKNOWN, "", "all these decisions are alike", n, count, (), unseen)
     names, codes, levels = zip(*dimensions, strict=True)
@@ -173,11 +174,11 @@ def _largest(codes: I64) -> tuple[I64, list[int]]:
     return anew[codes], [*kept, -1] if len(order) > _LEVELS else kept
 
 
-def _only_machine(table: Judged, rows: I64) -> tuple[Culprit, str] | None:
+def _only_machine(table: Judged, rows: I64) -> str:
+    """The machine that decided all of this, "" where there is none: its own faults cannot be told from the policy's."""
     actors = np.unique(table.actor.codes[rows])
-    if len(actors) != 1 or table.kinds[actors[0]] == HUMAN:
-        return None
-    return _machine(table, table.actor.names[actors[0]])
+    alone = len(actors) == 1 and table.kinds[actors[0]] != HUMAN
+    return table.actor.names[actors[0]] if alone else ""
 
 
 def _machine(table: Judged, actor: str) -> tuple[Culprit, str]:
@@ -253,8 +254,6 @@ def _verdict(
         if level == HUMAN:
             return Culprit.EVERYONE, "", f"{reason}: people err, machines do not"
         return (*_machine(table, level), reason)
-    if part.name == CELL and name in (MODEL, AGENT):
-        return Culprit(name), level, reason
     return Culprit(name), level, reason
 
 

@@ -24,7 +24,7 @@ ACTIONS: Mapping[Culprit, tuple[str, str]] = {
 }
 _WHO = {
     Culprit.PERSON: "the person {level}",
-    Culprit.CONTENT: "this content",
+    Culprit.CONTENT: "content like {level}",
     Culprit.LANGUAGE: "the language {level}",
     Culprit.TEAM: "the team {level}",
     Culprit.SHIFT: "the shift {level}",

@@ -102,8 +102,8 @@ def simulate(
 
 @cache
 def mined_floor(cause: str) -> tuple[Planted, Mined]:
-    """A floor of half the usual size with its patterns, made once for all tests."""
-    planted = simulate(cause, 1, items=ITEMS // 2)
+    """A floor with its patterns, made once for all tests."""
+    planted = simulate(cause, 1)
     return planted, mine(planted.table)
 
 

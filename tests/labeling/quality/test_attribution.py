@@ -10,7 +10,7 @@ from labeling.quality.judged import Judged
 from labeling.quality.patterns import mine
 from tests.labeling.quality.simulate_errors import CAUSES, Planted, mined_floor, simulate
 
-FIFTY, WRONG = 50, 0.10
+FIRST, FIFTY, WRONG = 100, 50, 0.10  # the bars of a verdict were set on seeds 0 to 14
 
 
 def verdict(planted: Planted) -> Attribution | None:
@@ -23,7 +23,7 @@ def measured(seeds: int, items: int) -> dict[str, Counter[str]]:
     """What each cause was said to be. A right cause of the wrong level is wrong."""
     told: dict[str, Counter[str]] = {cause: Counter() for cause in CAUSES}
     for cause in CAUSES:
-        for seed in range(seeds):
+        for seed in range(FIRST, FIRST + seeds):
             planted = simulate(cause, seed, items=items)
             found = verdict(planted)
             if found is None or found.culprit is Culprit.UNKNOWN:
@@ -78,26 +78,23 @@ def test_a_bar_that_nothing_reaches_is_cannot_tell() -> None:
     assert (told.culprit, told.level) == (Culprit.UNKNOWN, "")
 
 
-def machines(person: list[str], source: str) -> Judged:
-    """200 decisions, 40 of 100 wrong in a cluster, 2 of 100 elsewhere."""
+def test_a_machine_that_decided_alone_has_nobody_beside_it() -> None:
+    """40 of 100 wrong in a cluster, 2 of 100 elsewhere: the model's fault, or the policy's?"""
     wrong = np.r_[np.arange(100) < 40, np.arange(100) < 2]
-    return Judged.of(
+    table = Judged.of(
         {
             "item": [f"it-{i}" for i in range(200)],
             "gold": ["harm:allowed"] * 200,
             "given": ["harm:violates/slur" if bad else "harm:allowed" for bad in wrong],
             "cluster": ["a"] * 100 + ["b"] * 100,
-            "source": [source] * 200,
-            "person": person,
+            "source": ["model"] * 200,
+            "person": ["m1"] * 200,
         }
     )
-
-
-def test_where_a_machine_alone_decided_it_is_named() -> None:
-    table = machines(["m1"] * 200, "model")
     (found,) = mine(table).patterns
     told = attribute(table, found, ())
-    assert (told.culprit, told.level, told.parts) == (Culprit.MODEL, "m1", ())
+    assert (told.culprit, told.parts) == (Culprit.UNKNOWN, ())
+    assert told.reason == "model:m1 alone decided here, so nobody stands beside it"
 
 
 def test_decisions_that_are_all_alike_say_nothing() -> None:

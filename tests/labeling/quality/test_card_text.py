@@ -27,12 +27,12 @@ def told(culprit: Culprit, level: str = "", cohort: str = "", cluster: str = "po
 
 
 def test_a_card_is_read_aloud() -> None:
-    made = card(told(Culprit.CONTENT))
+    made = card(told(Culprit.CONTENT, "post-17"))
     assert made.title == "harm:violates/threat is taken for harm:allowed, whoever decides, in content like post-17"
     assert made.lines[0].startswith("14 of 40 decisions are wrong so (too little is enforced; 95 % interval 22.1%")
     assert "of such decisions elsewhere 60 of 1,200 are" in made.lines[0]
     assert made.lines[1].startswith("That is 7.0 times as often. By chance it comes so far with p = 1.4e-08")
-    assert made.lines[2] == "It moves with this content: content leads in 99% of draws."
+    assert made.lines[2] == "It moves with content like post-17: content leads in 99% of draws."
     assert made.action == "say in the policy what holds here, and add an example"
 
 
