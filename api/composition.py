@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from api import image_models
-from api.lazy_scorers import models
+from api import image_models, lazy_scorers
 from api.policies import PolicyShelf
 from configs.scorer_files import judged_policies, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
@@ -28,6 +28,7 @@ from labeling.golden.planner import GoldPlan, plan_gold
 from labeling.golden.regroup import Regrouped, regroup
 from labeling.golden.text import IMAGE
 from labeling.golden.vectors import F32, LakeVectors
+from labeling.insights.patterns import Patterns, patterns
 from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import ask_sealed, judge
@@ -156,7 +157,7 @@ class Goldfold:
         """The sentence encoder. Raises ScoringError."""
         with self._lock:
             if self._encoder is None:
-                self._encoder = models().build_encoder(self.settings)
+                self._encoder = lazy_scorers.models().build_encoder(self.settings)
             return self._encoder
 
     @property
@@ -165,7 +166,7 @@ class Goldfold:
         with self._lock:
             shelf = self.shelf.shelf
             if self._prototypes is None or self._prototypes[0] != shelf.mark:
-                self._prototypes = (shelf.mark, models().build_prototypes(self.encoder, shelf.now))
+                self._prototypes = (shelf.mark, lazy_scorers.models().build_prototypes(self.encoder, shelf.now))
             return self._prototypes[1]
 
     def head(self, champion: Model | None) -> Head:
@@ -193,7 +194,7 @@ class Goldfold:
         key = (full.version, taus, self.shelf.shelf.mark, *folders)
         with self._lock:
             if key not in self._cascades:
-                made = models().build_cascade(full, self.settings, policies, self.models_dir)
+                made = lazy_scorers.models().build_cascade(full, self.settings, policies, self.models_dir)
                 self._cascades = _newest(self._cascades, key, made)
             return self._cascades[key]
 
@@ -397,8 +398,8 @@ class Goldfold:
     def reader(self, artefact: Artefact) -> Scorer:
         """What reads texts with a model, for the model's own policies."""
         if isinstance(artefact, Finetuned):
-            return models().build_classifier(self.settings, artefact)
-        return models().build_head_scorer(self.encoder, artefact)
+            return lazy_scorers.models().build_classifier(self.settings, artefact)
+        return lazy_scorers.models().build_head_scorer(self.encoder, artefact)
 
     def calibrate(self, model_id: str, actor: str, **how: Any) -> dict[str, Any]:
         """Calibrate a model; ``how`` as ``labeling.calibration.calibrate`` takes it."""
@@ -418,6 +419,10 @@ class Goldfold:
     def agreements(self, *, consensus: bool = False) -> Agreements:
         """How far people agree; ``consensus`` also chooses an aggregator for each policy."""
         return agreements(self.ledger, self.lake, consensus=consensus)
+
+    def patterns(self) -> Patterns:
+        """Where one rule is taken for another, mined from every judged decision."""
+        return patterns(self.ledger, self.lake, zone=ZoneInfo(self.settings.exposure_zone))
 
     def suspects(self, limit: int) -> Suspects:
         """The ``limit`` most suspect labels of each policy; what was found is kept for the service to tell."""
@@ -536,13 +541,13 @@ class Goldfold:
     def _build_scorer(self, champion: Model | None) -> LakeScorer:
         if self.learns:
             return self._own(champion)
-        return models().build_scorer(self.settings, self.policies, lambda: self._own(champion))
+        return lazy_scorers.models().build_scorer(self.settings, self.policies, lambda: self._own(champion))
 
     def _own(self, champion: Model | None) -> LakeScorer:
-        scorer: LakeScorer = models().build_head_scorer(self.encoder, self.head(champion))
+        scorer: LakeScorer = lazy_scorers.models().build_head_scorer(self.encoder, self.head(champion))
         tuned = self.finetuned(champion)
         if tuned is not None:
-            scorer = models().build_finetuned(self.settings, tuned, scorer)
+            scorer = lazy_scorers.models().build_finetuned(self.settings, tuned, scorer)
         return self.calibrated(scorer, champion)
 
     @property

@@ -56,6 +56,7 @@ class Commands(LazyGroup):
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
         "decisions": Entry("api.cli.decisions:app", "Production's decisions: import and count them."),
         "qa": Entry("api.cli.qa:app", "Daily QA: have a day's decisions judged again, and see how right."),
+        "patterns": Entry("api.cli.patterns:app", "Misapplication patterns: where one rule is taken for another."),
         "train": Entry("api.cli.training:app", "Train a candidate on a golden version and judge it: head, finetune."),
         "simulate": Entry("api.cli.simulation:simulate_command", "Replay a labelled file to see what strategies save."),
         "evaluate": Entry("api.cli.models:evaluate_command", "Judge a model on dev."),

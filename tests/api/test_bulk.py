@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from api import bulk, composition
+from api import bulk, lazy_scorers
 from api.bulk import TELEMETRY_OFF, Recipe, allow_plain_http, foreman, load_cluster, make_plan, make_recipe
 from api.errors import NotReady
 from labeling.errors import IntegrityError, InvalidInput
@@ -37,7 +37,7 @@ def goldfold(tmp_path: Path) -> Iterator[WordGoldfold]:
 def test_a_worker_makes_the_same_scorer_from_the_recipe(
     goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "models", WordModels)
+    monkeypatch.setattr(lazy_scorers, "models", WordModels)
     stock(goldfold, 1)
     recipe = make_plan(goldfold, goldfold.settings, None, None, {}).recipe
     made, ours = Recipe.from_json(recipe.as_json()).build(), goldfold.scorer()
@@ -50,7 +50,7 @@ def test_a_worker_makes_the_same_scorer_from_the_recipe(
 def test_a_calibrated_champion_travels_with_its_calibration(
     goldfold: WordGoldfold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "models", WordModels)
+    monkeypatch.setattr(lazy_scorers, "models", WordModels)
     stock(goldfold, 1)
     promote(goldfold)
     model = goldfold.ledger.models.get("one")
@@ -76,7 +76,7 @@ def test_a_fine_tuned_champion_travels_by_its_folder(
             built.append((str(model.folder), model.version))
             return beside
 
-    monkeypatch.setattr(composition, "models", Models)
+    monkeypatch.setattr(lazy_scorers, "models", Models)
     stock(goldfold, 1)
     folder = goldfold.models_dir / "f1"
     folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api import composition
+from api import composition, lazy_scorers
 from api.composition import Goldfold
 from configs.errors import SettingsError
 from configs.settings import Settings
@@ -51,7 +51,7 @@ def test_threads_share_what_is_made_late_and_never_wait_for_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = SlowModels()
-    monkeypatch.setattr(composition, "models", lambda: models)
+    monkeypatch.setattr(lazy_scorers, "models", lambda: models)
     goldfold = Goldfold(settings(tmp_path, studio_token="t"))
     asks = [lambda: goldfold.prototypes, goldfold.scorer, lambda: goldfold.encoder, lambda: goldfold.studio] * 3
     found: list[object] = []
@@ -100,7 +100,7 @@ def test_a_cascade_is_asked_for_once_until_another_is_fitted(tmp_path: Path, mon
             made.append(f"{given.cascade} before {full.version} in {folder.name}")
             return full
 
-    monkeypatch.setattr(composition, "models", Models)
+    monkeypatch.setattr(lazy_scorers, "models", Models)
     plain = WordGoldfold(settings(tmp_path))
     full = plain.scorer()
     assert (full.version, made) == (plain.full_scorer().version, [])
@@ -133,7 +133,7 @@ def test_a_media_scorer_with_the_champions_head_follows_the_champion(
         return object()
 
     monkeypatch.setattr(composition, "import_module", lambda _name: SimpleNamespace(build_items_scorer=build))
-    monkeypatch.setattr(composition, "models", WordModels)
+    monkeypatch.setattr(lazy_scorers, "models", WordModels)
     goldfold = WordGoldfold(settings(tmp_path, image_scorer="opennsfw", video_scorer="video.yaml"))
     versions = []
     for _ in range(2):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from api import composition
+from api import lazy_scorers
 from api.cli.main import main
 from configs.settings import Settings
 from labeling.policies import Policies
@@ -100,5 +100,5 @@ def goldfold(
     """The command ``goldfold``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDFOLD_EXECUTOR_ID", "test")
-    monkeypatch.setattr(composition, "models", WordModels)
+    monkeypatch.setattr(lazy_scorers, "models", WordModels)
     return Terminal(tmp_path / "data", capsys)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api import composition, scorers
+from api import lazy_scorers, scorers
 from api.cli.output import job_bar
 from api.composition import Goldfold
 from api.jobs.records import Job
@@ -30,7 +30,7 @@ class TunedModels(WordModels):
 @pytest.fixture
 def gold(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setenv("GOLDFOLD_DEVICE", "cpu")
-    monkeypatch.setattr(composition, "models", TunedModels)
+    monkeypatch.setattr(lazy_scorers, "models", TunedModels)
     with closing(WordGoldfold(settings(goldfold.folder, partitions={"train": 0.5, "dev": 0.5}))) as site:
         stock(site)
         score_all(site)
