@@ -20,6 +20,7 @@ from api.online.door import Door
 from api.routes import (
     anchoring,
     causes,
+    coverage,
     decisions,
     erasures,
     gates,
@@ -67,6 +68,7 @@ ROUTERS = (
     qa.router,
     causes.router,
     causes.actions,
+    coverage.router,
     golden.router,
     sops.router,
     golden_items.router,

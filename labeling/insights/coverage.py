@@ -17,7 +17,7 @@ import numpy as np
 from labeling.errors import InvalidInput
 from labeling.golden.planner import SEEN
 from labeling.golden.vectors import LakeVectors, unit
-from labeling.insights.traffic import SEED, TEXT, F64, Frame, Tick, Traffic, survey
+from labeling.insights.traffic import F64, SEED, TEXT, Frame, Tick, Traffic, survey
 from labeling.policies import Policies
 from labeling.quality.coverage import (
     LADDER,
@@ -111,9 +111,7 @@ def coverage(
         "gold": {"items": len(found.vectors), "partitions": found.by_partition, "without_embedding": found.bare},
         "near": told.share(np.ones(len(traffic.ids), np.bool_)),
         "near_risky": told.risky(np.ones(len(traffic.ids), np.bool_)),
-        "ladder": [
-            {"cosine": at} | told.figure(share(cosines >= at, is_whole=traffic.is_whole)) for at in LADDER
-        ],
+        "ladder": [{"cosine": at} | told.figure(share(cosines >= at, is_whole=traffic.is_whole)) for at in LADDER],
         "divergence": apart.as_dict() | told.origin,
         "clusters": clusters,
     }
@@ -185,9 +183,7 @@ def _origin(golden: Golden, policies: Policies, traffic: Traffic, policy_id: str
     }
 
 
-def _clusters(
-    rounds: Rounds, traffic: Traffic, weights: F64, told: _Told, gold: Ints, seen_near: Bools
-) -> list[Json]:
+def _clusters(rounds: Rounds, traffic: Traffic, weights: F64, told: _Told, gold: Ints, seen_near: Bools) -> list[Json]:
     risk, items = dark(traffic.labels, told.is_near, weights, len(gold))
     scale, judged = traffic.total / len(traffic.ids), {item_id for item_id, _ in rounds.judged()}
     found: list[Json] = []

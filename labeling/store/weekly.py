@@ -44,7 +44,9 @@ class SqlWeeklyPacks:
             if signature.content_hash not in drafts:
                 raise NotFound(f"there is no draft {signature.content_hash!r} of {signature.week}")
             if drafts[-1] != signature.content_hash:
-                raise Conflict(f"a newer draft of {signature.week} is there ({drafts[-1][:12]}): read and sign that one")
+                raise Conflict(
+                    f"a newer draft of {signature.week} is there ({drafts[-1][:12]}): read and sign that one"
+                )
             connection.execute(sa.insert(weekly_signatures).values(dump(signature)))
             detail = {"revision": signature.revision, "content_hash": signature.content_hash}
             write_audit(connection, signature.signer, "weekly.sign", signature.week, detail)

@@ -78,7 +78,8 @@ def test_gold_on_one_side_leaves_the_other_dark(shop: Shop) -> None:
     assert near["policy_version"] == "fraud 1.0.0"  # type: ignore[index]
     assert near["golden_version"] == "unpublished"  # type: ignore[index]
     assert [rung["value"] for rung in found["ladder"]] == sorted(  # type: ignore[attr-defined]
-        (rung["value"] for rung in found["ladder"]), reverse=True  # type: ignore[attr-defined]
+        (rung["value"] for rung in found["ladder"]),
+        reverse=True,  # type: ignore[attr-defined]
     )
     first = darkest(shop)
     assert (first["dark_risk"], first["gold"], first["risky"]) == (0.0, 0, 0)

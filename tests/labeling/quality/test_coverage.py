@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,4 +117,4 @@ def test_what_is_dark_is_counted_once_and_the_darkest_comes_first(rows: list[tup
     assert risk.sum() == pytest.approx(weights[~near].sum())
     order = ranked(risk, items)
     assert sorted(order) == list(range(5))
-    assert all(risk[a] >= risk[b] - 1e-8 for a, b in zip(order, order[1:], strict=False))
+    assert all(risk[a] >= risk[b] - 1e-8 for a, b in pairwise(order))
