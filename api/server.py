@@ -45,6 +45,7 @@ from api.routes import (
     stops,
     tasks,
     webhooks,
+    weekly,
     yields,
 )
 from api.routes.health import Check
@@ -69,6 +70,7 @@ ROUTERS = (
     causes.router,
     causes.actions,
     coverage.router,
+    weekly.router,
     golden.router,
     sops.router,
     golden_items.router,

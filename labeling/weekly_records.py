@@ -8,8 +8,8 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A draft of a week's pack, never changed. ``week`` as ISO 8601 has it (2026-W48); ``body`` the document,
-    JSON-able, whose SHA-256 (hex) is ``content_hash``; ``revision`` counts from 1, up by one with each that is signed."""
+    """A draft of a week's pack, never changed. ``week`` as ISO 8601 has it (2026-W48). ``content_hash``: SHA-256 (hex)
+    of ``body``, the document, JSON-able. ``revision`` counts from 1, up by one with each that is signed."""
 
     content_hash: str
     week: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -64,7 +64,7 @@ class Asked:
 
     policy: str = ""
     cosine: float = NEAR
-    frame: Frame = Frame()
+    frame: Frame = field(default_factory=Frame)
     words: bool = False
 
 

@@ -159,12 +159,12 @@ def dark(labels: Ints, is_near: Bools, weights: F64, k: int) -> tuple[F64, Ints]
     """By cluster (k,) the weight of the risky items that are not near gold, and how many items are not."""
     away = ~is_near
     risk = np.bincount(labels[away], weights=weights[away], minlength=k)
-    return risk, np.bincount(labels[away], minlength=k)
+    return risk.astype(np.float64), np.bincount(labels[away], minlength=k).astype(np.int64)
 
 
 def ranked(risk: F64, items: Ints) -> list[int]:
     """Clusters from the darkest on, as ``dark`` counted them; equal ones by number."""
-    return np.lexsort((np.arange(len(risk)), -items, -np.round(risk, 9))).tolist()
+    return [int(label) for label in np.lexsort((np.arange(len(risk)), -items, -np.round(risk, 9)))]
 
 
 def _bits(p: npt.NDArray[np.generic], q: npt.NDArray[np.generic]) -> F64:

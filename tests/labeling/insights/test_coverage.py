@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def gild(shop: Shop, numbers: range, round_id: str = "r1") -> None:
     shop.settle()
 
 
-def told(shop: Shop, **changes: object) -> dict[str, object]:
+def told(shop: Shop, **changes: object) -> dict[str, Any]:
     asked = Asked(**({"policy": "fraud", "cosine": 0.6} | changes))  # type: ignore[arg-type]
     return coverage(shop.ledger, shop.lake, shop.scorer(), shop.policies, asked)
 
@@ -54,17 +55,17 @@ def order(shop: Shop, cluster: str, **changes: object) -> Opened:
     return open_cluster(shop.ledger, shop.lake, shop.scorer(), shop.policies, wanted, "ann", dry_run=dry_run)
 
 
-def darkest(shop: Shop, **changes: object) -> dict[str, object]:
-    return told(shop, **changes)["clusters"][0]  # type: ignore[index, no-any-return]
+def darkest(shop: Shop, **changes: object) -> dict[str, Any]:
+    return told(shop, **changes)["clusters"][0]
 
 
 def test_without_gold_all_is_dark_and_the_risky_cluster_comes_first(shop: Shop) -> None:
     found = told(shop)
-    assert found["near"]["value"] == 0.0  # type: ignore[index]
-    assert found["divergence"]["value"] is None  # type: ignore[index]
+    assert found["near"]["value"] == 0.0
+    assert found["divergence"]["value"] is None
     first = darkest(shop)
     assert (first["items"], first["gold"], first["risky"] > 40) == (60, 0, True)
-    assert all(shop.lake.take([i], ["text"])["text"][0].as_py().startswith("cheat") for i in first["exemplars"])  # type: ignore[attr-defined]
+    assert all(shop.lake.take([i], ["text"])["text"][0].as_py().startswith("cheat") for i in first["exemplars"])
     json.dumps(found, allow_nan=False)
 
 
@@ -72,18 +73,18 @@ def test_gold_on_one_side_leaves_the_other_dark(shop: Shop) -> None:
     gild(shop, range(60))
     found = told(shop)
     near, risky = found["near"], found["near_risky"]
-    assert near["value"] == pytest.approx(0.5)  # type: ignore[index]
-    assert risky["value"] == pytest.approx(1.0)  # type: ignore[index]
-    assert near["licence"].startswith("population: all 120 texts")  # type: ignore[index]
-    assert near["policy_version"] == "fraud 1.0.0"  # type: ignore[index]
-    assert near["golden_version"] == "unpublished"  # type: ignore[index]
-    assert [rung["value"] for rung in found["ladder"]] == sorted(  # type: ignore[attr-defined]
+    assert near["value"] == pytest.approx(0.5)
+    assert risky["value"] == pytest.approx(1.0)
+    assert near["licence"].startswith("population: all 120 texts")
+    assert near["policy_version"] == "fraud 1.0.0"
+    assert near["golden_version"] == "unpublished"
+    assert [rung["value"] for rung in found["ladder"]] == sorted(
         (rung["value"] for rung in found["ladder"]),
-        reverse=True,  # type: ignore[attr-defined]
+        reverse=True,
     )
     first = darkest(shop)
     assert (first["dark_risk"], first["gold"], first["risky"]) == (0.0, 0, 0)
-    assert first["near"]["value"] == 0.0  # type: ignore[index]
+    assert first["near"]["value"] == 0.0
 
 
 def test_a_sample_says_its_size_and_stands_for_the_rest(shop: Shop) -> None:
@@ -91,18 +92,18 @@ def test_a_sample_says_its_size_and_stands_for_the_rest(shop: Shop) -> None:
     found = told(shop, frame=Frame(sample=80))
     near = found["near"]
     assert (found["texts"], found["looked_at"]) == (120, 80)
-    assert near["low"] < near["value"] < near["high"]  # type: ignore[index]
-    assert "a simple random sample of 80 of 120" in near["licence"]  # type: ignore[index]
-    assert sum(one["items"] for one in found["clusters"]) == pytest.approx(120, abs=2)  # type: ignore[attr-defined]
+    assert near["low"] < near["value"] < near["high"]
+    assert "a simple random sample of 80 of 120" in near["licence"]
+    assert sum(one["items"] for one in found["clusters"]) == pytest.approx(120, abs=2)
 
 
 def test_sealed_gold_counts_and_is_never_told_item_by_item(shop: Shop) -> None:
     shop.shares = SEALED
     gild(shop, range(60))
     found = told(shop)
-    assert found["gold"]["partitions"] == {"sealed": found["gold"]["items"]}  # type: ignore[index]
-    assert found["near"]["value"] == pytest.approx(0.5)  # type: ignore[index]
-    cheating = next(one for one in found["clusters"] if one["gold"])  # type: ignore[attr-defined]
+    assert found["gold"]["partitions"] == {"sealed": found["gold"]["items"]}
+    assert found["near"]["value"] == pytest.approx(0.5)
+    cheating = next(one for one in found["clusters"] if one["gold"])
     assert cheating["near"]["value"] == 1.0
     assert len(cheating["exemplars"]) == 5  # as if no gold were there
     assert order(shop, cheating["cluster"], dry_run=True).dark == 60
@@ -110,7 +111,7 @@ def test_sealed_gold_counts_and_is_never_told_item_by_item(shop: Shop) -> None:
 
 def test_words_are_there_for_who_asks(shop: Shop) -> None:
     assert darkest(shop)["words"] == []
-    assert {"cheat", "money"} & set(darkest(shop, words=True)["words"])  # type: ignore[call-overload]
+    assert {"cheat", "money"} & set(darkest(shop, words=True)["words"])
 
 
 def test_a_cluster_keeps_its_id_while_traffic_comes_in(shop: Shop) -> None:
@@ -118,7 +119,7 @@ def test_a_cluster_keeps_its_id_while_traffic_comes_in(shop: Shop) -> None:
     shop.ingest(items(range(200, 260), "something else again v{n}"))
     shop.score()
     assert order(shop, cluster, dry_run=True).items == 60
-    shop.lake.delete([str(darkest(shop, frame=Frame(survey_version(cluster)))["exemplars"][0])])  # type: ignore[index]
+    shop.lake.delete([str(darkest(shop, frame=Frame(survey_version(cluster)))["exemplars"][0])])
     with pytest.raises(NotFound, match="is not there any more"):
         order(shop, cluster, dry_run=True)
 
@@ -169,7 +170,7 @@ def test_what_cannot_be_done_is_said(shop: Shop) -> None:
     with pytest.raises(BudgetTooLarge):
         order(shop, cluster, budget=5000)
     gild(shop, range(60))
-    bright = next(one for one in told(shop)["clusters"] if one["gold"])  # type: ignore[attr-defined]
+    bright = next(one for one in told(shop)["clusters"] if one["gold"])
     with pytest.raises(NothingToDo, match="every item of it lies near gold"):
         order(shop, bright["cluster"])
 
