@@ -47,6 +47,7 @@ def sign_command(
     content: Annotated[
         str, typer.Option("--hash", help="Sign only if the newest draft's hash begins so (default: whatever it is).")
     ] = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Sign a week's newest draft; its revision is frozen, and later drafts begin the next.
 
@@ -54,6 +55,9 @@ def sign_command(
     """
     with goldfold(context) as app_:
         made = sign_pack(app_, week, by, content)
+    if as_json:
+        show_json(made)
+        return
     out.print(f"{made.week} revision {made.revision} is signed by {made.signer}: {made.content_hash[:12]}")
 
 

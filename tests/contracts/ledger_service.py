@@ -25,6 +25,7 @@ from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, G
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
 from tests.contracts.ledger_stops import StopsContract
+from tests.contracts.ledger_weekly import WeeklyContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
 
 ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
@@ -172,6 +173,7 @@ class LedgerContract(
     JudgingContract,
     ProjectsContract,
     AccessContract,
+    WeeklyContract,
     PeopleContract,
     DecisionsContract,
 ):

@@ -56,7 +56,8 @@ def order(shop: Shop, cluster: str, **changes: object) -> Opened:
 
 
 def darkest(shop: Shop, **changes: object) -> dict[str, Any]:
-    return told(shop, **changes)["clusters"][0]
+    first: dict[str, Any] = told(shop, **changes)["clusters"][0]
+    return first
 
 
 def test_without_gold_all_is_dark_and_the_risky_cluster_comes_first(shop: Shop) -> None:

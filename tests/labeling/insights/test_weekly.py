@@ -1,4 +1,4 @@
-"""The weekly pack: drafted from the ledger, named by its content, signed by a person, the same on three kinds of page."""
+"""The weekly pack: drafted from the ledger, named by its content, signed by a person, alike on three kinds of page."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pytest
 from labeling.decision_records import ErrorType
 from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.golden.planner import plan_gold
-from labeling.insights import causes, weekly
+from labeling.insights import causes
 from labeling.insights.coverage import Asked, coverage
 from labeling.insights.qa_report import Targets
 from labeling.insights.weekly import Inputs, content_hash, draft, newest, sign, signature_of, week_of
 from labeling.insights.weekly_pages import figure_line, lines, pack_html, pack_markdown, pack_pdf
 from labeling.insights.weekly_parts import FIGURE, entry
-from labeling.weekly_records import Pack
+from labeling.weekly_records import Pack, Signature
 from tests.labeling.insights.production import DAY, open_production
 from tests.labeling.insights.test_causes import TOLD, WANTED, judged_day, opened
 from tests.labeling.insights.test_daily_qa import ACTIONS, ALL_TRAIN
@@ -153,7 +153,7 @@ def test_only_the_newest_draft_is_signed(shop: Shop) -> None:
     first = drafted(shop)
     opened(shop)
     drafted(shop)
-    signature = weekly.Signature(WEEK, 1, first.content_hash, "Ana", AT)
+    signature = Signature(WEEK, 1, first.content_hash, "Ana", AT)
     with pytest.raises(Conflict, match="a newer draft"):
         shop.ledger.weekly.sign(signature)
     with pytest.raises(NotFound, match="there is no draft 'x'"):
