@@ -7,11 +7,13 @@ from typing import Any
 
 from api.composition import Goldfold
 from api.ids import check_id
+from labeling.errors import InvalidInput
 from labeling.insights.coverage import Asked, coverage
 from labeling.insights.coverage_rounds import Opened, Order, open_cluster
 from labeling.insights.traffic import SAMPLE, Frame
 from labeling.quality.coverage import NEAR
 
+SAMPLES = (2_000, 20_000, SAMPLE)  # a few sizes only: one item more or less would tell whether it lies near sealed gold
 Json = dict[str, Any]
 Tick = Callable[[int, int], None]
 
@@ -26,6 +28,8 @@ def read_coverage(
     tick: Tick = lambda _done, _all: None,
 ) -> Json:
     """How much of the traffic lies near gold, and the darkest clusters. Raises InvalidInput, NothingToDo."""
+    if sample not in SAMPLES:
+        raise InvalidInput(f"sample: must be one of {', '.join(map(str, SAMPLES))}, found {sample}")
     asked = Asked(policy, cosine, Frame(sample=sample), words)
     return coverage(goldfold.ledger, goldfold.lake, goldfold.scorer(), goldfold.operating(), asked, tick)
 

@@ -25,7 +25,7 @@ def show_command(
     context: typer.Context,
     policy: Annotated[str, typer.Option(help="Gold and risk of this policy only.")] = "",
     cosine: CosineOption = NEAR,
-    sample: Annotated[int, typer.Option(min=1, max=SAMPLE, help="Texts that are looked at, at most.")] = SAMPLE,
+    sample: Annotated[int, typer.Option(help="Texts that are looked at, at most: 2000, 20000 or 200000.")] = SAMPLE,
     words: Annotated[
         bool, typer.Option("--words", help="Name clusters by words of their texts: for leads' eyes.")
     ] = False,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Lead, Role, require
-from api.coverage import open_round, read_coverage
+from api.coverage import SAMPLES, open_round, read_coverage
 from api.ids import JOB_ID
 from api.problems import documented
 from api.routes.state import TheGoldfold
@@ -68,7 +68,7 @@ def get_coverage(
     goldfold: TheGoldfold,
     policy: str = "",
     cosine: Annotated[float, Query(gt=0, le=1)] = NEAR,
-    sample: Annotated[int, Query(ge=1, le=SAMPLE)] = SAMPLE,
+    sample: Annotated[int, Query(description=f"One of {', '.join(map(str, SAMPLES))}.")] = SAMPLE,
     words: Annotated[bool, Query(description="Name clusters by words of their texts.")] = False,
 ) -> dict[str, Any]:
     """The share of traffic near gold, how far gold is from risky traffic, and the clusters, the darkest first."""

@@ -1,15 +1,15 @@
 """How much of the traffic lies near gold, how far gold is from risky traffic, and which clusters are darkest.
 
-Gold: active golden texts with an embedding, of one policy or of all. Sealed items and anchors count in the shares and
-counts, never item by item: which items are told as dark, here and where a round asks about them, is read off the gold
-of the other partitions alone.
+Gold: active golden texts with an embedding, of one policy or of all. Sealed items and anchors count in the figures of
+all traffic alone. Clusters, and the items that are told as dark or asked about, are read off the gold of the other
+partitions: a cluster that looks bright while its exemplars look dark would say which items lie near sealed ones.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -96,9 +96,9 @@ def coverage(
     shown = nearest(traffic.vectors, found.vectors[found.seen], tick)
     cosines = np.maximum(shown, nearest(traffic.vectors, found.vectors[~found.seen]))
     told = _Told(traffic, weights, cosines >= asked.cosine, _origin(stores.golden, policies, traffic, asked.policy))
-    counts = np.bincount(assigned(found.vectors, traffic.centroids), minlength=len(traffic.centroids))
-    apart = divergence(counts, traffic.labels, weights, SEED)
-    clusters = _clusters(stores.rounds, traffic, weights, told, counts, shown >= asked.cosine)
+    apart = divergence(_by_cluster(traffic, found.vectors), traffic.labels, weights, SEED)
+    seen = replace(told, is_near=shown >= asked.cosine)
+    clusters = _clusters(stores.rounds, seen, _by_cluster(traffic, found.vectors[found.seen]))
     if asked.words:
         _name(lake, traffic, clusters)
     return {
@@ -183,7 +183,15 @@ def _origin(golden: Golden, policies: Policies, traffic: Traffic, policy_id: str
     }
 
 
-def _clusters(rounds: Rounds, traffic: Traffic, weights: F64, told: _Told, gold: Ints, seen_near: Bools) -> list[Json]:
+def _by_cluster(traffic: Traffic, gold: F32) -> Ints:
+    """(k,) how many golden items lie in each cluster."""
+    counts = np.bincount(assigned(gold, traffic.centroids), minlength=len(traffic.centroids))
+    return counts.astype(np.int64)
+
+
+def _clusters(rounds: Rounds, told: _Told, gold: Ints) -> list[Json]:
+    """The darkest first; ``told`` and ``gold`` (k,) of gold that may be told item by item."""
+    traffic, weights = told.traffic, told.weights
     risk, items = dark(traffic.labels, told.is_near, weights, len(gold))
     scale, judged = traffic.total / len(traffic.ids), {item_id for item_id, _ in rounds.judged()}
     found: list[Json] = []
@@ -201,7 +209,7 @@ def _clusters(rounds: Rounds, traffic: Traffic, weights: F64, told: _Told, gold:
                     "gold": int(gold[label]),
                     "near": told.share(part),
                     "near_risky": told.risky(part),
-                    "exemplars": _exemplars(traffic, np.flatnonzero(part & ~seen_near), weights, label, judged),
+                    "exemplars": _exemplars(traffic, np.flatnonzero(part & ~told.is_near), weights, label, judged),
                 }
             )
     return found

@@ -87,8 +87,8 @@ class Traffic:
 def survey(items: ItemRegistry, lake: Lake, scorer: LakeScorer, frame: Frame) -> Traffic:
     """Read the traffic and cluster it. Raises InvalidInput (sample), NothingToDo where no text has a score and an
     embedding."""
-    if frame.sample < 1:
-        raise InvalidInput(f"sample: must be a positive number of items, found {frame.sample}")
+    if not 1 <= frame.sample <= SAMPLE:
+        raise InvalidInput(f"sample: must lie in 1 to {SAMPLE}, found {frame.sample}")
     frame = Frame(frame.version or items.last_lake_version(), frame.sample)
     texts = items.ids(frame.version, TEXT)
     there = set(lake.ids(embedding_group(scorer))).intersection(lake.ids(score_group(scorer)))
