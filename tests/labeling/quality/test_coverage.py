@@ -43,10 +43,11 @@ def test_nearest_is_the_largest_cosine_whatever_the_order() -> None:
     traffic, gold = unit(random.normal(size=(9000, 8))), unit(random.normal(size=(30, 8)))
     ticks: list[tuple[int, int]] = []
     found = nearest(traffic, gold, lambda done, of: ticks.append((done, of)))
-    assert np.allclose(found, (traffic @ gold.T).max(axis=1), atol=1e-6)
+    assert np.allclose(found, (traffic @ gold.T).max(axis=1), atol=1e-5)
     assert np.allclose(nearest(traffic.astype(np.float16), gold[::-1].copy()), found, atol=2e-3)
     assert ticks[-1] == (9000, 9000)
     assert (nearest(traffic[:3], gold[:0]) == NONE_NEAR).all()
+    assert (nearest(gold, gold) == 1).all()
 
 
 def test_a_sample_has_an_interval_and_the_whole_has_none() -> None:
