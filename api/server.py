@@ -20,6 +20,7 @@ from api.online.door import Door
 from api.routes import (
     anchoring,
     causes,
+    coverage,
     decisions,
     erasures,
     gates,
@@ -47,6 +48,7 @@ from api.routes import (
     tasks,
     trends,
     webhooks,
+    weekly,
     yields,
 )
 from api.routes.health import Check
@@ -72,6 +74,8 @@ ROUTERS = (
     qa.router,
     causes.router,
     causes.actions,
+    coverage.router,
+    weekly.router,
     golden.router,
     sops.router,
     golden_items.router,

@@ -1,7 +1,8 @@
 """What a round is for, where it is no ordinary one: its plan has a ``purpose``, which ordinary rounds have not.
 
 ``relabel``: stale gold under the new version; ``bridge``: a sample under both versions, a round for each side;
-``daily_qa``: items of a day's sample of production's decisions; ``watch``: the items of an alert of trends.
+``daily_qa``: items of a day's sample of production's decisions; ``watch``: the items of an alert of trends;
+``coverage``: a cluster of traffic that gold lacks.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from labeling.records import Round
 
 RELABELS = "relabel"
 DAILY_QA = "daily_qa"
+COVERAGE = "coverage"
 BRIDGE = "bridge"
 WATCH = "watch"
 OLD, NEW = "old", "new"  # the sides of a bridge
 
 
 def purpose(round_: Round) -> str:
-    """``relabel``, ``bridge``, ``daily_qa``, ``watch``, or nothing of an ordinary round."""
+    """``relabel``, ``bridge``, ``daily_qa``, ``watch``, ``coverage``, or nothing of an ordinary round."""
     return str(round_.plan.get("purpose", ""))
 
 

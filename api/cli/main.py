@@ -52,6 +52,8 @@ class Commands(LazyGroup):
         "policy": Entry("api.cli.policies:app", "The policies' versions: publish one, and what follows from it."),
         "sop": Entry("api.cli.sop:app", "Decision trees: lint, replay on gold, compile."),
         "causes": Entry("api.cli.causes:app", "Why errors happen, what is done, and whether it helped."),
+        "coverage": Entry("api.cli.coverage:app", "How much of the traffic lies near gold; a round about the rest."),
+        "weekly": Entry("api.cli.weekly:app", "What a week showed: draft, sign and show the pack."),
         "people": Entry("api.cli.quality:people_command", "How good each person's blind answers are."),
         "agreement": Entry("api.cli.quality:agreement_command", "How far people agree."),
         "decisions": Entry("api.cli.decisions:app", "Production's decisions: import and count them."),

@@ -49,6 +49,8 @@ from labeling.store.schema import upgrade
 from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
 from labeling.store.trends import SqlTrends
+from labeling.store.weekly import SqlWeeklyPacks
+from labeling.store.weekly_interface import WeeklyPacks
 
 
 class SqlLedger:
@@ -73,6 +75,7 @@ class SqlLedger:
     desks: Desks
     decisions: Decisions
     causes: Causes
+    weekly: WeeklyPacks
     keys: Keys
     executors: Executors
     audit: Audit
@@ -98,6 +101,7 @@ class SqlLedger:
         self.desks = SqlDesks(database)
         self.decisions = SqlDecisions(database)
         self.causes = SqlCauses(database)
+        self.weekly = SqlWeeklyPacks(database)
         self.keys = SqlKeys(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)

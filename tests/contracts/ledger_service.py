@@ -26,6 +26,7 @@ from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
 from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.ledger_trends import TrendsContract
+from tests.contracts.ledger_weekly import WeeklyContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
 
 ENDS = (TaskState.SETTLED, TaskState.WITHDRAWN)
@@ -174,6 +175,7 @@ class LedgerContract(
     TrendsContract,
     ProjectsContract,
     AccessContract,
+    WeeklyContract,
     PeopleContract,
     DecisionsContract,
 ):

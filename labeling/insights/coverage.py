@@ -1,0 +1,233 @@
+"""How much of the traffic lies near gold, how far gold is from risky traffic, and which clusters are darkest.
+
+Gold: active golden texts with an embedding, of one policy or of all. Sealed items and anchors count in the figures of
+all traffic alone. Clusters, and the items that are told as dark or asked about, are read off the gold of the other
+partitions: a cluster that looks bright while its exemplars look dark would say which items lie near sealed ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from labeling.errors import InvalidInput
+from labeling.golden.planner import SEEN
+from labeling.golden.vectors import LakeVectors, unit
+from labeling.insights.traffic import F64, SEED, TEXT, Frame, Tick, Traffic, survey
+from labeling.policies import Policies
+from labeling.quality.coverage import (
+    LADDER,
+    NEAR,
+    Bools,
+    Ints,
+    assigned,
+    dark,
+    divergence,
+    nearest,
+    ranked,
+    share,
+    weighted_share,
+)
+from labeling.quality.intervals import Figure
+from labeling.quality.names import cluster_names
+from labeling.records import GoldenItem, GoldState
+from labeling.scorebook import F32, LakeScorer, embedding_group
+from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds
+
+EXEMPLARS = 5
+NAMED_TEXTS = 20_000  # whose words names are made of, at most
+WHERE = "/v1/coverage"
+Json = dict[str, object]
+
+
+class Stores(Protocol):
+    """The part of the ledger that coverage is read from."""
+
+    @property
+    def items(self) -> ItemRegistry: ...
+
+    @property
+    def golden(self) -> Golden: ...
+
+    @property
+    def rounds(self) -> Rounds: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``policy`` "": all of them. ``cosine``: from where on an item is near gold, in (0, 1]. ``words``: name clusters
+    by words of their texts, which only a lead may see."""
+
+    policy: str = ""
+    cosine: float = NEAR
+    frame: Frame = field(default_factory=Frame)
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Active golden texts with an embedding: ``vectors`` (m, d) unit rows, ``seen`` (m,) those outside sealed and
+    anchor. ``by_partition`` counts them; ``bare`` have no embedding."""
+
+    vectors: F32
+    seen: Bools
+    by_partition: dict[str, int]
+    bare: int
+
+
+def coverage(
+    stores: Stores,
+    lake: Lake,
+    scorer: LakeScorer,
+    policies: Policies,
+    asked: Asked,
+    tick: Tick = lambda _done, _all: None,
+) -> Json:
+    """Everything that coverage says; JSON-able, ``clusters`` from the darkest on. ``policies`` with the thresholds that
+    the scorer operates at. Raises InvalidInput naming the field, NothingToDo."""
+    check_cosine(asked.cosine)
+    traffic = survey(stores.items, lake, scorer, asked.frame)
+    weights = traffic.weights(policies, asked.policy)
+    found = gold_of(stores.golden, lake, scorer, [asked.policy] if asked.policy else [])
+    shown = nearest(traffic.vectors, found.vectors[found.seen], tick)
+    cosines = np.maximum(shown, nearest(traffic.vectors, found.vectors[~found.seen]))
+    told = _Told(traffic, weights, cosines >= asked.cosine, _origin(stores.golden, policies, traffic, asked.policy))
+    apart = divergence(_by_cluster(traffic, found.vectors), traffic.labels, weights, SEED)
+    seen = replace(told, is_near=shown >= asked.cosine)
+    clusters = _clusters(stores.rounds, seen, _by_cluster(traffic, found.vectors[found.seen]))
+    if asked.words:
+        _name(lake, traffic, clusters)
+    return {
+        "policy": asked.policy,
+        "cosine": asked.cosine,
+        "lake_version": traffic.frame.version,
+        "texts": traffic.total,
+        "looked_at": len(traffic.ids),
+        "left_out": traffic.left_out,
+        "gold": {"items": len(found.vectors), "partitions": found.by_partition, "without_embedding": found.bare},
+        "near": told.share(np.ones(len(traffic.ids), np.bool_)),
+        "near_risky": told.risky(np.ones(len(traffic.ids), np.bool_)),
+        "ladder": [{"cosine": at} | told.figure(share(cosines >= at, is_whole=traffic.is_whole)) for at in LADDER],
+        "divergence": apart.as_dict() | told.origin,
+        "clusters": clusters,
+    }
+
+
+def check_cosine(cosine: float) -> None:
+    """Raises InvalidInput."""
+    if not 0 < cosine <= 1:
+        raise InvalidInput(f"cosine: must lie in (0, 1], found {cosine}")
+
+
+def gold_of(golden: Golden, lake: Lake, scorer: LakeScorer, policies: Collection[str]) -> Gold:
+    """Of these policies; of all where none is named."""
+    rows: dict[str, list[GoldenItem]] = {}
+    for row in golden.items():
+        if row.state is GoldState.ACTIVE and row.modality == TEXT and (not policies or row.policy_id in policies):
+            rows.setdefault(row.item_id, []).append(row)
+    vectors = LakeVectors(lake, embedding_group(scorer))(list(rows))
+    there = [item_id for item_id in rows if item_id in vectors]
+    partitions = Counter(rows[item_id][0].partition.value for item_id in there)
+    return Gold(
+        vectors=unit(np.array([vectors[i] for i in there], np.float32)) if there else np.zeros((0, 1), np.float32),
+        seen=np.array([all(row.partition in SEEN for row in rows[item_id]) for item_id in there], np.bool_),
+        by_partition=dict(sorted(partitions.items())),
+        bare=len(rows) - len(there),
+    )
+
+
+def newest_golden(golden: Golden) -> str:
+    """The newest golden version, "unpublished" before there is one."""
+    versions = golden.versions()
+    return versions[-1].version if versions else "unpublished"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Figures of parts of the traffic."""
+
+    traffic: Traffic
+    weights: F64
+    is_near: Bools
+    origin: Json
+
+    def share(self, part: Bools) -> Json:
+        """Near gold, of the items."""
+        return self.figure(share(self.is_near[part], is_whole=self.traffic.is_whole))
+
+    def risky(self, part: Bools) -> Json:
+        """Near gold, of the risky ones by weight."""
+        return self.figure(weighted_share(self.is_near[part], self.weights[part], is_whole=self.traffic.is_whole))
+
+    def figure(self, figure: Figure) -> Json:
+        return figure.as_dict() | self.origin
+
+
+def _origin(golden: Golden, policies: Policies, traffic: Traffic, policy_id: str) -> Json:
+    known = "texts that have a score and an embedding"
+    licence = (
+        f"population: all {traffic.total} {known}"
+        if traffic.is_whole
+        else f"population: a simple random sample of {len(traffic.ids)} of {traffic.total} {known}"
+    )
+    named = [policy_id] if policy_id else [p for p in traffic.policies if p in policies]
+    return {
+        "licence": licence,
+        "golden_version": newest_golden(golden),
+        "policy_version": ", ".join(f"{name} {policies[name].version}" for name in named),
+        "items": WHERE,
+    }
+
+
+def _by_cluster(traffic: Traffic, gold: F32) -> Ints:
+    """(k,) how many golden items lie in each cluster."""
+    counts = np.bincount(assigned(gold, traffic.centroids), minlength=len(traffic.centroids))
+    return counts.astype(np.int64)
+
+
+def _clusters(rounds: Rounds, told: _Told, gold: Ints) -> list[Json]:
+    """The darkest first; ``told`` and ``gold`` (k,) of gold that may be told item by item."""
+    traffic, weights = told.traffic, told.weights
+    risk, items = dark(traffic.labels, told.is_near, weights, len(gold))
+    scale, judged = traffic.total / len(traffic.ids), {item_id for item_id, _ in rounds.judged()}
+    found: list[Json] = []
+    for label in ranked(risk, items):
+        part = traffic.labels == label
+        if part.any():
+            found.append(
+                {
+                    "cluster": traffic.names[label],
+                    "words": [],
+                    "items": round(int(part.sum()) * scale),
+                    "looked_at": int(part.sum()),
+                    "risky": int((weights[part] > 0).sum()),
+                    "dark_risk": round(float(risk[label]) * scale, 3),
+                    "gold": int(gold[label]),
+                    "near": told.share(part),
+                    "near_risky": told.risky(part),
+                    "exemplars": _exemplars(traffic, np.flatnonzero(part & ~told.is_near), weights, label, judged),
+                }
+            )
+    return found
+
+
+def _exemplars(traffic: Traffic, rows: Ints, weights: F64, label: int, judged: Collection[str]) -> list[str]:
+    """Dark items that nobody was asked about, the riskiest first, then the nearest to the centre."""
+    centre = traffic.vectors[rows] @ traffic.centroids[label]
+    order = rows[np.lexsort((rows, -np.round(centre, 5), -np.round(weights[rows], 5)))]
+    free = (traffic.ids[row] for row in order if traffic.ids[row] not in judged)
+    return [item_id for item_id, _ in zip(free, range(EXEMPLARS), strict=False)]
+
+
+def _name(lake: Lake, traffic: Traffic, clusters: Sequence[Json]) -> None:
+    """Write the words into clusters."""
+    rows = np.linspace(0, len(traffic.ids) - 1, min(len(traffic.ids), NAMED_TEXTS)).astype(np.int64)
+    texts = lake.take([traffic.ids[row] for row in rows], ["text"])["text"].to_pylist()
+    places = {name: label for label, name in enumerate(traffic.names)}
+    words = cluster_names([text or "" for text in texts], traffic.labels[rows].tolist(), list(places.values()))
+    for cluster in clusters:
+        cluster["words"] = list(words[places[str(cluster["cluster"])]])
