@@ -43,6 +43,7 @@ from labeling.records import (
 )
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
+from labeling.store.signal_interface import Signals
 
 ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
 
@@ -577,6 +578,7 @@ class Ledger(Protocol):
     desks: Desks
     decisions: Decisions
     causes: Causes
+    signals: Signals
     keys: Keys
     executors: Executors
     audit: Audit

@@ -43,6 +43,8 @@ from labeling.store.policy_proposals import SqlPolicyProposals
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
+from labeling.store.signal_interface import Signals
+from labeling.store.signals import SqlSignals
 from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
 
@@ -67,6 +69,7 @@ class SqlLedger:
     desks: Desks
     decisions: Decisions
     causes: Causes
+    signals: Signals
     keys: Keys
     executors: Executors
     audit: Audit
@@ -90,6 +93,7 @@ class SqlLedger:
         self.desks = SqlDesks(database)
         self.decisions = SqlDecisions(database)
         self.causes = SqlCauses(database)
+        self.signals = SqlSignals(database)
         self.keys = SqlKeys(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)
