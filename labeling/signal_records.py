@@ -1,4 +1,4 @@
-"""What the outside says of decisions: appeals, reports and other signals, as plain frozen values. They are never gold."""
+"""What the outside says of decisions: appeals, reports and other signals, as plain frozen values. Never gold."""
 
 from __future__ import annotations
 

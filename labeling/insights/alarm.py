@@ -23,8 +23,8 @@ from labeling.store.interfaces import Golden, Tasks
 from labeling.store.signal_interface import Signals
 
 LICENCE = (
-    "accuracy: population, sampled decisions weighted by inclusion probability; appeals and reports: what came in, which "
-    "speaks for nobody who kept silent"
+    "accuracy: population, sampled decisions weighted by inclusion probability; appeals and reports: what came in, "
+    "which speaks for nobody who kept silent"
 )
 EVERY = ""  # all projects together
 MOST_ITEMS = 50  # that an answer names
@@ -125,4 +125,3 @@ def _told(project: str, before: _Seen, after: _Seen, margin: float) -> Json:
         "overturned_items": sorted(overturned)[:MOST_ITEMS],
         "reported_items": sorted(reported)[:MOST_ITEMS],
     }
-

@@ -99,9 +99,7 @@ def import_signals(
     checked = job.check()
     if not dry_run:
         job.write(checked.read)
-    return SignalReport(
-        checked.read, checked.added, checked.settled, checked.already_there, checked.repeated, dry_run
-    )
+    return SignalReport(checked.read, checked.added, checked.settled, checked.already_there, checked.repeated, dry_run)
 
 
 def count_signals(signals: Signals, last: date, days: int, zone: str) -> list[Json]:

@@ -41,7 +41,7 @@ def window(first: date, last: date, zone: str) -> Window:
     """Raises InvalidInput when it ends before it begins, or is longer than 400 days."""
     if not timedelta() <= last - first < timedelta(days=MOST_DAYS):
         raise InvalidInput(
-            f"window {first.isoformat()}/{last.isoformat()}: must end on or after its first day, within {MOST_DAYS} days"
+            f"window {first.isoformat()}/{last.isoformat()}: must end on its first day or later, in {MOST_DAYS} days"
         )
     return Window(first, last, zone)
 

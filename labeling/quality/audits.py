@@ -68,7 +68,9 @@ def help_of(removed: Audit, approved: Sequence[Audit], wanted: float) -> Help | 
     if not empty or recall_of(removed, approved).floor >= wanted:
         return None
     worst = max(empty, key=_unseen)
-    rest = math.fsum(_found(each) for each in approved) + math.fsum(_unseen(each) for each in empty if each is not worst)
+    rest = math.fsum(_found(each) for each in approved) + math.fsum(
+        _unseen(each) for each in empty if each is not worst
+    )
     allowed = (_found(removed) / wanted - _found(removed) - rest) / worst.items
     if allowed <= 0:
         return Help(worst.name, None)
@@ -87,7 +89,7 @@ def audit_of(
     in (0, 1], and where nothing with a size was checked: such a stratum says nothing of a population."""
     if any(chance is None or not 0 < chance <= 1 for chance in pi):
         raise NoLicence(
-            f"audit of {name}: a check has no inclusion probability, so it speaks for itself alone; draw checks at random"
+            f"audit of {name}: a check has no inclusion probability and speaks for itself alone; draw checks at random"
         )
     chances = np.asarray(pi, np.float64)
     weights = np.ones(len(chances)) / chances if sizes is None else np.asarray(sizes, np.float64) / chances

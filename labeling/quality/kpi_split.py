@@ -2,8 +2,8 @@
 
 The old period's rate as it was first told is ``e0'``; under gold of now it is ``e0``; the new period's is ``e1``.
 ``gold = e0 - e0'``: nobody decided otherwise, the answers changed. ``e1 - e0`` is Kitagawa's (1955) mix and within over
-strata; what is within strata whose policy was changed meaningfully in between is a part of its own, since such a stratum
-is measured by two yardsticks.
+strata; what is within strata whose policy was changed meaningfully in between is a part of its own, since two
+yardsticks measure such a stratum.
 """
 
 from __future__ import annotations

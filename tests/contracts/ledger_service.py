@@ -24,6 +24,7 @@ from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
+from tests.contracts.ledger_signals import SignalsContract
 from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.records import STUDIO, adjudication, at, event, golden, key, model, project, task, version
 
@@ -174,6 +175,7 @@ class LedgerContract(
     AccessContract,
     PeopleContract,
     DecisionsContract,
+    SignalsContract,
 ):
     """All of it. Subclass with a fixture ``opener``."""
 

@@ -43,6 +43,8 @@ def _below(path: str, group: Any) -> Iterator[Command]:
         found = group.get_command(None, name)
         where = f"{path} {name}".strip()
         if hasattr(found, "list_commands"):
+            if found.invoke_without_command:
+                yield _command(where, found)
             yield from _below(where, found)
         else:
             yield _command(where, found)

@@ -85,18 +85,18 @@ def test_the_interval_holds_point_and_floor_of_the_fixture() -> None:
 
 
 def test_the_interval_holds_the_truth() -> None:
-    """Three strata with known shares, drawn 400 times."""
+    """Three strata with known shares, drawn 150 times."""
     rng = np.random.default_rng(5)
     sizes, shares, checks = (2_000, 50_000, 3_000), (0.9, 0.002, 0.1), (150, 400, 200)
     bad = [n * p for n, p in zip(sizes, shares, strict=True)]
     truth, held = bad[0] / sum(bad), 0
-    for _ in range(400):
+    for _ in range(150):
         drawn = [Audit(str(k), n, m, int(rng.binomial(m, p))) for k, (n, p, m) in
                  enumerate(zip(sizes, shares, checks, strict=True))]  # fmt: skip
         low, high = interval_of(drawn[0], drawn[1:])
         held += low <= truth <= high
-    print(f"recall interval held the truth in {held} of 400")
-    assert held >= 380
+    print(f"recall interval held the truth in {held} of 150")
+    assert held >= 142
 
 
 def test_uneven_chances_count_as_fewer_checks() -> None:

@@ -32,10 +32,10 @@ def rung(outdated: float, seeds: int, **how: float) -> float:
 
 
 def test_a_rule_that_is_outdated_for_everybody_rings() -> None:
-    rates = {outdated: rung(outdated, 200) for outdated in (0.05, 0.10, 0.15)}
+    rates = {outdated: rung(outdated, 200) for outdated in (0.01, 0.03, 0.10)}
     print("alarm by share of items that the shared rule gets wrong:", rates)
-    assert rates[0.15] >= 0.95
-    assert rates[0.05] < rates[0.10] + 0.02 <= rates[0.15] + 0.04
+    assert rates[0.01] < rates[0.03]
+    assert rates[0.10] >= 0.9  # at most 1, less the 5 % in which QA's own interval misses 0 by chance
 
 
 def test_nothing_rings_seldom() -> None:
