@@ -93,7 +93,7 @@ def alarm_command(
         )
         for one in told["projects"]
     ]
-    columns = ["project", "state", "accuracy", "overturned", "reports per 1,000", "n: judged, appeals, reports"]
+    columns = ["project", "state", "accuracy", "overturned", "reports per 1,000", "judged, appeals, reports"]
     table(f"{told['before']['from']} to {told['after']['to']}", columns, rows)
     out.print(f"Licence: {told['licence']}")
 

@@ -244,7 +244,7 @@ def _gold_breaks(golden: Golden, spans: Sequence[Window], known: Collection[str]
         if event.action is GoldAction.RELABELLED and event.policy_id in known and week:
             counts[week, event.policy_id].append(event.at.isoformat())
     return [
-        {"week": week, "at": times[0], "kind": "gold", "policy": policy, "what": f"{len(times)} items relabelled"}
+        {"week": week, "at": times[0], "kind": "gold", "policy": policy, "what": f"items relabelled: {len(times)}"}
         for (week, policy), times in counts.items()
     ]
 

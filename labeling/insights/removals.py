@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from labeling.decision_records import Decided, Decision, Source
 from labeling.signal_records import AppealOutcome, Signal, SignalKind
@@ -62,28 +63,29 @@ def _told(pair: Pair, story: _Story) -> Removal:
         (one for one in story.signals if one.outcome is AppealOutcome.OVERTURNED), key=lambda one: (one.at, one.key)
     )
     told = Removal(pair, decisions[-1], is_removed=False, stage="")
-    for moment in _merged(decisions, appeals):
+    by_key = {one.key: one for one in decisions}
+    for moment in _merged(decisions, appeals, by_key):
         if isinstance(moment, Decision):
             told.is_removed, told.is_restored = moment.outcome is Decided.VIOLATES, False
             if told.is_removed and not told.stage:
                 by_report = reported is not None and reported <= moment.decided_at and moment.source is not Source.MODEL
                 told.stage = REPORT if by_report else moment.source.value
         else:
-            was_removed = _outcome_of(moment, decisions, told.is_removed)
+            named = by_key.get((moment.decision_source, moment.decision_id))
+            was_removed = told.is_removed if named is None else named.outcome is Decided.VIOLATES
             told.is_removed, told.is_restored = not was_removed, was_removed
             told.stage = told.stage or (APPEAL if told.is_removed else "")
     return told
 
 
-def _merged(decisions: Sequence[Decision], appeals: Sequence[Signal]) -> list[Decision | Signal]:
-    """Decisions before appeals of the same moment; an appeal before the first decision known is left out."""
-    later = [one for one in appeals if one.at >= decisions[0].decided_at]
-    moments: list[Decision | Signal] = [*decisions, *later]
-    return sorted(moments, key=lambda one: (one.decided_at, 0) if isinstance(one, Decision) else (one.at, 1))
-
-
-def _outcome_of(appeal: Signal, decisions: Sequence[Decision], now: bool) -> bool:
-    """Whether the decision that an appeal turned had removed the item."""
-    key = (appeal.decision_source, appeal.decision_id)
-    named = next((one for one in decisions if one.key == key), None)
-    return now if named is None else named.outcome is Decided.VIOLATES
+def _merged(
+    decisions: Sequence[Decision], appeals: Sequence[Signal], by_key: Mapping[tuple[str, str], Decision]
+) -> list[Decision | Signal]:
+    """By time, an appeal never before the decision that it names. One that names none and comes before every decision
+    is about none that is known, and is left out."""
+    timed: list[tuple[datetime, int, Decision | Signal]] = [(one.decided_at, 0, one) for one in decisions]
+    for one in appeals:
+        named = by_key.get((one.decision_source, one.decision_id))
+        if named is not None or one.at >= decisions[0].decided_at:
+            timed.append((one.at if named is None else max(one.at, named.decided_at), 1, one))
+    return [moment for _, _, moment in sorted(timed, key=lambda one: one[:2])]

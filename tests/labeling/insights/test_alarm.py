@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,9 @@ def test_it_rings_where_appeals_are_granted_and_qa_sees_nothing(shop: Shop) -> N
     rows += [report(n, at=new) for n in range(2)] + [report(0, signal_id="again", at=new)]
     rows += [appeal(0, signal_id="open", at=new, decision="")]
     import_signals(rows, shop.ledger, shop.lake)
-    told = alarms(shop.ledger, DAY, 1, "UTC", ACTIONS)
+    told: dict[str, Any] = alarms(shop.ledger, DAY, 1, "UTC", ACTIONS)
     assert told["alarms"] == ["", "forum"]
-    every, forum = told["projects"]  # type: ignore[misc]
+    every, forum = told["projects"]
     assert (every["project"], forum["state"]) == ("", "alarm")
     assert (forum["accuracy"]["moves"], forum["overturns"]["moves"]) == (False, True)
     assert forum["reports_per_1000"]["moves"] is None  # two items: too few

@@ -1,4 +1,4 @@
-"""Interception from production's decisions to a ticket: stages, recall from audits of both sides, and what is refused."""
+"""Interception from decisions to a ticket: stages, recall from audits of both sides, and what is refused."""
 
 from __future__ import annotations
 

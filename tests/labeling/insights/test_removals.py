@@ -45,6 +45,7 @@ OK, BAD = said(1, "model", "ok"), said(2, "human", "violates")
         ([OK, BAD], [overturned(4)], "human", False, "restored on appeal"),
         ([OK, BAD, said(6, "human", "ok")], [overturned(4)], "human", False, "approved by human"),
         ([OK, BAD], [overturned(4, OK)], "human", True, "removed"),
+        ([BAD], [overturned(1, BAD)], "human", False, "restored on appeal"),
         ([said(5, "model", "ok")], [overturned(3)], "", False, "approved by model"),
         ([OK], [reported(2)], "", False, "approved by model"),
         ([said(1, "agent", "ok")], [signal(0, at=at(3))], "", False, "approved by agent"),

@@ -42,7 +42,7 @@ def appeal(number: int, **changes: object) -> dict[str, object]:
 
 
 def report(number: int, **changes: object) -> dict[str, object]:
-    told = appeal(number, kind="report", signal_id=f"r{number}", **changes)
+    told = appeal(number, **({"kind": "report", "signal_id": f"r{number}"} | changes))
     return {name: value for name, value in told.items() if name not in ("outcome", "decision")}
 
 
@@ -81,7 +81,7 @@ def test_a_pending_appeal_comes_again_with_its_outcome(shop: Shop) -> None:
     assert outcomes == {"a0": "overturned", "a1": "pending", "a2": "upheld"}
 
 
-BAD = [
+BAD: list[tuple[dict[str, object], str]] = [
     (appeal(0, item="nobody"), "item: no item has that external_id"),
     (appeal(0, policy="nothing"), "policy: is unknown (known: "),
     (appeal(0, outcome=None), "outcome: every appeal has one"),
@@ -116,4 +116,4 @@ def test_they_are_counted_by_day(shop: Shop) -> None:
 
 def test_no_signal_is_an_answer(shop: Shop) -> None:
     import_signals([appeal(n, outcome="overturned") for n in range(4)], shop.ledger, shop.lake)
-    assert shop.ledger.golden.items() == shop.ledger.golden.adjudications() == []
+    assert (shop.ledger.golden.items(), shop.ledger.golden.adjudications()) == ([], [])

@@ -19,9 +19,9 @@ def cells(draw: st.DrawFn) -> list[Cell]:
     found = []
     for number in range(draw(st.integers(1, 6))):
         before, after = draw(WEIGHT), draw(WEIGHT)
-        old = (draw(RATE), draw(RATE)) if before else (None, None)
+        first, old = (draw(RATE), draw(RATE)) if before else (None, None)
         new = draw(RATE) if after else None
-        found.append(Cell((str(number),), before, after, *old, new, draw(st.booleans())))
+        found.append(Cell((str(number),), before, after, first, old, new, draw(st.booleans())))
     found.append(Cell(("both",), 1.0, 1.0, draw(RATE), draw(RATE), draw(RATE)))
     return found
 
