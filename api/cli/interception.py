@@ -13,7 +13,7 @@ from api.cli.session import JsonFlag, goldfold
 from api.cli.signals import UntilOption, WeeksOption
 from labeling.insights.interception import WANTED
 
-app = typer.Typer(add_completion=False, help="What was removed, by which stage first, and how much got through.")
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)

@@ -142,8 +142,7 @@ class _Import:
                 if one.key not in seen and one.key in known:
                     settled += one.settles(known[one.key])
                     there += not one.settles(known[one.key])
-                if before is None or one.settles(before) or one.key not in seen:
-                    seen[one.key] = one
+                seen[one.key] = one if before is None or one.settles(before) else before
             if len(problems) >= MAX_PROBLEMS:
                 break
             self.progress("checking", read, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,11 +39,11 @@ class SqlSignals:
             return [load(Signal, row) for row in connection.execute(query).mappings()]
 
     def count(self, since: datetime, until: datetime) -> dict[Count, int]:
-        group = (signals.c.project, signals.c.kind, sa.func.coalesce(signals.c.outcome, ""))
+        group = (signals.c.project, signals.c.kind, signals.c.outcome)
         query = sa.select(*group, sa.func.count()).where(_said_in(since, until)).group_by(*group)
         with self._database.read() as connection:
-            rows: list[Any] = sorted(tuple(row) for row in connection.execute(query))
-            return {(project, kind, outcome): n for project, kind, outcome, n in rows}
+            found = {(project, kind, outcome or ""): n for project, kind, outcome, n in connection.execute(query)}
+        return dict(sorted(found.items()))
 
 
 def erase_signals(connection: sa.Connection, item_id: str, at: datetime) -> None:

@@ -30,6 +30,8 @@ def commands() -> dict[str, Any]:
 
     def walk(command: Any, words: tuple[str, ...]) -> None:
         if hasattr(command, "list_commands"):
+            if words and command.invoke_without_command:
+                found[" ".join(words)] = command
             for name in command.list_commands(None):
                 walk(command.get_command(None, name), (*words, name))
         else:

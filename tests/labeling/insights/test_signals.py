@@ -77,6 +77,8 @@ def test_a_pending_appeal_comes_again_with_its_outcome(shop: Shop) -> None:
     assert (told.added, told.settled, told.already_there, told.repeated) == (0, 1, 1, 1)
     both = import_signals([appeal(2), appeal(2, outcome="upheld")], shop.ledger, shop.lake)  # in one file
     assert (both.read, both.added, both.repeated) == (2, 1, 1)
+    with pytest.raises(InvalidInput, match="row 2: signal_id: is there with other content"):
+        import_signals([appeal(0), appeal(0, outcome="upheld")], shop.ledger, shop.lake)
     outcomes = {one.signal_id: str(one.outcome) for one in shop.ledger.signals.within(*WINDOW)}
     assert outcomes == {"a0": "overturned", "a1": "pending", "a2": "upheld"}
 
