@@ -46,7 +46,7 @@ def sample_day(goldfold: Goldfold, named: str | None, budget: int | None = None,
         overlap=given.overlap,
         prior=given.qa_prior,
         accounts=file.people,
-        actions=_actions(file),
+        actions=actions_of(file),
     )
     images = None if goldfold.links is None else _Images(goldfold)
     return open_day(goldfold.ledger, goldfold.lake, day_named(goldfold, named), terms, images, dry_run=dry_run)
@@ -56,12 +56,12 @@ def report_day(goldfold: Goldfold, named: str | None) -> Json:
     """What a day's sample says now. Raises NotFound, InvalidInput."""
     file = read_qa_file(goldfold.settings.qa_file)
     targets = Targets(file.accuracy, file.projects)
-    return qa_report(goldfold.ledger, day_named(goldfold, named), targets, _actions(file))
+    return qa_report(goldfold.ledger, day_named(goldfold, named), targets, actions_of(file))
 
 
 def decisions_of_day(goldfold: Goldfold, named: str | None, project: str = "", verdict: str = "") -> list[Json]:
     """The sampled decisions of a day with their verdicts. Raises NotFound, InvalidInput."""
-    actions = _actions(read_qa_file(goldfold.settings.qa_file))
+    actions = actions_of(read_qa_file(goldfold.settings.qa_file))
     return qa_decisions(goldfold.ledger, day_named(goldfold, named), actions, project=project, verdict=verdict)
 
 
@@ -85,7 +85,8 @@ def decision_told(decision: Decision) -> Json:
     return {name: getattr(decision, name) for name in names}
 
 
-def _actions(file: QaFile) -> dict[str, Decided]:
+def actions_of(file: QaFile) -> dict[str, Decided]:
+    """The outcome that each action belongs to."""
     return {action: Decided(outcome) for action, outcome in file.actions.items()}
 
 

@@ -121,9 +121,9 @@ class Coding:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is to be done about a finding, by whom, by when, and how it will show. ``kpi``: ``accuracy``, of which the
-    slice shall have at least ``target``, or an error type, of which at most. ``before``: the figure when it was
-    agreed."""
+    """What is to be done about a finding, by whom, by when, and how it will show. ``kpi``: ``accuracy`` or ``recall``,
+    of which the slice shall have at least ``target``, or an error type, of which at most. ``before``: the figure when
+    it was agreed."""
 
     action_id: str
     finding_id: str

@@ -139,10 +139,12 @@ def act_command(
     finding: FindingArgument,
     what: Annotated[str, typer.Argument(help="What is to be done.")],
     owner: Annotated[str, typer.Option(help="Who does it.")],
-    target: Annotated[float, typer.Option(help="In (0, 1): at least for accuracy, at most for an error type.")],
+    target: Annotated[
+        float, typer.Option(help="In (0, 1): at least for accuracy and recall, at most for an error type.")
+    ],
     due: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="By when: 2026-12-15.")],
     by: ByOption,
-    kpi: Annotated[str, typer.Option(help="accuracy, or an error type.")] = "accuracy",
+    kpi: Annotated[str, typer.Option(help="accuracy, recall, or an error type.")] = "accuracy",
     where: SliceOption = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -80,7 +80,7 @@ class ActionIn(BaseModel):
 
     what: str = Field(max_length=2000)
     owner: str = Field(max_length=200)
-    kpi: str = Field(description="accuracy (at least target) or an error type (at most).")
+    kpi: str = Field(description="accuracy or recall (at least target), or an error type (at most).")
     target: float = Field(gt=0, lt=1)
     due: date
     slice: dict[str, str] = Field({}, description="Default: the finding's.")

@@ -39,7 +39,9 @@ from labeling.store.decision_interface import Decisions
 from labeling.store.interfaces import Golden, Tasks
 
 ACCURACY = "accuracy"
-KPIS = (ACCURACY, *(error.value for error in ErrorType))
+RECALL = "recall"  # of the slice's decisions about items that violate, the share that removed
+AT_LEAST = frozenset({ACCURACY, RECALL})  # KPIs that shall reach their target; the others shall stay below
+KPIS = (ACCURACY, RECALL, *(error.value for error in ErrorType))
 LICENCE = "population: sampled decisions of the slice, weighted by inclusion probability"
 UNKNOWN = "unpublished"
 Json = dict[str, object]
@@ -224,7 +226,7 @@ def verify(stores: Stores, action_id: str, actions: Mapping[str, Decided], actor
         raise Conflict(f"action {action_id!r} is {state.value}: only what is done can be verified")
     done_at = max(event.at for event in events if event.action_id == action_id and event.state is ActionState.DONE)
     after = measure(stores, action.kpi, action.slice, actions, since=done_at)
-    at_least = action.kpi == ACCURACY
+    at_least = action.kpi in AT_LEAST
     said = proof(after, action.target, at_least=at_least)
     told = _figure(stores, after)
     if said is not Proof.OPEN:
@@ -261,6 +263,11 @@ def measure(
         and (since is None or row.decision.decided_at >= since)
         and (until is None or row.decision.decided_at < until)
     ]
+    if kpi == RECALL:
+        rows = [row for row in rows if row.violates]
+        return weighted_share(
+            [row.decision.outcome is Decided.VIOLATES for row in rows], [row.sampled.pi for row in rows]
+        )
     wanted = RIGHT if kpi == ACCURACY else kpi
     return weighted_share([row.verdict == wanted for row in rows], [row.sampled.pi for row in rows])
 

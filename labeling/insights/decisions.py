@@ -29,6 +29,7 @@ from selection.hashing import uniform
 
 CHUNK_ROWS = 2000
 MAX_PROBLEMS = 50
+TIMES = ("decided_at", "at")  # columns that hold a time
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
 _WORD = StringConstraints(strip_whitespace=True, max_length=MAX_WORD_CHARS, pattern=r"^[^\x00-\x1f\x7f]*$")
 Word = Annotated[str, _WORD]
@@ -133,14 +134,14 @@ class _Import:
             if len(problems) >= MAX_PROBLEMS:
                 break
             self.progress("checking", read, None)
-        _refuse(self.source, problems[:MAX_PROBLEMS])
+        refuse(self.source, problems[:MAX_PROBLEMS], DecisionRow)
         return ImportReport(read, read - there - repeated, there, repeated, dry_run=True)
 
     def write(self, rows: int) -> int:
         """Append them; how many were new. Raises InvalidInput when the source changed under the reader."""
         added = done = 0
         for chunk in self._chunks():
-            _refuse(self.source, [one for _, one in chunk if isinstance(one, Problem)][:MAX_PROBLEMS])
+            refuse(self.source, [one for _, one in chunk if isinstance(one, Problem)][:MAX_PROBLEMS], DecisionRow)
             made = {one.key: one for _, one in chunk if isinstance(one, Decision)}
             added += self.stores.decisions.add(list(made.values()))
             done += len(chunk)
@@ -233,19 +234,19 @@ def _parsed(row: Row) -> DecisionRow | list[Problem]:
         return DecisionRow.model_validate({name: value for name, value in row.values.items() if value is not None})
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        return [Problem(row.number, *_said(dict(problem))) for problem in found]
+        return [Problem(row.number, *said(dict(problem), DecisionRow)) for problem in found]
 
 
-def _said(problem: Mapping[str, object]) -> tuple[str, str]:
-    """The field and what is wrong with it; never the value."""
+def said(problem: Mapping[str, object], model: type[BaseModel]) -> tuple[str, str]:
+    """The field of a row and what pydantic finds wrong with it; never the value."""
     place = problem["loc"]
     field = str(place[0]) if isinstance(place, tuple) and place else ""
-    known = ", ".join(DecisionRow.model_fields)
+    known = ", ".join(model.model_fields)
     if problem["type"] == "extra_forbidden":
         return field, f"unknown column (known: {known}); leave it out"
     if problem["type"] == "missing":
         return field, "is missing; every row needs it"
-    if field == "decided_at":
+    if field in TIMES:
         return field, f"{problem['msg']}; write ISO 8601 with a zone, such as 2026-01-31T12:00:00Z"
     return field, str(problem["msg"])
 
@@ -258,14 +259,15 @@ def _version(history: History, named: str, at: datetime) -> PolicyVersion | None
     return next((one for one in reversed(history) if one.at <= at), history[0])
 
 
-def _told(problem: Problem) -> str:
+def _told(problem: Problem, model: type[BaseModel]) -> str:
     """As the problem says it, but for its quotes around names that content has not."""
-    named = problem.field in DecisionRow.model_fields
+    named = problem.field in model.model_fields
     return f"row {problem.row}: {problem.field}: {problem.message}" if named else str(problem)
 
 
-def _refuse(source: Rows, problems: Sequence[Problem]) -> None:
+def refuse(source: Rows, problems: Sequence[Problem], model: type[BaseModel]) -> None:
+    """Raises InvalidInput that names every row and field of ``model`` with a problem; nothing where there is none."""
     if problems:
-        told = tuple(_told(problem) for problem in problems)
+        told = tuple(_told(problem, model) for problem in problems)
         where = f"{source}: " if isinstance(source, Path) else ""
         raise InvalidInput(where + "; ".join(told), told)

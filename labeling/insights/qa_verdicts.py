@@ -53,6 +53,13 @@ class Reviewed:
     def is_judged(self) -> bool:
         return self.verdict in JUDGED
 
+    @property
+    def violates(self) -> bool:
+        """Whether the item violates, by the answer; of a judged decision only."""
+        if self.verdict in (ErrorType.OVER.value, ErrorType.UNDER.value):
+            return self.verdict == ErrorType.UNDER.value
+        return self.decision.outcome is Decided.VIOLATES
+
 
 def judge(decision: Decision, answer: Answer, actions: Mapping[str, Decided]) -> str:
     """Hold a decision against the answer. ``actions``: the outcome that an action belongs to. A decision without a rule
@@ -70,8 +77,11 @@ def judge(decision: Decision, answer: Answer, actions: Mapping[str, Decided]) ->
     return RIGHT
 
 
-def reviewed(stores: Stores, days: Sequence[QaDay], actions: Mapping[str, Decided]) -> list[Reviewed]:
-    """Every decision of the samples of these days, by day, source and id."""
+def reviewed(
+    stores: Stores, days: Sequence[QaDay], actions: Mapping[str, Decided], *, first: bool = False
+) -> list[Reviewed]:
+    """Every decision of the samples of these days, by day, source and id. ``first``: by the answer that first counted
+    for it, whatever gold says now."""
     sample = stores.decisions.sample([day.day for day in days])
     if not sample:
         return []
@@ -85,7 +95,8 @@ def reviewed(stores: Stores, days: Sequence[QaDay], actions: Mapping[str, Decide
     for one in sample:
         decision = found[one.key]
         triple = (*one.pair, one.policy_version)
-        final = _answer(one, since[one.day], finals.get(triple, ()))
+        given = finals.get(triple, ())
+        final = (_first_answer if first else _answer)(one, since[one.day], given)
         told.append(Reviewed(one, decision, _verdict(decision, final, actions, one.pair in hidden, triple in asked)))
     return told
 
@@ -112,6 +123,14 @@ def _answer(sampled: Sampled, day: QaDay, finals: Sequence[Adjudication]) -> Adj
         if not sampled.round_id and not rests_on(final, sampled.barred):
             return final
     return None
+
+
+def _first_answer(sampled: Sampled, day: QaDay, finals: Sequence[Adjudication]) -> Adjudication | None:
+    """Where the sample asked, the first answer since; where it did not, the newest one of then."""
+    if not sampled.round_id:
+        then = [final for final in finals if final.created_at < day.created_at]
+        return _answer(sampled, day, then) or _answer(sampled, day, finals)
+    return next((final for final in finals if final.created_at >= day.created_at), None)
 
 
 def _verdict(

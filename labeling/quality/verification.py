@@ -41,19 +41,28 @@ class Proof(StrEnum):
 def weighted_share(counts: Sequence[bool], pi: Sequence[float], confidence: float = 0.95) -> Figure:
     """The share of n decisions that count, each with pi in (0, 1]. With ``FEW`` or fewer it is insufficient. Raises
     InvalidInput."""
-    y, chances = np.asarray(counts, bool), np.asarray(pi, np.float64)
-    if not ((chances > 0) & (chances <= 1)).all():
-        raise InvalidInput("pi: every inclusion probability must lie in (0, 1]")
-    n, events = len(y), int(y.sum())
+    n, events = len(counts), sum(counts)
+    effective, counted = kish(counts, pi)
     if n == 0:
         return Figure(None, 0.0, 1.0, 0, 0, "none", INSUFFICIENT)
-    weights = 1.0 / chances
-    effective = min(float(n), float(weights.sum() ** 2 / (weights**2).sum()))
-    share = float((weights * y).sum() / weights.sum())
+    share = counted / effective
     exact = events in (0, n)
     low, high = (clopper_pearson if exact else wilson)(share * effective, effective, confidence)
     method = f"hajek, {'clopper-pearson' if exact else 'wilson'} on effective n {effective:.1f}"
     return Figure(share if n > FEW else None, low, high, n, events, method, ENOUGH if n > FEW else INSUFFICIENT)
+
+
+def kish(counts: Sequence[bool], pi: Sequence[float]) -> tuple[float, float]:
+    """Kish's effective n of decisions with pi in (0, 1], and Hajek's share of it that counts; 0 and 0 of none. Raises
+    InvalidInput."""
+    y, chances = np.asarray(counts, bool), np.asarray(pi, np.float64)
+    if not ((chances > 0) & (chances <= 1)).all():
+        raise InvalidInput("pi: every inclusion probability must lie in (0, 1]")
+    if len(y) == 0:
+        return 0.0, 0.0
+    weights = 1.0 / chances
+    effective = min(float(len(y)), float(weights.sum() ** 2 / (weights**2).sum()))
+    return effective, effective * float((weights * y).sum() / weights.sum())
 
 
 def proof(after: Figure, target: float, *, at_least: bool) -> Proof:

@@ -23,6 +23,7 @@ from labeling.store.database import Database, now
 from labeling.store.decisions import erase_decisions
 from labeling.store.gold_chain import append_erased, lock_chain
 from labeling.store.rows import Row, dump, insert_missing, load
+from labeling.store.signals import erase_signals
 from labeling.store.stops import let_go
 from labeling.store.tables import (
     erased_leaves,
@@ -119,6 +120,7 @@ class SqlErasures:
             connection.execute(sa.update(tasks).where(tasks.c.item_id == item_id).values(content_hash=""))
             _erase_gold(connection, made)
             erase_decisions(connection, item_id, at)
+            erase_signals(connection, item_id, at)
             write_audit(connection, actor, "item.erase", item_id, {"reason": made.reason})
             return made
 

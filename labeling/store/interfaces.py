@@ -45,6 +45,7 @@ from labeling.records import (
 )
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
+from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
 
 ITEMS = "items"  # the lake's first column group; the others are "embeddings-<encoder>" and "scores-<scorer>"
@@ -589,6 +590,7 @@ class Ledger(Protocol):
     decisions: Decisions
     causes: Causes
     weekly: WeeklyPacks
+    signals: Signals
     keys: Keys
     executors: Executors
     audit: Audit

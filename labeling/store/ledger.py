@@ -46,6 +46,8 @@ from labeling.store.policy_proposals import SqlPolicyProposals
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
+from labeling.store.signal_interface import Signals
+from labeling.store.signals import SqlSignals
 from labeling.store.stops import SqlStops
 from labeling.store.tasks import SqlTasks
 from labeling.store.trends import SqlTrends
@@ -76,6 +78,7 @@ class SqlLedger:
     decisions: Decisions
     causes: Causes
     weekly: WeeklyPacks
+    signals: Signals
     keys: Keys
     executors: Executors
     audit: Audit
@@ -102,6 +105,7 @@ class SqlLedger:
         self.decisions = SqlDecisions(database)
         self.causes = SqlCauses(database)
         self.weekly = SqlWeeklyPacks(database)
+        self.signals = SqlSignals(database)
         self.keys = SqlKeys(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from labeling.store.cause_tables import metadata
 from labeling.store.decision_tables import TEXT
+from labeling.store.signal_tables import metadata
 from labeling.store.tables import UtcTime
 
 __all__ = ["metadata", "weekly_packs", "weekly_signatures"]

@@ -24,6 +24,7 @@ from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
+from tests.contracts.ledger_signals import SignalsContract
 from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.ledger_trends import TrendsContract
 from tests.contracts.ledger_weekly import WeeklyContract
@@ -178,6 +179,7 @@ class LedgerContract(
     WeeklyContract,
     PeopleContract,
     DecisionsContract,
+    SignalsContract,
 ):
     """All of it. Subclass with a fixture ``opener``."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import InvalidInput
 from labeling.quality.intervals import Figure, proportion, wilson
-from labeling.quality.verification import Proof, needed, proof, weighted_share
+from labeling.quality.verification import Proof, kish, needed, proof, weighted_share
 
 
 def test_equal_chances_are_a_plain_share() -> None:
@@ -65,3 +65,11 @@ def test_what_would_be_needed_does() -> None:
     assert needed(0.95, 0.95, at_least=True) is None
     assert needed(0.9500001, 0.95, at_least=True) is None  # more than a million
     assert needed(0.02, 0.05, at_least=False) is not None
+
+
+def test_kish_counts_uneven_decisions_as_fewer() -> None:
+    assert kish([True, False, True, True], [0.2] * 4) == pytest.approx((4, 3))
+    effective, right = kish([True, False], [1.0, 0.1])
+    assert effective == pytest.approx(11**2 / 101)
+    assert right / effective == pytest.approx(1 / 11)
+    assert kish([], []) == (0, 0)
