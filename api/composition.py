@@ -9,7 +9,6 @@ from importlib import import_module
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from api import image_models, lazy_scorers
 from api.policies import PolicyShelf
@@ -28,7 +27,6 @@ from labeling.golden.planner import GoldPlan, plan_gold
 from labeling.golden.regroup import Regrouped, regroup
 from labeling.golden.text import IMAGE
 from labeling.golden.vectors import F32, LakeVectors
-from labeling.insights.patterns import Patterns, patterns
 from labeling.judging.contender import Contender, of_model, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import ask_sealed, judge
@@ -419,10 +417,6 @@ class Goldfold:
     def agreements(self, *, consensus: bool = False) -> Agreements:
         """How far people agree; ``consensus`` also chooses an aggregator for each policy."""
         return agreements(self.ledger, self.lake, consensus=consensus)
-
-    def patterns(self) -> Patterns:
-        """Where one rule is taken for another, mined from every judged decision."""
-        return patterns(self.ledger, self.lake, zone=ZoneInfo(self.settings.exposure_zone))
 
     def suspects(self, limit: int) -> Suspects:
         """The ``limit`` most suspect labels of each policy; what was found is kept for the service to tell."""

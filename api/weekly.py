@@ -9,11 +9,13 @@ from typing import Any
 
 from api.composition import Goldfold
 from api.coverage import read_coverage
+from api.patterns import mined
 from configs.qa_files import read_qa_file
 from labeling.decision_records import Decided
 from labeling.errors import NotFound, NothingToDo
 from labeling.insights.qa_report import Targets
-from labeling.insights.weekly import Inputs, draft, newest, sign, signature_of, week_of
+from labeling.insights.weekly import Inputs, draft, monday, newest, sign, signature_of, week_of
+from labeling.insights.weekly_entries import alert_entries, pattern_entries
 from labeling.insights.weekly_pages import pack_html, pack_markdown, pack_pdf
 from labeling.weekly_records import Pack, Signature
 
@@ -42,6 +44,7 @@ def draft_pack(goldfold: Goldfold, week: str | None, actor: str, *, coverage: bo
     """Draft a week's pack (default: that of yesterday). ``coverage``: look at the traffic too, which takes the scorer
     and some seconds. Raises InvalidInput."""
     now, file = datetime.now(UTC), read_qa_file(goldfold.settings.qa_file)
+    chosen = week or week_of(now, goldfold.settings.exposure_zone)
     told, why = _coverage(goldfold) if coverage else (None, "not asked for")
     inputs = Inputs(
         policies=goldfold.policies,
@@ -51,8 +54,17 @@ def draft_pack(goldfold: Goldfold, week: str | None, actor: str, *, coverage: bo
         coverage=told,
         no_coverage=why,
         plan=goldfold.gold_plan(PARTITION, SHARE, HALF_WIDTH),
+        patterns=_patterns(goldfold),
+        alerts=alert_entries(goldfold.ledger.trends.all(), monday(chosen)),
     )
-    return draft(goldfold.ledger, week or week_of(now, inputs.zone), inputs, actor, now)
+    return draft(goldfold.ledger, chosen, inputs, actor, now)
+
+
+def _patterns(goldfold: Goldfold) -> list[Json]:
+    try:
+        return pattern_entries(mined(goldfold))
+    except NothingToDo:
+        return []
 
 
 def sign_pack(goldfold: Goldfold, week: str, signer: str, content: str = "") -> Signature:

@@ -56,13 +56,28 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
 
 
 @app.command("show")
-def show_command(context: typer.Context, finding: FindingArgument) -> None:
-    """Print one finding with its codes, actions and events, as JSON.
+def show_command(context: typer.Context, finding: FindingArgument, as_json: JsonFlag = False) -> None:
+    """Print one finding with its codes, actions and their figures.
 
     Example: goldfold causes show fnd_01234567
     """
     with goldfold(context) as app_:
-        show_json(root_causes.finding(app_, finding))
+        told = root_causes.finding(app_, finding)
+    if as_json:
+        show_json(told)
+        return
+    out.print(f"{told['finding_id']} S{told['severity']} {told['title']} ({told['state']})")
+    out.print(told["statement"])
+    where = ", ".join(f"{name} {value}" for name, value in told["slice"].items()) or "everywhere"
+    out.print(f"Where: {where}. Cause: {told['cause'] or 'waits for a ' + told['waits_for'] + ' code'}")
+    out.print(
+        f"Golden {told['golden_version']}, policy {told['policy_version'] or 'any'}; {len(told['item_ids'])} items"
+    )
+    rows = [
+        (one["action_id"], one["what"], one["owner"], f"{one['kpi']} {one['target']}", one["due"], one["state"])
+        for one in told["actions"]
+    ]
+    table("Actions", ["action", "what", "owner", "target", "due", "state"], rows)
 
 
 @app.command("open")
@@ -102,6 +117,7 @@ def code_command(
     code: Annotated[str, typer.Argument(help="Two levels, such as P.gap.")],
     by: ByOption,
     note: Annotated[str, typer.Option(help="What decides it.")] = "",
+    as_json: JsonFlag = False,
 ) -> None:
     """Say why a finding happens. A fifth of them needs a second person; where the two differ, a third says the last
     word.
@@ -111,6 +127,9 @@ def code_command(
     with goldfold(context) as app_:
         made = root_causes.code(app_, finding, code, note, by)
         told = root_causes.finding(app_, finding)
+    if as_json:
+        show_json(made)
+        return
     waits = f"it waits for a {told['waits_for']} code" if told["waits_for"] else f"its cause is {told['cause']}"
     out.print(f"The {made.role.value} code of {finding} is written down; {waits}")
 
@@ -163,24 +182,34 @@ def act_command(
 
 
 @app.command("done")
-def done_command(context: typer.Context, action: ActionArgument, by: ByOption, reason: ReasonOption = "") -> None:
+def done_command(
+    context: typer.Context, action: ActionArgument, by: ByOption, reason: ReasonOption = "", as_json: JsonFlag = False
+) -> None:
     """An action was done: decisions made from now on show whether it helped.
 
     Example: goldfold causes done act_01234567 --by ann
     """
     with goldfold(context) as app_:
         root_causes.end(app_, action, by, reason, dropped=False)
+    if as_json:
+        show_json({"action": action, "state": "done"})
+        return
     out.print(f"Action {action} is done; goldfold causes verify {action} says whether it helped")
 
 
 @app.command("drop")
-def drop_command(context: typer.Context, action: ActionArgument, by: ByOption, reason: ReasonOption = "") -> None:
+def drop_command(
+    context: typer.Context, action: ActionArgument, by: ByOption, reason: ReasonOption = "", as_json: JsonFlag = False
+) -> None:
     """An action is not going to be done.
 
     Example: goldfold causes drop act_01234567 --reason "the rule is retired" --by ann
     """
     with goldfold(context) as app_:
         root_causes.end(app_, action, by, reason, dropped=True)
+    if as_json:
+        show_json({"action": action, "state": "dropped"})
+        return
     out.print(f"Action {action} is dropped")
 
 

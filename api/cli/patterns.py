@@ -9,6 +9,7 @@ import typer
 
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
+from api.patterns import mined
 from labeling.insights.pattern_pages import write
 from labeling.insights.patterns import Pattern
 
@@ -22,7 +23,7 @@ PartColumns = ("moves with", "levels", "share of the variance (95 %)", "pull (lo
 def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     """Mine the patterns of all judged decisions, the surest first. Example: goldfold patterns list --json"""
     with goldfold(context) as opened:
-        found = opened.patterns()
+        found = mined(opened)
     if as_json:
         show_json(found.as_dict())
         return
@@ -43,7 +44,7 @@ def show_command(
     Example: goldfold patterns show 0f3c5a7b9d1e2f40
     """
     with goldfold(context) as opened:
-        found = opened.patterns()
+        found = mined(opened)
     one = found.one(pattern_id)
     if as_json:
         show_json(one.as_dict(found.origin, whole=True))
@@ -72,7 +73,7 @@ def export_command(
     Example: goldfold patterns export patterns.md --without-people
     """
     with goldfold(context) as opened:
-        found = opened.patterns()
+        found = mined(opened)
         told = found.impersonal() if without_people else found
         write(told, file)
         opened.ledger.audit.add("cli", "patterns.export", str(file), {"patterns": len(told.patterns)})

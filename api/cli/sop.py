@@ -78,6 +78,7 @@ def compile_command(
     sop: SopArgument,
     kind: Annotated[str, typer.Argument(help="form (Label Studio), prompt, guide.html or guide.pdf.")],
     to: OutOption = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a Label Studio form, an agent's prompt, or a printable guide; all bear the tree's hash.
 
@@ -88,14 +89,19 @@ def compile_command(
       goldfold sop compile hate_speech guide.pdf --out hate_speech.pdf
     """
     with goldfold(context) as opened:
-        made = compiled(opened, sop_of(opened, sop), kind)
+        tree = sop_of(opened, sop)
+        made = compiled(opened, tree, kind)
     if to is None and isinstance(made, bytes):
         raise typer.BadParameter(f"{kind} is no text: name a file with --out", param_hint="--out")
-    if to is None:
+    if to is not None:
+        _write(to, made if isinstance(made, bytes) else made.encode())
+    if as_json:
+        told = {"sop": sop, "version": tree.version, "tree_hash": tree.tree_hash, "kind": kind}
+        show_json(told | ({"content": made} if to is None else {"file": to}))
+    elif to is None:
         typer.echo(made)
-        return
-    _write(to, made if isinstance(made, bytes) else made.encode())
-    out.print(f"{to}: {kind} of {sop}")
+    else:
+        out.print(f"{to}: {kind} of {sop}")
 
 
 @app.command("tasks")
@@ -106,6 +112,7 @@ def tasks_command(
     per_verdict: Annotated[
         int, typer.Option(min=1, help="Golden items of each outcome and rule, at most.")
     ] = PER_VERDICT,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write golden items as tasks for a Label Studio project of the tree's form; their answers are not in them.
 
@@ -118,7 +125,10 @@ def tasks_command(
         show_json(tasks)
         return
     _write(to, json.dumps(tasks, ensure_ascii=False, indent=1).encode())
-    out.print(f"{to}: {len(tasks)} tasks")
+    if as_json:
+        show_json({"sop": sop, "tasks": len(tasks), "file": to})
+    else:
+        out.print(f"{to}: {len(tasks)} tasks")
 
 
 @app.command("replay")

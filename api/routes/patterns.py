@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from api.auth import Role, require
+from api.patterns import mined
 from api.problems import documented
 from api.routes.state import TheGoldfold
 
@@ -37,12 +38,12 @@ class PatternsOut(BaseModel):
 @router.get("")
 def list_patterns(goldfold: TheGoldfold) -> PatternsOut:
     """Every pattern that stands now: mined anew from all judged decisions, which takes seconds."""
-    return PatternsOut.model_validate(goldfold.patterns().as_dict())
+    return PatternsOut.model_validate(mined(goldfold).as_dict())
 
 
 @router.get("/{pattern_id}")
 def get_pattern(goldfold: TheGoldfold, pattern_id: str) -> dict[str, Any]:
     """One pattern with all its items, what the model says of each circumstance, and the words that set its content
     apart."""
-    found = goldfold.patterns()
+    found = mined(goldfold)
     return found.one(pattern_id).as_dict(found.origin, whole=True)

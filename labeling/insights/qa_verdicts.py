@@ -43,11 +43,13 @@ class Stores(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A sampled decision and its ``verdict``: right, an error type, or why there is none."""
+    """A sampled decision and its ``verdict``: right, an error type, or why there is none. ``rule``: that of the answer;
+    None where it allows, or there is none."""
 
     sampled: Sampled
     decision: Decision
     verdict: str
+    rule: str | None = None
 
     @property
     def is_judged(self) -> bool:
@@ -97,7 +99,8 @@ def reviewed(
         triple = (*one.pair, one.policy_version)
         given = finals.get(triple, ())
         final = (_first_answer if first else _answer)(one, since[one.day], given)
-        told.append(Reviewed(one, decision, _verdict(decision, final, actions, one.pair in hidden, triple in asked)))
+        verdict = _verdict(decision, final, actions, one.pair in hidden, triple in asked)
+        told.append(Reviewed(one, decision, verdict, final.answer.rule if final and verdict in JUDGED else None))
     return told
 
 

@@ -31,6 +31,7 @@ def test_from_a_finding_to_an_action(goldfold: Terminal) -> None:
     assert "is done" in goldfold("causes", "done", action, "--by", "ann", "--reason", "it is in").out
     assert "not yet. accuracy was insufficient (n 0)" in goldfold("causes", "verify", action, "--by", "ann").out
     assert "is dropped" in goldfold("causes", "drop", action, "--by", "ann").out
-    assert goldfold("causes", "show", finding).json["actions"][0]["state"] == "dropped"
+    assert goldfold("causes", "show", finding, "--json").json["actions"][0]["state"] == "dropped"
+    assert "Where: project forum. Cause: " in goldfold("causes", "show", finding).out
     assert "insufficient (n 0)" in goldfold("causes", "agreement").out
     assert "write key=value" in goldfold(*asked[:-1], "forum").err
