@@ -104,7 +104,8 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
 
     Where more than 49 different texts share a bucket, or more than 4,096 embeddings are compared, a pair right at the
     threshold may be passed over (``selection.near.index``); what is joined is always close."""
-    index, earlier = NearDuplicates(sources.closeness), _Earlier(subjects, sources)
+    index = NearDuplicates(sources.closeness)
+    earlier = _Earlier(subjects, sources, index)
     contents: list[U64] = []
     for start in range(0, len(subjects), BATCH):
         part = subjects[start : start + BATCH]
@@ -169,19 +170,15 @@ class _Earlier:
 
     subjects: Sequence[Subject]
     sources: Sources
-    _places: dict[str, int] | None = None
+    index: NearDuplicates
 
     def texts(self, ids: Sequence[str]) -> list[str]:
         hashes = self.sources.pictures(ids)
-        return ["" if hashes.get(item_id) else self._subject(item_id).text for item_id in ids]
+        found = (self.subjects[place] for place in self.index.places(ids).tolist())
+        return ["" if hashes.get(subject.item_id) else subject.text for subject in found]
 
     def vectors(self, ids: Sequence[str]) -> F32:
         return _matrix(self.sources.vectors, ids)
-
-    def _subject(self, item_id: str) -> Subject:
-        if self._places is None:
-            self._places = {subject.item_id: place for place, subject in enumerate(self.subjects)}
-        return self.subjects[self._places[item_id]]
 
 
 def _hashes(source: Pictures, ids: Sequence[str]) -> U64:

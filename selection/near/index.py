@@ -119,7 +119,7 @@ class NearDuplicates:
         """Let items go. Those that shared a group with them are grouped anew, so the answer is that of an index which
         never saw the removed ones; ``earlier`` reads these others. Raises BadPool for an id that is not there."""
         gone = np.zeros(len(self), dtype=bool)
-        gone[self._places(ids)] = True
+        gone[self.places(ids)] = True
         if not gone.any():
             return
         roots = self._forest.labels()
@@ -133,7 +133,7 @@ class NearDuplicates:
     def labels(self, ids: Sequence[str]) -> Rows:
         """(len(ids),) a number for each item's group: equal for items of one group. It names the group until the next
         change. Raises BadPool for an id that is not there."""
-        return self._forest.roots(self._places(ids))
+        return self._forest.roots(self.places(ids))
 
     def names(self, ids: Sequence[str]) -> list[str]:
         """Each item's group by name: the smallest id in it, whatever order the items came in."""
@@ -146,7 +146,7 @@ class NearDuplicates:
     def changed(self, ids: Sequence[str], embeddings: F16 | F32, pictures: U64 | None = None) -> list[str]:
         """Those of ``ids``, all of them there, whose embedding, or picture where these are given, is not the one they
         were added with."""
-        places = self._places(ids)
+        places = self.places(ids)
         other = self._hashes["vectors"][places] != vectors.row_hashes(embeddings)
         if pictures is not None:
             other |= self._hashes["pictures"][places] != pictures
@@ -194,7 +194,8 @@ class NearDuplicates:
             self._buckets[signal].load(signal, arrays, n)
         self._prints = _loaded_prints(arrays, len(self._buckets["texts"]))
 
-    def _places(self, ids: Sequence[str]) -> Rows:
+    def places(self, ids: Sequence[str]) -> Rows:
+        """(len(ids),) how many items came before each. Raises BadPool for an id that is not there."""
         try:
             return np.fromiter((self._rows[item_id] for item_id in ids), np.int64, len(ids))
         except KeyError as error:
