@@ -29,7 +29,7 @@ from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
 from labeling.golden.leaks import EVALUATION, refuse_leaks
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
-from labeling.golden.stale import Moved, standing
+from labeling.golden.stale import Moved
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.golden_records import Erratum
 from labeling.pictures import Pictures, no_pictures
@@ -45,9 +45,8 @@ Batches = Iterator[list[GoldenItem]]
 class GoldenReader(Protocol):
     """The part of the ledger that exporting reads."""
 
-    def items(self) -> list[GoldenItem]: ...
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str) -> list[GoldenItem]: ...
+    def drifted(self, version: str) -> Iterator[GoldenItem]: ...
     def stream(self, version: str, partition: str) -> Iterator[GoldenItem]: ...
     def errata(self, version: str) -> list[Erratum]: ...
 
@@ -84,15 +83,12 @@ def export(
     """
     wanted = checked(form, partitions, folder)
     published = golden.version(version)
-    now = golden.items()
+    moved = Moved.of(golden.drifted(version))
     if Partition.TRAIN in wanted:
-        members = golden.members(version)
-        lessons = training_rows(standing(members, now))
-        refuse_leaks(lessons, evaluation_rows(members, now), vectors, cosine, pictures)
+        lessons = _lessons(golden.stream(version, Partition.TRAIN), moved)
+        refuse_leaks(lessons, _exams(golden, version), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
-    source = _Source(
-        golden, published, vectors, Moved.of(now), _by_row(golden.errata(version)), total, progress or _silent
-    )
+    source = _Source(golden, published, vectors, moved, _by_row(golden.errata(version)), total, progress or _silent)
     counts = _write_folder(folder, form, wanted, source, cosine)
     return Exported(version, folder, form, sum(counts.values()), counts)
 
@@ -102,6 +98,18 @@ def _by_row(errata: Sequence[Erratum]) -> dict[tuple[str, str], list[Erratum]]:
     for erratum in errata:
         found.setdefault((erratum.item_id, erratum.policy_id), []).append(erratum)
     return found
+
+
+def _lessons(rows: Iterator[GoldenItem], moved: Moved) -> Iterator[GoldenItem]:
+    """The rows of a version's train partition that leave."""
+    return (row for row in rows if _usable(row) and moved.stands(row))
+
+
+def _exams(golden: GoldenReader, version: str) -> Iterator[GoldenItem]:
+    """As ``evaluation_rows``, one after the other: what the version holds just as it is now is there once."""
+    for partition in EVALUATION:
+        yield from golden.stream(version, partition)
+    yield from (item for item in golden.drifted(version) if item.partition in EVALUATION)
 
 
 def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:

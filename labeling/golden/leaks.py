@@ -130,8 +130,8 @@ def find_leaks(
 ) -> list[Leak]:
     """Pairs of items that leak, each under the strongest thing they share, sorted by ids; one that only a chain of
     others joins is told as of the same group. Each item that leaks, of either side, is in a pair, and all close pairs
-    are there unless they are more than ``MOST_PAIRS``. Not all are compared with all, and no row is held: some 500 bytes
-    an item."""
+    are there unless they are more than ``MOST_PAIRS``. Not all are compared with all, and of a row little is held
+    (``labeling.golden.kept``)."""
     sources, sides = Sources.at(cosine, vectors, pictures), _Sides()
     for item in training:
         sides.add(item, lesson=True)

@@ -8,13 +8,14 @@ All writes are idempotent under the stated identity and run in one transaction e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
 from labeling.floor import Floor, Handout
-from labeling.golden_records import Erasure, Erratum, GoldEvent, GoldMove, HandedOut, Hold, Notice
+from labeling.golden_records import Erasure, Erratum, GoldChain, GoldEvent, GoldMove, HandedOut, Hold, Notice
 from labeling.model_records import GateRow, Model, ModelEvent, ModelState, SealedQuery
 from labeling.policy_versions import PolicyVersion
 from labeling.records import (
@@ -297,6 +298,9 @@ class Golden(Protocol):
     def chain(self) -> tuple[list[GoldEvent], tuple[int, str] | None, list[GoldenItem]]:
         """The events, the chain's head (number and hash; None: gone) and the golden items, at one moment."""
 
+    def walk(self) -> AbstractContextManager[GoldChain]:
+        """As ``chain``, to be read once from end to end, without holding it all."""
+
     def rows_of(self, name: str) -> list[GoldenItem]:
         """The golden items of the item with this external id, or else this item id, by policy."""
 
@@ -332,8 +336,18 @@ class Golden(Protocol):
         """The rows as they were when the version was published, sorted by (item_id, policy_id). Raises Conflict for a
         version that is not released, but where ``unreleased`` ones are asked for."""
 
-    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
-        """Those of ``members`` that are in a partition, in the same order, without holding them all."""
+    def stream(self, version: str, partition: str | None = None, *, unreleased: bool = False) -> Iterator[GoldenItem]:
+        """``members``, or those of them that are in a partition, in the same order, without holding them all."""
+
+    def differing(self, before: str, after: str) -> Iterator[tuple[GoldenItem | None, GoldenItem | None]]:
+        """Each item and policy whose rows may differ in two versions, proposed ones too, with its row in either (None:
+        it has none), in the order of ``members``, without holding them all; what is alike is left out. Raises
+        NotFound."""
+
+    def drifted(self, version: str) -> Iterator[GoldenItem]:
+        """The golden items as they are now that a released version does not hold just so: it lacks them, or holds
+        another policy version, state, partition, group or content; and all that are out of use. Sorted as ``items``,
+        without holding them all."""
 
 
 class Erasures(Protocol):
