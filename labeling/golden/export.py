@@ -86,7 +86,7 @@ def export(
     moved = Moved.of(golden.drifted(version))
     if Partition.TRAIN in wanted:
         lessons = _lessons(golden.stream(version, Partition.TRAIN), moved)
-        refuse_leaks(lessons, _exams(golden, version), vectors, cosine, pictures)
+        refuse_leaks(lessons, _exams(golden, version, moved), vectors, cosine, pictures)
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
     source = _Source(golden, published, vectors, moved, _by_row(golden.errata(version)), total, progress or _silent)
     counts = _write_folder(folder, form, wanted, source, cosine)
@@ -105,11 +105,12 @@ def _lessons(rows: Iterator[GoldenItem], moved: Moved) -> Iterator[GoldenItem]:
     return (row for row in rows if _usable(row) and moved.stands(row))
 
 
-def _exams(golden: GoldenReader, version: str) -> Iterator[GoldenItem]:
+def _exams(golden: GoldenReader, version: str, moved: Moved) -> Iterator[GoldenItem]:
     """As ``evaluation_rows``, one after the other: what the version holds just as it is now is there once."""
     for partition in EVALUATION:
         yield from golden.stream(version, partition)
-    yield from (item for item in golden.drifted(version) if item.partition in EVALUATION)
+    if moved.now:
+        yield from (item for item in golden.drifted(version) if item.partition in EVALUATION)
 
 
 def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:

@@ -114,7 +114,7 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
         texts = ["" if picture else subject.text for subject, picture in zip(part, seen.tolist(), strict=True)]
         index.add(Items(ids, texts, _matrix(sources.vectors, ids), seen), earlier)
         contents.append(_contents(part))
-    forest, rows = Forest(index.labels([subject.item_id for subject in subjects])), np.arange(len(subjects))
+    forest, rows = Forest(index.labels(index.ids)), np.arange(len(subjects))
     forest.join((first_of_equals(np.concatenate([*contents, np.zeros(0, np.uint64)])), rows))
     return forest.labels()
 

@@ -269,7 +269,7 @@ class SqlGolden:
         now, then = golden_items.c, golden_members.c
         same = sa.and_(then.version == version, then.item_id == now.item_id, then.policy_id == now.policy_id)
         told = ("policy_version", "state", "partition", "group_id", "content_hash", "text")
-        differs = [then.item_id.is_(None), now.state.in_([state.value for state in OUT])]
+        differs: list[sa.ColumnElement[bool]] = [then.item_id.is_(None), now.state.in_([state.value for state in OUT])]
         differs += [now[name] != then[name] for name in told]
         joined = golden_items.outerjoin(golden_members, same)
         query = sa.select(*columns_of(golden_items)).select_from(joined).where(sa.or_(*differs))

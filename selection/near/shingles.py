@@ -8,6 +8,7 @@ ch. 3): .975 at J = .7, .997 at .75, above .9999 at .85. What shares one is comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -23,6 +24,7 @@ DEPTH = 5
 PRINT_BITS = 512
 _CHUNK_CHARS = 100_000  # hashed at a time: the arrays stay in the cache
 _PAIR_CHARS = 1_000_000  # of pairs, compared at a time
+_THREADS = 2
 _PRINT_PAIRS = 2**16  # prints compared at a time
 _MOST_TEXTS = 2**15  # compared at a time: 16 bits of a number say whose shingle it is
 _HIGH = np.uint64(32)
@@ -93,21 +95,35 @@ def signatures(forms: Sequence[str]) -> tuple[U32, Prints]:
     """As ``band_codes``, and the prints of the same texts."""
     codes, n = np.empty((BANDS, len(forms)), np.uint32), len(forms)
     prints = Prints(np.empty((n, PRINT_BITS // 64), np.uint64), np.empty(n, np.int32))
-    for part in _pieces(np.fromiter(map(len, forms), np.int64, n), _CHUNK_CHARS, n):
+
+    def work(part: slice) -> None:
         hashes, starts = _grams(forms[part])
         prints.sizes[part] = np.diff(np.append(starts, len(hashes)))
         prints.bits[part] = _print_bits(hashes, prints.sizes[part])
-        values = (hashes >> _HIGH).astype(np.uint32)
-        scratch = np.empty_like(values)
-        for band in range(BANDS):
-            code = np.zeros(len(starts), np.uint64)
-            for depth in range(DEPTH):
-                number = band * DEPTH + depth
-                np.bitwise_xor(values, _MASKS[number], out=scratch)
-                np.multiply(scratch, _SPREADS[number], out=scratch)
-                code += np.minimum.reduceat(scratch, starts) * _BAND_FACTORS[depth]
-            codes[band, part] = (_mixed(code) >> _HIGH).astype(np.uint32)
+        codes[:, part] = _bands(hashes, starts)
+
+    parts = list(_pieces(np.fromiter(map(len, forms), np.int64, n), _CHUNK_CHARS, n))
+    if len(parts) == 1:
+        work(parts[0])
+    elif parts:
+        with ThreadPoolExecutor(min(_THREADS, len(parts)), "shingles") as pool:  # numpy lets other threads run
+            list(pool.map(work, parts))
     return codes, prints
+
+
+def _bands(hashes: U64, starts: Rows) -> U32:
+    """(BANDS, n) of texts whose shingles have these hashes."""
+    codes, values = np.empty((BANDS, len(starts)), np.uint32), (hashes >> _HIGH).astype(np.uint32)
+    scratch = np.empty_like(values)
+    for band in range(BANDS):
+        code = np.zeros(len(starts), np.uint64)
+        for depth in range(DEPTH):
+            number = band * DEPTH + depth
+            np.bitwise_xor(values, _MASKS[number], out=scratch)
+            np.multiply(scratch, _SPREADS[number], out=scratch)
+            code += np.minimum.reduceat(scratch, starts) * _BAND_FACTORS[depth]
+        codes[band] = (_mixed(code) >> _HIGH).astype(np.uint32)
+    return codes
 
 
 def _print_bits(hashes: U64, sizes: npt.NDArray[np.int32]) -> U64:
