@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,7 @@ from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError
 from labeling.golden.card import Contents, LeftOut, Tally, card, holes
 from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
 from labeling.golden.features import COLUMNS, SCHEMA, Row, cells, row
-from labeling.golden.leaks import EVALUATION, refuse_leaks
+from labeling.golden.leaks import EVALUATION, Sides, refuse_mixed
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.stale import Moved
@@ -84,12 +84,14 @@ def export(
     wanted = checked(form, partitions, folder)
     published = golden.version(version)
     moved = Moved.of(golden.drifted(version))
-    if Partition.TRAIN in wanted:
-        lessons = _lessons(golden.stream(version, Partition.TRAIN), moved)
-        refuse_leaks(lessons, _exams(golden, version, moved), vectors, cosine, pictures)
+    sides = Sides() if Partition.TRAIN in wanted else None
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
-    source = _Source(golden, published, vectors, moved, _by_row(golden.errata(version)), total, progress or _silent)
-    counts = _write_folder(folder, form, wanted, source, cosine)
+    source = _Source(
+        golden, published, vectors, moved, _by_row(golden.errata(version)), total, progress or _silent, sides
+    )
+    counts = _write_folder(
+        folder, form, wanted, source, cosine, lambda: _check(sides, source, wanted, cosine, pictures)
+    )
     return Exported(version, folder, form, sum(counts.values()), counts)
 
 
@@ -100,17 +102,18 @@ def _by_row(errata: Sequence[Erratum]) -> dict[tuple[str, str], list[Erratum]]:
     return found
 
 
-def _lessons(rows: Iterator[GoldenItem], moved: Moved) -> Iterator[GoldenItem]:
-    """The rows of a version's train partition that leave."""
-    return (row for row in rows if _usable(row) and moved.stands(row))
-
-
-def _exams(golden: GoldenReader, version: str, moved: Moved) -> Iterator[GoldenItem]:
-    """As ``evaluation_rows``, one after the other: what the version holds just as it is now is there once."""
+def _check(sides: Sides | None, source: _Source, read: Sequence[Partition], cosine: float, pictures: Pictures) -> None:
+    """Refuse to hand out what was written when it leaks. What the export did not read is read here: the other
+    partitions of the version, and what the golden set holds otherwise by now."""
+    if sides is None:
+        return
     for partition in EVALUATION:
-        yield from golden.stream(version, partition)
-    if moved.now:
-        yield from (item for item in golden.drifted(version) if item.partition in EVALUATION)
+        if partition not in read:
+            source.compare(source.golden.stream(source.version.version, partition))
+    if source.moved.now:
+        drifted = source.golden.drifted(source.version.version)
+        source.compare(item for item in drifted if item.partition in EVALUATION)
+    refuse_mixed(sides, source.vectors, cosine, pictures)
 
 
 def training_rows(members: Sequence[GoldenItem]) -> list[GoldenItem]:
@@ -161,6 +164,7 @@ class _Source:
     known_wrong: Mapping[tuple[str, str], list[Erratum]]
     total: int
     progress: Progress
+    sides: Sides | None  # None: nothing is learnt from it
     tally: Tally = field(default_factory=Tally)
     unembedded: int = 0
     erased: int = 0
@@ -176,11 +180,18 @@ class _Source:
             for item in usable:
                 self.tally.add(item)
                 self.errata += self.known_wrong.get((item.item_id, item.policy_id), [])
+            self.compare(usable if partition is Partition.TRAIN else batch)
             self._leave_out(batch)
             self.unembedded += len(usable) - self._embedded(usable)
             yield usable
             self.passed += len(batch)
             self.progress(self.passed, self.total)
+
+    def compare(self, rows: Iterable[GoldenItem]) -> None:
+        """Take rows in for the leak check: of the train partition those that leave, of the others all."""
+        if self.sides is not None:
+            for item in rows:
+                self.sides.add(item, lesson=item.partition is Partition.TRAIN)
 
     def _leave_out(self, batch: Sequence[GoldenItem]) -> None:
         """Count what is not usable, each row under one reason."""
@@ -196,9 +207,9 @@ class _Source:
 
 
 def _write_folder(
-    folder: Path, form: str, partitions: Sequence[Partition], source: _Source, cosine: float
+    folder: Path, form: str, partitions: Sequence[Partition], source: _Source, cosine: float, check: Callable[[], None]
 ) -> dict[str, int]:
-    """Write it all beside ``folder``, then rename; rows by partition."""
+    """Write it all beside ``folder``, ``check`` it, then rename; rows by partition."""
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
         (temporary / "data").mkdir(parents=True)
@@ -214,6 +225,7 @@ def _write_folder(
             raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
         left_out = LeftOut(source.erased, source.pictures, source.stale)
         told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out, source.errata)
+        check()
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
         _sync(temporary)

@@ -50,7 +50,7 @@ class _Mixed:
     exams: list[int]
 
 
-class _Sides:
+class Sides:
     """All items that are compared, each once: of an item of both sides, what the evaluation side says of it."""
 
     def __init__(self) -> None:
@@ -132,11 +132,15 @@ def find_leaks(
     others joins is told as of the same group. Each item that leaks, of either side, is in a pair, and all close pairs
     are there unless they are more than ``MOST_PAIRS``. Not all are compared with all, and of a row little is held
     (``labeling.golden.kept``)."""
-    sources, sides = Sources.at(cosine, vectors, pictures), _Sides()
+    sides = Sides()
     for item in training:
         sides.add(item, lesson=True)
     for item in evaluation:
         sides.add(item, lesson=False)
+    return _leaks(sides, Sources.at(cosine, vectors, pictures))
+
+
+def _leaks(sides: Sides, sources: Sources) -> list[Leak]:
     found: dict[tuple[str, str], Leak] = {}
     ids = sides.subjects.ids
     for lesson, exam, how in _named(sides.mixed(sources), sides, sources):
@@ -153,7 +157,15 @@ def refuse_leaks(
     pictures: Pictures = no_pictures,
 ) -> None:
     """Raise LeakError naming the pairs (ids, never content), if there are any."""
-    leaks = find_leaks(training, evaluation, vectors, cosine, pictures)
+    _refuse(find_leaks(training, evaluation, vectors, cosine, pictures))
+
+
+def refuse_mixed(sides: Sides, vectors: Vectors, cosine: float, pictures: Pictures) -> None:
+    """As ``refuse_leaks``, of sides that somebody filled while reading the rows for another reason too."""
+    _refuse(_leaks(sides, Sources.at(cosine, vectors, pictures)))
+
+
+def _refuse(leaks: Sequence[Leak]) -> None:
     if leaks:
         named = "; ".join(f"{x.train_id} gives away {x.evaluation_id} ({x.partition}, {x.how})" for x in leaks[:_NAMED])
         more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
@@ -163,7 +175,7 @@ def refuse_leaks(
         )
 
 
-def _named(groups: Sequence[_Mixed], sides: _Sides, sources: Sources) -> Iterator[tuple[int, int, str]]:
+def _named(groups: Sequence[_Mixed], sides: Sides, sources: Sources) -> Iterator[tuple[int, int, str]]:
     """(place of a training item, of an evaluation item, what they share), the strongest first."""
     lessons, exams = [i for g in groups for i in g.lessons], [i for g in groups for i in g.exams]
     if not groups:
@@ -183,7 +195,7 @@ def _named(groups: Sequence[_Mixed], sides: _Sides, sources: Sources) -> Iterato
 
 
 def _told(
-    lessons: Sequence[int], exams: Sequence[int], pairs: Pairs, sides: _Sides, sources: Sources
+    lessons: Sequence[int], exams: Sequence[int], pairs: Pairs, sides: Sides, sources: Sources
 ) -> Iterator[tuple[str, Bool]]:
     one, other = (Signals.of([sides.subjects[i] for i in side], sources) for side in (lessons, exams))
     ends = list(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True))
