@@ -17,7 +17,7 @@ ITEM = golden_item("a")
 def test_columns_are_the_fields_in_order() -> None:
     names = [field.name for field in dataclasses.fields(GoldenItem)]
     for table in (golden_items, golden_members):
-        found = [getattr(column, "name", "") or column.clause.name for column in columns_of(table)]  # type: ignore[attr-defined]
+        found = [getattr(column, "name", "") or column.clause.name for column in columns_of(table)]
         assert found == names
 
 
