@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from labeling.errors import IntegrityError
 from labeling.records import Cause, GoldenItem, GoldState, How, Outcome, Partition, Tier, Verdict
 from labeling.store.rows import IN_CHUNK
 from labeling.store.tables import golden_members
@@ -30,18 +31,9 @@ _ENUMS: dict[str, type[Enum]] = {
 Execute = Callable[[sa.Select[Any]], Sequence[Any]]
 
 
-class _Members(dict[Any, Any]):
-    """Enum members by value; None is None. Raises ValueError for another value."""
-
-    def __init__(self, kind: type[Enum]) -> None:
-        super().__init__({None: None} | {member.value: member for member in kind})
-        self._kind = kind
-
-    def __missing__(self, value: object) -> Enum:
-        return self._kind(value)
-
-
-_KINDS = [(_NAMES.index(name), _Members(kind)) for name, kind in _ENUMS.items()]
+_KINDS = [
+    (_NAMES.index(name), {None: None} | {member.value: member for member in kind}) for name, kind in _ENUMS.items()
+]
 
 
 def columns_of(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
@@ -50,11 +42,16 @@ def columns_of(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
 
 
 def item_of(row: Sequence[Any]) -> GoldenItem:
-    """A row of ``columns_of``. Raises ValueError where a value is none of its kind."""
+    """A row of ``columns_of``. Raises IntegrityError where a value is none of its kind."""
     values = list(row)
-    for place, members in _KINDS:
-        values[place] = members[values[place]]
-    values[_VOTES] = dict(_votes(values[_VOTES]))
+    try:
+        for place, members in _KINDS:
+            values[place] = members[values[place]]
+        values[_VOTES] = dict(_votes(values[_VOTES]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise IntegrityError(
+            f"golden item {row[_ITEM]}, policy {row[_POLICY]}: a value of it is damaged ({error}); restore a backup"
+        ) from error
     return GoldenItem(*values)
 
 

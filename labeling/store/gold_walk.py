@@ -8,6 +8,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
+from labeling.errors import IntegrityError
 from labeling.golden_records import RELEASES, GoldChain, GoldEvent, NewestEvent
 from labeling.records import GoldAction, GoldenItem
 from labeling.store.gold_chain import head
@@ -16,7 +17,6 @@ from labeling.store.rows import IN_CHUNK
 from labeling.store.tables import gold_events, golden_items
 
 Pair = tuple[str, str]  # item id, policy id
-_ACTIONS = {action.value: action for action in GoldAction}
 _EVENT = [gold_events.c[field.name] for field in fields(GoldEvent)]
 _ACTION = [field.name for field in fields(GoldEvent)].index("action")
 
@@ -32,8 +32,15 @@ def walk(connection: sa.Connection) -> GoldChain:
 def _events(connection: sa.Connection) -> Iterator[GoldEvent]:
     for row in connection.execute(sa.select(*_EVENT).order_by(gold_events.c.number)):
         values = list(row)
-        values[_ACTION] = _ACTIONS[values[_ACTION]]
+        values[_ACTION] = _action(row.number, values[_ACTION])
         yield GoldEvent(*values)
+
+
+def _action(number: int, value: str) -> GoldAction:
+    try:
+        return GoldAction(value)
+    except ValueError as error:
+        raise IntegrityError(f"event {number}: {value!r} is no action; it was changed, restore a backup") from error
 
 
 def _items(connection: sa.Connection) -> Iterator[tuple[Pair, GoldenItem | None, NewestEvent | None]]:
@@ -60,7 +67,7 @@ def _newest(connection: sa.Connection) -> Iterator[tuple[Pair, NewestEvent | Non
     rows = connection.execute(query.order_by(events.item_id, events.policy_id, events.number))
     for pair, group in groupby(rows, key=lambda row: (row[0], row[1])):
         number, action, row_sha256, there = list(group)[-1][2:]
-        yield pair, NewestEvent(number, _ACTIONS[action], row_sha256, bool(there))
+        yield pair, NewestEvent(number, _action(number, action), row_sha256, bool(there))
 
 
 _NONE: tuple[Pair, None] = (("", ""), None)
