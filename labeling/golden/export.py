@@ -225,6 +225,7 @@ def _write_folder(
             raise NothingToDo(f"golden version {source.version.version} holds no row in {', '.join(partitions)}")
         left_out = LeftOut(source.erased, source.pictures, source.stale)
         told = Contents(source.version, form, source.tally, files, cosine, source.unembedded, left_out, source.errata)
+        pa.default_memory_pool().release_unused()  # what writing took is room for the check
         check()
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
