@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import shake_128
 from itertools import islice
 from pathlib import Path
 
@@ -48,7 +49,7 @@ ROWS = 1_000_000
 CHANGED = 50  # one row in so many differs in the next version
 VERSION, NEXT = "1.0.0", "1.1.0"
 PARTS = (Partition.TRAIN,) * 6 + (Partition.DEV,) * 2 + (Partition.CALIBRATION, Partition.SEALED)
-WORDS = 30  # a text
+WORDS, LETTERS = 30, 6  # a text, and a word of it but for its first
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ITEM = tuple(golden_items.c.keys())
 EVENT = tuple(column.name for column in gold_events.c if column.name != "seq")
@@ -254,7 +255,8 @@ def _folder() -> Path:
 def made(count: int) -> Iterator[GoldenItem]:
     """Rows that are like real ones in size and kind; no two texts are alike."""
     for n in range(count):
-        text = " ".join(f"w{(n * k * 7919 + k) % 1_000_003}" for k in range(1, WORDS + 1))
+        drawn = shake_128(str(n).encode()).hexdigest(WORDS * LETTERS // 2)
+        text = " ".join(f"w{drawn[k : k + LETTERS]}" for k in range(0, WORDS * LETTERS, LETTERS))
         violates = n % 5 == 0
         yield GoldenItem(
             item_id=f"item-{n:08}",

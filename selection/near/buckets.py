@@ -42,8 +42,9 @@ class Buckets:
         for table in range(len(codes)):  # before the codes: a table is sorted by those of the next one, too
             coming = _sort_keys(codes, table)
             by_key = np.argsort(coming, kind="stable")
-            there, order = _sort_keys(self._codes, table), self._orders[table]
-            at = np.searchsorted(there, coming[by_key], side="right", sorter=order)
+            order = self._orders[table]
+            there = _sort_keys(self._codes, table)[order]  # in order: searching lies in the cache
+            at = np.searchsorted(there, coming[by_key], side="right")
             self._orders[table] = np.insert(order, at, places[by_key])
         for table, more in enumerate(codes):
             self._codes[table] = np.concatenate([self._codes[table], more])

@@ -162,7 +162,7 @@ class NearDuplicates:
         for signal in _SIGNALS:
             state[f"{signal}-hashes"] = self._hashes[signal]
             state |= self._buckets[signal].arrays(signal)
-        return state | {"texts-prints": self._prints.bits, "texts-sizes": self._prints.sizes}
+        return state | {"texts-prints": self._prints.bits.copy(), "texts-sizes": self._prints.sizes.copy()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, closeness: Closeness) -> NearDuplicates:
@@ -223,7 +223,7 @@ class NearDuplicates:
         since = len(buckets)
         codes, prints = shingles.signatures([forms[row - start] for row in fresh])
         buckets.insert(fresh, codes)
-        self._prints = self._prints.joined(prints)
+        self._prints.extend(prints)
         for pairs in self._forest.undecided(buckets.candidates(since, may=self._may_share)):
             rows, places = _compact(pairs)
             old = [self._ids[row] for row in rows[rows < start]]
@@ -305,7 +305,7 @@ def _loaded_prints(arrays: Arrays, n: int) -> shingles.Prints:
     shapes = bits.shape == (n, shingles.PRINT_BITS // 64) and sizes.shape == (n,)
     if not shapes or bits.dtype != np.uint64 or sizes.dtype != np.int32:
         raise ValueError("texts: the prints do not fit the tables")
-    return shingles.Prints(bits, sizes)
+    return shingles.Prints(bits.copy(), sizes.copy())  # of our own: they grow
 
 
 def _check(items: Items, known: Mapping[str, int]) -> None:

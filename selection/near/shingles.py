@@ -67,6 +67,13 @@ class Prints:
         """These texts, and then those."""
         return Prints(np.concatenate([self.bits, more.bits]), np.concatenate([self.sizes, more.sizes]))
 
+    def extend(self, more: Prints) -> None:
+        """Grow by more texts, where the memory lies: for prints that nobody else looks at."""
+        n = len(self)
+        self.bits.resize((n + len(more), self.bits.shape[1]), refcheck=False)
+        self.sizes.resize(n + len(more), refcheck=False)
+        self.bits[n:], self.sizes[n:] = more.bits, more.sizes
+
     def of(self, rows: Rows | Bool) -> Prints:
         """Some of the texts."""
         return Prints(self.bits[rows], self.sizes[rows])
