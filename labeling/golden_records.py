@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from labeling.records import GoldAction
+from labeling.records import GoldAction, GoldenItem
+
+RELEASES = (
+    GoldAction.PROPOSED,
+    GoldAction.PUBLISHED,
+    GoldAction.APPROVED,
+    GoldAction.REJECTED,
+    GoldAction.ERRATUM,
+)  # of versions, not of golden items
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,28 @@ class GoldEvent:
     row_sha256: str
     previous: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewestEvent:
+    """The last thing that happened to a golden item itself; ``has_row``: whether its row is still there."""
+
+    number: int
+    action: GoldAction
+    row_sha256: str
+    has_row: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoldChain:
+    """The event chain and the golden items at one moment, to be read once and in this order: ``events`` by number;
+    ``items`` with their newest events, by item and policy, None where there is no event, or no item any more.
+    ``head``: the last event's number and hash (None: gone); ``erased``: the ids of erased items."""
+
+    head: tuple[int, str] | None
+    erased: frozenset[str]
+    events: Iterator[GoldEvent]
+    items: Iterator[tuple[tuple[str, str], GoldenItem | None, NewestEvent | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ an erased item the whole row, and the chain still holds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC
 
 from labeling.golden.manifest import canonical
@@ -35,13 +35,15 @@ def event_hash(event: GoldEvent) -> str:
     return hashlib.sha256(canonical(told).encode()).hexdigest()
 
 
-def first_break(events: Iterable[GoldEvent], head: Head | None) -> str:
+def first_break(events: Iterable[GoldEvent], head: Head | None, erased: Collection[str] | None = None) -> str:
     """What is wrong with the first event that does not fit, "" when the chain is whole. ``events`` by number; ``head``:
-    the last one's number and hash as the ledger keeps them, None when that is gone too."""
+    the last one's number and hash as the ledger keeps them, None when that is gone too. ``erased``: items of which
+    some event says that they are; with it no event is held, without it all are."""
     number, last = START
-    seen = list(events)
-    erased = {e.item_id for e in seen if e.action is GoldAction.ERASED}
-    for event in seen:
+    if erased is None:
+        events = list(events)
+        erased = {e.item_id for e in events if e.action is GoldAction.ERASED}
+    for event in events:
         found = _fault(event, number, last, erased)
         if found:
             return found
@@ -53,7 +55,7 @@ def first_break(events: Iterable[GoldEvent], head: Head | None) -> str:
     return ""
 
 
-def _fault(event: GoldEvent, number: int, last: str, erased: set[str]) -> str:
+def _fault(event: GoldEvent, number: int, last: str, erased: Collection[str]) -> str:
     named = f"event {event.number} ({event.action} {event.item_id}, policy {event.policy_id})"
     if event.number != number + 1:
         return f"event {number + 1} is missing: after {number} comes {event.number}"

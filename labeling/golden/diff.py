@@ -11,7 +11,7 @@ Of a row that is sealed in either version it is told that it changed, not how: r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,7 +29,8 @@ class Versions(Protocol):
     """The part of the ledger that is compared."""
 
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]: ...
+    def differing(self, before: str, after: str) -> Iterator[tuple[GoldenItem | None, GoldenItem | None]]: ...
+    def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]: ...
     def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]: ...
     def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]: ...
 
@@ -106,23 +107,40 @@ def applied(rows: Iterable[Row], changed: Iterable[Change]) -> list[Row]:
 def diff(golden: Versions, before: str, after: str, limit: int | None = None) -> Diff:
     """Compare two versions, proposed ones too. Raises NotFound."""
     versions = [golden.version(name) for name in (before, after)]
-    members = [golden.members(name, unreleased=True) for name in (before, after)]
-    found = changes(*([told(member) for member in mine] for mine in members))
-    shown = found if limit is None else found[:limit]
-    names = {(m.item_id, m.policy_id): m.external_id for mine in members for m in mine}
+    tally = _Tally()
+    shown: list[tuple[Change, str]] = []
+    for change, external_id in _changed(golden.differing(before, after)):
+        tally.add(change)
+        if limit is None or len(shown) < limit:
+            shown.append((change, external_id))
     low, high = sorted(version.events for version in versions)
-    why = _why(golden.events(after=low, until=high) if shown else [], {change.pair for change in shown})
+    why = _why(golden.events(after=low, until=high) if shown else [], {change.pair for change, _ in shown})
     errata = [*golden.errata(before), *(golden.errata(after) if after != before else [])]
-    sealed = sealed_pairs(member for mine in members for member in mine)
+    sealed = _sealed(golden, (before, after), errata)
     return Diff(
         before=before,
         after=after,
-        changed=len(found),
-        counts=dict(sorted(Counter(kind for change in found for kind in change.shown).items())),
-        strata=_strata(found),
-        rows=[_row(change, names[change.pair], why.get(change.pair, [])) for change in shown],
+        changed=tally.changed,
+        counts=dict(sorted(tally.counts.items())),
+        strata=tally.by_stratum(),
+        rows=[_row(change, external_id, why.get(change.pair, [])) for change, external_id in shown],
         errata=[withheld(erratum, sealed) for erratum in errata],
     )
+
+
+def _changed(ends: Iterable[tuple[GoldenItem | None, GoldenItem | None]]) -> Iterator[tuple[Change, str]]:
+    """The changes among rows that may differ, each with the item's external id."""
+    for before, after in ends:
+        old, new = None if before is None else told(before), None if after is None else told(after)
+        item = after or before
+        if item is not None and old != new:
+            yield Change((item.item_id, item.policy_id), _kinds(old, new), old, new), item.external_id
+
+
+def _sealed(golden: Versions, versions: Collection[str], errata: Iterable[Erratum]) -> frozenset[Pair]:
+    """The pairs with errata that are sealed in either version."""
+    rows = [row for item_id in {e.item_id for e in errata} for row in golden.memberships(item_id)]
+    return sealed_pairs(member for version, member in rows if version in versions)
 
 
 def sealed_pairs(members: Iterable[GoldenItem]) -> frozenset[Pair]:
@@ -151,17 +169,27 @@ def _kinds(before: Row | None, after: Row | None) -> tuple[str, ...]:
     return kinds or ("evidence",)
 
 
-def _strata(found: Sequence[Change]) -> list[dict[str, Any]]:
-    counts: dict[tuple[str, str, str], Counter[str]] = {}
-    for change in found:
+class _Tally:
+    """Changes counted as they come, so that they need not be kept."""
+
+    def __init__(self) -> None:
+        self.changed = 0
+        self.counts: Counter[str] = Counter()
+        self._strata: dict[tuple[str, str, str], Counter[str]] = {}
+
+    def add(self, change: Change) -> None:
+        self.changed += 1
+        self.counts.update(change.shown)
         row = change.after or change.before or {}
         stratum = (str(row["policy_id"]), str(row["language"]), str(row["partition"]))
-        counts.setdefault(stratum, Counter()).update(change.shown)
-    names = ("policy", "language", "partition")
-    return [
-        dict(zip(names, stratum, strict=True)) | {"counts": dict(sorted(counts[stratum].items()))}
-        for stratum in sorted(counts)
-    ]
+        self._strata.setdefault(stratum, Counter()).update(change.shown)
+
+    def by_stratum(self) -> list[dict[str, Any]]:
+        names = ("policy", "language", "partition")
+        return [
+            dict(zip(names, stratum, strict=True)) | {"counts": dict(sorted(self._strata[stratum].items()))}
+            for stratum in sorted(self._strata)
+        ]
 
 
 def _why(events: Iterable[GoldEvent], pairs: set[Pair]) -> dict[Pair, list[dict[str, object]]]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,10 +27,10 @@ from labeling.golden.card import Contents, LeftOut, Tally, card, holes
 from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
 from labeling.golden.enclosures import NO_MEDIA, Enclosing, Telling
 from labeling.golden.features import Row, cells
-from labeling.golden.leaks import EVALUATION, refuse_leaks
+from labeling.golden.leaks import EVALUATION, Sides, refuse_mixed
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
-from labeling.golden.stale import Moved, standing
+from labeling.golden.stale import Moved
 from labeling.golden.text import TEXT, has_content
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.golden_records import Erratum
@@ -48,9 +48,8 @@ Batches = Iterator[Sequence[GoldenItem]]
 class GoldenReader(Protocol):
     """The part of the ledger that exporting reads."""
 
-    def items(self) -> list[GoldenItem]: ...
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str) -> list[GoldenItem]: ...
+    def drifted(self, version: str) -> Iterator[GoldenItem]: ...
     def stream(self, version: str, partition: str) -> Iterator[GoldenItem]: ...
     def errata(self, version: str) -> list[Erratum]: ...
 
@@ -90,23 +89,23 @@ def export(
     wanted = checked(form, partitions, folder)
     enclosing.check(form)
     published = golden.version(version)
-    now = golden.items()
-    if Partition.TRAIN in wanted:
-        members = golden.members(version)
-        lessons = training_rows(standing(members, now), None)
-        refuse_leaks(lessons, evaluation_rows(members, now), vectors, cosine, pictures)
+    moved = Moved.of(golden.drifted(version))
+    sides = Sides() if Partition.TRAIN in wanted else None
     total = sum(published.counts.get(str(partition), 0) for partition in wanted)
     source = _Source(
         golden,
         published,
         vectors,
-        Moved.of(now),
+        moved,
         _by_row(golden.errata(version)),
         total,
         progress or _silent,
         Telling(published.version, enclosing, folder),
+        sides,
     )
-    counts = _write_folder(folder, form, wanted, source, cosine)
+    counts = _write_folder(
+        folder, form, wanted, source, cosine, lambda: _check(sides, source, wanted, cosine, pictures)
+    )
     return Exported(version, folder, form, sum(counts.values()), counts)
 
 
@@ -115,6 +114,20 @@ def _by_row(errata: Sequence[Erratum]) -> dict[tuple[str, str], list[Erratum]]:
     for erratum in errata:
         found.setdefault((erratum.item_id, erratum.policy_id), []).append(erratum)
     return found
+
+
+def _check(sides: Sides | None, source: _Source, read: Sequence[Partition], cosine: float, pictures: Pictures) -> None:
+    """Refuse to hand out what was written when it leaks. What the export did not read is read here: the other
+    partitions of the version, and what the golden set holds otherwise by now."""
+    if sides is None:
+        return
+    for partition in EVALUATION:
+        if partition not in read:
+            source.compare(source.golden.stream(source.version.version, partition))
+    if source.moved.now:
+        drifted = source.golden.drifted(source.version.version)
+        source.compare(item for item in drifted if item.partition in EVALUATION)
+    refuse_mixed(sides, source.vectors, cosine, pictures)
 
 
 def training_rows(members: Sequence[GoldenItem], modality: str | None = TEXT) -> list[GoldenItem]:
@@ -163,6 +176,7 @@ class _Source:
     total: int
     progress: Progress
     telling: Telling
+    sides: Sides | None  # None: nothing is learnt from it
     tally: Tally = field(default_factory=Tally)
     unembedded: int = 0
     erased: int = 0
@@ -177,11 +191,18 @@ class _Source:
             for item in usable:
                 self.tally.add(item)
                 self.errata += self.known_wrong.get((item.item_id, item.policy_id), [])
+            self.compare(usable if partition is Partition.TRAIN else batch)
             self._leave_out(batch)
             self.unembedded += len(usable) - self._embedded(usable)
             yield from self.telling.batches(usable)
             self.passed += len(batch)
             self.progress(self.passed, self.total)
+
+    def compare(self, rows: Iterable[GoldenItem]) -> None:
+        """Take rows in for the leak check: of the train partition those that leave, of the others all."""
+        if self.sides is not None:
+            for item in rows:
+                self.sides.add(item, lesson=item.partition is Partition.TRAIN)
 
     def _leave_out(self, batch: Sequence[GoldenItem]) -> None:
         """Count what is not usable, each row under one reason."""
@@ -196,9 +217,9 @@ class _Source:
 
 
 def _write_folder(
-    folder: Path, form: str, partitions: Sequence[Partition], source: _Source, cosine: float
+    folder: Path, form: str, partitions: Sequence[Partition], source: _Source, cosine: float, check: Callable[[], None]
 ) -> dict[str, int]:
-    """Write it all beside ``folder``, then rename; rows by partition."""
+    """Write it all beside ``folder``, ``check`` it, then rename; rows by partition."""
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
         (temporary / "data").mkdir(parents=True)
@@ -225,6 +246,8 @@ def _write_folder(
             source.errata,
             source.telling.enclosing,
         )
+        pa.default_memory_pool().release_unused()  # what writing took is room for the check
+        check()
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
         _sync(temporary)

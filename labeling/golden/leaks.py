@@ -8,24 +8,28 @@ the groups, whenever training material leaves the golden set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeling.errors import LeakError
-from labeling.golden.near import Signals, Sources, Subject, groups_of, told
+from labeling.golden.kept import Kept
+from labeling.golden.near import BATCH, Signals, Sources, Subject, groups_of, told
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.pictures import Pictures, no_pictures
 from labeling.records import GoldenItem, Partition
+from selection.near.buckets import U64, first_of_equals
 from selection.near.forest import Bool, Forest, Pairs
+from selection.near.shingles import text_hashes
 
 EVALUATION = (Partition.SEALED, Partition.ANCHOR, Partition.DEV, Partition.CALIBRATION)
 MOST_PAIRS = 1_000_000  # of one answer: two large sides of one group would be more pairs than anybody reads
 _NAMED = 10  # pairs named in a message
 _GROUP = "same near-duplicate group"
-Rows = Mapping[str, GoldenItem]  # by item
+_PARTITIONS = tuple(Partition)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,10 +44,81 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class _Mixed:
-    """A near-duplicate group that has items of both sides."""
+    """A near-duplicate group that has items of both sides, by their places."""
 
-    lessons: list[str]
-    exams: list[str]
+    lessons: list[int]
+    exams: list[int]
+
+
+class Sides:
+    """All items that are compared, each once: of an item of both sides, what the evaluation side says of it."""
+
+    def __init__(self) -> None:
+        self.subjects = Kept()
+        self._places: dict[str, int] = {}
+        self._seen = array("q")  # by place: what was kept
+        self._partitions = array("b")  # by place: of the exam, -1 where it is none
+        self._is_lesson = bytearray()
+        self._groups: tuple[array[int], list[U64]] = (array("q"), [])  # places of rows, and hashes of their groups
+        self._waiting: list[str] = []
+
+    def add(self, item: GoldenItem, *, lesson: bool) -> None:
+        """A row of a side; of several of an item the last one speaks for it."""
+        subject = Subject.of(item)
+        place = self._places.setdefault(item.item_id, len(self._seen))
+        seen = hash((subject.text, subject.content_hash))
+        if place == len(self._seen):
+            self.subjects.append(subject)
+            self._seen.append(seen)
+            self._partitions.append(-1)
+            self._is_lesson.append(False)
+        elif self._seen[place] != seen:
+            self.subjects.replace(place, subject)
+            self._seen[place] = seen
+        if lesson:
+            self._is_lesson[place] = True
+        else:
+            self._partitions[place] = _PARTITIONS.index(item.partition)
+        self._groups[0].append(place)
+        self._waiting.append(item.group_id)
+        if len(self._waiting) == BATCH:
+            self._hash_groups()
+
+    def mixed(self, sources: Sources) -> list[_Mixed]:
+        """The near-duplicate groups with items of both sides."""
+        self._hash_groups()
+        self._places = {}  # room: the index keeps its own
+        forest = Forest(groups_of(self.subjects, sources))
+        rows = np.array(self._groups[0], np.int64)
+        first = first_of_equals(np.concatenate([*self._groups[1], np.zeros(0, np.uint64)]))
+        forest.join((rows[first], rows))
+        roots, lessons, exams = forest.labels(), np.array(self._is_lesson, np.bool_), np.array(self._partitions) >= 0
+        both = np.intersect1d(roots[lessons], roots[exams])
+        groups = {int(root): _Mixed([], []) for root in both}
+        for place in np.flatnonzero(np.isin(roots, both)).tolist():
+            group = groups[int(roots[place])]
+            if lessons[place]:
+                group.lessons.append(place)
+            if exams[place]:
+                group.exams.append(place)
+        return sorted(groups.values(), key=lambda group: min(group.lessons + group.exams))
+
+    def partition(self, place: int) -> Partition:
+        """Of an exam."""
+        return _PARTITIONS[self._partitions[place]]
+
+    def grouped(self, places: Sequence[int]) -> list[set[int]]:
+        """The hashes of the groups that each of some items was folded into."""
+        found: dict[int, set[int]] = {place: set() for place in places}
+        rows, hashes = np.array(self._groups[0], np.int64), np.concatenate(self._groups[1])
+        wanted = np.isin(rows, np.array(list(found), np.int64))
+        for place, group in zip(rows[wanted].tolist(), hashes[wanted].tolist(), strict=True):
+            found[place].add(group)
+        return [found[place] for place in places]
+
+    def _hash_groups(self) -> None:
+        self._groups[1].append(text_hashes(self._waiting))
+        self._waiting = []
 
 
 def find_leaks(
@@ -55,13 +130,22 @@ def find_leaks(
 ) -> list[Leak]:
     """Pairs of items that leak, each under the strongest thing they share, sorted by ids; one that only a chain of
     others joins is told as of the same group. Each item that leaks, of either side, is in a pair, and all close pairs
-    are there unless they are more than ``MOST_PAIRS``. Not all are compared with all."""
-    sources = Sources.at(cosine, vectors, pictures)
-    ours = {item.item_id: item for item in training}
-    theirs = {item.item_id: item for item in evaluation}
+    are there unless they are more than ``MOST_PAIRS``. Not all are compared with all, and of a row little is held
+    (``labeling.golden.kept``)."""
+    sides = Sides()
+    for item in training:
+        sides.add(item, lesson=True)
+    for item in evaluation:
+        sides.add(item, lesson=False)
+    return _leaks(sides, Sources.at(cosine, vectors, pictures))
+
+
+def _leaks(sides: Sides, sources: Sources) -> list[Leak]:
     found: dict[tuple[str, str], Leak] = {}
-    for lesson, exam, how in _named(_mixed(ours, theirs, sources), ours, theirs, sources):
-        found.setdefault((lesson, exam), Leak(lesson, exam, theirs[exam].partition, how))
+    ids = sides.subjects.ids
+    for lesson, exam, how in _named(sides.mixed(sources), sides, sources):
+        pair = (ids[lesson], ids[exam])
+        found.setdefault(pair, Leak(*pair, sides.partition(exam), how))
     return sorted(found.values())
 
 
@@ -73,7 +157,15 @@ def refuse_leaks(
     pictures: Pictures = no_pictures,
 ) -> None:
     """Raise LeakError naming the pairs (ids, never content), if there are any."""
-    leaks = find_leaks(training, evaluation, vectors, cosine, pictures)
+    _refuse(find_leaks(training, evaluation, vectors, cosine, pictures))
+
+
+def refuse_mixed(sides: Sides, vectors: Vectors, cosine: float, pictures: Pictures) -> None:
+    """As ``refuse_leaks``, of sides that somebody filled while reading the rows for another reason too."""
+    _refuse(_leaks(sides, Sources.at(cosine, vectors, pictures)))
+
+
+def _refuse(leaks: Sequence[Leak]) -> None:
     if leaks:
         named = "; ".join(f"{x.train_id} gives away {x.evaluation_id} ({x.partition}, {x.how})" for x in leaks[:_NAMED])
         more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
@@ -83,34 +175,15 @@ def refuse_leaks(
         )
 
 
-def _mixed(ours: Rows, theirs: Rows, sources: Sources) -> list[_Mixed]:
-    items = list({**ours, **theirs}.values())  # an item of both sides is there once
-    rows = {item.item_id: row for row, item in enumerate(items)}
-    forest = Forest(groups_of([Subject.of(item) for item in items], sources))
-    folded, first = [*ours.values(), *theirs.values()], dict[str, int]()
-    left = [first.setdefault(item.group_id, rows[item.item_id]) for item in folded]
-    forest.join((np.array(left, np.int64), np.array([rows[item.item_id] for item in folded], np.int64)))
-    groups: dict[int, _Mixed] = {}
-    for item, root in zip(items, forest.labels().tolist(), strict=True):
-        group = groups.setdefault(root, _Mixed([], []))
-        if item.item_id in ours:
-            group.lessons.append(item.item_id)
-        if item.item_id in theirs:
-            group.exams.append(item.item_id)
-    return [group for group in groups.values() if group.lessons and group.exams]
-
-
-def _named(groups: Sequence[_Mixed], ours: Rows, theirs: Rows, sources: Sources) -> Iterator[tuple[str, str, str]]:
-    """(training item, evaluation item, what they share), the strongest first."""
+def _named(groups: Sequence[_Mixed], sides: Sides, sources: Sources) -> Iterator[tuple[int, int, str]]:
+    """(place of a training item, of an evaluation item, what they share), the strongest first."""
     lessons, exams = [i for g in groups for i in g.lessons], [i for g in groups for i in g.exams]
     if not groups:
         return
-    one = Signals.of([Subject.of(ours[i]) for i in lessons], sources)
-    other = Signals.of([Subject.of(theirs[i]) for i in exams], sources)
     pairs = _to_try(groups)
     left, right = pairs
     paired: set[tuple[bool, int]] = set()
-    for how, shared in _told(one, other, pairs, [ours[i] for i in lessons], [theirs[i] for i in exams], sources):
+    for how, shared in _told(lessons, exams, pairs, sides, sources):
         for lesson, exam in zip(left[shared].tolist(), right[shared].tolist(), strict=True):
             paired |= {(True, lesson), (False, exam)}
             yield lessons[lesson], exams[exam], how
@@ -122,17 +195,14 @@ def _named(groups: Sequence[_Mixed], ours: Rows, theirs: Rows, sources: Sources)
 
 
 def _told(
-    one: Signals,
-    other: Signals,
-    pairs: Pairs,
-    lessons: Sequence[GoldenItem],
-    exams: Sequence[GoldenItem],
-    sources: Sources,
+    lessons: Sequence[int], exams: Sequence[int], pairs: Pairs, sides: Sides, sources: Sources
 ) -> Iterator[tuple[str, Bool]]:
+    one, other = (Signals.of([sides.subjects[i] for i in side], sources) for side in (lessons, exams))
     ends = list(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True))
-    yield "same item", np.array([lessons[i].item_id == exams[j].item_id for i, j in ends], np.bool_)
+    yield "same item", np.array([lessons[i] == exams[j] for i, j in ends], np.bool_)
     yield from told(one, other, pairs, sources.closeness)
-    yield _GROUP, np.array([lessons[i].group_id == exams[j].group_id for i, j in ends], np.bool_)
+    ours, theirs = sides.grouped(lessons), sides.grouped(exams)
+    yield _GROUP, np.array([bool(ours[i] & theirs[j]) for i, j in ends], np.bool_)
 
 
 def _to_try(groups: Sequence[_Mixed]) -> Pairs:

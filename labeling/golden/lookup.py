@@ -1,6 +1,6 @@
 """Which golden items is this one close to? An index for one question at a time, that grows as items are folded in.
 
-Every item is looked at, by codes of some 200 bytes (``benchmarks.partitions`` says what that costs). So, other than the
+Every item is looked at, by codes of some 270 bytes (``benchmarks.partitions`` says what that costs). So, other than the
 tables of ``selection.near.index``, it passes over nothing, but one in 10^9 pairs of embeddings at the threshold.
 Embeddings themselves are read again, of the few that come into question.
 """
@@ -29,6 +29,7 @@ class Lookup:
         self._subjects: list[Subject] = []
         self._letters, self._contents, self._pictures = _Grown(np.uint64), _Grown(np.uint64), _Grown(np.uint64)
         self._bands, self._band_rows = _Grown(np.uint32, shingles.BANDS), _Grown(np.int64)
+        self._print_bits, self._print_sizes = _Grown(np.uint64, shingles.PRINT_BITS // 64), _Grown(np.int32)
         self._said, self._said_bands = _Grown(np.uint64), _Grown(np.uint32, shingles.BANDS)
         self._said_rows = _Grown(np.int64)
         self._signs, self._sign_rows = _Grown(np.uint32, vectors.TABLES), _Grown(np.int64)
@@ -49,7 +50,10 @@ class Lookup:
         self._pictures.extend(signals.pictures)
         worded = np.flatnonzero(signals.letters)
         if self._sources.closeness.jaccard < 1 and len(worded):
-            self._bands.extend(shingles.band_codes([signals.forms[row] for row in worded]))
+            codes, prints = shingles.signatures([signals.forms[row] for row in worded])
+            self._bands.extend(codes)
+            self._print_bits.extend(prints.bits.T)
+            self._print_sizes.extend(prints.sizes)
             self._band_rows.extend(worded + start)
         self._add_captions(signals, start)
         made = np.flatnonzero(signals.embeddings.any(axis=1))
@@ -88,8 +92,12 @@ class Lookup:
     def _candidates(self, signals: Signals) -> Iterator[Rows]:
         """Rows whose text or embedding may be close."""
         if signals.forms[0] and self._sources.closeness.jaccard < 1:
-            code = shingles.band_codes(signals.forms)
-            yield self._band_rows.all[_any_equal(self._bands.all, code[:, 0])]
+            code, mine = shingles.signatures(signals.forms)
+            places = np.flatnonzero(_any_equal(self._bands.all, code[:, 0]))
+            theirs = shingles.Prints(self._print_bits.all[:, places].T, self._print_sizes.all[places])
+            both, n = mine.joined(theirs), len(places)
+            may = both.may_share(np.zeros(n, np.int64), np.arange(1, n + 1), self._sources.closeness.jaccard)
+            yield self._band_rows.all[places[may]]
         yield from self._captions(signals)
         if signals.embeddings.any():
             cosine, rows = self._sources.closeness.cosine, self._sign_rows.all

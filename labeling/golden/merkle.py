@@ -7,7 +7,7 @@ power of two below n; the root of no entries is SHA-256 of nothing. The prefixes
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def leaf(entry: bytes) -> bytes:
@@ -18,15 +18,36 @@ def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
+class Tree:
+    """The root of a tree whose leaves come one after the other: only the roots of its full subtrees are held."""
+
+    def __init__(self) -> None:
+        self._full: list[tuple[int, bytes]] = []  # leaves, root; from the left, each larger than the next
+
+    def add(self, leaf_hash: bytes) -> None:
+        """The next leaf."""
+        size, reached = 1, leaf_hash
+        while self._full and self._full[-1][0] == size:
+            reached = node(self._full.pop()[1], reached)
+            size *= 2
+        self._full.append((size, reached))
+
+    def root(self) -> bytes:
+        """Of the leaves so far."""
+        if not self._full:
+            return hashlib.sha256(b"").digest()
+        reached = self._full[-1][1]
+        for _, left in reversed(self._full[:-1]):
+            reached = node(left, reached)
+        return reached
+
+
+def root(leaves: Iterable[bytes]) -> bytes:
     """The root of a tree with these leaf hashes."""
-    level = list(leaves)
-    if not level:
-        return hashlib.sha256(b"").digest()
-    while len(level) > 1:  # pairing level by level, an odd one moving up, splits at powers of two
-        paired = [node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level = paired + level[len(paired) * 2 :]
-    return level[0]
+    tree = Tree()
+    for leaf_hash in leaves:
+        tree.add(leaf_hash)
+    return tree.root()
 
 
 def proof(leaves: Sequence[bytes], index: int) -> list[bytes]:

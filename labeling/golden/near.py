@@ -108,7 +108,8 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
 
     Where more than 49 different texts share a bucket, or more than 4,096 embeddings are compared, a pair right at the
     threshold may be passed over (``selection.near.index``); what is joined is always close."""
-    index, earlier = NearDuplicates(sources.closeness), _Earlier(subjects, sources)
+    index = NearDuplicates(sources.closeness)
+    earlier = _Earlier(subjects, sources, index)
     contents, pictured = list[U64](), np.zeros(len(subjects), np.bool_)
     for start in range(0, len(subjects), BATCH):
         part = subjects[start : start + BATCH]
@@ -118,7 +119,7 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
         index.add(Items(ids, texts, _matrix(sources.vectors, ids), seen), earlier)
         contents.append(_contents(part))
         pictured[start : start + BATCH] = seen != 0
-    forest, rows = Forest(index.labels([subject.item_id for subject in subjects])), np.arange(len(subjects))
+    forest, rows = Forest(index.labels(index.ids)), np.arange(len(subjects))
     forest.join((first_of_equals(np.concatenate([*contents, np.zeros(0, np.uint64)])), rows))
     for pairs in _captioned(subjects, np.flatnonzero(pictured), sources.closeness.jaccard):
         forest.join(pairs)
@@ -199,19 +200,15 @@ class _Earlier:
 
     subjects: Sequence[Subject]
     sources: Sources
-    _places: dict[str, int] | None = None
+    index: NearDuplicates
 
     def texts(self, ids: Sequence[str]) -> list[str]:
         hashes = self.sources.pictures(ids)
-        return ["" if hashes.get(item_id) else self._subject(item_id).text for item_id in ids]
+        found = (self.subjects[place] for place in self.index.places(ids).tolist())
+        return ["" if hashes.get(subject.item_id) else subject.text for subject in found]
 
     def vectors(self, ids: Sequence[str]) -> F32:
         return _matrix(self.sources.vectors, ids)
-
-    def _subject(self, item_id: str) -> Subject:
-        if self._places is None:
-            self._places = {subject.item_id: place for place, subject in enumerate(self.subjects)}
-        return self.subjects[self._places[item_id]]
 
 
 def _hashes(source: Pictures, ids: Sequence[str]) -> U64:

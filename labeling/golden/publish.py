@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +39,9 @@ class GoldenArchive(Protocol):
     """The part of the ledger that verifying reads."""
 
     def version(self, version: str) -> GoldenVersion: ...
-    def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]: ...
+    def stream(
+        self, version: str, partition: str | None = None, *, unreleased: bool = False
+    ) -> Iterator[GoldenItem]: ...
     def leaves(self, version: str) -> dict[tuple[str, str], str]: ...
 
 
@@ -116,14 +118,15 @@ def _free(parent: str | None, step: str, taken: Collection[str]) -> str:
     return number
 
 
-def verify(golden: GoldenArchive, version: str) -> int:
-    """Recompute every hash of a version's manifest and compare it with the ledger's frozen rows; how many there are.
+def verify(golden: GoldenArchive, version: str, members: Iterable[GoldenItem] | None = None) -> int:
+    """Recompute every hash of a version's manifest and compare it with the ledger's frozen rows (``members`` where
+    somebody else reads them anyway); how many there are. Neither is held.
 
     Raises NotFound for an unknown version, IntegrityError naming what does not match.
     """
     published = golden.version(version)
-    members, leaves = golden.members(version, unreleased=True), golden.leaves(version)
-    return manifest.verify(Path(published.manifest_path), published.merkle_root, members, leaves)
+    frozen = golden.stream(version, unreleased=True) if members is None else members
+    return manifest.verify(Path(published.manifest_path), published.merkle_root, frozen, golden.leaves(version))
 
 
 def publishable(items: Iterable[GoldenItem]) -> list[GoldenItem]:

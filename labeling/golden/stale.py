@@ -76,7 +76,7 @@ class Moved:
 
     @classmethod
     def of(cls, now: Iterable[GoldenItem]) -> Moved:
-        """From the golden set as it is now."""
+        """From the golden set as it is now, or those of its items that a version does not hold just so."""
         return cls({(item.item_id, item.policy_id): (item.policy_version, item.state in OUT) for item in now})
 
     def stands(self, row: GoldenItem) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.golden.chain import Head
+from labeling.golden.stale import OUT
 from labeling.golden.transitions import moved, relabelled
-from labeling.golden_records import Erratum, GoldEvent, GoldMove
+from labeling.golden_records import Erratum, GoldChain, GoldEvent, GoldMove
 from labeling.records import (
     Adjudication,
     GoldAction,
@@ -26,7 +30,9 @@ from labeling.records import (
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.gold_chain import append_event, append_release, head, lock_chain, read_events
-from labeling.store.rows import IN_CHUNK, chunks, dump, insert_missing, load, name_some, replace_row
+from labeling.store.gold_rows import added, columns_of, differing, item_of, pages
+from labeling.store.gold_walk import walk
+from labeling.store.rows import IN_CHUNK, dump, insert_missing, load, name_some, replace_row
 from labeling.store.tables import (
     adjudications,
     erased_leaves,
@@ -118,6 +124,11 @@ class SqlGolden:
             rows = [load(GoldenItem, row) for row in connection.execute(query).mappings()]
             return list(read_events(connection)), head(connection), rows
 
+    @contextmanager
+    def walk(self) -> Iterator[GoldChain]:
+        with self._database.read() as connection:  # one snapshot
+            yield walk(connection)
+
     def rows_of(self, name: str) -> list[GoldenItem]:
         query = sa.select(golden_items).order_by(golden_items.c.policy_id)
         with self._database.read() as connection:
@@ -136,32 +147,29 @@ class SqlGolden:
             return [load(Adjudication, row) for row in connection.execute(query).mappings()]
 
     def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
-        query = sa.select(golden_items).order_by(golden_items.c.item_id, golden_items.c.policy_id)
+        query = sa.select(*columns_of(golden_items)).order_by(golden_items.c.item_id, golden_items.c.policy_id)
         if partition is not None:
             query = query.where(golden_items.c.partition == str(partition))
         if policy_id is not None:
             query = query.where(golden_items.c.policy_id == policy_id)
         with self._database.read() as connection:
-            return [load(GoldenItem, row) for row in connection.execute(query).mappings()]
+            return list(map(item_of, connection.execute(query)))
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
         """Raises NotFound when the parent does not exist, Conflict when a member is not active any more. Only the
         ledger says where the event chain stood (``events``) and what was decided."""
-        held = list(members)
         with self._database.write() as connection:
             number, sha256 = lock_chain(connection)
             if version.parent is not None:
                 _version(connection, version.parent)
-            _refuse_changed(connection, held)
             row = {name: value for name, value in dump(version).items() if name in golden_versions.c}
             row |= {"events": number, "events_sha256": sha256}
             if not insert_missing(connection, golden_versions, [row], golden_versions.c.version):
                 raise Conflict(f"golden version {version.version!r} is published already; versions never change")
-            for part in chunks([dump(member) | {"version": version.version} for member in held]):
-                connection.execute(sa.insert(golden_members), list(part))
+            count = _freeze(connection, version.version, members)
             action = GoldAction.PROPOSED if version.needs_approval else GoldAction.PUBLISHED
             told = {"version": version.version, "merkle_root": version.merkle_root, "parent": version.parent}
-            append_release(connection, action, told, version.author, f"{len(held)} rows", now(connection))
+            append_release(connection, action, told, version.author, f"{count} rows", now(connection))
 
     def versions(self, *, everything: bool = False) -> list[GoldenVersion]:
         query = _versions().order_by(golden_versions.c.created_at, golden_versions.c.version)
@@ -231,30 +239,51 @@ class SqlGolden:
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
         """Raises NotFound when the version does not exist, Conflict when it is not released and that is wanted."""
         members = golden_members.c
-        query = sa.select(golden_members).where(members.version == version)
+        query = sa.select(*columns_of(golden_members)).where(members.version == version)
         with self._database.read() as connection:
             there = _version(connection, version)
             if not unreleased:
                 _check_released(there)
-            rows = connection.execute(query.order_by(members.item_id, members.policy_id)).mappings()
-            return [load(GoldenItem, row) for row in rows]
+            return list(map(item_of, connection.execute(query.order_by(members.item_id, members.policy_id))))
 
-    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
+    def stream(self, version: str, partition: str | None = None, *, unreleased: bool = False) -> Iterator[GoldenItem]:
         """Raises as ``members``. Read page by page: no lock is held in between."""
+        there = self.version(version)
+        if not unreleased:
+            _check_released(there)
+        query = sa.select(*columns_of(golden_members)).where(golden_members.c.version == version)
+        if partition is not None:
+            query = query.where(golden_members.c.partition == str(partition))
+        return pages(self._page, golden_members, query)
+
+    def differing(self, before: str, after: str) -> Iterator[tuple[GoldenItem | None, GoldenItem | None]]:
+        """Raises NotFound; read as ``stream``."""
+        for version in (before, after):
+            self.version(version)
+        return merge(
+            differing(self._page, before, after), added(self._page, before, after), key=lambda ends: _pair_of(*ends)
+        )
+
+    def drifted(self, version: str) -> Iterator[GoldenItem]:
+        """Raises and reads as ``stream``."""
         _check_released(self.version(version))
-        members = golden_members.c
-        query = sa.select(golden_members).where(members.version == version, members.partition == str(partition))
-        query = query.order_by(members.item_id, members.policy_id).limit(IN_CHUNK)
-        after = ("", "")
-        while True:
-            page = query.where(sa.tuple_(members.item_id, members.policy_id) > sa.tuple_(*after))
-            with self._database.read() as connection:
-                result = connection.execute(page)
-                names, rows = tuple(result.keys()), result.all()
-            yield from (load(GoldenItem, dict(zip(names, row, strict=True))) for row in rows)  # quicker than mappings
-            if len(rows) < IN_CHUNK:
-                return
-            after = (rows[-1].item_id, rows[-1].policy_id)
+        now, then = golden_items.c, golden_members.c
+        same = sa.and_(then.version == version, then.item_id == now.item_id, then.policy_id == now.policy_id)
+        told = ("policy_version", "state", "partition", "group_id", "content_hash", "text")
+        differs: list[sa.ColumnElement[bool]] = [then.item_id.is_(None), now.state.in_([state.value for state in OUT])]
+        differs += [now[name] != then[name] for name in told]
+        joined = golden_items.outerjoin(golden_members, same)
+        query = sa.select(*columns_of(golden_items)).select_from(joined).where(sa.or_(*differs))
+        return pages(self._page, golden_items, query)
+
+    def _page(self, query: sa.Select[Any]) -> Sequence[Any]:
+        with self._database.read() as connection:
+            return connection.execute(query).all()
+
+
+def _pair_of(before: GoldenItem | None, after: GoldenItem | None) -> Pair:
+    item = before or after
+    return ("", "") if item is None else (item.item_id, item.policy_id)
 
 
 def _check_released(there: GoldenVersion) -> None:
@@ -291,13 +320,19 @@ def _version(connection: sa.Connection, version: str) -> GoldenVersion:
     return load(GoldenVersion, row)
 
 
-def _refuse_changed(connection: sa.Connection, members: Sequence[GoldenItem]) -> None:
-    """Whoever publishes read the set before: what was erased, stopped or retired since is in no version."""
+def _freeze(connection: sa.Connection, version: str, members: Iterable[GoldenItem]) -> int:
+    """Copy the members, not all held at once; how many. Whoever publishes read the set before: what was erased,
+    stopped or retired since is in no version."""
     query = sa.select(golden_items.c.item_id, golden_items.c.policy_id)
     out = {tuple(row) for row in connection.execute(query.where(golden_items.c.state != GoldState.ACTIVE.value))}
-    gone = [member.external_id for member in members if (member.item_id, member.policy_id) in out]
+    gone, count, rest = list[str](), 0, iter(members)
+    while part := list(islice(rest, IN_CHUNK)):
+        gone += [member.external_id for member in part if (member.item_id, member.policy_id) in out]
+        connection.execute(sa.insert(golden_members), [dump(member) | {"version": version} for member in part])
+        count += len(part)
     if gone:
         raise Conflict(f"golden items that changed while they were published: {name_some(gone)}; publish again")
+    return count
 
 
 def _same_person(one: str, other: str) -> bool:

@@ -45,6 +45,7 @@ from labeling.records import (
 )
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
+from labeling.store.golden_interface import GoldenStreams
 from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
 
@@ -280,7 +281,7 @@ class Annotations(Protocol):
     def count(self) -> int: ...
 
 
-class Golden(Protocol):
+class Golden(GoldenStreams, Protocol):
     def fold(self, adjudication: Adjudication, item: GoldenItem) -> bool:
         """Append the adjudication, upsert the golden item (one row per item and policy), settle its tasks and
         write the audit event, in one transaction. False when that adjudication was already folded."""
@@ -338,9 +339,6 @@ class Golden(Protocol):
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
         """The rows as they were when the version was published, sorted by (item_id, policy_id). Raises Conflict for a
         version that is not released, but where ``unreleased`` ones are asked for."""
-
-    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
-        """Those of ``members`` that are in a partition, in the same order, without holding them all."""
 
 
 class Erasures(Protocol):

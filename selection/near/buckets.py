@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
 Arrays = Mapping[str, npt.NDArray[Any]]
+May = Callable[[I32, I32], Bool]
 
 WINDOW = 48  # neighbours each row is compared with inside one bucket
 _SHIFT = np.uint64(32)
@@ -29,8 +30,8 @@ class Buckets:
 
     def __init__(self, tables: int) -> None:
         self.rows: Rows = np.zeros(0, np.int64)
-        self._codes: U32 = np.zeros((tables, 0), np.uint32)
-        self._orders: I32 = np.zeros((tables, 0), np.int32)
+        self._codes: list[U32] = [np.zeros(0, np.uint32)] * tables  # apart, so that growing copies one at a time
+        self._orders: list[I32] = [np.zeros(0, np.int32)] * tables
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -38,21 +39,22 @@ class Buckets:
     def insert(self, rows: Rows, codes: U32) -> None:
         """``rows`` (m,) the caller's numbers, ``codes`` (tables, m): one bucket of each table."""
         places = np.arange(len(self), len(self) + len(rows), dtype=np.int32)
-        orders = np.empty((len(codes), len(self) + len(rows)), np.int32)
-        for table in range(len(codes)):
+        for table in range(len(codes)):  # before the codes: a table is sorted by those of the next one, too
             coming = _sort_keys(codes, table)
             by_key = np.argsort(coming, kind="stable")
-            there, order = _sort_keys(self._codes, table), self._orders[table]
-            at = np.searchsorted(there, coming[by_key], side="right", sorter=order)
-            orders[table] = np.insert(order, at, places[by_key])
+            order = self._orders[table]
+            there = _sort_keys(self._codes, table)[order]  # in order: searching lies in the cache
+            at = np.searchsorted(there, coming[by_key], side="right")
+            self._orders[table] = np.insert(order, at, places[by_key])
+        for table, more in enumerate(codes):
+            self._codes[table] = np.concatenate([self._codes[table], more])
         self.rows = np.concatenate([self.rows, rows])
-        self._codes = np.concatenate([self._codes, codes], axis=1)
-        self._orders = orders
 
-    def candidates(self, since: int, most_bits: int | None = None) -> Iterator[Pairs]:
+    def candidates(self, since: int, most_bits: int | None = None, may: May | None = None) -> Iterator[Pairs]:
         """Pairs of rows that share a bucket and of which one at least was inserted at place ``since`` or later.
 
         ``most_bits``: only pairs whose codes differ in at most so many bits, over the first half of the tables.
+        ``may``: only pairs of places that it says may be close.
         """
         for table, order in enumerate(self._orders):
             codes = self._codes[table]
@@ -68,6 +70,9 @@ class Buckets:
                 left, right = order[np.concatenate([ahead, old - step])], order[np.concatenate([ahead + step, old])]
                 if most_bits is not None:
                     left, right = self._differing_in(left, right, most_bits)
+                if may is not None:
+                    few = may(left, right)
+                    left, right = left[few], right[few]
                 yield self.rows[left], self.rows[right]
 
     def _differing_in(self, left: I32, right: I32, most_bits: int) -> tuple[I32, I32]:
@@ -82,13 +87,17 @@ class Buckets:
         mine = kept[self.rows]
         place = (np.cumsum(mine) - 1).astype(np.int32)
         orders = [place[order[mine[order]]] for order in self._orders]
-        self._orders = np.stack(orders)
-        self._codes = np.ascontiguousarray(self._codes[:, mine])
+        self._orders = orders
+        self._codes = [codes[mine] for codes in self._codes]
         self.rows = (np.cumsum(kept) - 1)[self.rows[mine]]
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         """What ``load`` needs, under keys that start with ``name``."""
-        return {f"{name}-rows": self.rows, f"{name}-codes": self._codes, f"{name}-orders": self._orders}
+        return {
+            f"{name}-rows": self.rows,
+            f"{name}-codes": np.stack(self._codes),
+            f"{name}-orders": np.stack(self._orders),
+        }
 
     def load(self, name: str, arrays: Arrays, n: int) -> None:
         """Take the state that ``arrays`` gave. Raises KeyError or ValueError where it is not whole; ``n``: how many
@@ -99,10 +108,10 @@ class Buckets:
         shapes = rows.ndim == 1 and codes.shape == orders.shape == shape
         if not (types and shapes and _within(rows, n) and _within(orders, len(rows))):
             raise ValueError(f"{name}: the tables are not whole")
-        self.rows, self._codes, self._orders = rows, codes, orders
+        self.rows, self._codes, self._orders = rows, list(codes), list(orders)
 
 
-def _sort_keys(codes: U32, table: int) -> U64:
+def _sort_keys(codes: U32 | Sequence[U32], table: int) -> U64:
     following = codes[(table + 1) % len(codes)]
     return np.asarray(codes[table].astype(np.uint64) << _SHIFT | following, np.uint64)
 

@@ -22,14 +22,14 @@ import numpy.typing as npt
 from selection.errors import BadPool
 from selection.near import pictures, shingles, vectors
 from selection.near.bones import letters
-from selection.near.buckets import U64, Arrays, Buckets, first_of_equals
+from selection.near.buckets import I32, U64, Arrays, Buckets, first_of_equals
 from selection.near.forest import Bool, Forest, Pairs, Rows
 from selection.types import F16, F32
 
 JACCARD = 0.7
 DISTANCE = 4
 EXACT_ROWS = 4096  # up to so many different embeddings all are compared with all
-_FORMAT = 2  # of ``arrays``, and of everything that decides what is found
+_FORMAT = 3  # of ``arrays``, and of everything that decides what is found
 _SIGNALS = ("texts", "vectors", "pictures")
 
 
@@ -85,6 +85,7 @@ class NearDuplicates:
         self._hashes: dict[str, U64] = {signal: np.zeros(0, np.uint64) for signal in _SIGNALS}
         counts = (shingles.BANDS, vectors.TABLES, pictures.tables(self.closeness.distance))
         self._buckets = {signal: Buckets(tables) for signal, tables in zip(_SIGNALS, counts, strict=True)}
+        self._prints = shingles.Prints.none()  # of the rows of the texts' buckets
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -118,7 +119,7 @@ class NearDuplicates:
         """Let items go. Those that shared a group with them are grouped anew, so the answer is that of an index which
         never saw the removed ones; ``earlier`` reads these others. Raises BadPool for an id that is not there."""
         gone = np.zeros(len(self), dtype=bool)
-        gone[self._places(ids)] = True
+        gone[self.places(ids)] = True
         if not gone.any():
             return
         roots = self._forest.labels()
@@ -132,7 +133,7 @@ class NearDuplicates:
     def labels(self, ids: Sequence[str]) -> Rows:
         """(len(ids),) a number for each item's group: equal for items of one group. It names the group until the next
         change. Raises BadPool for an id that is not there."""
-        return self._forest.roots(self._places(ids))
+        return self._forest.roots(self.places(ids))
 
     def names(self, ids: Sequence[str]) -> list[str]:
         """Each item's group by name: the smallest id in it, whatever order the items came in."""
@@ -145,7 +146,7 @@ class NearDuplicates:
     def changed(self, ids: Sequence[str], embeddings: F16 | F32, pictures: U64 | None = None) -> list[str]:
         """Those of ``ids``, all of them there, whose embedding, or picture where these are given, is not the one they
         were added with."""
-        places = self._places(ids)
+        places = self.places(ids)
         other = self._hashes["vectors"][places] != vectors.row_hashes(embeddings)
         if pictures is not None:
             other |= self._hashes["pictures"][places] != pictures
@@ -161,7 +162,7 @@ class NearDuplicates:
         for signal in _SIGNALS:
             state[f"{signal}-hashes"] = self._hashes[signal]
             state |= self._buckets[signal].arrays(signal)
-        return state
+        return state | {"texts-prints": self._prints.bits.copy(), "texts-sizes": self._prints.sizes.copy()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, closeness: Closeness) -> NearDuplicates:
@@ -191,8 +192,10 @@ class NearDuplicates:
                 raise ValueError(f"{signal}: the hashes do not fit the ids")
             self._hashes[signal] = hashes
             self._buckets[signal].load(signal, arrays, n)
+        self._prints = _loaded_prints(arrays, len(self._buckets["texts"]))
 
-    def _places(self, ids: Sequence[str]) -> Rows:
+    def places(self, ids: Sequence[str]) -> Rows:
+        """(len(ids),) how many items came before each. Raises BadPool for an id that is not there."""
         try:
             return np.fromiter((self._rows[item_id] for item_id in ids), np.int64, len(ids))
         except KeyError as error:
@@ -218,13 +221,18 @@ class NearDuplicates:
             return
         buckets = self._buckets["texts"]
         since = len(buckets)
-        buckets.insert(fresh, shingles.band_codes([forms[row - start] for row in fresh]))
-        for pairs in self._forest.undecided(buckets.candidates(since)):
+        codes, prints = shingles.signatures([forms[row - start] for row in fresh])
+        buckets.insert(fresh, codes)
+        self._prints.extend(prints)
+        for pairs in self._forest.undecided(buckets.candidates(since, may=self._may_share)):
             rows, places = _compact(pairs)
             old = [self._ids[row] for row in rows[rows < start]]
             known = [letters(text) for text in earlier.texts(old)] if old else []
             known += [forms[row - start] for row in rows[rows >= start]]
             self._keep(pairs, shingles.jaccard(known, places) >= self.closeness.jaccard)
+
+    def _may_share(self, left: I32, right: I32) -> Bool:
+        return self._prints.may_share(left, right, self.closeness.jaccard)
 
     def _join_pictures(self, start: int) -> None:
         fresh, distance = self._first_seen("pictures", start), self.closeness.distance
@@ -286,9 +294,18 @@ class NearDuplicates:
         self._forest = Forest(places[self._forest.labels()[kept]])
         self._ids = [self._ids[row] for row in np.flatnonzero(kept)]
         self._rows = {item_id: row for row, item_id in enumerate(self._ids)}
+        self._prints = self._prints.of(kept[self._buckets["texts"].rows])
         for signal in _SIGNALS:
             self._hashes[signal] = self._hashes[signal][kept]
             self._buckets[signal].drop(kept)
+
+
+def _loaded_prints(arrays: Arrays, n: int) -> shingles.Prints:
+    bits, sizes = arrays["texts-prints"], arrays["texts-sizes"]
+    shapes = bits.shape == (n, shingles.PRINT_BITS // 64) and sizes.shape == (n,)
+    if not shapes or bits.dtype != np.uint64 or sizes.dtype != np.int32:
+        raise ValueError("texts: the prints do not fit the tables")
+    return shingles.Prints(bits.copy(), sizes.copy())  # of our own: they grow
 
 
 def _check(items: Items, known: Mapping[str, int]) -> None:

@@ -8,19 +8,24 @@ ch. 3): .975 at J = .7, .997 at .75, above .9999 at .85. What shares one is comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from selection.near.buckets import U32, U64
-from selection.near.forest import Pairs, Rows
+from selection.near.forest import Bool, Pairs, Rows
 
 GRAM = 5
 BANDS = 20
 DEPTH = 5
-_CHUNK_CHARS = 200_000  # hashed at a time: the arrays stay in the cache
+PRINT_BITS = 512
+_CHUNK_CHARS = 100_000  # hashed at a time: the arrays stay in the cache
 _PAIR_CHARS = 1_000_000  # of pairs, compared at a time
+_THREADS = 2
+_PRINT_PAIRS = 2**16  # prints compared at a time
 _MOST_TEXTS = 2**15  # compared at a time: 16 bits of a number say whose shingle it is
 _HIGH = np.uint64(32)
 _WHOSE = np.uint64(48)
@@ -42,22 +47,98 @@ def text_hashes(forms: Sequence[str]) -> U64:
     return hashes
 
 
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """What tells, without looking at two texts, that they cannot share enough: of n texts ``bits`` (n, PRINT_BITS / 64)
+    has a bit for each shingle, several to a bit, and ``sizes`` (n,) int32 is how many shingles there are at most."""
+
+    bits: U64
+    sizes: npt.NDArray[np.int32]
+
+    @classmethod
+    def none(cls) -> Prints:
+        """Of no text."""
+        return cls(np.zeros((0, PRINT_BITS // 64), np.uint64), np.zeros(0, np.int32))
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def joined(self, more: Prints) -> Prints:
+        """These texts, and then those."""
+        return Prints(np.concatenate([self.bits, more.bits]), np.concatenate([self.sizes, more.sizes]))
+
+    def extend(self, more: Prints) -> None:
+        """Grow by more texts, where the memory lies: for prints that nobody else looks at."""
+        n = len(self)
+        self.bits.resize((n + len(more), self.bits.shape[1]), refcheck=False)
+        self.sizes.resize(n + len(more), refcheck=False)
+        self.bits[n:], self.sizes[n:] = more.bits, more.sizes
+
+    def of(self, rows: Rows | Bool) -> Prints:
+        """Some of the texts."""
+        return Prints(self.bits[rows], self.sizes[rows])
+
+    def may_share(self, left: npt.NDArray[np.integer], right: npt.NDArray[np.integer], least: float) -> Bool:
+        """(p,) False where the texts of a pair cannot have the Jaccard similarity ``least``: never for one that has.
+
+        A bit that differs is a shingle of one text alone. So many bits are at most the symmetric difference, which is
+        at most (1 - J) / (1 + J) times both sizes (Sandes, Teodoro, Melo, "Bitmap filter", 2018)."""
+        found = np.empty(len(left), np.bool_)
+        share = (1 - least) / (1 + least)
+        for start in range(0, len(left), _PRINT_PAIRS):
+            part = slice(start, start + _PRINT_PAIRS)
+            one, other = left[part], right[part]
+            differing = np.bitwise_count(self.bits[one] ^ self.bits[other]).sum(axis=1, dtype=np.int32)
+            found[part] = differing <= share * (self.sizes[one] + self.sizes[other]) + 1e-6
+        return found
+
+
 def band_codes(forms: Sequence[str]) -> U32:
     """(BANDS, n) the bucket of each text in each table. No text may be empty."""
-    codes = np.empty((BANDS, len(forms)), np.uint32)
-    for part in _pieces(np.fromiter(map(len, forms), np.int64, len(forms)), _CHUNK_CHARS, len(forms)):
+    return signatures(forms)[0]
+
+
+def signatures(forms: Sequence[str]) -> tuple[U32, Prints]:
+    """As ``band_codes``, and the prints of the same texts."""
+    codes, n = np.empty((BANDS, len(forms)), np.uint32), len(forms)
+    prints = Prints(np.empty((n, PRINT_BITS // 64), np.uint64), np.empty(n, np.int32))
+
+    def work(part: slice) -> None:
         hashes, starts = _grams(forms[part])
-        values = (hashes >> _HIGH).astype(np.uint32)
-        scratch = np.empty_like(values)
-        for band in range(BANDS):
-            code = np.zeros(len(starts), np.uint64)
-            for depth in range(DEPTH):
-                number = band * DEPTH + depth
-                np.bitwise_xor(values, _MASKS[number], out=scratch)
-                np.multiply(scratch, _SPREADS[number], out=scratch)
-                code += np.minimum.reduceat(scratch, starts) * _BAND_FACTORS[depth]
-            codes[band, part] = (_mixed(code) >> _HIGH).astype(np.uint32)
+        prints.sizes[part] = np.diff(np.append(starts, len(hashes)))
+        prints.bits[part] = _print_bits(hashes, prints.sizes[part])
+        codes[:, part] = _bands(hashes, starts)
+
+    parts = list(_pieces(np.fromiter(map(len, forms), np.int64, n), _CHUNK_CHARS, n))
+    if len(parts) == 1:
+        work(parts[0])
+    elif parts:
+        with ThreadPoolExecutor(min(_THREADS, len(parts)), "shingles") as pool:  # numpy lets other threads run
+            list(pool.map(work, parts))
+    return codes, prints
+
+
+def _bands(hashes: U64, starts: Rows) -> U32:
+    """(BANDS, n) of texts whose shingles have these hashes."""
+    codes, values = np.empty((BANDS, len(starts)), np.uint32), (hashes >> _HIGH).astype(np.uint32)
+    scratch = np.empty_like(values)
+    for band in range(BANDS):
+        code = np.zeros(len(starts), np.uint64)
+        for depth in range(DEPTH):
+            number = band * DEPTH + depth
+            np.bitwise_xor(values, _MASKS[number], out=scratch)
+            np.multiply(scratch, _SPREADS[number], out=scratch)
+            code += np.minimum.reduceat(scratch, starts) * _BAND_FACTORS[depth]
+        codes[band] = (_mixed(code) >> _HIGH).astype(np.uint32)
     return codes
+
+
+def _print_bits(hashes: U64, sizes: npt.NDArray[np.int32]) -> U64:
+    """By bits of the 48 that ``jaccard`` compares: what is one shingle there is one bit here."""
+    bits = np.zeros((len(sizes), PRINT_BITS), np.uint8)
+    places = (hashes >> _LOW48).astype(np.int64) & (PRINT_BITS - 1)
+    bits.reshape(-1)[np.repeat(np.arange(len(sizes), dtype=np.int64) * PRINT_BITS, sizes) + places] = 1
+    return np.packbits(bits, axis=1).view(np.uint64)
 
 
 def jaccard(forms: Sequence[str], pairs: Pairs) -> npt.NDArray[np.float64]:

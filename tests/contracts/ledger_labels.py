@@ -234,8 +234,57 @@ class GoldenContract(LedgerFixtures):
             with pytest.raises(NotFound, match=r"9.9.9"):
                 ask("9.9.9")
 
+    def test_what_differs_between_two_versions_comes_in_order(self, ledger: Ledger) -> None:
+        kept, flipped, gone, new = golden(1), golden(2), golden(3), golden(4)
+        turned = replace(flipped, outcome=Outcome.ALLOWED, rule=None, severity=None)
+        ledger.golden.add_version(version(), [kept, flipped, gone])
+        ledger.golden.add_version(version("0.2.0", parent="0.1.0"), [kept, turned, new])
+        assert list(ledger.golden.differing("0.1.0", "0.2.0")) == [(flipped, turned), (gone, None), (None, new)]
+        assert list(ledger.golden.differing("0.2.0", "0.1.0")) == [(turned, flipped), (None, gone), (new, None)]
+        assert list(ledger.golden.differing("0.1.0", "0.1.0")) == []
+        for pair in (("0.1.0", "9.9.9"), ("9.9.9", "0.1.0")):
+            with pytest.raises(NotFound, match=r"9.9.9"):
+                list(ledger.golden.differing(*pair))
+
+    def test_what_drifted_from_a_version_is_what_it_does_not_hold_just_so(self, ledger: Ledger) -> None:
+        select(ledger)
+        for number in (0, 1, 2):
+            ledger.golden.fold(adjudication(number), golden(number))
+        ledger.golden.add_version(version(), [golden(1), golden(2)])
+        assert list(ledger.golden.drifted("0.1.0")) == [golden(0)]
+        ledger.golden.regroup(["group-1"], "group-9", Partition.DEV)
+        ledger.golden.change([move(2, GoldAction.RETIRED)])
+        assert list(ledger.golden.drifted("0.1.0")) == ledger.golden.items()
+        with pytest.raises(NotFound, match=r"9.9.9"):
+            list(ledger.golden.drifted("9.9.9"))
+
+    def test_members_stream_page_by_page(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("labeling.store.gold_rows.IN_CHUNK", 2)
+        rows = [golden(n, partition=Partition.DEV if n % 2 else Partition.TRAIN) for n in range(1, 8)]
+        ledger.golden.add_version(version(), reversed(rows))
+        assert list(ledger.golden.stream("0.1.0")) == ledger.golden.members("0.1.0") == rows
+        assert list(ledger.golden.stream("0.1.0", Partition.DEV)) == rows[::2]
+        with pytest.raises(NotFound, match=r"9.9.9"):
+            list(ledger.golden.stream("9.9.9"))
+
 
 class GoldEventsContract(LedgerFixtures):
+    def test_a_walk_meets_each_item_with_its_newest_event(self, ledger: Ledger) -> None:
+        select(ledger)
+        for number in (2, 1):
+            ledger.golden.fold(adjudication(number), golden(number))
+        ledger.golden.change([move(1, GoldAction.RETIRED)])
+        ledger.golden.add_version(version(), [golden(2)])
+        with ledger.golden.walk() as walked:
+            events, met = list(walked.events), list(walked.items)
+        assert (events, walked.head) == ledger.golden.chain()[:2]
+        assert [item for _, item, _ in met] == ledger.golden.items()
+        assert [(pair[0], newest.number, newest.has_row) for pair, _, newest in met if newest is not None] == [
+            ("item-000001", 3, True),
+            ("item-000002", 1, True),
+        ]
+        assert walked.erased == frozenset()
+
     def test_everything_that_happens_is_one_chain(self, ledger: Ledger) -> None:
         select(ledger)
         ledger.golden.fold(adjudication(1), golden(1))

@@ -75,6 +75,11 @@ def test_what_nobody_touched_is_whole(released: Desk) -> None:
             "UPDATE gold_events SET number = CASE number WHEN 2 THEN -3 ELSE -2 END WHERE number IN (2, 3)",
             "event 1 is missing: after 0 comes -3",
         ),
+        ("UPDATE gold_events SET action = 'folder' WHERE number = 3", "event 3: 'folder' is no action"),
+        (
+            "UPDATE golden_items SET outcome = 'fine' WHERE item_id = 'b'",
+            "item b, policy harm: a value of it is damaged",
+        ),
         ("UPDATE gold_head SET sha256 = 'ab'", "its head says event"),
         ("DELETE FROM gold_head", "the head of the event chain is gone"),
     ],
@@ -83,7 +88,8 @@ def test_what_is_edited_in_the_database_is_named(released: Desk, tmp_path: Path,
     sql(tmp_path, statement)
     with pytest.raises(IntegrityError) as caught:
         check(released.ledger.golden)
-    assert any(re.search(named, problem) for problem in caught.value.problems), caught.value.problems
+    problems = [str(caught.value), *caught.value.problems]
+    assert any(re.search(named, problem) for problem in problems), problems
 
 
 def test_two_events_that_change_places_are_named(released: Desk, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from labeling.errors import LeakError
 from labeling.golden.captions import Captions, caption_letters
 from labeling.golden.export import export
+from labeling.golden.leaks import Leak, find_leaks
 from labeling.golden.near import Sources, Subject, groups_of
 from labeling.golden.publish import publish
 from labeling.golden.vectors import no_vectors
@@ -55,6 +56,28 @@ def test_the_same_words_under_two_pictures_and_short_captions_are_no_copies(tmp_
     golden = MemoryGolden(rows)
     publish(golden, tmp_path / "golden", NOW)
     export(golden, "1.0.0", tmp_path / "out", pictures=Pictures({**FAR, "p3": 0x00FF00FF00FF00FF}))
+
+
+def test_copies_are_found_among_rows_that_lie_packed_and_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = "a caption and a text that share 70% of their runs of characters"
+    pictures = "pictures that differ in at most 4 bits"
+    lessons = [image("p1", NEARLY), golden_item("t1", "one"), image("p2", "so funny"), golden_item("t2", OTHER)]
+    exams = [
+        golden_item("e1", SAID, Partition.SEALED),
+        image("e2", "something else", Partition.DEV),
+        image("e3", OTHER, Partition.ANCHOR),
+        image("e4", "so funny", Partition.SEALED),
+    ]
+    hashes = Pictures({**FAR, "e2": FAR["p2"] ^ 0b101, "e3": 0x00FF00FF00FF00FF, "e4": 0x3C3C3C3C3C3C3C3C})
+    expected = [
+        Leak("p1", "e1", Partition.SEALED, texts),
+        Leak("p2", "e2", Partition.DEV, pictures),
+        Leak("t2", "e3", Partition.ANCHOR, texts),
+    ]
+    assert find_leaks(lessons, exams, pictures=hashes) == expected
+    monkeypatch.setattr("labeling.golden.near.BATCH", 2)
+    monkeypatch.setattr("labeling.golden.kept.BLOCK", 3)
+    assert find_leaks(iter(lessons), iter(exams), pictures=hashes) == expected
 
 
 def test_folding_puts_an_image_into_the_group_of_the_text_that_its_caption_says() -> None:

@@ -84,6 +84,20 @@ def test_large_sides_of_one_group_name_each_item_and_not_each_pair(monkeypatch: 
     assert {leak.evaluation_id for leak in found} == {row.item_id for row in exams}
 
 
+def test_every_policy_of_an_item_counts_and_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = [golden_item(f"t{n}", group_id=f"g{n}", policy_id=policy) for n in range(5) for policy in ("a", "b")]
+    training[3] = replace(training[3], group_id="shared")
+    exams = [
+        golden_item("e0", partition=Partition.DEV),
+        golden_item("e1", partition=Partition.SEALED, group_id="shared"),
+    ]
+    expected = [Leak("t1", "e1", Partition.SEALED, "same near-duplicate group")]
+    assert find_leaks(training, exams) == expected
+    monkeypatch.setattr(leaks, "BATCH", 2)
+    monkeypatch.setattr("labeling.golden.kept.BLOCK", 2)
+    assert find_leaks(iter(training), iter(exams)) == expected
+
+
 def test_an_erased_exam_is_known_by_its_hash() -> None:
     erased = replace(CLEAN[0], text="")
     copy = golden_item("t9", CLEAN[0].text)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import IntegrityError
 from labeling.golden import manifest
-from labeling.records import GoldenItem, Outcome, Partition
+from labeling.records import GoldenItem, Outcome, Partition, Tier
 from tests.labeling.golden.made import golden_item
 
 ITEMS = [
@@ -95,6 +96,42 @@ def test_added_and_missing_rows_are_named(tmp_path: Path) -> None:
         manifest.verify(_written(tmp_path, [ITEMS[0], *ITEMS[2:]]), ROOT, ITEMS)
     with pytest.raises(IntegrityError, match="item d, policy harm: was never published"):
         manifest.verify(_written(tmp_path, [*ITEMS, golden_item("d")]), ROOT, ITEMS)
+
+
+def test_a_copy_of_a_row_is_named_as_one(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    written = path.read_text(encoding="utf-8")
+    path.write_text(written + written.splitlines()[1] + "\n", encoding="utf-8")
+    with pytest.raises(IntegrityError, match="a row is there more than once") as caught:
+        manifest.verify(path, ROOT, ITEMS)
+    assert "never published" not in str(caught.value)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sets(st.integers(0, 12)), st.sets(st.integers(0, 12)), st.sets(st.integers(0, 12)), st.randoms())
+def test_what_differs_is_named_row_by_row(
+    ours: set[int], theirs: set[int], changed: set[int], order: random.Random
+) -> None:
+    def named(number: int) -> GoldenItem:
+        return golden_item(f"i{number:02}")
+
+    held = [replace(named(n), tier=Tier.ANCHOR) if n in changed else named(n) for n in sorted(ours)]
+    published = [named(n) for n in sorted(theirs)]
+    if order.random() < 0.5:
+        order.shuffle(published)
+    with tempfile.TemporaryDirectory() as folder:
+        path = _written(Path(folder), held)
+        said = ""
+        try:
+            assert manifest.verify(path, manifest.merkle_root(manifest.rows(published)), published) == len(theirs)
+        except IntegrityError as error:
+            said = str(error)
+    told = {n: f"item i{n:02}, policy harm: was published and is missing" for n in theirs - ours}
+    told |= {n: f"item i{n:02}, policy harm: was never published" for n in ours - theirs}
+    told |= {n: f"item i{n:02}, policy harm: changed: tier" for n in ours & theirs & changed}
+    assert said.count(", policy harm: ") == min(len(told), manifest.SHOWN)
+    assert bool(said) == bool(told)
+    assert len(told) > manifest.SHOWN or all(each in said for each in told.values())
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,12 @@ class MemoryGolden:
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]:
         return self.published[version][1]
 
-    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]:
-        return (member for member in self.members(version) if member.partition == partition)
+    def stream(self, version: str, partition: str | None = None, *, unreleased: bool = False) -> Iterator[GoldenItem]:
+        members = self.members(version, unreleased=unreleased)
+        return (member for member in members if partition in (None, member.partition))
+
+    def drifted(self, version: str) -> Iterator[GoldenItem]:
+        return iter(self.rows)
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
         if self.fails:

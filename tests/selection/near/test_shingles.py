@@ -52,3 +52,23 @@ def test_hashes_tell_texts_apart_and_nothing_is_zero() -> None:
     assert len({*hashes.tolist()}) == 4
     assert hashes[3] == 0
     assert len(shingles.text_hashes([])) == 0
+
+
+WORDS = st.lists(st.sampled_from(["spam", "eggs", "letters", "of", "another", "kind", "x"]), min_size=1, max_size=60)
+
+
+@settings(deadline=None, max_examples=60)
+@given(WORDS, st.lists(st.integers(0, 59), max_size=4), st.sampled_from([0.3, 0.7, 0.9]))
+def test_prints_never_leave_out_what_shares_enough(words: list[str], changed: list[int], least: float) -> None:
+    other = ["new" if place in changed else word for place, word in enumerate(words)]
+    forms = ["".join(words), "".join(other), "a text of its own that nobody else has written"]
+    pairs = (np.array([0, 0, 1]), np.array([1, 2, 2]))
+    may = shingles.signatures(forms)[1].may_share(*pairs, least)
+    assert (may | (shingles.jaccard(forms, pairs) < least)).all()
+
+
+def test_prints_leave_out_most_of_what_shares_little() -> None:
+    rng = np.random.default_rng(0)
+    forms = ["".join(chr(97 + c) for c in rng.integers(0, 26, 200)) for _ in range(50)]
+    left, right = np.triu_indices(50, 1)
+    assert not shingles.signatures(forms)[1].may_share(left, right, 0.7).any()
