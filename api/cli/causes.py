@@ -10,6 +10,7 @@ import typer
 from api import root_causes
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
+from api.drafts import draft_cause
 from labeling.decision_records import ErrorType
 from labeling.errors import InvalidInput
 from labeling.insights.causes import Told, Wanted
@@ -132,6 +133,27 @@ def code_command(
         return
     waits = f"it waits for a {told['waits_for']} code" if told["waits_for"] else f"its cause is {told['cause']}"
     out.print(f"The {made.role.value} code of {finding} is written down; {waits}")
+
+
+@app.command("suggest")
+def suggest_command(
+    context: typer.Context,
+    finding: FindingArgument,
+    endpoint: Annotated[str, typer.Option(help="Endpoint file: a name in judges_dir, or a path.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Have a chat service draft why a finding happens; a draft is kept nowhere, and codes nothing.
+
+    Refused for a finding that two people code, until both have.
+
+    Example: goldfold causes suggest fnd_01234567 --endpoint gpt
+    """
+    with goldfold(context) as app_:
+        made = draft_cause(app_, finding, endpoint)
+    if as_json:
+        show_json(made)
+        return
+    out.print(f"DRAFT by {made.by} ({made.warning}): {made.code}. {made.text}")
 
 
 @app.command("agreement")

@@ -11,6 +11,7 @@ import typer
 
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
+from api.drafts import draft_question
 from api.sops import compiled, gold_of, lint_sop, replay_sop, sop_of, sops
 from labeling.quality.intervals import Figure
 from labeling.sop.lint import Level
@@ -154,6 +155,31 @@ def replay_command(
         show_json(told.as_dict())
         return
     _show(told)
+
+
+@app.command("suggest")
+def suggest_command(
+    context: typer.Context,
+    sop: SopArgument,
+    step: Annotated[str, typer.Argument(help="Id of the step.")],
+    endpoint: Annotated[str, typer.Option(help="Endpoint file: a name in judges_dir, or a path.")],
+    answers: Annotated[
+        Path | None, typer.Option("--answers", exists=True, dir_okay=False, help="Answers to replay, which it is told.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Have a chat service draft another wording of a step's question; the file stays as it is.
+
+    Example: goldfold sop suggest hate_speech against --endpoint gpt --answers answers.json
+    """
+    with goldfold(context) as opened:
+        tree = sop_of(opened, sop)
+        replayed = replay_sop(opened, tree, read_walks(tree, answers)) if answers else None
+        made = draft_question(opened, sop, step, endpoint, replayed)
+    if as_json:
+        show_json(made)
+        return
+    out.print(f"DRAFT by {made.by} ({made.warning}): {made.text}")
 
 
 def _show(told: Replay) -> None:
