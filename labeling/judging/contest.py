@@ -61,15 +61,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
     sealed item is left that neither has learnt, or one has no embedding, TooLittleGold where those that are left are of
     one kind in every policy that both judge, BudgetSpent."""
     challenger, champion, version = contest.challenger, contest.champion, contest.golden_version
-    if challenger.model_id == champion.model_id:
-        raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
-    golden = stores.golden.version(version)
-    modality = _shared(challenger.modality, champion.modality)
-    if modality is None:
-        raise Conflict(
-            f"{challenger.model_id!r} reads {challenger.modality} items and {champion.model_id!r} {champion.modality} "
-            "items; name a champion that reads the same"
-        )
+    golden, modality = stores.golden.version(version), _met(challenger, champion)
     gone = gone_rows(stores.golden, stores.sealed, version, door.least)
     everything = decidable(kept(gone, stores.golden.members(version)), Partition.SEALED, modality)
     rows = one_a_group(champion.fit(challenger.fit(everything))) if everything else []
@@ -115,6 +107,19 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
 
     told = door.ask(challenger, version, question, compute)
     return _write(stores.gates, told, contest.secret)
+
+
+def _met(challenger: Contender, champion: Contender) -> str:
+    """The modality that both read. Raises Conflict where there is none, or one would meet itself."""
+    if challenger.model_id == champion.model_id:
+        raise Conflict(f"model {challenger.model_id!r} is the champion itself; name a challenger")
+    modality = _shared(challenger.modality, champion.modality)
+    if modality is None:
+        raise Conflict(
+            f"{challenger.model_id!r} reads {challenger.modality} items and {champion.model_id!r} {champion.modality} "
+            "items; name a champion that reads the same"
+        )
+    return modality
 
 
 def _shared(one: str, other: str) -> str | None:
