@@ -72,7 +72,10 @@ def _say(standing: Standing) -> None:
 
 @app.callback(invoke_without_command=True)
 def erasures(context: typer.Context, pending: Pending = False, as_json: JsonFlag = False) -> None:
-    """Erasures: how they stand, and whose acknowledgement is missing. Without a command, every one is shown."""
+    """Erasures: how they stand, and whose acknowledgement is missing. Without a command, every one is shown.
+
+    Example: goldfold erasures --pending
+    """
     if context.invoked_subcommand is None:
         list_command(context, pending, as_json)
     elif pending or as_json:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.composition import Goldfold
-from labeling.insights import patterns as mining
+from api import patterns
 from labeling.insights.judged_answers import production_record
 from tests.api.cli.conftest import Terminal
 
@@ -27,10 +26,7 @@ def mined(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
         for n in range(600)
     ]
 
-    def patterns(self: Goldfold) -> mining.Patterns:
-        return mining.patterns(self.ledger, self.lake, decisions=records)
-
-    monkeypatch.setattr(Goldfold, "patterns", patterns)
+    monkeypatch.setattr(patterns, "judged_decisions", lambda *_: records)
     return goldfold
 
 
