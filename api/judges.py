@@ -19,8 +19,8 @@ from configs.errors import SettingsError
 from configs.scorer_files import packaged_scorers, read_scorer
 from configs.scorer_kinds import EmbeddingHeadFile
 from configs.settings import Settings
-from labeling.errors import Conflict, InvalidInput, NotFound
-from labeling.golden.judges import judging_rows
+from labeling.errors import InvalidInput, NotFound
+from labeling.golden.judges import ANY, judging_rows
 from labeling.judging.agent import Agent, Terms
 from labeling.judging.answers import AnswerBook
 from labeling.judging.bills import Prices
@@ -169,13 +169,8 @@ def scorer_contender(goldfold: Goldfold, named: str, progress: Progress | None =
 
 
 def _champion(goldfold: Goldfold, challenger: Contender, model_id: str) -> Contender:
-    """Whom a challenger has to beat: for images that is the image scorer of the settings."""
-    if challenger.modality == TEXT or model_id:
-        return goldfold.champion_contender(model_id)
-    named = goldfold.settings.image_scorer
-    if named is None:
-        raise Conflict("image_scorer is not set, so no scorer of images is there to be beaten; set it")
-    return scorer_contender(goldfold, str(named))
+    """Whom a challenger has to beat: the champion of what it reads; of texts, where it reads anything."""
+    return goldfold.champion_contender(model_id, TEXT if challenger.modality == ANY else challenger.modality)
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WordGoldfold]:
         image_scorer=str(folder / "own.yaml"),
         media_link_secret="s" * 32,
         partitions=PARTITIONS,
+        sealed_min_cell=13,
         duplicate_cosine=None,
     )
     goldfold = WordGoldfold(given)

@@ -10,7 +10,7 @@ import pytest
 
 from api.judges import ENDPOINT, PREDICTIONS, SCORER, What, Who, judge, price, scorer_contender
 from configs.errors import SettingsError
-from labeling.errors import Conflict, InvalidInput, NothingToDo
+from labeling.errors import InvalidInput, NothingToDo
 from tests.api.gold import endpoint_file, regilded
 from tests.api.site import HARM, WordGoldfold
 from tests.judge_service import ChatService, chat_service
@@ -140,9 +140,5 @@ def test_images_meet_the_image_scorer_of_the_settings(goldfold: WordGoldfold) ->
         judge(goldfold, Who(SCORER, "opennsfw"), What(), "eve")
     with pytest.raises(SettingsError, match="reads videos, and no golden set holds any"):
         judge(goldfold, Who(SCORER, "video"), What(), "eve")
-    if goldfold.settings.image_scorer is None:
-        with pytest.raises(Conflict, match="image_scorer is not set"):
-            judge(goldfold, Who(SCORER, "opennsfw"), What(gate=True), "eve")
-    else:
-        with pytest.raises(Conflict, match="is the champion itself"):
-            judge(goldfold, Who(SCORER, "opennsfw"), What(gate=True), "eve")
+    with pytest.raises(NothingToDo, match="image_scorer: nothing scores images here; set it"):
+        judge(goldfold, Who(SCORER, "opennsfw"), What(gate=True), "eve")
