@@ -43,7 +43,7 @@ def evaluate_command(
     sealed: Annotated[bool, typer.Option("--sealed", help="Ask the sealed partition; it spends a question.")] = False,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw a PNG a policy into this folder.")] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="On so many items only, drawn by a hash of their ids.")
+        int | None, typer.Option("--limit", min=13, help="On so many items only, drawn by a hash of their ids.")
     ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonFlag = False,

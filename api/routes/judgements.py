@@ -41,7 +41,7 @@ class JudgeIn(WhoIn):
 
     slices: list[str] = Field([], max_length=10)
     sealed: bool = False
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=13)
     job_id: str | None = Field(None, pattern=JOB_ID)
 
     def what(self) -> What:

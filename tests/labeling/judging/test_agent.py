@@ -250,11 +250,11 @@ def test_an_estimate_counts_what_would_be_asked(exam: Shop) -> None:
         assert told["cost"] == pytest.approx((told["tokens_in"] * 2 + told["tokens_out"] * 10) / 1e6)
         assert told["tokens_in"] > 3 * len(rows) * len(exam.policies["fraud"].definition) // 4
         with asking(exam, url, repeats=3) as agent:
-            found = figures(exam, agent, limit=5)
-        assert (len(service.contents), found["slices"][0]["n"], found["left_out"]) == (15, 5, len(rows) - 5)
+            found = figures(exam, agent, limit=13)
+        assert (len(service.contents), found["slices"][0]["n"], found["left_out"]) == (39, 13, len(rows) - 13)
         with asking(exam, url, repeats=3) as agent:
-            few: Any = estimate(agent, of_endpoint(agent, "m", 7), rows)
-        assert (few["calls"], few["kept"]) == (6, 15)  # a larger limit adds to a smaller one
+            few: Any = estimate(agent, of_endpoint(agent, "m", 14), rows)
+        assert (few["calls"], few["kept"]) == (3, 39)  # a larger limit adds to a smaller one
 
 
 def test_long_texts_lose_their_middle_and_erased_ones_are_counted(exam: Shop) -> None:

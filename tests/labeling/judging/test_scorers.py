@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeling.errors import Conflict, NothingToDo
+from labeling.errors import Conflict, NothingToDo, TooLittleGold
 from labeling.golden.judges import judging_rows
+from labeling.golden.text import NO_CAPTION
 from labeling.judging.contender import Contender, of_prototypes
 from labeling.judging.contest import Contest, hold
 from labeling.judging.evaluate import judge
@@ -76,12 +77,18 @@ def test_a_scorer_is_judged_by_the_texts_of_golden_items(exam: Shop) -> None:
 
 def test_what_it_cannot_read_is_left_out_and_counted(exam: Shop) -> None:
     rows = judging_rows(exam.ledger.golden, VERSION, Partition.DEV)
-    exam.lake.erase([rows[0].item_id])
     bad = rows[1].text.split()[-1]
-    found = figures(exam, of_scorer(exam.lake, exam.policies, Words(bad), "scorer:words"))
-    assert found["left_out"] == 2
-    assert found["beside"]["unread"]["items"] == 2
-    assert found["beside"]["unread"]["reasons"] == {"it is not in the lake any more": 1, "it is bad": 1}
+    contender = of_scorer(exam.lake, exam.policies, Words(bad), "scorer:words")
+    found = figures(exam, contender)
+    assert found["left_out"] == 1
+    assert found["beside"]["unread"] == {"items": 1, "reasons": {"it is bad": 1}}
+    exam.lake.erase([rows[0].item_id])
+    with pytest.raises(TooLittleGold, match="12 labels are left, 13 are needed"):
+        figures(exam, contender)
+    assert contender.beside()["unread"] == {
+        "items": 2,
+        "reasons": {"it is bad": 1, "it is not in the lake any more": 1},
+    }
     with pytest.raises(NothingToDo, match="says nothing about any item of the dev partition: it is bad"):
         figures(exam, of_scorer(exam.lake, exam.policies, Words("w" + bad[1:]), "w", fit=lambda _: [rows[1]]))
 
@@ -95,7 +102,9 @@ def test_images_are_judged_by_images_alone(exam: Shop, monkeypatch: pytest.Monke
     with pytest.raises(Conflict, match="reads image items and 'prototypes' text items"):
         hold(exam.ledger, Contest(contender, prototypes, VERSION, terms), door)
     members = exam.ledger.golden.members(VERSION)
-    seen = [replace(row, modality="image", text="") for row in members]  # images without a caption
+    seen = [
+        replace(row, modality="image", text="", caption_hash=NO_CAPTION) for row in members
+    ]  # images without a caption
     monkeypatch.setattr(exam.ledger.golden, "members", lambda _version: seen)
     assert judging_rows(exam.ledger.golden, VERSION, Partition.DEV) == []
     assert len(judging_rows(exam.ledger.golden, VERSION, Partition.DEV, "image")) == len(
