@@ -33,7 +33,7 @@ def test_a_table_is_a_row_for_each_answer(tmp_path: Path) -> None:
         ("i1,ann,targte,yes\n", "row 2: step: harm has no step 'targte'"),
         ("i1,ann,target,perhaps\n", "row 2: answer: step target: 'perhaps'"),
         ("i1,,target,yes\n", "row 2: person: missing"),
-        ("i1,ann,target,yes\ni1,ann,target,no\n", "row 3: ann answered target of i1 twice"),
+        ("i1,ann,target,yes\ni1,ann,target,no\n", "row 3: ann answered step target of i1 twice"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, rows: str, told: str) -> None:
