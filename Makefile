@@ -27,7 +27,7 @@ run: $(READY)  ## Start the service alone (settings: goldfold.yaml, GOLDFOLD_*, 
 	@.venv/bin/goldfold serve $(ARGS)
 
 test: $(READY) $(STUDIO_READY) $(MOTO_READY)  ## Run the whole test suite, a real Label Studio included (ARGS="-k name", JOBS=0: one process)
-	@HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)  ## Check style, types, imports between rooms and the Dockerfile
 	@echo "ruff check" && .venv/bin/ruff check --quiet .
