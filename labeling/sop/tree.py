@@ -150,9 +150,7 @@ class Sop(_Part):
         for step in self.steps:
             for choice in step.answers:
                 if choice.go not in ids:
-                    raise ValueError(
-                        f"step {step.id}, answer {choice.says!r}: {choice.go!r} is no step and no leaf"
-                    )
+                    raise ValueError(f"step {step.id}, answer {choice.says!r}: {choice.go!r} is no step and no leaf")
         if loop := _loop(self):
             raise ValueError(f"steps: {' > '.join(loop)} never ends; let one of these lead elsewhere")
         return self
