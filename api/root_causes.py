@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.composition import Goldfold
+from api.daily_qa import actions_of
 from configs.qa_files import read_qa_file
 from labeling.cause_records import Action, Coding, Finding
 from labeling.decision_records import Decided
@@ -37,7 +38,14 @@ def code(goldfold: Goldfold, finding_id: str, code_: str, note: str, actor: str)
 
 def act(goldfold: Goldfold, finding_id: str, wanted: Wanted, actor: str) -> Action:
     """Agree on a corrective action. Raises InvalidInput, NotFound."""
-    return agree_action(goldfold.ledger, finding_id, wanted, _actions(goldfold), actor, datetime.now(UTC))
+    return agree_action(
+        goldfold.ledger,
+        finding_id,
+        wanted,
+        _actions(goldfold),
+        actor,
+        datetime.now(UTC),
+    )
 
 
 def end(goldfold: Goldfold, action_id: str, actor: str, reason: str, *, dropped: bool) -> None:
@@ -69,5 +77,4 @@ def agreement(goldfold: Goldfold) -> Json:
 
 
 def _actions(goldfold: Goldfold) -> dict[str, Decided]:
-    file = read_qa_file(goldfold.settings.qa_file)
-    return {name: Decided(outcome) for name, outcome in file.actions.items()}
+    return actions_of(read_qa_file(goldfold.settings.qa_file))

@@ -9,9 +9,9 @@ from typing import Any
 
 from api.composition import Goldfold
 from api.coverage import read_coverage
+from api.daily_qa import actions_of
 from api.patterns import mined
 from configs.qa_files import read_qa_file
-from labeling.decision_records import Decided
 from labeling.errors import NotFound, NothingToDo
 from labeling.insights.qa_report import Targets
 from labeling.insights.weekly import Inputs, draft, monday, newest, sign, signature_of, week_of
@@ -50,7 +50,7 @@ def draft_pack(goldfold: Goldfold, week: str | None, actor: str, *, coverage: bo
         policies=goldfold.policies,
         zone=goldfold.settings.exposure_zone,
         targets=Targets(file.accuracy, file.projects),
-        actions={name: Decided(outcome) for name, outcome in file.actions.items()},
+        actions=actions_of(file),
         coverage=told,
         no_coverage=why,
         plan=goldfold.gold_plan(PARTITION, SHARE, HALF_WIDTH),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -19,6 +18,7 @@ import numpy as np
 from labeling.errors import InvalidInput
 from labeling.items import Problem
 from labeling.readers import read_rows
+from labeling.written import write_whole
 from scoring.embeddings import Encoder
 from selection.duplicates import near_duplicate_groups
 from selection.replay import METRICS, RANDOM, Course, Curve, LabelledSet, replay, split
@@ -160,9 +160,7 @@ class _Kept:
         path = self._path(curve.strategy, curve.seed)
         told = {**asdict(curve), "labels": curve.labels.tolist()}
         told["scores"] = {metric: scores.tolist() for metric, scores in curve.scores.items()}
-        aside = path.with_suffix(".part")
-        aside.write_text(json.dumps(told), encoding="utf-8")
-        os.replace(aside, path)
+        write_whole(path, json.dumps(told).encode())
 
     def _path(self, strategy: str, seed: int) -> Path:
         return self._folder / f"{strategy}-{seed}.json"

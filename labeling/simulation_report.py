@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 
+from labeling.written import write_whole
 from selection.replay import METRICS, Curve
 from selection.replay_report import Comparison, Figure, compare
 
@@ -71,7 +71,7 @@ def write_report(curves: Sequence[Curve], folder: Path, said: str) -> tuple[Path
     )
     head = "".join(f"<th>{html.escape(name)}</th>" for name in COLUMNS)
     page = _PAGE.format(said=html.escape(said), png=base64.b64encode(png).decode(), head=head, rows=rows)
-    return _written(folder / "curves.png", png), _written(folder / "report.html", page.encode())
+    return write_whole(folder / "curves.png", png), write_whole(folder / "report.html", page.encode())
 
 
 def drawn(curves: Sequence[Curve]) -> bytes:
@@ -95,10 +95,3 @@ def drawn(curves: Sequence[Curve]) -> bytes:
     file = io.BytesIO()
     drawing.savefig(file, format="png", dpi=120)
     return file.getvalue()
-
-
-def _written(path: Path, content: bytes) -> Path:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(content)
-    os.replace(aside, path)
-    return path

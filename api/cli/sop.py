@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from labeling.quality.intervals import Figure
 from labeling.sop.lint import Level
 from labeling.sop.replay import Replay
 from labeling.sop.walks import read_walks, trial_tasks
+from labeling.written import write_whole
 
 PER_VERDICT = 20
 
@@ -95,7 +95,7 @@ def compile_command(
     if to is None and isinstance(made, bytes):
         raise typer.BadParameter(f"{kind} is no text: name a file with --out", param_hint="--out")
     if to is not None:
-        _write(to, made if isinstance(made, bytes) else made.encode())
+        write_whole(to, made if isinstance(made, bytes) else made.encode())
     if as_json:
         told = {"sop": sop, "version": tree.version, "tree_hash": tree.tree_hash, "kind": kind}
         show_json(told | ({"content": made} if to is None else {"file": to}))
@@ -125,7 +125,7 @@ def tasks_command(
     if to is None:
         show_json(tasks)
         return
-    _write(to, json.dumps(tasks, ensure_ascii=False, indent=1).encode())
+    write_whole(to, json.dumps(tasks, ensure_ascii=False, indent=1).encode(), private=True)  # it holds content
     if as_json:
         show_json({"sop": sop, "tasks": len(tasks), "file": to})
     else:
@@ -198,13 +198,6 @@ def _show(told: Replay) -> None:
         f"Golden {told.golden_version}, policy {told.policy_version}, tree {told.tree_hash[:12]}; "
         f"licence: {told.licence}"
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    aside = path.with_name(f"{path.name}.part")
-    aside.write_bytes(content)
-    os.replace(aside, path)
 
 
 def _told(figure: Figure) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
 from api.weekly import draft_pack, pack, packs, page, sign_pack
+from labeling.written import write_whole
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What a week showed: draft, sign and show the pack.")
 WeekArgument = Annotated[str, typer.Argument(help="As 2026-W48.")]
@@ -105,7 +105,5 @@ def show_command(
     if to is None:
         typer.echo(made)
         return
-    aside = to.with_name(f"{to.name}.part")
-    aside.write_bytes(made if isinstance(made, bytes) else made.encode())
-    os.replace(aside, to)
+    write_whole(to, made if isinstance(made, bytes) else made.encode())
     out.print(f"{to}: {kind} of {week}")

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Protocol
 
 from labeling.decision_records import Decided
+from labeling.golden.newest import newest_name
 from labeling.insights.qa_verdicts import RIGHT, Reviewed, reviewed
 from labeling.insights.weeks import Window, two_windows
 from labeling.quality import common_mode
@@ -59,7 +60,6 @@ def alarms(
     rows = [row for row in reviewed(stores, days, actions) if row.is_judged]
     seen = [_Seen(stores, span, rows) for span in (before, after)]
     names = sorted({EVERY}.union(*(one.projects for one in seen)))
-    versions = stores.golden.versions()
     told = [_told(name, seen[0], seen[1], margin) for name in names]
     told.sort(key=lambda one: (_ORDER[State(str(one["state"]))], str(one["project"])))
     return {
@@ -67,7 +67,7 @@ def alarms(
         "after": after.as_dict(),
         "margin": margin,
         "licence": LICENCE,
-        "golden_version": versions[-1].version if versions else "unpublished",
+        "golden_version": newest_name(stores.golden),
         "projects": told,
         "alarms": [one["project"] for one in told if one["state"] == State.ALARM],
     }

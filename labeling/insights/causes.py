@@ -30,6 +30,7 @@ from labeling.cause_records import (
 )
 from labeling.decision_records import Decided, Decision, ErrorType
 from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.golden.newest import newest_name
 from labeling.insights.qa_verdicts import RIGHT, reviewed
 from labeling.quality.agreement import summary
 from labeling.quality.intervals import Figure
@@ -43,7 +44,6 @@ RECALL = "recall"  # of the slice's decisions about items that violate, the shar
 AT_LEAST = frozenset({ACCURACY, RECALL})  # KPIs that shall reach their target; the others shall stay below
 KPIS = (ACCURACY, RECALL, *(error.value for error in ErrorType))
 LICENCE = "population: sampled decisions of the slice, weighted by inclusion probability"
-UNKNOWN = "unpublished"
 Json = dict[str, object]
 
 
@@ -110,7 +110,7 @@ def open_finding(stores: Stores, told: Told, actor: str, now: datetime) -> Findi
         severity=told.severity,
         cost_minutes=told.cost_minutes,
         origin=told.origin,
-        golden_version=_golden(stores.golden),
+        golden_version=newest_name(stores.golden),
         policy_version=told.policy_version,
         opened_by=actor,
         opened_at=now,
@@ -374,12 +374,7 @@ def _state(cause: str | None, states: Sequence[str]) -> str:
 
 
 def _figure(stores: Stores, figure: Figure) -> Json:
-    return figure.as_dict() | {"licence": LICENCE, "golden_version": _golden(stores.golden)}
-
-
-def _golden(golden: Golden) -> str:
-    versions = golden.versions()
-    return versions[-1].version if versions else UNKNOWN
+    return figure.as_dict() | {"licence": LICENCE, "golden_version": newest_name(stores.golden)}
 
 
 def _key(where: Mapping[str, str]) -> str:

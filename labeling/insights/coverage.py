@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from labeling.errors import InvalidInput
+from labeling.golden.newest import newest_name
 from labeling.golden.planner import SEEN
 from labeling.golden.vectors import LakeVectors, unit
 from labeling.insights.traffic import F64, SEED, TEXT, Frame, Tick, Traffic, survey
@@ -140,12 +141,6 @@ def gold_of(golden: Golden, lake: Lake, scorer: LakeScorer, policies: Collection
     )
 
 
-def newest_golden(golden: Golden) -> str:
-    """The newest golden version, "unpublished" before there is one."""
-    versions = golden.versions()
-    return versions[-1].version if versions else "unpublished"
-
-
 @dataclass(frozen=True, slots=True)
 class _Told:
     """Figures of parts of the traffic."""
@@ -177,7 +172,7 @@ def _origin(golden: Golden, policies: Policies, traffic: Traffic, policy_id: str
     named = [policy_id] if policy_id else [p for p in traffic.policies if p in policies]
     return {
         "licence": licence,
-        "golden_version": newest_golden(golden),
+        "golden_version": newest_name(golden),
         "policy_version": ", ".join(f"{name} {policies[name].version}" for name in named),
         "items": WHERE,
     }

@@ -17,7 +17,8 @@ from typing import Protocol
 
 from labeling.decision_records import Decided, Decision, ErrorType, QaDay
 from labeling.errors import InvalidInput, NothingToDo
-from labeling.insights.causes import RECALL, UNKNOWN, Told
+from labeling.golden.newest import newest_name
+from labeling.insights.causes import RECALL, Told
 from labeling.insights.daily_qa import bounds
 from labeling.insights.qa_verdicts import WAITING, Reviewed, reviewed
 from labeling.insights.removals import STAGES, Removal, removals
@@ -112,12 +113,11 @@ def interception(
             f"nothing was decided{f' under {policy}' if policy else ''} from {span.first} to {span.last}: import "
             "decisions first (goldfold decisions import)"
         )
-    versions = stores.golden.versions()
     told = [_told(one) for one in _slices(stores, lake, found, days, actions, wanted)]
     return {
         **span.as_dict(),
         "wanted_floor": wanted,
-        "golden_version": versions[-1].version if versions else UNKNOWN,
+        "golden_version": newest_name(stores.golden),
         "items": [WHERE.format(day=day.day) for day in days],
         "slices": sorted(told, key=lambda one: (-int(str(one["severity"])), str(one["policy"]))),
     }

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from labeling.decision_records import Decided, QaDay
 from labeling.errors import NothingToDo
+from labeling.golden.newest import newest_name
 from labeling.insights.qa_verdicts import RIGHT, WAITING, Reviewed, reviewed
 from labeling.insights.weeks import Window, weekly
 from labeling.policy_versions import by_policy, parts
@@ -81,7 +82,7 @@ def kpi_change(
     return {
         "before": before.as_dict(),
         "after": after.as_dict(),
-        "golden_version": _golden(stores.golden),
+        "golden_version": newest_name(stores.golden),
         "projects": [_change(name, old.of(name), new.of(name)) for name in names],
     }
 
@@ -95,7 +96,7 @@ def kpi_series(
     days = _days(stores.decisions, spans[0].first, spans[-1].last)
     rows = [row for row in reviewed(stores, days, actions) if project in ("", row.decision.project)]
     known = {row.decision.policy_id for row in rows}
-    golden = _golden(stores.golden)
+    golden = newest_name(stores.golden)
     return {
         "project": project,
         "golden_version": golden,
@@ -259,8 +260,3 @@ def _versions(rows: Sequence[Reviewed]) -> list[str]:
 
 def _link(day: str, project: str) -> str:
     return WHERE.format(day=day, project=project)
-
-
-def _golden(golden: Golden) -> str:
-    versions = golden.versions()
-    return versions[-1].version if versions else "unpublished"

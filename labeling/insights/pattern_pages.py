@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from labeling.errors import InvalidInput, StoreError
+from labeling.errors import InvalidInput
 from labeling.insights.patterns import Pattern, Patterns
+from labeling.written import write_whole
 
 FORMS = (".json", ".md")
 
@@ -18,14 +18,7 @@ def write(found: Patterns, path: Path) -> None:
     if path.suffix not in FORMS:
         raise InvalidInput(f"{path}: give a file whose name ends in {' or '.join(FORMS)}")
     body = as_json(found) if path.suffix == ".json" else as_markdown(found)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch(mode=0o600)
-        part.write_text(body, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: the patterns cannot be written: {error.strerror or error}") from error
+    write_whole(path, body.encode(), private=True)
 
 
 def as_json(found: Patterns) -> str:

@@ -16,13 +16,15 @@ import numpy as np
 
 from labeling.blind_answers import Stores
 from labeling.errors import NotFound, NothingToDo
+from labeling.golden.newest import newest_name
 from labeling.golden.vectors import LakeVectors, unit
 from labeling.insights.judged_answers import JudgedAnswers, judged_answers
 from labeling.quality.attribution import Attribution, Culprit, Part, attribute
 from labeling.quality.card_text import Card, Told, card
-from labeling.quality.clusters import clusters, terms
+from labeling.quality.clusters import clusters
 from labeling.quality.intervals import Figure, proportion, wilson
 from labeling.quality.judged import COLUMNS, ErrorType, Judged, error_type
+from labeling.quality.names import cluster_names
 from labeling.quality.patterns import ANY, Found, Mined, Terms, identity, mine
 from labeling.records import GoldenItem
 from labeling.store.interfaces import Lake
@@ -170,7 +172,6 @@ def patterns(
     mined = mine(table, rule)
     versions = [record.get("policy_version", "") for record in records]
     found = [_pattern(table, one, mined, versions, words) for one in mined.patterns]
-    published = stores.golden.versions()
     return Patterns(
         patterns=tuple(found),
         decisions=len(table),
@@ -180,7 +181,7 @@ def patterns(
         withheld=answers.withheld,
         unjudged=answers.unjudged,
         unclustered=sum(not name for name in columns["cluster"]),
-        golden_version=published[-1].version if published else "",
+        golden_version=newest_name(stores.golden),
     )
 
 
@@ -197,8 +198,9 @@ def _clustered(answers: JudgedAnswers, lake: Lake) -> tuple[dict[str, str], dict
         return {}, {}
     found = clusters(unit(np.stack([vectors[rows[name].item_id] for name in known])))
     names = [known[row] for row in found.medoids]
-    words = terms([rows[name].text for name in known], found.codes)
-    return {name: names[c] for name, c in zip(known, found.codes, strict=True)}, dict(zip(names, words, strict=True))
+    words = cluster_names([rows[name].text for name in known], found.codes.tolist(), range(len(names)))
+    clustered = {name: names[c] for name, c in zip(known, found.codes, strict=True)}
+    return clustered, {name: words[c] for c, name in enumerate(names)}
 
 
 def _pattern(

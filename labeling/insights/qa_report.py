@@ -14,6 +14,7 @@ from datetime import date
 
 from labeling.decision_records import Decided, ErrorType, QaDay
 from labeling.errors import NotFound
+from labeling.golden.newest import newest_name
 from labeling.insights.daily_qa import bounds, day_of
 from labeling.insights.qa_verdicts import LOST, RIGHT, UNDECIDED, WAITING, WITHHELD, Reviewed, Stores, reviewed
 from labeling.quality.qa_accuracy import Share, Tally, stratified
@@ -60,8 +61,7 @@ def qa_report(stores: Stores, day: date, targets: Targets, actions: Mapping[str,
     if sampled is None:
         raise NotFound(f"day {day.isoformat()} was not sampled yet: goldfold qa sample --day {day.isoformat()}")
     rows = reviewed(stores, [sampled], actions)
-    versions = stores.golden.versions()
-    golden = versions[-1].version if versions else "unpublished"
+    golden = newest_name(stores.golden)
     told = [_told(project, sampled, targets, golden) for project in _projects(sampled, rows)]
     told.sort(key=_rank)
     now = sum(stores.decisions.count(*bounds(day, sampled.zone)).values())

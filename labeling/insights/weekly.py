@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 
 from labeling.decision_records import Decided
 from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.golden.newest import newest_name
 from labeling.golden.planner import GoldPlan
 from labeling.golden.stale import stale_shares
 from labeling.insights import weekly_parts
 from labeling.insights.causes import LICENCE, desk, measure
 from labeling.insights.causes import Stores as DeskStores
-from labeling.insights.coverage import newest_golden
 from labeling.insights.daily_qa import bounds
 from labeling.insights.qa_report import Targets, qa_report
 from labeling.policies import Policies
@@ -132,7 +132,7 @@ def _document(
     stores: Stores, week: str, days: Sequence[date], window: weekly_parts.Window, inputs: Inputs, now: datetime
 ) -> Json:
     today = now.astimezone(ZoneInfo(inputs.zone)).date()
-    golden, told = newest_golden(stores.golden), desk(stores, today)
+    golden, told = newest_name(stores.golden), desk(stores, today)
     versions: Json = {name: policy.version for name, policy in sorted(inputs.policies.items())}
     stale = stale_shares(stores.golden.items())
     return {

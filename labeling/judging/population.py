@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import NothingToDo
+from labeling.golden.newest import newest_name
 from labeling.golden.text import IMAGE, TEXT
 from labeling.quality.evaluation import POPULATION
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, upper_bound
@@ -69,8 +70,7 @@ def population_figures(stores: PopulationStores, rounds: Sequence[Round], lanes:
     if not rows:
         raise NothingToDo("no pick of these rounds has an answer that may be counted yet: run goldfold sync first")
     policies = sorted({row.policy_id for row in rows})
-    versions = stores.golden.versions()
-    golden = versions[-1].version if versions else "unpublished"
+    golden = newest_name(stores.golden)
     return {
         "rounds": [one.round_id for one in rounds],
         "lanes": sorted(lanes),

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.quality.clusters import F32, clusters, terms
+from labeling.quality.clusters import F32, clusters
+from labeling.quality.names import cluster_names
 
 WORDS = ("bread", "train", "river")
 
@@ -32,12 +33,14 @@ def test_few_items_are_one_cluster_and_none_is_none() -> None:
     assert len(clusters(np.zeros((0, 4), dtype=np.float32)).codes) == 0
 
 
-def test_terms_set_a_cluster_apart_and_name_no_account() -> None:
+def test_the_words_of_a_cluster_set_it_apart_and_name_no_account() -> None:
     _, texts = themes()
     codes = np.repeat(np.arange(3), 60)
-    told = terms(texts, codes)
-    assert [words[0] for words in told] == list(WORDS)
-    assert not {"17", "user"} & {word for words in told for word in words}
-    rare = terms(["bread"] * 4 + ["train"] * 6, np.array([0] * 4 + [1] * 6))
-    assert rare == ((), ("train",))  # a word of four texts may point at one of them
-    assert terms(["17", "18"], np.array([0, 1])) == ((), ())
+    told = cluster_names(texts, codes.tolist(), range(3))
+    assert [told[c][0] for c in range(3)] == list(WORDS)
+    assert not {"17", "user"} & {word for words in told.values() for word in words}
+    few = [f"bread {word}" for word in ("one", "two", "three", "four")]
+    many = [f"train {word}" for word in ("one", "two", "three", "four", "five")]
+    rare = cluster_names([*few, *few, *many], [0] * 8 + [1] * 5, range(2))
+    assert rare == {0: (), 1: ("train",)}  # a word of four texts may point at one of them, however often they come
+    assert cluster_names(["17", "18"], [0, 1], range(2)) == {0: (), 1: ()}
