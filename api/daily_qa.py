@@ -11,7 +11,8 @@ from configs.qa_files import QaFile, read_qa_file
 from labeling.decision_records import Decided, Decision
 from labeling.errors import BadMedia, InvalidInput
 from labeling.insights.daily_qa import Opened, Terms, bounds, open_day, yesterday
-from labeling.insights.decisions import ImportReport, Rows, import_decisions
+from labeling.insights.decisions import ImportReport, import_decisions
+from labeling.insights.door import Rows
 from labeling.insights.qa_report import Targets, qa_decisions, qa_report
 from labeling.round_images import ImageDesk, hashes
 

@@ -13,7 +13,7 @@ from labeling.cause_records import Finding
 from labeling.decision_records import Decided
 from labeling.errors import InvalidInput
 from labeling.insights.alarm import alarms
-from labeling.insights.decisions import Rows
+from labeling.insights.door import Rows
 from labeling.insights.interception import WANTED, interception, ticket_of
 from labeling.insights.kpi_change import kpi_change, kpi_series
 from labeling.insights.signals import SignalReport, count_signals, import_signals

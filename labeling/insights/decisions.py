@@ -11,30 +11,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import islice
-from pathlib import Path
 from typing import Annotated, Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from labeling.decision_records import Decided, Decision, Source
-from labeling.errors import InvalidInput
-from labeling.items import MAX_WORD_CHARS, Problem
+from labeling.insights.door import (
+    CHUNK_ROWS,
+    LANGUAGE,
+    MAX_PROBLEMS,
+    Name,
+    Progress,
+    Rows,
+    Word,
+    chunks,
+    languages,
+    refuse,
+    silent,
+)
+from labeling.items import Problem
 from labeling.policy_versions import History, PolicyVersion, by_policy
-from labeling.readers import Row, read_rows
 from labeling.records import RegisteredItem
 from labeling.store.decision_interface import Decisions, Key
 from labeling.store.interfaces import ItemRegistry, Lake, PolicyVersions
 from selection.hashing import uniform
-
-CHUNK_ROWS = 2000
-MAX_PROBLEMS = 50
-TIMES = ("decided_at", "at")  # columns that hold a time
-LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
-_WORD = StringConstraints(strip_whitespace=True, max_length=MAX_WORD_CHARS, pattern=r"^[^\x00-\x1f\x7f]*$")
-Word = Annotated[str, _WORD]
-Name = Annotated[str, _WORD, StringConstraints(min_length=1)]
-Rows = Path | Sequence[Mapping[str, object]]
 
 
 class DecisionRow(BaseModel):
@@ -92,12 +92,12 @@ def import_decisions(
     lake: Lake,
     *,
     dry_run: bool = False,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> ImportReport:
     """Append the decisions of a file or a list. Raises InvalidInput whose ``problems`` name the first 50 bad rows, by
     row and field; a decision that is there with other content is one of them."""
-    job = _Import(source, stores, lake, chunk_rows, progress or (lambda _step, _done, _total: None))
+    job = _Import(source, stores, lake, chunk_rows, progress or silent)
     checked = job.check()
     if dry_run:
         return checked
@@ -111,7 +111,7 @@ class _Import:
     stores: Stores
     lake: Lake
     chunk_rows: int
-    progress: Callable[[str, int, int | None], None]
+    progress: Progress
 
     def check(self) -> ImportReport:
         """What it would do. Raises InvalidInput."""
@@ -149,34 +149,16 @@ class _Import:
         return added
 
     def _chunks(self) -> Iterator[list[tuple[int, Decision | Problem]]]:
-        """The source from its start, a problem for each thing wrong."""
-        rows = self._rows()
-        while part := list(islice(rows, self.chunk_rows)):
-            parsed = [(row, _parsed(row)) if isinstance(row, Row) else (row, [row]) for row in part]
-            good = [found for _, found in parsed if isinstance(found, DecisionRow)]
-            items = self.stores.items.known([found.item for found in good])
-            bare = [one.item for one in good if not one.language and one.item in items]
-            languages = self._languages([items[name].item_id for name in bare])
-            made: list[tuple[int, Decision | Problem]] = []
-            for row, found in parsed:
-                number = row.number if isinstance(row, Row) else row.row
-                told = self._decision(number, found, items, languages) if isinstance(found, DecisionRow) else found
-                made += [(number, each) for each in (told if isinstance(told, list) else [told])]
-            yield made
+        return chunks(self.source, self.chunk_rows, DecisionRow, self._prepare)
 
-    def _rows(self) -> Iterator[Row | Problem]:
-        if isinstance(self.source, Path):
-            yield from read_rows(self.source)
-        else:
-            yield from (Row(number, dict(values)) for number, values in enumerate(self.source, 1))
-
-    def _languages(self, item_ids: Sequence[str]) -> dict[str, str]:
-        ids = sorted(set(item_ids))
-        rows = self.lake.take(ids, ["language"]).to_pylist() if ids else []
-        return {str(row["item_id"]): str(row["language"]) for row in rows}
+    def _prepare(self, rows: Sequence[DecisionRow]) -> Callable[[int, DecisionRow], Decision | list[Problem]]:
+        items = self.stores.items.known([row.item for row in rows])
+        bare = [items[row.item].item_id for row in rows if not row.language and row.item in items]
+        spoken = languages(self.lake, bare)
+        return lambda number, row: self._decision(number, row, items, spoken)
 
     def _decision(
-        self, number: int, row: DecisionRow, items: Mapping[str, RegisteredItem], languages: Mapping[str, str]
+        self, number: int, row: DecisionRow, items: Mapping[str, RegisteredItem], spoken: Mapping[str, str]
     ) -> Decision | list[Problem]:
         item, history = items.get(row.item), self._histories.get(row.policy, ())
         version = _version(history, row.policy_version, row.decided_at)
@@ -207,7 +189,7 @@ class _Import:
             decided_at=datetime.combine(at.date(), at.timetz()),
             project=row.project,
             team=row.team,
-            language=row.language or languages[item.item_id],
+            language=row.language or spoken[item.item_id],
             market=row.market,
             shift=row.shift,
             tool=row.tool,
@@ -229,45 +211,9 @@ class _Import:
         return self._known_rules[key]
 
 
-def _parsed(row: Row) -> DecisionRow | list[Problem]:
-    try:
-        return DecisionRow.model_validate({name: value for name, value in row.values.items() if value is not None})
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        return [Problem(row.number, *said(dict(problem), DecisionRow)) for problem in found]
-
-
-def said(problem: Mapping[str, object], model: type[BaseModel]) -> tuple[str, str]:
-    """The field of a row and what pydantic finds wrong with it; never the value."""
-    place = problem["loc"]
-    field = str(place[0]) if isinstance(place, tuple) and place else ""
-    known = ", ".join(model.model_fields)
-    if problem["type"] == "extra_forbidden":
-        return field, f"unknown column (known: {known}); leave it out"
-    if problem["type"] == "missing":
-        return field, "is missing; every row needs it"
-    if field in TIMES:
-        return field, f"{problem['msg']}; write ISO 8601 with a zone, such as 2026-01-31T12:00:00Z"
-    return field, str(problem["msg"])
-
-
 def _version(history: History, named: str, at: datetime) -> PolicyVersion | None:
     """The version named, or the one in force at a time: the first one, for what was decided before it was published
     here."""
     if named or not history:
         return next((one for one in history if one.version == named), None)
     return next((one for one in reversed(history) if one.at <= at), history[0])
-
-
-def _told(problem: Problem, model: type[BaseModel]) -> str:
-    """As the problem says it, but for its quotes around names that content has not."""
-    named = problem.field in model.model_fields
-    return f"row {problem.row}: {problem.field}: {problem.message}" if named else str(problem)
-
-
-def refuse(source: Rows, problems: Sequence[Problem], model: type[BaseModel]) -> None:
-    """Raises InvalidInput that names every row and field of ``model`` with a problem; nothing where there is none."""
-    if problems:
-        told = tuple(_told(problem, model) for problem in problems)
-        where = f"{source}: " if isinstance(source, Path) else ""
-        raise InvalidInput(where + "; ".join(told), told)

@@ -10,18 +10,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from functools import cached_property
-from itertools import islice
-from pathlib import Path
 from typing import Annotated, Protocol, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, model_validator
 
 from labeling.decision_records import Decision, Source
 from labeling.insights.daily_qa import bounds
-from labeling.insights.decisions import CHUNK_ROWS, LANGUAGE, MAX_PROBLEMS, Name, Rows, Word, refuse, said
+from labeling.insights.door import (
+    CHUNK_ROWS,
+    LANGUAGE,
+    MAX_PROBLEMS,
+    Name,
+    Progress,
+    Rows,
+    Word,
+    chunks,
+    languages,
+    refuse,
+    silent,
+)
 from labeling.items import Problem
 from labeling.policy_versions import by_policy
-from labeling.readers import Row, read_rows
 from labeling.records import RegisteredItem
 from labeling.signal_records import AppealOutcome, Signal, SignalKind
 from labeling.store.decision_interface import Decisions
@@ -29,7 +38,6 @@ from labeling.store.interfaces import ItemRegistry, Lake, PolicyVersions
 from labeling.store.signal_interface import Key, Signals
 
 Json = dict[str, object]
-Progress = Callable[[str, int, int | None], None]
 
 
 class SignalRow(BaseModel):
@@ -95,7 +103,7 @@ def import_signals(
 ) -> SignalReport:
     """Append the signals of a file or a list. Raises InvalidInput whose ``problems`` name the first 50 bad rows, by row
     and field; a signal that is there with other content is one of them."""
-    job = _Import(source, stores, lake, chunk_rows, progress or (lambda _step, _done, _total: None))
+    job = _Import(source, stores, lake, chunk_rows, progress or silent)
     checked = job.check()
     if not dry_run:
         job.write(checked.read)
@@ -164,37 +172,20 @@ class _Import:
             self.progress("writing", done, rows)
 
     def _chunks(self) -> Iterator[list[tuple[int, Signal | Problem]]]:
-        """The source from its start, a problem for each thing wrong."""
-        rows = self._rows()
-        while part := list(islice(rows, self.chunk_rows)):
-            parsed = [(row, _parsed(row)) if isinstance(row, Row) else (row, [row]) for row in part]
-            good = [found for _, found in parsed if isinstance(found, SignalRow)]
-            items = self.stores.items.known([found.item for found in good])
-            languages = self._languages({items[one.item].item_id for one in good if one.item in items})
-            decided = self.stores.decisions.find([_named(one.decision) for one in good if one.decision])
-            made: list[tuple[int, Signal | Problem]] = []
-            for row, found in parsed:
-                number = row.number if isinstance(row, Row) else row.row
-                told = self._signal(number, found, items, languages, decided) if isinstance(found, SignalRow) else found
-                made += [(number, each) for each in (told if isinstance(told, list) else [told])]
-            yield made
+        return chunks(self.source, self.chunk_rows, SignalRow, self._prepare, whole="outcome")
 
-    def _rows(self) -> Iterator[Row | Problem]:
-        if isinstance(self.source, Path):
-            yield from read_rows(self.source)
-        else:
-            yield from (Row(number, dict(values)) for number, values in enumerate(self.source, 1))
-
-    def _languages(self, item_ids: set[str]) -> dict[str, str]:
-        rows = self.lake.take(sorted(item_ids), ["language"]).to_pylist() if item_ids else []
-        return {str(row["item_id"]): str(row["language"]) for row in rows}
+    def _prepare(self, rows: Sequence[SignalRow]) -> Callable[[int, SignalRow], Signal | list[Problem]]:
+        items = self.stores.items.known([row.item for row in rows])
+        spoken = languages(self.lake, [items[row.item].item_id for row in rows if row.item in items])
+        decided = self.stores.decisions.find([_named(row.decision) for row in rows if row.decision])
+        return lambda number, row: self._signal(number, row, items, spoken, decided)
 
     def _signal(
         self,
         number: int,
         row: SignalRow,
         items: Mapping[str, RegisteredItem],
-        languages: Mapping[str, str],
+        spoken: Mapping[str, str],
         decided: Mapping[Key, Decision],
     ) -> Signal | list[Problem]:
         item, problems = items.get(row.item), list[Problem]()
@@ -212,7 +203,7 @@ class _Import:
         if problems or item is None:
             return problems
         source, name = _named(row.decision)
-        language = row.language or languages[item.item_id]
+        language = row.language or spoken[item.item_id]
         at = row.at.astimezone(UTC)
         return Signal(
             row.kind, row.signal_id, item.item_id, row.policy, row.project, language, at, row.outcome, source, name
@@ -226,19 +217,3 @@ class _Import:
 def _named(decision: str) -> Key:
     source, _, name = decision.partition("/")
     return (source, name) if source in {one.value for one in Source} else ("", "")
-
-
-def _parsed(row: Row) -> SignalRow | list[Problem]:
-    try:
-        return SignalRow.model_validate({name: value for name, value in row.values.items() if value is not None})
-    except ValidationError as error:
-        found: Sequence[Mapping[str, object]] = [
-            dict(one) for one in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        return [Problem(row.number, *_field(said(problem, SignalRow))) for problem in found]
-
-
-def _field(told: tuple[str, str]) -> tuple[str, str]:
-    """What is wrong with the row as a whole is wrong with its outcome."""
-    field, message = told
-    return (field, message) if field else ("outcome", message.partition("outcome: ")[2])
