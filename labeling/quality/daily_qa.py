@@ -33,6 +33,7 @@ PRIOR_ANSWERS = 20.0  # how many answers the wider rate counts for in a narrower
 LEAST, MOST = 0.001, 0.5  # bounds of an error rate: nobody is beyond doubt, and sqrt(p(1-p)) falls again above a half
 Cell = tuple[str, str, str, str, str]  # one value a dimension
 Key = tuple[str, ...]
+_GRID = 2**53  # a start's finest step
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,10 @@ def allocate(
 
 
 def places(stratum: Stratum, start: float) -> list[int]:
-    """Which places (from 0) of the stratum's list are drawn: systematic sampling from a random ``start`` in [0, 1)."""
-    step = stratum.units / stratum.picks
-    return [min(int((start + i) * step), stratum.units - 1) for i in range(stratum.picks)]
+    """Which places (from 0) of the stratum's list are drawn: systematic sampling from a random ``start`` in [0, 1).
+    In whole numbers, since a sum that rounds up would draw a place twice."""
+    begin = int(start * _GRID)
+    return [(begin + i * _GRID) * stratum.units // (stratum.picks * _GRID) for i in range(stratum.picks)]
 
 
 def error_rates(seen: Mapping[Cell, tuple[int, int]], cells: Sequence[Cell], prior: float) -> dict[Cell, float]:

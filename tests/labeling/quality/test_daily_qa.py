@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import InvalidInput
@@ -77,6 +77,7 @@ def test_where_the_budget_is_short_strata_are_cut_by_less() -> None:
 
 
 @settings(max_examples=100, deadline=None)
+@example(units=4, share=1.0, start=0.9999999999999998)
 @given(units=st.integers(1, 5000), share=st.floats(0, 1), start=st.floats(0, 1, exclude_max=True))
 def test_places_are_distinct_and_as_many_as_planned(units: int, share: float, start: float) -> None:
     picks = max(1, round(share * units))
