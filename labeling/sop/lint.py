@@ -82,28 +82,26 @@ def _of_policy(sop: Sop, policy: Policy) -> Iterator[Remark]:
 
 
 def _of_ways(sop: Sop) -> Iterator[Remark]:
-    ways = list(sop.paths())
-    reached = {name for way, leaf in ways for name in (leaf, *(step for step, _ in way))}
+    depths = sop.depths()
     for name in [*sop.step_by_id, *sop.leaf_by_id]:
-        if name not in reached:
+        if name not in depths:
             yield Remark(Flaw.UNREACHABLE, name, "nothing leads here: let an answer lead to it, or delete it")
-    depths = {leaf: max(len(way) for way, end in ways if end == leaf) for leaf in {end for _, end in ways}}
-    for name, depth in sorted(depths.items()):
-        if depth > MAX_DEPTH:
+    for leaf in sop.leaves:
+        if (depth := depths.get(leaf.id, 0)) > MAX_DEPTH:
             yield Remark(
                 Flaw.TOO_DEEP,
-                name,
+                leaf.id,
                 f"{depth} questions come before it, more than {MAX_DEPTH}: ask what decides most cases first, or split "
                 "the policy",
             )
-    for leaf in sop.leaves:
-        yield from _late(leaf, [{step for step, _ in way} for way, end in ways if end == leaf.id])
+        if leaf.id in depths:
+            yield from _late(sop, leaf)
 
 
-def _late(leaf: Leaf, ways: Collection[set[str]]) -> Iterator[Remark]:
+def _late(sop: Sop, leaf: Leaf) -> Iterator[Remark]:
     """Exceptions that nobody was asked about before the verdict, on one way at least."""
     for exception in leaf.exceptions:
-        if exception.asked_at is None or not all(exception.asked_at in way for way in ways):
+        if exception.asked_at is None or leaf.id in sop.depths(without=exception.asked_at):
             yield Remark(
                 Flaw.LATE_EXCEPTION,
                 leaf.id,

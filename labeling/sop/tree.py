@@ -34,8 +34,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -151,8 +152,11 @@ class Sop(_Part):
             for choice in step.answers:
                 if choice.go not in ids:
                     raise ValueError(f"step {step.id}, answer {choice.says!r}: {choice.go!r} is no step and no leaf")
-        if loop := _loop(self):
-            raise ValueError(f"steps: {' > '.join(loop)} never ends; let one of these lead elsewhere")
+        try:
+            _ = self._ordered
+        except CycleError as error:
+            loop = " > ".join(reversed(error.args[1]))
+            raise ValueError(f"steps: {loop} never ends; let one of these lead elsewhere") from error
         return self
 
     @cached_property
@@ -182,16 +186,22 @@ class Sop(_Part):
             here = self.step_by_id[here].go(answers[here])
         return tuple(passed), self.leaf_by_id[here]
 
-    def paths(self) -> Iterator[tuple[tuple[tuple[str, str], ...], str]]:
-        """Every way through the tree: its (step, answer) pairs, and the leaf at its end."""
-        stack: list[tuple[tuple[tuple[str, str], ...], str]] = [((), self.start)]
-        while stack:
-            so_far, here = stack.pop()
-            step = self.step_by_id.get(here)
-            if step is None:
-                yield so_far, here
-            else:
-                stack += [((*so_far, (here, choice.says)), choice.go) for choice in reversed(step.answers)]
+    def depths(self, without: str = "") -> dict[str, int]:
+        """The most questions that come before each step and leaf which the start leads to; ``without``: by ways that do
+        not pass that step. Ways are not gone one by one: where answers lead to the same step there are 2^n of them."""
+        found: dict[str, int] = {} if self.start == without else {self.start: 0}
+        for step in self._ordered:
+            if step.id in found and step.id != without:
+                for choice in step.answers:
+                    if choice.go != without:
+                        found[choice.go] = max(found.get(choice.go, 0), found[step.id] + 1)
+        return found
+
+    @cached_property
+    def _ordered(self) -> tuple[Step, ...]:
+        """Every step before those that it leads to."""
+        ahead = {step.id: {c.go for c in step.answers if c.go in self.step_by_id} for step in self.steps}
+        return tuple(self.step_by_id[name] for name in reversed(list(TopologicalSorter(ahead).static_order())))
 
 
 def read_sop(path: Path) -> Sop:
@@ -208,24 +218,3 @@ def read_sops(folder: Path) -> dict[str, Sop]:
             raise SopError(f"{path}: id: {sop.id!r} is used by another file of {folder}")
         found[sop.id] = sop
     return found
-
-
-def _loop(sop: Sop) -> list[str]:
-    """Steps that lead back to themselves, or nothing."""
-    done: set[str] = set()
-
-    def visit(here: str, above: list[str]) -> list[str]:
-        if here in above:
-            return [*above[above.index(here) :], here]
-        if here in done or here not in sop.step_by_id:
-            return []
-        for choice in sop.step_by_id[here].answers:
-            if found := visit(choice.go, [*above, here]):
-                return found
-        done.add(here)
-        return []
-
-    for step in sop.steps:
-        if found := visit(step.id, []):
-            return found
-    return []

@@ -72,8 +72,15 @@ def test_packaged_trees_fit_the_packaged_policies() -> None:
 def test_every_walk_ends_at_the_leaf_of_one_path(answers: dict[str, str]) -> None:
     passed, leaf = sop().walk(answers)
     assert leaf is not None
-    assert [end for way, end in sop().paths() if all(answers[step] == says for step, says in way)] == [leaf.id]
-    assert passed == tuple(step for step in ("target", "threat", "slur") if step in passed)
+    ways = {
+        "is_threat": ("yes", "yes"),
+        "is_slur": ("yes", "no", "yes"),
+        "allowed": ("no",) if answers["target"] == "no" else ("yes", "no", "no"),
+    }
+    said = tuple(answers[step] for step in passed)
+    assert said == ways[leaf.id] if leaf.id != "ask" else said[-1] == "unclear"
+    assert passed == ("target", "threat", "slur")[: len(passed)]
+    assert len(passed) <= sop().depths()[leaf.id]
 
 
 def test_a_walk_that_stops_early_ends_nowhere() -> None:
@@ -85,3 +92,18 @@ def test_a_walk_that_stops_early_ends_nowhere() -> None:
 def test_the_hash_covers_what_the_tree_says() -> None:
     assert sop().tree_hash == sop().tree_hash
     assert sop().tree_hash != sop(steps=steps(slur={"question": "Is a slur used?!"})).tree_hash
+
+
+def test_a_tree_with_more_ways_than_anybody_could_go_is_measured_at_once() -> None:
+    rungs = [
+        {
+            "id": f"q{i}",
+            "question": "?",
+            "answers": [{"says": says, "go": f"q{i + 1}" if i < 99 else "allowed"} for says in ("a", "b")],
+        }
+        for i in range(100)
+    ]
+    ladder = sop(start="q0", steps=rungs)  # 2^100 ways
+    assert ladder.depths()["allowed"] == 100
+    assert "is_slur" not in ladder.depths()
+    assert "allowed" not in ladder.depths(without="q50")
