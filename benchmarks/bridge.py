@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import sys
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import psycopg
@@ -69,6 +71,7 @@ class Run:
     annotations: int
     faults: int
     kills: int
+    writer_kills: int
     pushed: int
     pulled: int
     lost: int
@@ -80,18 +83,22 @@ class Run:
     peak_mib: float
 
 
-def measure(tasks: int, annotations: int, faults: int, late_s: float = LATE_S, kills: int = 0) -> Run:
+def measure(
+    tasks: int, annotations: int, faults: int, late_s: float = LATE_S, kills: int = 0, writer_kills: int = 0
+) -> Run:
     """Push ``tasks``, put ``annotations`` on them (a whole number each), and pull them; half of the ``faults`` are kept
-    for the pull. ``kills``: how often Label Studio is killed with SIGKILL and started again while tasks are pushed."""
+    for the pull. ``kills``: how often Label Studio is killed with SIGKILL and started again while tasks are pushed;
+    ``writer_kills``: how often whoever pushes is, and somebody else goes on."""
     with tempfile.TemporaryDirectory(prefix="goldfold-bridge-") as name, _server(Path(name)) as (server, database):
-        ledger = open_ledger(f"sqlite:///{name}/ledger.db")
+        url = f"sqlite:///{name}/ledger.db"
+        ledger = open_ledger(url)
         try:
             with (
                 FaultyProxy(server.base_url, rate=RATE, seed=SEED, late_s=late_s) as proxy,
                 StudioClient(proxy.address, server.account.token, 300.0, settle_s=settle_of(late_s)) as client,
             ):
-                run = _Bench(client, ledger, database, server, proxy)
-                return run.measure(tasks, annotations, faults, kills)
+                run = _Bench(client, ledger, url, database, server, proxy)
+                return run.measure(tasks, annotations, faults, kills, writer_kills)
         finally:
             ledger.close()
 
@@ -108,18 +115,19 @@ class _Bench:
 
     client: StudioClient
     ledger: SqlLedger
+    ledger_url: str
     database: str
     server: EmbeddedStudio
     proxy: FaultyProxy
 
-    def measure(self, tasks: int, annotations: int, faults: int, kills: int) -> Run:
+    def measure(self, tasks: int, annotations: int, faults: int, kills: int, writer_kills: int) -> Run:
         policy = read_policies(PACKAGED_POLICIES)[POLICY]
         project = ensure_project(self.client, self.ledger.projects, policy, TaskKind.BLIND)
         _queue(self.ledger, project, tasks)
         peaks: dict[str, list[float]] = {"push": [], "pull": []}
         _say(f"pushing {tasks} tasks")
         self.proxy.left = faults - faults // 2
-        push_s = self._push(project, tasks, peaks["push"], kills)
+        push_s = self._push(project, tasks, peaks["push"], kills, writer_kills)
         self._say_faults()
         _annotate(self.client, self.ledger, self.database, project, max(1, annotations // tasks))
         _say(f"pulling {annotations} annotations")
@@ -138,6 +146,7 @@ class _Bench:
             annotations=annotations,
             faults=sum(self.proxy.happened.values()),
             kills=kills,
+            writer_kills=writer_kills,
             pushed=len(self.ledger.tasks.ids(states=[TaskState.SENT], project_id=project.project_id)),
             pulled=report.created,
             lost=tasks - distinct + annotations - events,
@@ -149,12 +158,17 @@ class _Bench:
             peak_mib=max(*peaks["push"], *peaks["pull"]),
         )
 
-    def _push(self, project: StudioProject, tasks: int, peaks: list[float], kills: int) -> float:
-        """Push everything; seconds. The server is killed at even distances, each time amid a push."""
+    def _push(self, project: StudioProject, tasks: int, peaks: list[float], kills: int, writer_kills: int) -> float:
+        """Push everything; seconds. Server and writer are killed at even distances, each time amid a push."""
         began = time.perf_counter()
-        batches, due = 0, [(tasks // STEP) * (k + 1) // (kills + 1) for k in range(kills)]
+        batches, due, dying = 0, _spread(tasks, kills), _spread(tasks, writer_kills)
         forget_peak()
         while groups := self.ledger.tasks.unsent():
+            if dying and batches >= dying[0]:
+                dying.pop(0)
+                self._push_and_die(project)
+                batches += 1
+                continue
             killer = self._kill_soon() if due and batches >= due[0] and due.pop(0) else None
             try:
                 some = self.ledger.tasks.next_unsent(groups, STEP)
@@ -176,8 +190,38 @@ class _Bench:
         timer.start()
         return timer
 
+    def _push_and_die(self, project: StudioProject) -> None:
+        """Have another process push, and kill it amid that."""
+        spawning = multiprocessing.get_context("spawn")
+        begun = spawning.Event()
+        given = (self.ledger_url, self.proxy.address, self.server.account.token, self.client.settle_s, begun)
+        writer = spawning.Process(target=_push_apart, args=given, daemon=True)
+        writer.start()
+        begun.wait()
+        time.sleep(KILL_AFTER_S)
+        writer.kill()
+        writer.join()
+        on_way = self.ledger.tasks.ids(states=[TaskState.SENDING], project_id=project.project_id)
+        _say(f"the writer was killed, with {len(on_way)} tasks on their way")
+
     def _say_faults(self) -> None:
         _say(", ".join(f"{kind} {times}" for kind, times in sorted(self.proxy.happened.items())) or "no faults")
+
+
+def _spread(tasks: int, times: int) -> list[int]:
+    """The batches, of ``STEP`` tasks, at which something happens that many times."""
+    return [(tasks // STEP) * (k + 1) // (times + 1) for k in range(times)]
+
+
+def _push_apart(ledger_url: str, address: str, token: str, settle_s: float, begun: Event) -> None:
+    """Another writer, in a process of its own: it pushes until it is killed."""
+    ledger = open_ledger(ledger_url)
+    [project] = ledger.projects.all()
+    with StudioClient(address, token, 300.0, settle_s=settle_s) as client:
+        some = ledger.tasks.next_unsent(ledger.tasks.unsent(), STEP)
+        begun.set()
+        push_tasks(client, ledger.tasks, ledger.projects, project, some, "bench")
+        threading.Event().wait()
 
 
 class _Watched:
@@ -298,14 +342,18 @@ def main() -> None:
     given.add_argument("--faults", type=int, default=200)
     given.add_argument("--late", type=float, default=LATE_S, help="seconds that stalls and late requests take")
     given.add_argument("--kills", type=int, default=2, help="how often Label Studio is killed while tasks are pushed")
+    given.add_argument("--writer-kills", type=int, default=2, help="how often whoever pushes them is killed")
     asked = given.parse_args()
-    found = measure(asked.tasks, asked.annotations, asked.faults, asked.late, asked.kills)
+    found = measure(asked.tasks, asked.annotations, asked.faults, asked.late, asked.kills, asked.writer_kills)
     print(f"tasks pushed {found.pushed} of {found.tasks} in {found.push_s:.0f} s ({found.pushed / found.push_s:.0f}/s)")
     print(
         f"annotations pulled {found.pulled} of {found.annotations} in {found.pull_s:.0f} s "
         f"({found.pulled / found.pull_s:.0f}/s)"
     )
-    print(f"faults {found.faults}, kills {found.kills}, lost {found.lost}, doubled {found.doubled}")
+    print(
+        f"faults {found.faults}, kills of the server {found.kills}, of the writer {found.writer_kills}, "
+        f"lost {found.lost}, doubled {found.doubled}"
+    )
     print(
         f"memory: from a tenth to all, push +{found.push_mib:.0f} MiB, pull +{found.pull_mib:.0f} MiB; "
         f"peak {found.peak_mib:.0f} MiB in all"
