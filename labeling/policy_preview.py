@@ -20,7 +20,7 @@ from labeling.policy_versions import History, by_policy
 from labeling.quality.intervals import sample_size
 from labeling.quality.poisson_binomial import central_interval
 from labeling.records import GoldenItem, GoldState, Partition
-from labeling.round_costs import Costs, looks_of, minutes_of
+from labeling.round_costs import Costs, exposure_of, looks_of, minutes_of
 from labeling.scorebook import LakeScorer
 from labeling.store.interfaces import Lake
 
@@ -95,15 +95,14 @@ def asked(lake: Lake, policy: Policy, items: Sequence[GoldenItem], scorer: LakeS
     wanted = ranked(policy, items, chances) if items else []
     ids, costs = [one.item.item_id for one in wanted], Costs()
     minutes = minutes_of(lake, ids, costs, overlap) if ids else ()
-    looks = looks_of(lake, ids, costs) if ids else ()
+    looks = looks_of(lake, ids, costs) if ids else np.zeros(0, np.float32)
     p = np.array([one.chance for one in wanted], np.float64)
     low, high = central_interval(p)
     by_severity: dict[str, float] = defaultdict(float)
     for one in wanted:
         by_severity[f"S{one.severity}"] += one.chance
-    harm = sum(
-        float(look) * 2.0**one.severity * _harmful(one, chances) for look, one in zip(looks, wanted, strict=True)
-    )
+    seen = np.array([[2.0**one.severity * _harmful(one, chances)] for one in wanted], np.float32).reshape(-1, 1)
+    harm = exposure_of(seen, [1.0], overlap, looks) if ids else ()
     share = float(np.clip(p.mean(), *SHARES)) if ids else 0.5
     return Asked(
         labels=len(items),
@@ -113,7 +112,7 @@ def asked(lake: Lake, policy: Policy, items: Sequence[GoldenItem], scorer: LakeS
         by_severity={level: round(by_severity[level], 2) for level in sorted(by_severity)},
         by_model=len(chances),
         minutes=round(float(sum(minutes)), 1),
-        exposure=round(overlap * harm, 2),
+        exposure=round(float(sum(harm)), 2),
         bridge=sample_size(share, HALF_WIDTH),
     )
 

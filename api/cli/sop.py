@@ -27,12 +27,13 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="The file to write
 
 @app.command("list")
 def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the trees of sops_dir, with what lint finds.
+    """List the trees of sops_dir, with what lint finds; nothing of a tree whose policy is not in force.
 
     Example: goldfold sop list
     """
     with goldfold(context) as opened:
-        found = [(sop, lint_sop(opened, sop) if sop.policy in opened.policies else []) for sop in sops(opened).values()]
+        every = sops(opened).values()
+        found = [(sop, lint_sop(opened, sop) if sop.policy in opened.policies else None) for sop in every]
     rows = [
         {
             "sop": sop.id,
@@ -41,8 +42,8 @@ def list_command(context: typer.Context, as_json: JsonFlag = False) -> None:
             "policy_version": sop.policy_version,
             "steps": len(sop.steps),
             "leaves": len(sop.leaves),
-            "errors": sum(one.level is Level.ERROR for one in flaws),
-            "warnings": sum(one.level is Level.WARNING for one in flaws),
+            "errors": None if flaws is None else sum(one.level is Level.ERROR for one in flaws),
+            "warnings": None if flaws is None else sum(one.level is Level.WARNING for one in flaws),
             "tree_hash": sop.tree_hash,
         }
         for sop, flaws in found

@@ -51,6 +51,9 @@ def test_lint_exits_1_where_the_tree_is_of_another_policy(
     monkeypatch.setenv("GOLDFOLD_SOPS_DIR", str(folder))
     done = goldfold("sop", "lint", HARM)
     assert (done.code, "error: hate_speech: the tree is for hate_speech 0.1.0" in done.out) == (1, True)
+    path.write_text(path.read_text().replace("policy: hate_speech\n", "policy: nowhere\n"))
+    assert [row["errors"] for row in goldfold("sop", "list", "--json").json] == [None]  # not "none found"
+    assert "is not in force" in goldfold("sop", "lint", HARM).err
 
 
 def test_gold_is_replayed_from_a_file_of_answers(gilded: Terminal, tmp_path: Path) -> None:
