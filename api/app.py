@@ -36,12 +36,14 @@ def create_app(
     goldfold: AppState,
     *,
     routers: Iterable[APIRouter] = (),
+    own_routers: Iterable[APIRouter] = (),
     open_routers: Iterable[APIRouter] = (),
     checks: Sequence[health.Check] = (),
     gates: Sequence[Middleware] = (),
     lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
-    """The app. ``routers`` need at least the role viewer, whatever their routes say; ``open_routers`` need no key.
+    """The app. ``routers`` need at least the role viewer, whatever their routes say; ``own_routers`` the role
+    annotator, as they tell nobody but the caller of the caller; ``open_routers`` need no key.
 
     Routers carry their whole prefix themselves. ``checks`` are what /readyz asks. The app's state holds
     ``goldfold``, ``keyring``, ``metrics`` and ``readiness``. ``gates`` stand before everything but the request's frame.
@@ -65,12 +67,11 @@ def create_app(
     problems.install(app)
     for router in (health.open_router, *open_routers):
         app.include_router(router, responses=problems.documented(422, 500))
-    for router in (health.router, keys.router, *routers):
-        app.include_router(
-            router,
-            dependencies=[Depends(require(Role.VIEWER))],
-            responses=problems.documented(401, 403, 422, 500),
-        )
+    for role, given in ((Role.VIEWER, (health.router, keys.router, *routers)), (Role.ANNOTATOR, own_routers)):
+        for router in given:
+            app.include_router(
+                router, dependencies=[Depends(require(role))], responses=problems.documented(401, 403, 422, 500)
+            )
     _serve_openapi(app, is_open=settings.openapi_open)
     return app
 

@@ -27,17 +27,23 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from api.errors import Forbidden, Unauthenticated
 from labeling.errors import InvalidInput
 from labeling.records import ApiKey
+from labeling.session_records import ConsoleSession
 from labeling.store.interfaces import Audit, Keys
+from labeling.store.session_interface import Sessions
 
 KEY_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 FRESH_S = 2.0
 STRANGERS = 4  # look-ups at a time of keys that were not found live a moment ago
+COOKIE = "goldfold_session"  # of who is signed in at the console (``api.console.sessions``)
+READS = ("GET", "HEAD")
 KEY = re.compile(r"gf_(?P<key_id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Role(StrEnum):
-    """Roles in rising order: each may do what the ones before it may."""
+    """Roles in rising order: each may do what the ones before it may. An annotator sees their own results, and nothing
+    that tells of an item what a model or anybody else says."""
 
+    ANNOTATOR = "annotator"
     VIEWER = "viewer"
     ENGINEER = "engineer"
     LEAD = "lead"
@@ -52,6 +58,9 @@ class Access(Protocol):
 
     @property
     def keys(self) -> Keys: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
 
     @property
     def audit(self) -> Audit: ...
@@ -94,6 +103,19 @@ def verify(keys: Keys, plaintext: str) -> ApiKey | None:
     if found is None or found.revoked_at is not None or found.key_id != shape["key_id"]:
         return None
     return found if hmac.compare_digest(found.key_hash, wanted) else None
+
+
+def session_of(ledger: Access, cookie: str) -> ConsoleSession | None:
+    """The live session whose cookie this is; None when it has ended, or the key that it was opened with was revoked."""
+    found = ledger.sessions.find(hash_key(cookie), datetime.now(UTC))
+    if found is None or (found.key_hash and ledger.keys.by_hash(found.key_hash) is None):
+        return None
+    return found
+
+
+def acting(session: ConsoleSession) -> ApiKey:
+    """As whom the holder of a session acts."""
+    return ApiKey(session.key_id, session.name, session.role, session.key_hash, session.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +173,15 @@ async def authenticate(
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     api_key: Annotated[str | None, Depends(header)],
 ) -> ApiKey:
-    """The key of this request. Raises Unauthenticated."""
+    """The key of this request; a session of the console may read as well, and change nothing: a foreign page could send
+    its cookie along. Raises Unauthenticated."""
     plaintext = authorization.credentials if authorization else api_key
+    cookie = request.cookies.get(COOKIE)
+    if not plaintext and cookie and request.method in READS:
+        session = await anyio.to_thread.run_sync(session_of, request.app.state.goldfold.ledger, cookie)
+        if session is not None:
+            request.state.key_id = session.key_id
+            return acting(session)
     if not plaintext:
         raise Unauthenticated("no API key: send it as Authorization: Bearer gf_... (or as X-API-Key)")
     ring: KeyRing = request.app.state.keyring
@@ -175,6 +204,7 @@ def require(role: Role) -> Callable[[ApiKey], Coroutine[Any, Any, ApiKey]]:
     return allowed
 
 
+Annotator = Annotated[ApiKey, Depends(require(Role.ANNOTATOR))]
 Viewer = Annotated[ApiKey, Depends(require(Role.VIEWER))]
 Engineer = Annotated[ApiKey, Depends(require(Role.ENGINEER))]
 Lead = Annotated[ApiKey, Depends(require(Role.LEAD))]

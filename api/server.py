@@ -6,15 +6,19 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
+import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.types import Lifespan
 
 from api.app import create_app
+from api.console import app as console
+from api.console.kept import Answers
 from api.errors import NotReady
 from api.online.door import Door
 from api.routes import (
@@ -91,6 +95,7 @@ ROUTERS = (
     judgements.router,
     jobs.router,
 )
+OWN_ROUTERS = (people.own,)
 OPEN_ROUTERS = (webhooks.router, media.router, ml.router)  # have secrets of their own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it
@@ -99,17 +104,32 @@ SWITCH_S = 0.0005  # the model's thread takes the interpreter back after each op
 
 
 def build_app(service: Service) -> FastAPI:
-    """The app of a service."""
+    """The app of a service, the console mounted."""
+    answers = Answers()
     app = create_app(
         service.goldfold,
         routers=ROUTERS,
+        own_routers=OWN_ROUTERS,
         open_routers=OPEN_ROUTERS,
         checks=readiness(service),
         gates=[Middleware(Door, path=score.PATH, turn_away=service.online.turn_away)],
+        lifespan=_closing(answers),
     )
     app.state.service = service
+    app.mount(console.PATH, console.console_app(service, app, answers))
     app.state.metrics.registry.register(service.online.figures)
     return app
+
+
+def _closing(answers: Answers) -> Lifespan[FastAPI]:
+    """The console computes nothing any more when the app ends."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await anyio.to_thread.run_sync(answers.close)
+
+    return lifespan
 
 
 def readiness(service: Service) -> list[Check]:

@@ -158,6 +158,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=33_554_432, ge=1024, description="Largest request body; a bigger one is refused with 413."
     )
+    console_session_hours: float = Field(
+        default=12.0, gt=0, le=720, description="Hours after which a sign-in at the console ends."
+    )
     openapi_open: bool = Field(default=False, description="Whether /openapi.json answers without an API key.")
 
     studio_url: HttpUrl = Field(default="http://127.0.0.1:8081", description="Address of Label Studio.")

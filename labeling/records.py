@@ -535,7 +535,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An access key; only ``key_hash`` is kept. Roles in rising order: viewer, engineer, lead, admin."""
+    """An access key; only ``key_hash`` is kept. Roles in rising order: annotator, viewer, engineer, lead, admin."""
 
     key_id: str
     name: str

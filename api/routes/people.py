@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from api.auth import Role, Viewer, require
+from api.auth import Annotator, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.people import page_of
 
 router = APIRouter(prefix="/v1", tags=["people"], responses=documented(404, 409, 503))
+own = APIRouter(prefix="/v1/people", tags=["people"], responses=documented(404, 409, 503))
 Consensus = Annotated[bool, Query(description="Also choose an aggregator for each policy; takes seconds.")]
 
 
@@ -25,8 +26,8 @@ def list_people(goldfold: TheGoldfold) -> dict[str, Any]:
     return goldfold.people().as_dict()
 
 
-@router.get("/people/me")
-def get_my_page(goldfold: TheGoldfold, caller: Viewer) -> dict[str, Any]:
+@own.get("/me")
+def get_my_page(goldfold: TheGoldfold, caller: Annotator) -> dict[str, Any]:
     """The page of the person whose address the key is named by; 404 when that address has answered nothing."""
     return page_of(goldfold.people(), caller.name).as_dict(points=True)
 

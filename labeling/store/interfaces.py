@@ -46,6 +46,7 @@ from labeling.records import (
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 from labeling.store.golden_interface import GoldenStreams
+from labeling.store.session_interface import Sessions
 from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
 
@@ -590,6 +591,7 @@ class Ledger(Protocol):
     weekly: WeeklyPacks
     signals: Signals
     keys: Keys
+    sessions: Sessions
     executors: Executors
     audit: Audit
 

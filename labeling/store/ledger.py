@@ -46,6 +46,8 @@ from labeling.store.policy_proposals import SqlPolicyProposals
 from labeling.store.projects import SqlProjects
 from labeling.store.rounds import SqlRounds
 from labeling.store.schema import upgrade
+from labeling.store.session_interface import Sessions
+from labeling.store.sessions import SqlSessions
 from labeling.store.signal_interface import Signals
 from labeling.store.signals import SqlSignals
 from labeling.store.stops import SqlStops
@@ -80,6 +82,7 @@ class SqlLedger:
     weekly: WeeklyPacks
     signals: Signals
     keys: Keys
+    sessions: Sessions
     executors: Executors
     audit: Audit
 
@@ -107,6 +110,7 @@ class SqlLedger:
         self.weekly = SqlWeeklyPacks(database)
         self.signals = SqlSignals(database)
         self.keys = SqlKeys(database)
+        self.sessions = SqlSessions(database)
         self.executors = SqlExecutors(database)
         self.audit = SqlAudit(database)
 

@@ -1,0 +1,51 @@
+"""How pages write numbers and times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+NONE = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Up to ``digits`` decimals; thousands apart; a dash for none."""
+    if value is None:
+        return NONE
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.{digits}f}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """A share as per cent."""
+    return NONE if value is None else f"{100 * value:.{digits}f} %"
+
+
+def moment(value: datetime | str | None) -> str:
+    """A time to the minute, UTC."""
+    if value is None or value == "":
+        return NONE
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if found.tzinfo else found.strftime("%Y-%m-%d %H:%M")
+
+
+def words(value: object) -> str:
+    """An enum's or field's name as words."""
+    return str(value).replace("_", " ").replace("-", " ")
+
+
+def interval(figure: Mapping[str, Any], digits: int = 3) -> str:
+    """``low to high`` of a figure; a dash where there is none."""
+    low, high = figure.get("low"), figure.get("high")
+    return NONE if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "number": number,
+    "share": share,
+    "moment": moment,
+    "words": words,
+    "interval": interval,
+}

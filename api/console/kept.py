@@ -1,0 +1,93 @@
+"""Figures that take longer than a page may: kept, shown with the time they are of, and computed anew behind the scenes.
+
+A page asks for a figure by name. What is there is shown at once; where it is older than ``FRESH_S`` it is computed
+again meanwhile, and the next look shows that. What was never computed is waited for a moment, and then said to be on
+its way.
+Nothing here outlives the process: every figure can be computed anew from the ledger and the lake.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from labeling.errors import LabelingError
+
+FRESH_S = 60.0
+WAIT_S = 2.0  # for a figure that nobody has seen yet
+MOST = 256  # figures kept
+WORKERS = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[T]):
+    """A figure as it was ``at`` (UTC). ``value`` None: on its way, or, where ``error`` says so, not to be had."""
+
+    value: T | None
+    at: datetime | None = None
+    error: LabelingError | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self.value is None and self.error is None
+
+
+@dataclass(slots=True)
+class _Entry:
+    kept: Kept[Any]
+    made_s: float
+    running: Future[None] | None = None
+
+
+class Answers:
+    """Kept figures of one process. Safe for threads; close it once."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="goldfold-console")
+
+    def of(self, name: Hashable, compute: Callable[[], T], wait_s: float = WAIT_S) -> Kept[T]:
+        """The figure of that name; ``compute`` makes it. A failure that is no error of ours is raised to who waits."""
+        with self._lock:
+            entry = self._entries.setdefault(name, _Entry(Kept(None), float("-inf")))
+            self._entries.move_to_end(name)
+            while len(self._entries) > MOST:
+                self._entries.popitem(last=False)
+            stale = self._clock() - entry.made_s > FRESH_S
+            if stale and (entry.running is None or entry.running.done()):
+                entry.running = self._workers.submit(self._make, entry, compute)
+            running = entry.running
+        if entry.kept.pending and running is not None:
+            done, _ = wait_for([running], timeout=wait_s)
+            if done:
+                running.result()
+        return entry.kept
+
+    def forget(self) -> None:
+        """Something changed: what is computed from now on is shown, and nothing that was."""
+        with self._lock:
+            self._entries.clear()
+
+    def close(self) -> None:
+        """Compute nothing any more; what runs is waited for."""
+        self._workers.shutdown(cancel_futures=True)
+
+    def _make(self, entry: _Entry, compute: Callable[[], object]) -> None:
+        began_s, at = self._clock(), datetime.now(UTC)
+        try:
+            kept = Kept(compute(), at)
+        except LabelingError as error:
+            kept = Kept(None, at, error)
+        with self._lock:
+            entry.kept, entry.made_s = kept, began_s

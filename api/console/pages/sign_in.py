@@ -1,0 +1,65 @@
+"""Signing in and out: /console/sign-in, /console/sign-out, and where a day begins: /console/."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from api.auth import COOKIE
+from api.console import nav
+from api.console.page import AnnotatorAsk, Page, render
+from api.console.sessions import check_origin, set_cookie, sign_in, sign_out
+from api.errors import Unauthenticated
+
+router = APIRouter()
+PATH = "/sign-in"
+
+
+@router.get("/", include_in_schema=False)
+def start(ask: AnnotatorAsk) -> Response:
+    """To the page where the visitor's day begins."""
+    return RedirectResponse(nav.home(ask.visitor.role), status_code=303)
+
+
+@router.get(PATH)
+def show(request: Request, next: str = "") -> Response:
+    """The form."""
+    return render(request, _page(nav.safe(next)), None)
+
+
+@router.post(PATH)
+def enter(request: Request, key: Annotated[str, Form()], next: Annotated[str, Form()] = "") -> Response:
+    """Open a session with an API key."""
+    check_origin(request)
+    goldfold = request.app.state.goldfold
+    hours = goldfold.settings.console_session_hours
+    try:
+        cookie = sign_in(goldfold.ledger, key, hours)
+    except Unauthenticated as error:
+        return render(request, _page(nav.safe(next), str(error), status=401), None)
+    return admitted(request, cookie, nav.safe(next))
+
+
+def admitted(request: Request, cookie: str, path: str) -> Response:
+    """Where somebody goes who was let in, with the cookie of the session."""
+    settings = request.app.state.goldfold.settings
+    response = RedirectResponse(path or nav.HOME, status_code=303)
+    secure = "https" in (request.url.scheme, settings.public_url.partition(":")[0])
+    set_cookie(response, cookie, settings.console_session_hours, secure=secure)
+    return response
+
+
+@router.post("/sign-out")
+def leave(ask: AnnotatorAsk) -> Response:
+    """End the session."""
+    sign_out(ask.goldfold.ledger, ask.request)
+    response = RedirectResponse(nav.HOME.rstrip("/") + PATH, status_code=303)
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+def _page(next: str, problem: str = "", *, status: int = 200) -> Page:
+    data: dict[str, Any] = {"next": next, "problem": problem, "provider": ""}
+    return Page("Sign in", "sign_in.html", data, status=status)

@@ -1,0 +1,73 @@
+// Charts, figures on their way, live progress, and content that is shown when asked for. Every page works without this.
+
+const style = getComputedStyle(document.documentElement);
+const token = (name) => style.getPropertyValue(name).trim();
+
+function draw(place) {
+  const id = place.dataset.plot;
+  const told = document.querySelector(`script[data-for="${CSS.escape(id)}"]`);
+  if (!told || !window.Plotly) return;
+  const { data, layout } = JSON.parse(told.textContent);
+  const axis = { gridcolor: token("--line"), zerolinecolor: token("--line-strong"), linecolor: token("--line-strong") };
+  window.Plotly.newPlot(place, data, {
+    ...layout,
+    xaxis: { ...axis, ...layout.xaxis },
+    yaxis: { ...axis, ...layout.yaxis },
+    colorway: ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"].map(token),
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: token("--ink"), family: token("--sans"), size: 13 },
+    margin: { l: 56, r: 16, t: 24, b: 48 },
+    legend: { orientation: "h", y: -0.25 },
+  }, { responsive: true, displaylogo: false, displayModeBar: false });
+  place.on("plotly_click", (event) => {
+    const link = event.points[0]?.customdata;
+    if (typeof link === "string" && link.startsWith("/console/")) location.assign(link);
+  });
+}
+
+function dress(root) {
+  root.querySelectorAll("[data-plot]").forEach(draw);
+  root.querySelectorAll("[data-events]").forEach(follow);
+  root.querySelectorAll("[data-slide]").forEach(slide);
+}
+
+// The page once more, and those of its parts that are named swapped for the new ones.
+async function refresh(ids) {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ids) {
+    const old = document.getElementById(id);
+    const made = page.getElementById(id);
+    if (!old || !made) continue;
+    old.replaceWith(made);
+    dress(made);
+  }
+}
+
+// Figures that are on their way: look again, ever more seldom, until they are there.
+async function wait() {
+  for (let seconds = 1; document.getElementById("main")?.dataset.pending; seconds = Math.min(seconds * 1.5, 15)) {
+    await new Promise((done) => setTimeout(done, seconds * 1000));
+    if (!document.hidden) await refresh(["main"]).catch(() => {});
+  }
+}
+
+// Server-sent events: each is a piece of the page, made and escaped by the server.
+function follow(place) {
+  const source = new EventSource(place.dataset.events);
+  source.addEventListener("progress", (event) => { place.innerHTML = event.data; });
+  source.addEventListener("end", () => { source.close(); refresh(["main"]); });
+  addEventListener("pagehide", () => source.close());
+}
+
+// A slider of a form: what it stands at is told beside it, and its page is loaded when it is let go.
+function slide(input) {
+  const told = document.getElementById(input.dataset.slide);
+  input.addEventListener("input", () => { if (told) told.textContent = input.value; });
+  input.addEventListener("change", () => input.form.requestSubmit());
+}
+
+dress(document);
+wait();
