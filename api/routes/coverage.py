@@ -13,7 +13,7 @@ from api.ids import JOB_ID
 from api.problems import documented
 from api.routes.state import TheGoldfold
 from labeling.insights.coverage_rounds import Opened
-from labeling.insights.traffic import SAMPLE
+from labeling.insights.traffic import SAMPLE, TEXT
 from labeling.quality.coverage import NEAR
 
 router = APIRouter(prefix="/v1/coverage", tags=["coverage"], responses=documented(404, 409))
@@ -69,10 +69,11 @@ def get_coverage(
     policy: str = "",
     cosine: Annotated[float, Query(gt=0, le=1)] = NEAR,
     sample: Annotated[int, Query(description=f"One of {', '.join(map(str, SAMPLES))}.")] = SAMPLE,
+    modality: Annotated[str, Query(description="text or image: each by itself.")] = TEXT,
     words: Annotated[bool, Query(description="Name clusters by words of their texts.")] = False,
 ) -> dict[str, Any]:
     """The share of traffic near gold, how far gold is from risky traffic, and the clusters, the darkest first."""
-    return read_coverage(goldfold, policy, cosine, sample, words=words)
+    return read_coverage(goldfold, policy, cosine, sample, modality=modality, words=words)
 
 
 @router.post("/rounds")
