@@ -217,12 +217,9 @@ def _hashes(source: Pictures, ids: Sequence[str]) -> U64:
 
 
 def _contents(subjects: Iterable[Subject]) -> U64:
-    """64 bits of each content hash; 0 where there is no content."""
-    return np.array([0 if s.content_hash in ("", _EMPTY) else _number(s.content_hash) for s in subjects], np.uint64)
-
-
-def _number(content: str) -> int:
-    return int.from_bytes(sha256(content.encode()).digest()[:8], "big") or 1
+    """64 bits of each content hash, the same within this process; 0 where there is no content."""
+    held = ("" if subject.content_hash == _EMPTY else subject.content_hash for subject in subjects)
+    return np.fromiter(map(hash, held), np.int64).view(np.uint64)  # Python's hash of "" is 0
 
 
 def _matrix(source: Vectors, ids: Sequence[str]) -> F32:
