@@ -265,7 +265,6 @@ def _write_folder(
             source.errata,
             source.telling.enclosing,
         )
-        pa.default_memory_pool().release_unused()  # what writing took is room for the check
         check()
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)

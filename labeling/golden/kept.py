@@ -22,7 +22,7 @@ class Kept(Sequence[Subject]):
 
     def __init__(self) -> None:
         self._ids: list[pa.Array] = []
-        self._blocks: list[pa.Buffer] = []  # of a page each
+        self._blocks: list[bytes] = []  # of a page each
         self._starts = [0]  # by page: how many rows came before
         self._open: tuple[int, list[Subject]] = (-1, [])
 
@@ -36,7 +36,7 @@ class Kept(Sequence[Subject]):
         sink, kept = pa.BufferOutputStream(), page.select(_NAMES)
         with pa.ipc.new_stream(sink, kept.schema, options=_PACKED) as stream:
             stream.write_batch(kept)
-        self._blocks.append(sink.getvalue())
+        self._blocks.append(sink.getvalue().to_pybytes())  # a stream's buffer is up to twice as large
         self._ids.append(page["item_id"])
         self._starts.append(self.rows + len(page))
 
@@ -66,7 +66,9 @@ class Kept(Sequence[Subject]):
 
     @cached_property
     def _items(self) -> pa.DictionaryArray:
-        return pa.chunked_array(self._ids, pa.string()).combine_chunks().dictionary_encode()
+        made = pa.chunked_array(self._ids, pa.string()).combine_chunks().dictionary_encode()
+        self._ids = []
+        return made
 
     @cached_property
     def _last(self) -> Rows:

@@ -59,9 +59,9 @@ class Sides:
 
     def __init__(self) -> None:
         self.subjects = Kept()
-        self._exams = [np.zeros(0, np.int64)]  # of each row of ``subjects`` its partition, of a lesson ``_NO_EXAM``
+        self._exams = [np.zeros(0, np.int8)]  # of each row of ``subjects`` its partition, of a lesson ``_NO_EXAM``
         self._groups = [(np.zeros(0, np.int64), np.zeros(0, np.uint64))]  # rows of ``subjects``, hashes of their groups
-        self._partitions = np.zeros(0, np.int64)  # by place, as ``_exams``
+        self._partitions = np.zeros(0, np.int8)  # by place, as ``_exams``
 
     def add(self, page: pa.RecordBatch, *, lesson: bool) -> None:
         """Rows of a side (``labeling.golden.columns.COMPARED``); of several of an item the last one speaks for it."""
@@ -70,13 +70,14 @@ class Sides:
         hashes = np.fromiter(map(hash, page["group_id"].to_pylist()), np.int64, len(page)).view(np.uint64)
         self._groups.append((self.subjects.rows + np.cumsum(last) - last, hashes))
         speaking = page.filter(pa.array(last))
-        exams = pc.index_in(speaking["partition"], value_set=pa.array(_PARTITIONS)).to_numpy().astype(np.int64)
+        exams = pc.index_in(speaking["partition"], value_set=pa.array(_PARTITIONS)).to_numpy().astype(np.int8)
         self._exams.append(np.full_like(exams, _NO_EXAM) if lesson else exams)
         self.subjects.extend(speaking)
 
     def mixed(self, sources: Sources) -> list[_Mixed]:
         """The near-duplicate groups with items of both sides."""
         lessons, exams = self._sides()
+        pa.default_memory_pool().release_unused()  # what reading took is room for the index
         forest = Forest(groups_of(self.subjects, sources))
         places, hashes = self._grouped_places()
         forest.join((places[first_of_equals(hashes)], places))
@@ -111,7 +112,7 @@ class Sides:
         is_lesson[places[exams == _NO_EXAM]] = True
         rows = np.flatnonzero(exams != _NO_EXAM)
         np.maximum.at(last, places[rows], rows)
-        self._partitions = np.where(last >= 0, exams[last], _NO_EXAM)
+        self._partitions = np.where(last >= 0, exams[last], np.int8(_NO_EXAM))
         return is_lesson, last >= 0
 
     def _grouped_places(self) -> tuple[Rows, U64]:
