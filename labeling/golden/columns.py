@@ -84,6 +84,12 @@ def has_content(page: pa.RecordBatch) -> pa.BooleanArray:
     return pc.if_else(pc.equal(page["modality"], TEXT), worded, shown)
 
 
+def usable(page: pa.RecordBatch) -> pa.BooleanArray:
+    """(n,) which rows a model may learn from or be judged by: in use, with an answer and what it is about."""
+    known = pc.and_(pc.equal(page["state"], GoldState.ACTIVE), pc.not_equal(page["outcome"], Outcome.CONTEXT_MISSING))
+    return pc.and_(known, has_content(page))
+
+
 def votes_of(page: pa.RecordBatch) -> tuple[list[dict[str, int]], pa.Int32Array]:
     """The different votes of a page, as many rows have the same, and (n,) which of them each row has. Raises
     IntegrityError for what is no JSON object."""
@@ -110,9 +116,7 @@ def _array(rows: Rows, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _damaged(row: Sequence[Any], what: str) -> IntegrityError:
-    return IntegrityError(
-        f"golden item {row[0]}, policy {row[1]}: a value of it is damaged ({what}); restore a backup"
-    )
+    return IntegrityError(f"golden item {row[0]}, policy {row[1]}: a value of it is damaged ({what}); restore a backup")
 
 
 def _stored(value: object) -> object:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError
 from labeling.golden import text
 from labeling.golden.card import Contents, LeftOut, Tally, card, holes
-from labeling.golden.columns import COMPARED, EXPORTED, has_content
+from labeling.golden.columns import COMPARED, EXPORTED, has_content, usable
 from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
 from labeling.golden.enclosures import NO_MEDIA, Enclosing, Telling
 from labeling.golden.features import LABELS, Row, cells
@@ -168,12 +168,6 @@ def _usable(item: GoldenItem) -> bool:
     return known and text.has_content(item)
 
 
-def _usable_rows(page: pa.RecordBatch) -> pa.BooleanArray:
-    """(n,) the same of a page."""
-    known = pc.and_(pc.equal(page["state"], GoldState.ACTIVE), pc.not_equal(page["outcome"], Outcome.CONTEXT_MISSING))
-    return pc.and_(known, has_content(page))
-
-
 @dataclass(slots=True)
 class _Source:
     """Where rows come from, and what is counted as they pass."""
@@ -198,7 +192,7 @@ class _Source:
         """The usable rows of a partition as they are exported, in manifest order."""
         for page in self.golden.columns(self.version.version, partition, EXPORTED):
             stands = self._standing(page)
-            rows = page.filter(pc.and_(_usable_rows(page), stands))
+            rows = page.filter(pc.and_(usable(page), stands))
             self.tally.add(rows)
             self.errata += self._errata(rows)
             if self.sides is not None:  # of the train partition those that leave, of the others all

@@ -48,7 +48,7 @@ class Kept(Sequence[Subject]):
     @property
     def places(self) -> Rows:
         """(rows,) the place of each row's item."""
-        return self._items.indices.to_numpy().astype(np.int64)
+        return np.asarray(self._items.indices.to_numpy(), np.int64)
 
     def __len__(self) -> int:
         return len(self.ids)

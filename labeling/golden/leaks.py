@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,6 +35,7 @@ _NAMED = 10  # pairs named in a message
 _GROUP = "same near-duplicate group"
 _PARTITIONS = [partition.value for partition in Partition]
 _NO_EXAM = -1
+_Exams = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,16 +61,19 @@ class Sides:
 
     def __init__(self) -> None:
         self.subjects = Kept()
-        self._exams = [np.zeros(0, np.int8)]  # of each row of ``subjects`` its partition, of a lesson ``_NO_EXAM``
-        self._groups = [(np.zeros(0, np.int64), np.zeros(0, np.uint64))]  # rows of ``subjects``, hashes of their groups
-        self._partitions = np.zeros(0, np.int8)  # by place, as ``_exams``
+        self._exams: list[_Exams] = [
+            np.zeros(0, np.int8)
+        ]  # of each row of ``subjects`` its partition, of a lesson ``_NO_EXAM``
+        # Of each row that came: the row of ``subjects`` that speaks for it, and the hash of its group.
+        self._groups: list[tuple[Rows, U64]] = [(np.zeros(0, np.int64), np.zeros(0, np.uint64))]
+        self._partitions: _Exams = np.zeros(0, np.int8)  # by place, as ``_exams``
 
     def add(self, page: pa.RecordBatch, *, lesson: bool) -> None:
         """Rows of a side (``labeling.golden.columns.COMPARED``); of several of an item the last one speaks for it."""
         ids, last = page["item_id"], np.ones(len(page), np.bool_)  # rows of an item mostly lie side by side
         last[:-1] = pc.not_equal(ids[:-1], ids[1:]).to_numpy(zero_copy_only=False)
         hashes = np.fromiter(map(hash, page["group_id"].to_pylist()), np.int64, len(page)).view(np.uint64)
-        self._groups.append((self.subjects.rows + np.cumsum(last) - last, hashes))
+        self._groups.append((np.asarray(self.subjects.rows + np.cumsum(last) - last, np.int64), hashes))
         speaking = page.filter(pa.array(last))
         exams = pc.index_in(speaking["partition"], value_set=pa.array(_PARTITIONS)).to_numpy().astype(np.int8)
         self._exams.append(np.full_like(exams, _NO_EXAM) if lesson else exams)

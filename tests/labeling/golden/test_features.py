@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from labeling.golden.features import COLUMNS, SCHEMA, cells, described, soft_label, told
 from labeling.golden.columns import page_of_items
+from labeling.golden.features import COLUMNS, SCHEMA, cells, described, soft_label, told
 from labeling.records import GoldenItem, Outcome
 from tests.labeling.golden.made import golden_item
 
