@@ -15,6 +15,7 @@ from datetime import UTC, tzinfo
 import numpy as np
 
 from labeling.blind_answers import Stores
+from labeling.decision_records import ErrorType
 from labeling.errors import NotFound, NothingToDo
 from labeling.golden.newest import newest_name
 from labeling.golden.vectors import LakeVectors, unit
@@ -23,7 +24,7 @@ from labeling.quality.attribution import Attribution, Culprit, Part, attribute
 from labeling.quality.card_text import Card, Told, card
 from labeling.quality.clusters import clusters
 from labeling.quality.intervals import Figure, proportion, wilson
-from labeling.quality.judged import COLUMNS, ErrorType, Judged, error_type
+from labeling.quality.judged import COLUMNS, Judged, error_type
 from labeling.quality.names import cluster_names
 from labeling.quality.patterns import ANY, Found, Mined, Terms, identity, mine
 from labeling.records import GoldenItem
@@ -45,7 +46,7 @@ class Pattern:
     pattern_id: str
     gold: str
     given: str
-    error: ErrorType
+    error: ErrorType | None
     cluster: str
     terms: tuple[str, ...]
     cohort: str
@@ -75,7 +76,7 @@ class Pattern:
             "id": self.pattern_id,
             "gold": self.gold,
             "given": self.given,
-            "error": str(self.error),
+            "error": str(self.error or ""),
             "cluster": self.cluster,
             "cohort": self.cohort,
             "level": self.level,
@@ -215,7 +216,7 @@ def _pattern(
     told = Told(
         gold=gold,
         given=given,
-        error=error_type(gold, given) if gold and given else ErrorType.NONE,
+        error=error_type(gold, given) if gold and given else None,
         cluster=cluster,
         cohort=key.cohort,
         level=level,
