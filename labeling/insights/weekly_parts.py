@@ -35,7 +35,7 @@ def entry(head: str, lines: Iterable[str] = (), figures: Iterable[Json] = (), li
     return {"head": head, "lines": [line for line in lines if line], "figures": list(figures), "link": link}
 
 
-def figure(name: str, told: Mapping[str, Any], **origin: str) -> Json:
+def figure(name: str, told: Any, **origin: str) -> Json:
     """A figure by its name, with all that it needs to be quoted by itself. Raises KeyError where that lacks."""
     whole = {**told, **origin}
     return {"name": name, **{key: whole[key] for key in FIGURE}}
