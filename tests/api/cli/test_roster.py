@@ -61,7 +61,7 @@ def test_what_is_wrong_is_named(goldfold: Terminal, arguments: tuple[str, ...], 
 
 def test_injections_say_that_there_are_none(goldfold: Terminal) -> None:
     told = goldfold("injections", "--json").json
-    assert (told["rate"], told["given"], told["people"], told["meter"]["gap"]) == (0.0, 0, [], None)
+    assert (told["rate"], told["given"], told["people"], told["meter"]["gap"]["value"]) == (0.0, 0, [], None)
     said = goldfold("injections").out
     assert "Injections: none" in said
     assert "Recognisability: insufficient" in said
