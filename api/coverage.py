@@ -11,6 +11,7 @@ from api.ids import check_id
 from api.image_models import UNSET
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.insights.coverage import Asked, coverage
+from labeling.insights.coverage_items import coverage_items
 from labeling.insights.coverage_rounds import Images, Opened, Order, open_cluster
 from labeling.insights.traffic import IMAGE, LETTERS, SAMPLE, TEXT, Frame, frame_of
 from labeling.judging.operating import under
@@ -63,6 +64,17 @@ def _images(goldfold: Goldfold, modality: str) -> Images | None:
     if desk.missing:
         raise NothingToDo(f"{NOT_SET_UP}: {desk.missing}")
     return partial(hashes, goldfold.lake, desk)
+
+
+def items_covered(
+    goldfold: Goldfold, frame: Frame, kind: str, *, cluster: str = "", policy: str = "", cosine: float = NEAR
+) -> list[str]:
+    """The items behind a figure of coverage. Raises InvalidInput, NotFound, NothingToDo."""
+    if not cluster and frame.sample not in SAMPLES:
+        raise InvalidInput(f"sample: must be one of {', '.join(map(str, SAMPLES))}, found {frame.sample}")
+    how = {"cluster": cluster, "policy": policy}
+    scorer, policies = _judge(goldfold, frame.modality)
+    return coverage_items(goldfold.ledger, goldfold.lake, scorer, policies, frame, kind, cosine=cosine, **how)
 
 
 def open_round(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.output import out, show_json, table
+from api.cli.output import out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.daily_qa import report_day, sample_day
 
@@ -78,12 +78,7 @@ def report_command(context: typer.Context, day: DayOption = None, as_json: JsonF
     out.print(f"{told['sampled']} of {told['decisions']} decisions were drawn: {named}")
     if told["late"]:
         out.print(f"{told['late']} decisions of that day came in after it was sampled; no figure speaks for them")
-    for project in told["projects"]:
-        origin = project["accuracy"]
-        out.print(
-            f"{project['project']}: golden {origin['golden_version']}, policy {', '.join(origin['policy_versions'])}; "
-            f"licence: {origin['licence']}; items: {origin['items']}"
-        )
+    show_origins(project["accuracy"] for project in told["projects"])
 
 
 def _said(figure: Mapping[str, Any]) -> str:
