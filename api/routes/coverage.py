@@ -108,9 +108,11 @@ class CoverageOut(BaseModel):
     policy: str
     cosine: float
     lake_version: int
-    texts: int
+    modality: str
+    items: int
     looked_at: int
     left_out: int
+    others: dict[str, int] = Field(description="Items of other modalities, for which no figure here speaks.")
     gold: GoldOut
     near: FigureOut
     near_risky: FigureOut
