@@ -9,6 +9,7 @@ from api.composition import Goldfold
 from api.ids import check_id
 from labeling.errors import InvalidInput
 from labeling.insights.coverage import Asked, coverage
+from labeling.insights.coverage_items import coverage_items
 from labeling.insights.coverage_rounds import Opened, Order, open_cluster
 from labeling.insights.traffic import SAMPLE, Frame
 from labeling.quality.coverage import NEAR
@@ -32,6 +33,17 @@ def read_coverage(
         raise InvalidInput(f"sample: must be one of {', '.join(map(str, SAMPLES))}, found {sample}")
     asked = Asked(policy, cosine, Frame(sample=sample), words)
     return coverage(goldfold.ledger, goldfold.lake, goldfold.scorer(), goldfold.operating(), asked, tick)
+
+
+def items_covered(
+    goldfold: Goldfold, frame: Frame, kind: str, *, cluster: str = "", policy: str = "", cosine: float = NEAR
+) -> list[str]:
+    """The items behind a figure of coverage. Raises InvalidInput, NotFound, NothingToDo."""
+    if not cluster and frame.sample not in SAMPLES:
+        raise InvalidInput(f"sample: must be one of {', '.join(map(str, SAMPLES))}, found {frame.sample}")
+    how = {"cluster": cluster, "policy": policy}
+    scorer, policies = goldfold.scorer(), goldfold.operating()
+    return coverage_items(goldfold.ledger, goldfold.lake, scorer, policies, frame, kind, cosine=cosine, **how)
 
 
 def open_round(

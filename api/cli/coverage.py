@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.output import bar, out, show_json, table
+from api.cli.output import bar, out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.coverage import open_round, read_coverage
 from labeling.insights.traffic import SAMPLE
@@ -115,8 +115,7 @@ def _show(told: dict[str, Any]) -> None:
     out.print(f"Gold: {gold['items']} ({partitions or 'none'}); {gold['without_embedding']} without an embedding")
     if told["left_out"]:
         out.print(f"{told['left_out']} texts have no score or no embedding, and are left out: goldfold score")
-    origin = told["near"]
-    out.print(f"Golden {origin['golden_version']}, policy {origin['policy_version']}; licence: {origin['licence']}")
+    show_origins([told["near"]])
     if told["clusters"]:
         out.print(
             f"A round about the darkest: goldfold coverage open {told['clusters'][0]['cluster']} --by NAME --dry-run"

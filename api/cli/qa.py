@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.output import out, show_json, table
+from api.cli.output import out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.daily_qa import report_day, sample_day
 
@@ -75,8 +75,7 @@ def report_command(context: typer.Context, day: DayOption = None, as_json: JsonF
     out.print(f"{told['sampled']} of {told['decisions']} decisions were drawn: {named}")
     if told["late"]:
         out.print(f"{told['late']} decisions of that day came in after it was sampled; no figure speaks for them")
-    for licence in sorted({project["accuracy"]["licence"] for project in told["projects"]}):
-        out.print(f"Licence: {licence}")
+    show_origins(project["accuracy"] for project in told["projects"])
 
 
 def _row(project: Mapping[str, Any]) -> tuple[object, ...]:

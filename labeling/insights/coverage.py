@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from labeling.errors import InvalidInput
+from labeling.figures import Origin, link, versions_of
 from labeling.golden.newest import newest_name
 from labeling.golden.planner import SEEN
 from labeling.golden.vectors import LakeVectors, unit
@@ -41,7 +42,9 @@ from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds
 
 EXEMPLARS = 5
 NAMED_TEXTS = 20_000  # whose words names are made of, at most
-WHERE = "/v1/coverage"
+WHERE = "/v1/coverage/items"
+LOOKED_AT, RISKY, DARK = "looked at", "risky", "dark"
+KINDS = (LOOKED_AT, RISKY, DARK)  # of items that a figure rests on
 Json = dict[str, object]
 
 
@@ -96,7 +99,7 @@ def coverage(
     found = gold_of(stores.golden, lake, scorer, [asked.policy] if asked.policy else [])
     shown = nearest(traffic.vectors, found.vectors[found.seen], tick)
     cosines = np.maximum(shown, nearest(traffic.vectors, found.vectors[~found.seen]))
-    told = _Told(traffic, weights, cosines >= asked.cosine, _origin(stores.golden, policies, traffic, asked.policy))
+    told = _Told(traffic, weights, cosines >= asked.cosine, asked, _origin(stores.golden, policies, traffic, asked))
     apart = divergence(_by_cluster(traffic, found.vectors), traffic.labels, weights, SEED)
     seen = replace(told, is_near=shown >= asked.cosine)
     clusters = _clusters(stores.rounds, seen, _by_cluster(traffic, found.vectors[found.seen]))
@@ -113,7 +116,7 @@ def coverage(
         "near": told.share(np.ones(len(traffic.ids), np.bool_)),
         "near_risky": told.risky(np.ones(len(traffic.ids), np.bool_)),
         "ladder": [{"cosine": at} | told.figure(share(cosines >= at, is_whole=traffic.is_whole)) for at in LADDER],
-        "divergence": apart.as_dict() | told.origin,
+        "divergence": told.origin_of(RISKY).of(apart.as_dict() | {"n": apart.gold}),
         "clusters": clusters,
     }
 
@@ -148,34 +151,38 @@ class _Told:
     traffic: Traffic
     weights: F64
     is_near: Bools
-    origin: Json
+    asked: Asked
+    origin: Origin
 
-    def share(self, part: Bools) -> Json:
+    def share(self, part: Bools, cluster: str = "") -> Json:
         """Near gold, of the items."""
-        return self.figure(share(self.is_near[part], is_whole=self.traffic.is_whole))
+        return self.figure(share(self.is_near[part], is_whole=self.traffic.is_whole), cluster=cluster)
 
-    def risky(self, part: Bools) -> Json:
+    def risky(self, part: Bools, cluster: str = "") -> Json:
         """Near gold, of the risky ones by weight."""
-        return self.figure(weighted_share(self.is_near[part], self.weights[part], is_whole=self.traffic.is_whole))
+        found = weighted_share(self.is_near[part], self.weights[part], is_whole=self.traffic.is_whole)
+        return self.figure(found, RISKY, cluster)
 
-    def figure(self, figure: Figure) -> Json:
-        return figure.as_dict() | self.origin
+    def figure(self, figure: Figure, kind: str = LOOKED_AT, cluster: str = "") -> Json:
+        return self.origin_of(kind, cluster).of(figure.as_dict())
+
+    def origin_of(self, kind: str, cluster: str = "") -> Origin:
+        """Of a figure of this kind of items, of a cluster ("": of all)."""
+        frame = self.traffic.frame
+        where = {"cluster": cluster} if cluster else {"version": frame.version, "sample": frame.sample}
+        policy = self.asked.policy or None
+        return replace(self.origin, items=link(WHERE, **where, kind=kind, policy=policy))
 
 
-def _origin(golden: Golden, policies: Policies, traffic: Traffic, policy_id: str) -> Json:
+def _origin(golden: Golden, policies: Policies, traffic: Traffic, asked: Asked) -> Origin:
     known = "texts that have a score and an embedding"
     licence = (
         f"population: all {traffic.total} {known}"
         if traffic.is_whole
         else f"population: a simple random sample of {len(traffic.ids)} of {traffic.total} {known}"
     )
-    named = [policy_id] if policy_id else [p for p in traffic.policies if p in policies]
-    return {
-        "licence": licence,
-        "golden_version": newest_name(golden),
-        "policy_version": ", ".join(f"{name} {policies[name].version}" for name in named),
-        "items": WHERE,
-    }
+    named = [asked.policy] if asked.policy else [p for p in traffic.policies if p in policies]
+    return Origin(licence, newest_name(golden), versions_of((name, policies[name].version) for name in named), WHERE)
 
 
 def _by_cluster(traffic: Traffic, gold: F32) -> Ints:
@@ -202,8 +209,8 @@ def _clusters(rounds: Rounds, told: _Told, gold: Ints) -> list[Json]:
                     "risky": int((weights[part] > 0).sum()),
                     "dark_risk": round(float(risk[label]) * scale, 3),
                     "gold": int(gold[label]),
-                    "near": told.share(part),
-                    "near_risky": told.risky(part),
+                    "near": told.share(part, traffic.names[label]),
+                    "near_risky": told.risky(part, traffic.names[label]),
                     "exemplars": _exemplars(traffic, np.flatnonzero(part & ~told.is_near), weights, label, judged),
                 }
             )
