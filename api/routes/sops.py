@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Role, require
+from api.auth import Engineer, Role, require
 from api.problems import documented
 from api.routes.state import TheGoldfold
-from api.sops import COMPILED, compiled, lint_sop, replay_sop, sop_of, sops
+from api.sops import COMPILED, compiled, keep_replay, kept_replay, lint_sop, replay_sop, sop_of, sops
 from labeling.sop.replay import Walk
 from labeling.sop.tree import Sop
 
@@ -67,6 +67,7 @@ class ReplayIn(BaseModel):
 
     walks: list[WalkIn] = Field(min_length=1, max_length=MAX_WALKS)
     golden_version: str = Field("", description="Default: the newest.")
+    keep: bool = Field(False, description="Keep it in the audit trail, for the tree's page.")
 
 
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
@@ -94,10 +95,20 @@ def get_compiled(goldfold: TheGoldfold, sop_id: str, kind: str) -> Response:
     return Response(made, media_type=told.media_type, headers=headers)
 
 
-@router.post("/{sop_id}/replay", dependencies=[Depends(require(Role.ENGINEER))], responses=documented(409, 422))
+@router.get("/{sop_id}/replay", dependencies=[Depends(require(Role.VIEWER))])
+def get_replay(goldfold: TheGoldfold, sop_id: str) -> dict[str, Any]:
+    """The newest replay of the tree that was kept."""
+    return kept_replay(goldfold, sop_of(goldfold, sop_id))
+
+
+@router.post("/{sop_id}/replay", responses=documented(409, 422))
 def post_replay(
-    goldfold: TheGoldfold, sop_id: str, given: Annotated[ReplayIn, Body(examples=[REPLAY_EXAMPLE])]
+    goldfold: TheGoldfold, caller: Engineer, sop_id: str, given: Annotated[ReplayIn, Body(examples=[REPLAY_EXAMPLE])]
 ) -> dict[str, Any]:
     """Gold replayed through the tree by these answers: each step's gold kept in reach, agreement, verdict."""
     walks = [Walk(walk.item_id, walk.person, walk.answers) for walk in given.walks]
-    return replay_sop(goldfold, sop_of(goldfold, sop_id), walks, given.golden_version).as_dict()
+    sop = sop_of(goldfold, sop_id)
+    told = replay_sop(goldfold, sop, walks, given.golden_version)
+    if given.keep:
+        keep_replay(goldfold, sop, told, caller.key_id)
+    return told.as_dict()
