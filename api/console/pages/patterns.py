@@ -52,7 +52,6 @@ def _shares(parts: Sequence[dict[str, Any]]) -> list[Chart]:
         "share of the variance",
         [part["name"] for part in parts],
         *([share[name] for share in shares] for name in ("value", "low", "high")),
-        notes=[f"{part['levels']} levels, leads in {part['leads']:.0%} of draws" for part in parts],
     )
     title = "How much of the variance each circumstance holds"
     return [Chart("shares", title, "bar", "circumstance", "share of the variance", [series])]

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.console.charts import Chart, Series
+from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page
 from api.daily_qa import count_days, day_named, report_day, sample_day
 from api.routes.qa import SampleIn
 from labeling.agreements import ALL
-from labeling.people import page_of
+from labeling.errors import NotFound
 
 router = APIRouter(prefix="/quality")
 PATH = "/console/quality"
@@ -53,20 +54,23 @@ def sample(ask: LeadAsk) -> Response:
 def people(ask: LeadAsk, after: After = "") -> Response:
     """Everybody who answers blind, by name: intervals, and no ranks."""
     found = _people(ask)
-    shown, rest = [], ""
+    told, rest = None, ""
     if found.value is not None:
-        pages = [page for page in found.value.pages if page.person > after]
-        shown = [page.as_dict(points=False) for page in pages[:SHOWN]]
-        rest = pages[SHOWN - 1].person if len(pages) > SHOWN else ""
-    told = replace(found, value=None if found.value is None else {"people": shown, "withheld": found.value.withheld})
-    return ask.show(Page("People", "quality_people.html", {"found": told, "next": rest}))
+        pages = [page for page in found.value["people"] if page["person"] > after]
+        rest = pages[SHOWN - 1]["person"] if len(pages) > SHOWN else ""
+        told = {**found.value, "people": pages[:SHOWN]}
+    return ask.show(Page("People", "quality_people.html", {"found": replace(found, value=told), "next": rest}))
 
 
 @router.get("/people/{person:path}")
 def person(ask: LeadAsk, person: str) -> Response:
     """One person: intervals by policy and language, confusions, drift, speed."""
     found = _people(ask)
-    told = None if found.value is None else page_of(found.value, person).as_dict(points=False)
+    told = None
+    if found.value is not None:
+        told = next((page for page in found.value["people"] if page["person"] == person.strip().casefold()), None)
+        if told is None:
+            raise NotFound(f"{person!r} has answered no blind task that is told of; give the address of Label Studio")
     return ask.show(Page(person, "quality_person.html", {"found": replace(found, value=told)}))
 
 
@@ -82,8 +86,9 @@ def agreement(ask: LeadAsk, policy: str = ALL) -> Response:
     return ask.show(Page("Agreement", "quality_agreement.html", data, charts=_agreement_charts(cells)))
 
 
-def _people(ask: Ask) -> Any:
-    return ask.kept("quality.people", ask.goldfold.people)
+def _people(ask: Ask) -> Kept[Json]:
+    """Everybody's page, by name, as a lead sees it."""
+    return ask.kept("quality.people", lambda: ask.goldfold.people().as_dict())
 
 
 def _last(chosen: date) -> str:
@@ -124,5 +129,4 @@ def _bars(name: str, x: Sequence[str], figures: Sequence[Mapping[str, Any]]) -> 
     """Figures with their intervals; what has no value has no point."""
     known = [one.get("value") is not None for one in figures]
     ends = [[one.get(end) if has else None for one, has in zip(figures, known, strict=True)] for end in ("low", "high")]
-    notes = [f"n {one.get('n')}" for one in figures]
-    return Series(name, x, [one.get("value") for one in figures], *ends, notes=notes)
+    return Series(name, x, [one.get("value") for one in figures], *ends)

@@ -1,8 +1,9 @@
-"""A site whose decisions of two days ago were judged by gold, made of the gilded one; and how a browser asks it."""
+"""A site whose decisions of two days ago were judged by gold: the gilded one, with production beside it."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,21 +13,17 @@ from typing import Any
 import httpx
 
 from api.auth import COOKIE, Role
-from api.console.sessions import sign_in
 from api.daily_qa import sample_day, take_in
-from api.server import build_app
-from api.service import Service
 from tests.api.client import call
-from tests.api.gold import regilded
-from tests.api.routes.conftest import Site, give_keys
-from tests.api.site import HARM
+from tests.api.console.conftest import HTML, Console, opened
+from tests.api.gold import gold_settings
+from tests.api.site import HARM, WordGoldfold
 
 DAY = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
-JSON = {"Accept": "application/json"}
 
 
 def decisions(count: int = 100) -> list[dict[str, Any]]:
-    """What speaks of vermin violates; every fifth decision is wrong, and all of them are by one team."""
+    """What speaks of vermin violates; every fifth decision is wrong, and those are by the team of the night."""
     told = []
     for n in range(count):
         bad = (n % 2 == 1) != (n % 5 == 0)
@@ -48,50 +45,45 @@ def decisions(count: int = 100) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def judged(gilded: Path, folder: Path) -> Iterator[Site]:
-    """That site, its day sampled."""
-    goldfold = regilded(gilded, folder)
-    with Service(goldfold.settings, goldfold) as service:
+def judged(gilded: Path, folder: Path) -> Iterator[Console]:
+    """A console on that site, its day not sampled yet."""
+    shutil.copytree(gilded, folder / "data")
+    (folder / "judges").mkdir()
+    goldfold = WordGoldfold(gold_settings(folder / "data", judges_dir=folder / "judges"))
+    with opened(goldfold) as console:
         take_in(goldfold, decisions())
-        sample_day(goldfold, DAY, budget=100)
-        yield give_keys(Site(build_app(service), service))
+        yield console
 
 
-class Browser:
-    """A session of a role's key: what a page says, and forms with its token."""
+@contextmanager
+def sampled(gilded: Path, folder: Path) -> Iterator[Console]:
+    """The same, its day sampled."""
+    with judged(gilded, folder) as console:
+        sample_day(console.goldfold, DAY, budget=100)
+        yield console
 
-    def __init__(self, site: Site, role: Role = Role.LEAD) -> None:
-        self._site = site
-        self._cookie = sign_in(site.goldfold.ledger, site.keys[role], 8)
 
-    def get(self, path: str) -> httpx.Response:
-        return call(self._site.app, "GET", path, headers=self._headers)
+def page(console: Console, path: str, role: Role = Role.LEAD) -> str:
+    """What a page says, once its figures are there."""
+    for _ in range(30):
+        answer = console.get(path, role)
+        assert answer.status_code == 200, words(answer.text)
+        if "data-pending" not in answer.text:
+            break
+    return words(answer.text)
 
-    def post(self, path: str, form: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        """Post a form as a page of the console holds it."""
-        return call(self._site.app, "POST", path, headers=self._headers, data={"csrf": self.csrf, **(form or {})}, **more)
 
-    def page(self, path: str) -> str:
-        """What a page says, its tags left out."""
-        answer = self.get(path)
-        assert answer.status_code == 200, answer.text
-        return words(answer.text)
+def sent(console: Console, path: str, form: dict[str, str], role: Role = Role.LEAD, **more: Any) -> str:
+    """Where a form that was taken leads; ``more``: its files."""
+    answer = send(console, path, form, role, **more)
+    assert answer.status_code == 303, words(answer.text)
+    return answer.headers["location"]
 
-    def back(self, path: str, form: dict[str, str] | None = None, **more: Any) -> str:
-        """Where a form that was taken leads."""
-        answer = self.post(path, form, **more)
-        assert answer.status_code == 303, words(answer.text)
-        return answer.headers["location"]
 
-    @property
-    def csrf(self) -> str:
-        found = re.search(r'name="csrf" value="([^"]+)"', self.get("/console/policies").text)
-        assert found is not None
-        return found[1]
-
-    @property
-    def _headers(self) -> dict[str, str]:
-        return {"Cookie": f"{COOKIE}={self._cookie}"}
+def send(console: Console, path: str, form: dict[str, str], role: Role = Role.LEAD, **more: Any) -> httpx.Response:
+    """A form of a session, with its files."""
+    headers = {**HTML, "Cookie": f"{COOKIE}={console.session(role)}"}
+    return call(console.app, "POST", path, data={**form, "csrf": console.csrf(role)}, headers=headers, **more)
 
 
 def words(html: str) -> str:
