@@ -1,15 +1,39 @@
-"""What forms carry, as the rooms take it: lists a line each, parts named ``slice.project``, models."""
+"""What forms carry, as the rooms take it: lists a line each, parts named ``slice.project``, models, a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
 
 from labeling.errors import InvalidInput
 
 M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file of a form, as its sender calls it."""
+
+    name: str
+    content: bytes
+
+
+async def file_of(request: Request, most_bytes: int) -> Sent | None:
+    """The field ``file`` of a form; None where no file was chosen. What the form holds open is closed. Raises
+    InvalidInput for a larger file."""
+    async with request.form() as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            return None
+        content = await file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise InvalidInput(f"file: is larger than {most_bytes >> 10} KiB")
+    return Sent(file.filename, content)
 
 
 def checked(model: type[M], given: Mapping[str, Any]) -> M:

@@ -8,15 +8,14 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.responses import Response
-from starlette.datastructures import UploadFile
 
-from api.console.forms import checked, given, lines
+from api.console.forms import checked, file_of, given, lines
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page
 from api.policy_changes import Follow, foresee
 from api.policy_proposals import release
 from api.routes.policies import ChangeIn, PublishIn
 from api.uploads import Upload
-from labeling.errors import InvalidInput, PolicyError
+from labeling.errors import PolicyError
 from labeling.policies import Policy, read_policy
 from labeling.policy_publish import history_of
 from labeling.policy_texts import as_yaml
@@ -37,10 +36,10 @@ def what_if(ask: EngineerAsk, policy_id: str) -> Response:
 @router.post("/{policy_id}/what-if")
 async def foreseen(ask: EngineerAsk, policy_id: str) -> Response:
     """What publishing the changed text would touch and cost. Nothing is written."""
-    form = await ask.request.form()
-    file = form.get("file")
-    sent = await file.read(MOST_BYTES + 1) if isinstance(file, UploadFile) and file.filename else None
-    return await run_sync(_foreseen, ask, policy_id, sent)
+    sent = await file_of(ask.request, MOST_BYTES)
+    return await run_sync(
+        _foreseen, ask, policy_id, ask.form.get("text", "").encode() if sent is None else sent.content
+    )
 
 
 @router.post("/{policy_id}/publish")
@@ -57,16 +56,13 @@ def publish(ask: LeadAsk, policy_id: str) -> Response:
     return ask.back(f"{PATH}/{policy_id}/history", f"{policy_id} {made.published.version} is in force.{notes}")
 
 
-def _foreseen(ask: Ask, policy_id: str, sent: bytes | None) -> Response:
-    if sent is not None and len(sent) > MOST_BYTES:
-        raise InvalidInput(f"file: is larger than {MOST_BYTES >> 10} KiB, which no policy is")
-    text = ask.form.get("text", "") if sent is None else sent.decode(errors="replace")
-    policy = _policy(text.encode() if sent is None else sent)
+def _foreseen(ask: Ask, policy_id: str, text: bytes) -> Response:
+    policy = _policy(text)
     asked = checked(ChangeIn, {**_change(ask), **given(ask.form, "reason"), "text": policy})
     told = foresee(ask.goldfold, asked.draft(ask.goldfold, policy_id), asked.change("preview")).as_dict()
     filled = {"kinds": [kind.value for kind in asked.kinds], "reason": asked.reason}
     filled |= {"rules": "\n".join(asked.rules), "predecessors": "\n".join(asked.predecessors)}
-    return ask.show(_page(ask, policy_id, text, filled, told))
+    return ask.show(_page(ask, policy_id, text.decode(), filled, told))
 
 
 def _change(ask: Ask) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.responses import Response
-from starlette.datastructures import UploadFile
 
 from api import sops
 from api.console.charts import Chart, Series
+from api.console.forms import Sent, file_of
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
 from api.uploads import Upload
 from labeling.errors import InvalidInput, NotFound
@@ -50,12 +50,10 @@ def tree(ask: ViewerAsk, policy_id: str, sop: str = "") -> Response:
 @router.post("/{policy_id}/tree")
 async def replay(ask: EngineerAsk, policy_id: str) -> Response:
     """Replay gold through the tree by the answers of a file, and keep what came of it."""
-    form = await ask.request.form()
-    file = form.get("file")
-    if not isinstance(file, UploadFile) or not file.filename:
+    sent = await file_of(ask.request, ask.goldfold.settings.max_body_bytes)
+    if sent is None:
         raise InvalidInput("file: choose the answers, as a table or as Label Studio's JSON export")
-    content = await file.read()
-    return await run_sync(_replay, ask, policy_id, file.filename, content)
+    return await run_sync(_replay, ask, policy_id, sent)
 
 
 _NOTHING: Json = {"roots": [], "remarks": None, "replayed": None, "why": "", "steps": {}, "names": {}, "kinds": []}
@@ -65,12 +63,12 @@ def _path(policy_id: str) -> str:
     return f"/console/policies/{policy_id}/tree"
 
 
-def _replay(ask: Ask, policy_id: str, name: str, content: bytes) -> Response:
+def _replay(ask: Ask, policy_id: str, sent: Sent) -> Response:
     sop = sops.sop_of(ask.goldfold, ask.form.get("sop", ""))
-    suffix = next((each for each in SUFFIXES if name.endswith(each)), None)
+    suffix = next((each for each in SUFFIXES if sent.name.endswith(each)), None)
     if suffix is None:
-        raise InvalidInput(f"file: {name!r} ends in none of {', '.join(SUFFIXES)}")
-    with Upload(f"answers{suffix}", content).as_file() as path:
+        raise InvalidInput(f"file: {sent.name!r} ends in none of {', '.join(SUFFIXES)}")
+    with Upload(f"answers{suffix}", sent.content).as_file() as path:
         walks = read_walks(sop, path)
     told = sops.replay_sop(ask.goldfold, sop, walks, ask.form.get("golden_version", "").strip())
     sops.keep_replay(ask.goldfold, sop, told, ask.actor)

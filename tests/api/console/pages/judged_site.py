@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -71,6 +72,27 @@ def page(console: Console, path: str, role: Role = Role.LEAD) -> str:
         if "data-pending" not in answer.text:
             break
     return words(answer.text)
+
+
+def numbers(console: Console, path: str, role: Role = Role.LEAD) -> dict[str, Any]:
+    """What a page tells a program, once its figures are there."""
+    for _ in range(30):
+        told = console.json(path, role)
+        if not told["pending"]:
+            break
+    return timed(told)
+
+
+def asked(console: Console, path: str, method: str = "GET", **more: Any) -> Any:
+    """What the API answers a lead."""
+    answer = call(console.app, method, path, key=console.keys[Role.LEAD], **more)
+    assert answer.is_success, answer.text
+    return timed(answer.json())
+
+
+def timed(told: Any) -> Any:
+    """With moments written in one way."""
+    return json.loads(json.dumps(told).replace('+00:00"', 'Z"'))
 
 
 def sent(console: Console, path: str, form: dict[str, str], role: Role = Role.LEAD, **more: Any) -> str:
