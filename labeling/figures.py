@@ -56,6 +56,6 @@ def versions_of(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def link(path: str, **filters: object) -> str:
-    """``path`` with those ``filters`` that are not None as its query, in the order given."""
+    """``path`` with those ``filters`` that are not None as its query, in the order given; a list is given once each."""
     told = {name: value for name, value in filters.items() if value is not None}
-    return f"{path}?{urlencode(told, safe=':,/')}" if told else path
+    return f"{path}?{urlencode(told, doseq=True, safe=':,/')}" if told else path

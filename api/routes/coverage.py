@@ -15,7 +15,7 @@ from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.state import TheGoldfold
 from labeling.insights.coverage import KINDS
 from labeling.insights.coverage_rounds import Opened
-from labeling.insights.traffic import SAMPLE, Frame
+from labeling.insights.traffic import SAMPLE, TEXT, Frame
 from labeling.quality.coverage import NEAR
 
 router = APIRouter(prefix="/v1/coverage", tags=["coverage"], responses=documented(404, 409))
@@ -125,10 +125,11 @@ def get_coverage(
     policy: str = "",
     cosine: Annotated[float, Query(gt=0, le=1)] = NEAR,
     sample: Annotated[int, Query(description=f"One of {', '.join(map(str, SAMPLES))}.")] = SAMPLE,
+    modality: Annotated[str, Query(description="text or image: each by itself.")] = TEXT,
     words: Annotated[bool, Query(description="Name clusters by words of their texts.")] = False,
 ) -> CoverageOut:
     """The share of traffic near gold, how far gold is from risky traffic, and the clusters, the darkest first."""
-    return CoverageOut.model_validate(read_coverage(goldfold, policy, cosine, sample, words=words))
+    return CoverageOut.model_validate(read_coverage(goldfold, policy, cosine, sample, modality=modality, words=words))
 
 
 @router.get("/items", dependencies=[Depends(require(Role.LEAD))])
@@ -140,11 +141,12 @@ def list_items(
     cosine: Annotated[float, Query(gt=0, le=1)] = NEAR,
     version: Annotated[int, Query(ge=0, description="Of the lake; 0: now.")] = 0,
     sample: int = SAMPLE,
+    modality: Annotated[str, Query(description="text or image.")] = TEXT,
     after: After = "",
     limit: Limit = FIRST,
 ) -> ItemPageOut:
-    """The texts behind a figure of coverage, a page at a time; each page looks at the traffic again."""
-    frame = Frame(version, sample)
+    """The items behind a figure of coverage, a page at a time; each page looks at the traffic again."""
+    frame = Frame(version, sample, modality)
     found = items_covered(goldfold, frame, kind, cluster=cluster, policy=policy, cosine=cosine)
     return ItemPageOut.of(goldfold, found, after, limit)
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api import root_causes, signals
 from api.auth import Lead, Role, require
 from api.problems import documented
+from api.routes.causes import FindingOut
 from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.state import TheGoldfold
 from labeling.insights.interception import KINDS, WANTED
@@ -286,10 +287,10 @@ def list_intercepted(
 
 
 @interception.post("/tickets", status_code=status.HTTP_201_CREATED)
-def open_ticket(goldfold: TheGoldfold, caller: Lead, given: TicketIn) -> dict[str, Any]:
+def open_ticket(goldfold: TheGoldfold, caller: Lead, given: TicketIn) -> FindingOut:
     """Open a finding about a policy at a severity; an action on it with the KPI `recall` shows before and after."""
     made = signals.ticket(goldfold, given.policy, given.severity, given.until, given.weeks, caller.key_id)
-    return root_causes.finding(goldfold, made.finding_id)
+    return FindingOut.model_validate(root_causes.finding(goldfold, made.finding_id))
 
 
 @kpi.get("/change", dependencies=[AsLead])

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Engineer, Role, require
+from api.drafts import check_endpoint, draft_question
 from api.problems import documented
+from api.routes.drafts import DraftOut, EndpointName
+from api.routes.figures import FigureOut
 from api.routes.state import TheGoldfold
-from api.sops import COMPILED, compiled, keep_replay, kept_replay, lint_sop, replay_sop, sop_of, sops
+from api.sops import (
+    COMPILED,
+    PER_VERDICT,
+    compiled,
+    keep_replay,
+    kept_replay,
+    lint_sop,
+    replay_sop,
+    sop_of,
+    sops,
+    tasks_of,
+)
 from labeling.sop.replay import Walk
 from labeling.sop.tree import Sop
 
 router = APIRouter(prefix="/v1/sops", tags=["sops"], responses=documented(404))
 MAX_WALKS = 100_000
+DRAFT_EXAMPLE = {"endpoint": "gpt"}
 REPLAY_EXAMPLE = {"walks": [{"item_id": "it_0a1b", "person": "7", "answers": {"group": "yes", "against": "no"}}]}
 
 
@@ -70,6 +86,76 @@ class ReplayIn(BaseModel):
     keep: bool = Field(False, description="Keep it in the audit trail, for the tree's page.")
 
 
+class SuggestIn(BaseModel):
+    """Who drafts, and answers to replay first, which it is told the figures of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpoint: EndpointName
+    walks: list[WalkIn] = Field([], max_length=MAX_WALKS)
+    golden_version: str = Field("", description="Default: the newest.")
+
+
+class TaskOut(BaseModel):
+    """A golden item as Label Studio imports it: ``data`` holds its content and its id, and no answer."""
+
+    data: dict[str, Any]
+
+
+class AgreementOut(BaseModel):
+    """How far people agree who answered a step about the same item."""
+
+    observed: FigureOut
+    alpha: FigureOut
+    ac1: FigureOut
+    warnings: list[str]
+
+
+class StepOut(BaseModel):
+    """A step. ``kept``: the share of walks that have gold in reach after it; ``lost``: items that were lost here."""
+
+    step: str
+    kept: FigureOut
+    agreement: AgreementOut
+    verdict: str
+    lost: list[str]
+
+
+class _Replayed(BaseModel):
+    sop: str
+    tree_hash: str
+    policy: str
+    policy_version: str
+    golden_version: str | None
+    right: FigureOut
+    worst: str
+    walks: int
+    unfinished: int
+    without_gold: int
+    homeless: list[str]
+    licence: str
+
+
+class ReplayOut(_Replayed):
+    """Gold replayed through a tree. ``items`` of a figure: the gold that could be walked."""
+
+    steps: list[StepOut]
+
+
+class KeptStepOut(StepOut):
+    """``lost``: the first 100 of ``lost_items``."""
+
+    lost_items: int
+
+
+class KeptReplayOut(_Replayed):
+    """A replay that was kept: ``by`` whom, and when. ``homeless``: the first 100."""
+
+    steps: list[KeptStepOut]
+    by: str
+    at: datetime
+
+
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
 def list_sops(goldfold: TheGoldfold) -> list[SopOut]:
     """The trees of `sops_dir`."""
@@ -96,19 +182,49 @@ def get_compiled(goldfold: TheGoldfold, sop_id: str, kind: str) -> Response:
 
 
 @router.get("/{sop_id}/replay", dependencies=[Depends(require(Role.VIEWER))])
-def get_replay(goldfold: TheGoldfold, sop_id: str) -> dict[str, Any]:
+def get_replay(goldfold: TheGoldfold, sop_id: str) -> KeptReplayOut:
     """The newest replay of the tree that was kept."""
-    return kept_replay(goldfold, sop_of(goldfold, sop_id))
+    return KeptReplayOut.model_validate(kept_replay(goldfold, sop_of(goldfold, sop_id)))
 
 
 @router.post("/{sop_id}/replay", responses=documented(409, 422))
 def post_replay(
     goldfold: TheGoldfold, caller: Engineer, sop_id: str, given: Annotated[ReplayIn, Body(examples=[REPLAY_EXAMPLE])]
-) -> dict[str, Any]:
+) -> ReplayOut:
     """Gold replayed through the tree by these answers: each step's gold kept in reach, agreement, verdict."""
-    walks = [Walk(walk.item_id, walk.person, walk.answers) for walk in given.walks]
     sop = sop_of(goldfold, sop_id)
-    told = replay_sop(goldfold, sop, walks, given.golden_version)
+    told = replay_sop(goldfold, sop, _walks(given.walks), given.golden_version)
     if given.keep:
         keep_replay(goldfold, sop, told, caller.key_id)
-    return told.as_dict()
+    return ReplayOut.model_validate(told.as_dict())
+
+
+@router.get("/{sop_id}/tasks", dependencies=[Depends(require(Role.LEAD))], responses=documented(409))
+def get_tasks(
+    goldfold: TheGoldfold,
+    sop_id: str,
+    per_verdict: Annotated[
+        int, Query(ge=1, le=1000, description="Golden items of each outcome and rule.")
+    ] = PER_VERDICT,
+) -> list[TaskOut]:
+    """Golden items as tasks for a Label Studio project of the tree's form. They hold content, and no answer."""
+    return [TaskOut(data=one["data"]) for one in tasks_of(goldfold, sop_of(goldfold, sop_id), per_verdict)]
+
+
+@router.post(
+    "/{sop_id}/steps/{step_id}/drafts",
+    dependencies=[Depends(require(Role.LEAD))],
+    responses=documented(409, 422, 502, 503),
+)
+def draft(
+    goldfold: TheGoldfold, sop_id: str, step_id: str, given: Annotated[SuggestIn, Body(examples=[DRAFT_EXAMPLE])]
+) -> DraftOut:
+    """Have a chat service draft another wording of a step's question. It is kept nowhere, and the file stays."""
+    check_endpoint(goldfold, given.endpoint)
+    sop = sop_of(goldfold, sop_id)
+    replayed = replay_sop(goldfold, sop, _walks(given.walks), given.golden_version) if given.walks else None
+    return DraftOut.model_validate(draft_question(goldfold, sop_id, step_id, given.endpoint, replayed))
+
+
+def _walks(given: list[WalkIn]) -> list[Walk]:
+    return [Walk(walk.item_id, walk.person, walk.answers) for walk in given]

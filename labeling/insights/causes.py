@@ -376,7 +376,7 @@ def _by_role(causes: Causes, finding_id: str) -> dict[Role, Coding]:
 
 def _told(action: Action, events: Sequence[ActionEvent], today: date) -> Json:
     state = state_of(action, events)
-    mine = [asdict(event) for event in events if event.action_id == action.action_id]
+    mine = [asdict(event) | {"figure": event.figure or None} for event in events if event.action_id == action.action_id]
     late = state in (ActionState.OPEN, ActionState.MISSED) and action.due < today
     return asdict(action) | {"state": state.value, "is_late": late, "events": mine}
 

@@ -1,8 +1,10 @@
 """How much of the traffic lies near gold, how far gold is from risky traffic, and which clusters are darkest.
 
-Gold: active golden texts with an embedding, of one policy or of all. Sealed items and anchors count in the figures of
-all traffic alone. Clusters, and the items that are told as dark or asked about, are read off the gold of the other
-partitions: a cluster that looks bright while its exemplars look dark would say which items lie near sealed ones.
+Of texts, or of images: each by itself, in the space of its own scorer's embeddings, since a cosine between two spaces
+says nothing. Gold: active golden items of that modality with an embedding, of one policy or of all. Sealed items and
+anchors count in the figures of all traffic alone. Clusters, and the items that are told as dark or asked about, are
+read off the gold of the other partitions: a cluster that looks bright while its exemplars look dark would say which
+items lie near sealed ones.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ from labeling.quality.coverage import (
 from labeling.quality.intervals import Figure
 from labeling.quality.names import cluster_names
 from labeling.records import GoldenItem, GoldState
-from labeling.scorebook import F32, LakeScorer, embedding_group
+from labeling.scorebook import F32, Judge, embedding_group
 from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds
 
+MODALITIES = ("text", "image", "video")
 EXEMPLARS = 5
 NAMED_TEXTS = 20_000  # whose words names are made of, at most
 WHERE = "/v1/coverage/items"
@@ -74,7 +77,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Active golden texts with an embedding: ``vectors`` (m, d) unit rows, ``seen`` (m,) those outside sealed and
+    """Active golden items with an embedding: ``vectors`` (m, d) unit rows, ``seen`` (m,) those outside sealed and
     anchor. ``by_partition`` counts them; ``bare`` have no embedding."""
 
     vectors: F32
@@ -86,17 +89,18 @@ class Gold:
 def coverage(
     stores: Stores,
     lake: Lake,
-    scorer: LakeScorer,
+    scorer: Judge,
     policies: Policies,
     asked: Asked,
     tick: Tick = lambda _done, _all: None,
 ) -> Json:
-    """Everything that coverage says; JSON-able, ``clusters`` from the darkest on. ``policies`` with the thresholds that
-    the scorer operates at. Raises InvalidInput naming the field, NothingToDo."""
+    """Everything that coverage says; JSON-able, ``clusters`` from the darkest on. ``scorer``: that of the frame's
+    modality; ``policies`` with the thresholds that it operates at. Raises InvalidInput (names the field), NothingToDo.
+    """
     check_cosine(asked.cosine)
     traffic = survey(stores.items, lake, scorer, asked.frame)
     weights = traffic.weights(policies, asked.policy)
-    found = gold_of(stores.golden, lake, scorer, [asked.policy] if asked.policy else [])
+    found = gold_of(stores.golden, lake, scorer, [asked.policy] if asked.policy else [], asked.frame.modality)
     shown = nearest(traffic.vectors, found.vectors[found.seen], tick)
     cosines = np.maximum(shown, nearest(traffic.vectors, found.vectors[~found.seen]))
     told = _Told(traffic, weights, cosines >= asked.cosine, asked, _origin(stores.golden, policies, traffic, asked))
@@ -108,10 +112,12 @@ def coverage(
     return {
         "policy": asked.policy,
         "cosine": asked.cosine,
+        "modality": asked.frame.modality,
         "lake_version": traffic.frame.version,
-        "texts": traffic.total,
+        "items": traffic.total,
         "looked_at": len(traffic.ids),
         "left_out": traffic.left_out,
+        "others": _others(stores.items, traffic.frame),
         "gold": {"items": len(found.vectors), "partitions": found.by_partition, "without_embedding": found.bare},
         "near": told.share(np.ones(len(traffic.ids), np.bool_)),
         "near_risky": told.risky(np.ones(len(traffic.ids), np.bool_)),
@@ -127,11 +133,11 @@ def check_cosine(cosine: float) -> None:
         raise InvalidInput(f"cosine: must lie in (0, 1], found {cosine}")
 
 
-def gold_of(golden: Golden, lake: Lake, scorer: LakeScorer, policies: Collection[str]) -> Gold:
-    """Of these policies; of all where none is named."""
+def gold_of(golden: Golden, lake: Lake, scorer: Judge, policies: Collection[str], modality: str = TEXT) -> Gold:
+    """Of these policies; of all where none is named. ``scorer``: that of the modality."""
     rows: dict[str, list[GoldenItem]] = {}
     for row in golden.items():
-        if row.state is GoldState.ACTIVE and row.modality == TEXT and (not policies or row.policy_id in policies):
+        if row.state is GoldState.ACTIVE and row.modality == modality and (not policies or row.policy_id in policies):
             rows.setdefault(row.item_id, []).append(row)
     vectors = LakeVectors(lake, embedding_group(scorer))(list(rows))
     there = [item_id for item_id in rows if item_id in vectors]
@@ -170,12 +176,12 @@ class _Told:
         """Of a figure of this kind of items, of a cluster ("": of all)."""
         frame = self.traffic.frame
         where = {"cluster": cluster} if cluster else {"version": frame.version, "sample": frame.sample}
-        policy = self.asked.policy or None
-        return replace(self.origin, items=link(WHERE, **where, kind=kind, policy=policy))
+        policy, modality = self.asked.policy or None, None if frame.modality == TEXT else frame.modality
+        return replace(self.origin, items=link(WHERE, **where, kind=kind, policy=policy, modality=modality))
 
 
 def _origin(golden: Golden, policies: Policies, traffic: Traffic, asked: Asked) -> Origin:
-    known = "texts that have a score and an embedding"
+    known = f"{traffic.frame.modality}s that have a score and an embedding"
     licence = (
         f"population: all {traffic.total} {known}"
         if traffic.is_whole
@@ -183,6 +189,12 @@ def _origin(golden: Golden, policies: Policies, traffic: Traffic, asked: Asked) 
     )
     named = [asked.policy] if asked.policy else [p for p in traffic.policies if p in policies]
     return Origin(licence, newest_name(golden), versions_of((name, policies[name].version) for name in named), WHERE)
+
+
+def _others(items: ItemRegistry, frame: Frame) -> dict[str, int]:
+    """How many items of other modalities no figure speaks for."""
+    counts = {name: len(items.ids(frame.version, name)) for name in MODALITIES if name != frame.modality}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _by_cluster(traffic: Traffic, gold: F32) -> Ints:

@@ -12,10 +12,12 @@ from datetime import date, datetime
 from typing import Any
 
 from labeling.figures import FIGURE
+from labeling.golden.gold_links import GoldAsked
 from labeling.golden.planner import GoldPlan
 from labeling.golden.stale import StaleShare
 from labeling.insights.qa_report import AT_RISK, BELOW
 from labeling.quality.intervals import FEW
+from labeling.records import GoldState
 
 Json = dict[str, Any]
 Window = tuple[datetime, datetime]  # from, until
@@ -179,7 +181,7 @@ def _stale(share: StaleShare, versions: tuple[str, Json]) -> Json:
         "licence": COUNTED,
         "golden_version": golden,
         "policy_version": policy_version(share.policy_id, policies),
-        "items": f"/v1/policies/{share.policy_id}",
+        "items": GoldAsked(policy=share.policy_id, state=GoldState.STALE).link(),
     }
     return entry(f"Stale gold of {share.policy_id}: {share.stale} rows", (), [figure("share stale", told, **origin)])
 

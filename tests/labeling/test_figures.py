@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from labeling.figures import Origin, link, versions_of
@@ -15,7 +16,8 @@ def test_each_figure_at_any_depth_gets_the_origin_and_nothing_else_does() -> Non
     told = ORIGIN.within({"n": 3, "parts": [BARE, {"a": BARE | {"licence": "none: own"}}], "left": None})
     assert told["n"] == 3
     assert set(told) == {"n", "parts", "left"}
-    first, second = told["parts"]  # type: ignore[misc]
+    parts: Any = told["parts"]
+    first, second = parts
     assert first == {**BARE, **ORIGIN.as_dict()}
     assert second["a"]["licence"] == "none: own"
     assert lacking(told) == []

@@ -14,11 +14,10 @@ from fastapi.responses import Response
 from api import root_causes
 from api.console.forms import checked, given, lines, part
 from api.console.page import Ask, LeadAsk, Page
-from api.drafts import draft_cause
+from api.drafts import check_endpoint, draft_cause
 from api.routes.causes import ActionIn, CodingIn, EndIn, FindingIn
 from labeling.cause_records import AREAS, CODES, SLICE_KEYS
 from labeling.decision_records import ErrorType
-from labeling.errors import InvalidInput
 from labeling.insights.causes import AT_LEAST, KPIS, Wanted
 from labeling.insights.drafts import Draft
 
@@ -78,9 +77,8 @@ def code(ask: LeadAsk, finding_id: str) -> Response:
 @router.post("/causes/{finding_id}/draft")
 def draft(ask: LeadAsk, finding_id: str) -> Response:
     """What a chat service would say. It is kept nowhere, and refused while two people are to code the finding."""
-    named, known = ask.form.get("endpoint", ""), root_causes.services(ask.goldfold)
-    if named not in known:  # a path would be read, wherever it leads
-        raise InvalidInput(f"endpoint: {named!r} has no file in judges_dir (known: {', '.join(known) or 'none'})")
+    named = ask.form.get("endpoint", "")
+    check_endpoint(ask.goldfold, named)
     return ask.show(_page(ask, finding_id, draft_cause(ask.goldfold, finding_id, named)))
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from api import signals
 from api.console.charts import Chart, Series
 from api.console.page import LeadAsk, Page
+from api.console.series import of_figures
 
 router = APIRouter(prefix="/quality/kpi")
 SERIES_WEEKS = 12
@@ -38,21 +39,13 @@ def _series(told: Mapping[str, Any] | None) -> list[Chart]:
     """Weekly accuracy, with a mark at each week in which the series breaks."""
     if not told:
         return []
-    weeks = [(one["from"], one["accuracy"]) for one in told["weeks"]]
-    known = [figure["value"] is not None for _, figure in weeks]
-    if not any(known):
+    figures = [one["accuracy"] for one in told["weeks"]]
+    if all(figure["value"] is None for figure in figures):
         return []
-    ends = [[f[end] if has else None for (_, f), has in zip(weeks, known, strict=True)] for end in ("low", "high")]
     marks: dict[str, list[str]] = {}
     for one in told["breaks"]:
         marks.setdefault(one["week"], []).append(f"{one['policy']}: {one['what']}")
-    line = Series(
-        "accuracy",
-        [week for week, _ in weeks],
-        [figure["value"] for _, figure in weeks],
-        *ends,
-        notes=[f"n {figure['n']}" for _, figure in weeks],
-    )
+    line = of_figures("accuracy", [one["from"] for one in told["weeks"]], figures)
     drawn = tuple((week, "; ".join(said)) for week, said in sorted(marks.items()))
     caption = "A dotted line: figures on its two sides were not judged by the same policy or gold." if drawn else ""
     return [

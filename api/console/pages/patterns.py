@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.console.charts import Chart, Series
+from api.console.charts import Chart
 from api.console.page import Ask, LeadAsk, Page
+from api.console.series import of_figures
 from api.patterns import mined
 
 router = APIRouter(prefix="/quality/patterns")
@@ -47,11 +48,7 @@ def _mined(ask: Ask) -> Any:
 def _shares(parts: Sequence[dict[str, Any]]) -> list[Chart]:
     if not parts:
         return []
-    shares = [part["share"] for part in parts]
-    series = Series(
-        "share of the variance",
-        [part["name"] for part in parts],
-        *([share[name] for share in shares] for name in ("value", "low", "high")),
-    )
+    names, shares = [part["name"] for part in parts], [part["share"] for part in parts]
+    series = of_figures("share of the variance", names, shares, noted=False)
     title = "How much of the variance each circumstance holds"
     return [Chart("shares", title, "bar", "circumstance", "share of the variance", [series])]

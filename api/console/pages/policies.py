@@ -11,8 +11,9 @@ from fastapi.responses import Response
 
 from api import sops
 from api.composition import Goldfold
-from api.console.charts import Chart, Series
+from api.console.charts import Chart
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, ViewerAsk
+from api.console.series import of_figures
 from api.policy_changes import progressed, relabel, standing, standings, told
 from api.policy_effects import effects
 from api.policy_proposals import approve, reject
@@ -157,13 +158,10 @@ def _effect_charts(told: Sequence[Mapping[str, Any]]) -> list[Chart]:
     names = [one["version"] for one in versions]
     charts = []
     for measure in MEASURES:
-        series = []
-        for place, days in enumerate(SPANS_DAYS):
-            moved = [one["spans"][place][measure]["change"] for one in versions]
-            ends = [[f[end] if f["value"] is not None else None for f in moved] for end in ("low", "high")]
-            values = [figure["value"] for figure in moved]
-            notes = [f"n {figure['n']}" for figure in moved]
-            series.append(Series(f"{days} days", names, values, *ends, notes=notes))
+        series = [
+            of_figures(f"{days} days", names, [one["spans"][place][measure]["change"] for one in versions])
+            for place, days in enumerate(SPANS_DAYS)
+        ]
         if any(value is not None for each in series for value in each.y):
             charts.append(Chart(measure, f"What {measure} moved by", "points", "version", "after less before", series))
     return charts

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page
+from api.console.series import of_figures
 from api.daily_qa import count_days, day_named, report_day, sample_day
 from api.routes.qa import SampleIn
 from labeling.agreements import ALL
@@ -106,10 +107,13 @@ def _day_charts(report: Mapping[str, Any] | None) -> list[Chart]:
     if not projects:
         return []
     names = [one["project"] for one in projects]
-    accuracy = _bars("accuracy", names, [one["accuracy"] for one in projects])
+    accuracy = of_figures("accuracy", names, [one["accuracy"] for one in projects])
     target = Series("target", names, [one["target"] for one in projects])
     kinds = list(projects[0]["errors"])
-    errors = [_bars(kind.replace("_", " "), names, [one["errors"][kind] for one in projects]) for kind in kinds]
+    errors = [
+        of_figures(kind.replace("_", " "), names, [one["errors"][kind] for one in projects], noted=False)
+        for kind in kinds
+    ]
     return [
         Chart("accuracy", "Accuracy and target", "points", "project", "share right", [accuracy, target]),
         Chart("errors", "Errors by type", "bar", "project", "share of decisions", errors),
@@ -120,13 +124,6 @@ def _agreement_charts(cells: Sequence[Json]) -> list[Chart]:
     if not cells:
         return []
     names = [one["rule_id"] or one["language"] or one["policy"] or "all" for one in cells]
-    series = [_bars(name, names, [one["outcome"][name] for one in cells]) for name in ("alpha", "ac1")]
+    series = [of_figures(name, names, [one["outcome"][name] for one in cells]) for name in ("alpha", "ac1")]
     title = "Agreement on the outcome, beyond chance"
     return [Chart("agreement", title, "points", "of", "Krippendorff's alpha, Gwet's AC1", series)]
-
-
-def _bars(name: str, x: Sequence[str], figures: Sequence[Mapping[str, Any]]) -> Series:
-    """Figures with their intervals; what has no value has no point."""
-    known = [one.get("value") is not None for one in figures]
-    ends = [[one.get(end) if has else None for one, has in zip(figures, known, strict=True)] for end in ("low", "high")]
-    return Series(name, x, [one.get("value") for one in figures], *ends)

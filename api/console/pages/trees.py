@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api import sops
-from api.console.charts import Chart, Series
+from api.console.charts import Chart
 from api.console.forms import Sent, file_of
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
+from api.console.series import of_figures
 from api.uploads import Upload
 from labeling.errors import InvalidInput, NotFound
 from labeling.insights.policy_text import reading_of_step
@@ -93,9 +94,7 @@ def _names(ask: Ask, steps: Any) -> dict[str, str]:
 def _kept_share(replayed: Json | None) -> list[Chart]:
     if not replayed:
         return []
-    figures = [step["kept"] for step in replayed["steps"]]
-    ends = [[f[end] if f["value"] is not None else None for f in figures] for end in ("low", "high")]
     names = [step["step"] for step in replayed["steps"]]
-    series = Series("gold in reach", names, [figure["value"] for figure in figures], *ends)
+    series = of_figures("gold in reach", names, [step["kept"] for step in replayed["steps"]])
     title = "Share of walks that each question keeps on the way to gold"
     return [Chart("kept", title, "points", "step", "share kept", [series])]

@@ -16,7 +16,7 @@ def test_from_what_gold_lacks_to_a_round(site: Site) -> None:
     stock(site.goldfold, 60)
     score_all(site.goldfold)
     told = site.get(f"{PATH}?policy=hate_speech&sample=2000", Role.LEAD)
-    assert (told["texts"], told["looked_at"]) == (60, 60)
+    assert (told["items"], told["looked_at"]) == (60, 60)
     assert told["near"]["licence"].startswith("population: all 60 texts")
     assert_whole(told, 11)
     first = told["clusters"][0]
@@ -41,5 +41,9 @@ def test_others_than_leads_are_refused_and_bad_input_is_named(site: Site) -> Non
     site.refused("POST", f"{PATH}/rounds", Role.LEAD, json={"cluster": "x"})
     assert_problem(site.ask("POST", f"{PATH}/rounds", Role.LEAD, json={"cluster": "x"}), 404, "cluster 'x' is none")
     assert_problem(site.ask("GET", f"{PATH}?cosine=2", Role.LEAD), 422)
+    assert_problem(site.ask("GET", f"{PATH}?modality=image", Role.LEAD), 409, "nothing scores images here")
+    assert_problem(site.ask("GET", f"{PATH}?modality=smell", Role.LEAD), 422, "modality: must be one of text, image")
+    picture = site.ask("POST", f"{PATH}/rounds", Role.LEAD, json={"cluster": "i1x2000-00000000"})
+    assert_problem(picture, 409, "images cannot be asked about here: set media_link_secret")
     one_less = site.ask("GET", f"{PATH}?sample=1999", Role.LEAD)
     assert_problem(one_less, 422, "sample: must be one of 2000, 20000, 200000")

@@ -80,7 +80,8 @@ def numbers(console: Console, path: str, role: Role = Role.LEAD) -> dict[str, An
         told = console.json(path, role)
         if not told["pending"]:
             break
-    return timed(told)
+    same: dict[str, Any] = timed(told)
+    return same
 
 
 def asked(console: Console, path: str, method: str = "GET", **more: Any) -> Any:

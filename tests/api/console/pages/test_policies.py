@@ -14,7 +14,7 @@ from api.auth import Role
 from labeling.records import Outcome
 from tests.api.console.conftest import Console
 from tests.api.console.pages.judged_site import asked, numbers, page, sampled, send, sent, words
-from tests.api.site import HARM
+from tests.api.site import HARM, WordGoldfold
 from tests.api.test_policy_changes import answer_all
 
 HOME = f"/console/policies/{HARM}"
@@ -119,6 +119,7 @@ def test_publishing_it_and_what_it_brought(console: Console, monkeypatch: pytest
     assert send(console, f"{HOME}/proposals/1.1.0/approve", {}).status_code == 409
     assert sent(console, f"{HOME}/proposals/1.1.0/approve", {"reason": "read"}, Role.ADMIN) == f"{HOME}/history"
     (round_,) = [one for one in goldfold.ledger.rounds.all() if one.plan.get("purpose") == "relabel"]
+    assert isinstance(goldfold, WordGoldfold)
     answer_all(goldfold, round_.round_id, violates=True)
 
     said = page(console, f"{HOME}/history", Role.VIEWER)
