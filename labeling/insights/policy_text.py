@@ -13,23 +13,34 @@ from typing import Any
 
 from labeling.policies import Policy
 from labeling.sop.outline import steps_to
-from labeling.sop.replay import LOSING, TARGET
+from labeling.sop.replay import TARGET
 from labeling.sop.tree import Sop
 
 Json = dict[str, Any]
 
 
 class Reading(StrEnum):
-    """How people read a rule or a step. ``unsure``: the interval holds the target, so a larger sample would tell."""
+    """How people read a rule or a step. ``astray``: they agree, and lose gold all the same; ``lost``: gold is lost, and
+    no item was walked twice, so nobody can tell how; ``unsure``: the interval holds the target, so a larger sample
+    would tell."""
 
     DIFFER = "people differ"
+    ASTRAY = "people go astray"
+    LOST = "gold is lost"
     UNSURE = "not sure yet"
     AGREE = "people agree"
     FEW = "too few answers"
     UNKNOWN = "nobody was asked"
 
 
-GRAVEST = (Reading.DIFFER, Reading.UNSURE, Reading.AGREE, Reading.FEW, Reading.UNKNOWN)
+GRAVEST = tuple(Reading)  # as they stand above
+OF_STEPS = {
+    "ambiguous": Reading.DIFFER,
+    "misleading": Reading.ASTRAY,
+    "losing": Reading.LOST,
+    "fine": Reading.AGREE,
+    "insufficient": Reading.FEW,
+}
 
 
 def reading(figure: Mapping[str, Any] | None) -> Reading:
@@ -45,9 +56,7 @@ def reading(figure: Mapping[str, Any] | None) -> Reading:
 
 def reading_of_step(verdict: str) -> Reading:
     """Of a step, by the verdict of its replay."""
-    if verdict in LOSING:
-        return Reading.DIFFER
-    return Reading.AGREE if verdict == "fine" else Reading.FEW
+    return OF_STEPS[verdict]
 
 
 def marks(

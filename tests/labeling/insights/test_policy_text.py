@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from labeling.insights.policy_text import Reading, marks, reading
+from labeling.insights.policy_text import OF_STEPS, Reading, marks, reading
 from labeling.policies import Policy, Rule
 from labeling.quality.intervals import proportion
+from labeling.sop.replay import LOSING
 from labeling.sop.tree import Sop
 from tests.labeling.sop.made import TREE
 
@@ -37,5 +38,9 @@ def test_a_rule_is_marked_by_the_gravest_of_what_is_known() -> None:
     ]
     steps = [{"step": "target", "verdict": "fine"}, {"step": "slur", "verdict": "misleading"}]
     replayed = marks(POLICY, cells, sop, {"steps": steps})
-    assert [one["reading"] for one in replayed] == [Reading.AGREE, Reading.DIFFER]
+    assert [one["reading"] for one in replayed] == [Reading.AGREE, Reading.ASTRAY]
     assert [step["step"] for step in replayed[1]["steps"]] == ["target", "slur"]
+
+
+def test_every_verdict_of_a_replay_is_read() -> None:
+    assert OF_STEPS.keys() == {*LOSING, "fine", "insufficient"}
