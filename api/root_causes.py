@@ -76,5 +76,16 @@ def agreement(goldfold: Goldfold) -> Json:
     return coding_agreement(goldfold.ledger)
 
 
+def has_coded(goldfold: Goldfold, finding_id: str, actor: str) -> bool:
+    """Whether somebody coded a finding already; what they said is not told."""
+    return any(one.finding_id == finding_id and one.coder == actor for one in goldfold.ledger.causes.codings())
+
+
+def services(goldfold: Goldfold) -> list[str]:
+    """The chat services that may be asked for drafts, by their endpoint files' names."""
+    folder = goldfold.settings.judges_dir
+    return sorted(path.stem for path in folder.glob("*.yaml")) if folder and folder.is_dir() else []
+
+
 def _actions(goldfold: Goldfold) -> dict[str, Decided]:
     return actions_of(read_qa_file(goldfold.settings.qa_file))

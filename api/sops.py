@@ -21,6 +21,8 @@ from labeling.sop.tree import Sop, read_sops
 from labeling.sop.walks import trial_tasks
 from labeling.training import newest_version
 
+REPLAYED = "sop.replayed"  # in the audit trail
+KEPT_ITEMS = 100  # lost ones of a step that are kept with a replay
 PER_VERDICT = 20  # golden items of each outcome and rule, as tasks
 TEXT, PDF = "text/plain; charset=utf-8", "application/pdf"
 
@@ -98,3 +100,25 @@ def replay_sop(goldfold: Goldfold, sop: Sop, walks: Sequence[Walk], golden_versi
     policy_of(goldfold, sop)
     version, rows = gold_of(goldfold, sop, golden_version)
     return replay(sop, rows, walks, version)
+
+
+def keep_replay(goldfold: Goldfold, sop: Sop, told: Replay, actor: str) -> None:
+    """Write a replay down in the audit trail, where the tree's page finds it: who replayed, when, and what came of
+    it."""
+    body: dict[str, Any] = told.as_dict()
+    lost = [{"lost": list(step.lost[:KEPT_ITEMS]), "lost_items": len(step.lost)} for step in told.steps]
+    steps = [{**shown, **items} for shown, items in zip(body["steps"], lost, strict=True)]
+    body |= {"steps": steps, "homeless": list(told.homeless[:KEPT_ITEMS])}
+    goldfold.ledger.audit.add(actor, REPLAYED, sop.id, body)
+
+
+def kept_replay(goldfold: Goldfold, sop: Sop) -> dict[str, Any]:
+    """The newest replay that was kept of a tree as it is now. Raises NotFound where there is none, or the tree has
+    changed since."""
+    found = goldfold.ledger.audit.newest(REPLAYED, sop.id)
+    told = found["detail"] if found else None
+    if found is None or not isinstance(told, dict):
+        raise NotFound(f"no replay of {sop.id!r} is kept yet: replay gold through it")
+    if told["tree_hash"] != sop.tree_hash:
+        raise NotFound(f"the tree {sop.id!r} has changed since its last replay was kept: replay gold through it again")
+    return {"by": found["actor"], "at": found["at"], **told}

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Role, require
+from api.auth import Engineer, Role, require
 from api.drafts import check_endpoint, draft_question
 from api.problems import documented
 from api.routes.drafts import DraftOut, EndpointName
 from api.routes.figures import FigureOut
 from api.routes.state import TheGoldfold
-from api.sops import COMPILED, PER_VERDICT, compiled, lint_sop, replay_sop, sop_of, sops, tasks_of
+from api.sops import (
+    COMPILED,
+    PER_VERDICT,
+    compiled,
+    keep_replay,
+    kept_replay,
+    lint_sop,
+    replay_sop,
+    sop_of,
+    sops,
+    tasks_of,
+)
 from labeling.sop.replay import Walk
 from labeling.sop.tree import Sop
 
@@ -71,6 +83,7 @@ class ReplayIn(BaseModel):
 
     walks: list[WalkIn] = Field(min_length=1, max_length=MAX_WALKS)
     golden_version: str = Field("", description="Default: the newest.")
+    keep: bool = Field(False, description="Keep it in the audit trail, for the tree's page.")
 
 
 class SuggestIn(BaseModel):
@@ -108,22 +121,39 @@ class StepOut(BaseModel):
     lost: list[str]
 
 
-class ReplayOut(BaseModel):
-    """Gold replayed through a tree. ``items`` of a figure: the gold that could be walked."""
-
+class _Replayed(BaseModel):
     sop: str
     tree_hash: str
     policy: str
     policy_version: str
     golden_version: str | None
     right: FigureOut
-    steps: list[StepOut]
     worst: str
     walks: int
     unfinished: int
     without_gold: int
     homeless: list[str]
     licence: str
+
+
+class ReplayOut(_Replayed):
+    """Gold replayed through a tree. ``items`` of a figure: the gold that could be walked."""
+
+    steps: list[StepOut]
+
+
+class KeptStepOut(StepOut):
+    """``lost``: the first 100 of ``lost_items``."""
+
+    lost_items: int
+
+
+class KeptReplayOut(_Replayed):
+    """A replay that was kept: ``by`` whom, and when. ``homeless``: the first 100."""
+
+    steps: list[KeptStepOut]
+    by: str
+    at: datetime
 
 
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
@@ -151,12 +181,21 @@ def get_compiled(goldfold: TheGoldfold, sop_id: str, kind: str) -> Response:
     return Response(made, media_type=told.media_type, headers=headers)
 
 
-@router.post("/{sop_id}/replay", dependencies=[Depends(require(Role.ENGINEER))], responses=documented(409, 422))
+@router.get("/{sop_id}/replay", dependencies=[Depends(require(Role.VIEWER))])
+def get_replay(goldfold: TheGoldfold, sop_id: str) -> KeptReplayOut:
+    """The newest replay of the tree that was kept."""
+    return KeptReplayOut.model_validate(kept_replay(goldfold, sop_of(goldfold, sop_id)))
+
+
+@router.post("/{sop_id}/replay", responses=documented(409, 422))
 def post_replay(
-    goldfold: TheGoldfold, sop_id: str, given: Annotated[ReplayIn, Body(examples=[REPLAY_EXAMPLE])]
+    goldfold: TheGoldfold, caller: Engineer, sop_id: str, given: Annotated[ReplayIn, Body(examples=[REPLAY_EXAMPLE])]
 ) -> ReplayOut:
     """Gold replayed through the tree by these answers: each step's gold kept in reach, agreement, verdict."""
-    told = replay_sop(goldfold, sop_of(goldfold, sop_id), _walks(given.walks), given.golden_version)
+    sop = sop_of(goldfold, sop_id)
+    told = replay_sop(goldfold, sop, _walks(given.walks), given.golden_version)
+    if given.keep:
+        keep_replay(goldfold, sop, told, caller.key_id)
     return ReplayOut.model_validate(told.as_dict())
 
 

@@ -26,6 +26,13 @@ class SqlAudit:
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def newest(self, action: str, target: str) -> dict[str, object] | None:
+        """The newest line of that action on that target, with the keys of ``latest``; None where there is none."""
+        mine = sa.select(audit).where(audit.c.action == action, audit.c.target == target)
+        with self._database.read() as connection:
+            row = connection.execute(mine.order_by(audit.c.seq.desc()).limit(1)).mappings().first()
+            return None if row is None else dict(row)
+
 
 def write_audit(
     connection: sa.Connection, actor: str, action: str, target: str, detail: Mapping[str, object] | None = None

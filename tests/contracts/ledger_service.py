@@ -162,6 +162,15 @@ class AccessContract(LedgerFixtures):
         assert newest["at"].tzinfo is not None
         assert len(ledger.audit.latest(1)) == 1
 
+    def test_the_newest_line_of_an_action_on_a_target(self, ledger: Ledger) -> None:
+        for n in range(2):
+            ledger.audit.add("ann", "sop.replayed", "tree-1", {"n": n})
+        ledger.audit.add("ann", "sop.replayed", "tree-2")
+        found = ledger.audit.newest("sop.replayed", "tree-1")
+        assert found is not None
+        assert (found["detail"], found["actor"]) == ({"n": 1}, "ann")
+        assert ledger.audit.newest("sop.replayed", "tree-3") is None
+
 
 class LedgerContract(
     ItemsContract,

@@ -105,6 +105,25 @@ def test_from_a_preview_to_labels_given_again(site: Site) -> None:
     assert_problem(site.ask("POST", f"{BASE}/bridge", json={"items": 5}), 409, "is there already")
 
 
+def test_what_a_version_brought_is_told_with_whole_figures_and_their_items(site: Site) -> None:
+    post(site, "/versions", LEAD, asked(site, budget=0, bridge=0))
+    newest, first = site.get(f"{BASE}/effects", Role.VIEWER)
+    assert [one["version"] for one in (newest, first)] == ["1.1.0", "1.0.0"]
+    assert_whole(newest, 18)
+    assert {figure["verdict"] for span in newest["spans"] for figure in span["flips"].values()} == {"insufficient"}
+    assert site.get(f"{BASE}/effects?limit=1", Role.VIEWER) == [newest]
+    assert site.get(newest["spans"][0]["agreement"]["after"]["items"], Role.VIEWER)["count"] == 0
+    assert_problem(site.ask("GET", "/v1/policies/nobody/effects"), 404, "'nobody' is not published")
+    since = "since=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z"
+    assert site.get(f"{BASE}/effects/items?what=agreement&{since}", Role.VIEWER)["count"] == 30 - newest_sealed(site)
+    assert_problem(site.ask("GET", f"{BASE}/effects/items?what=accuracy&{since}"), 422)
+
+
+def newest_sealed(site: Site) -> int:
+    """Golden items whose answers are not told of."""
+    return sum(item.partition is Partition.SEALED for item in site.goldfold.ledger.golden.items())
+
+
 def test_the_command_line_and_the_routes_tell_the_same(site: Site) -> None:
     goldfold, body = site.goldfold, asked(site)
     policy = goldfold.policies[HARM].model_validate(body["text"])

@@ -64,6 +64,11 @@ def test_gold_is_replayed_and_sealed_gold_is_not(gilded: Site) -> None:
     assert behind["withheld"] == sum(one.partition is Partition.SEALED for one in gold)
     shown = [item for item in gold if item.partition is Partition.TRAIN]
     assert (told["walks"], told["without_gold"]) == (len(shown), len(gold) - len(shown))
+    assert_problem(gilded.ask("GET", f"{PATH}/{HARM}/replay"), 404, "no replay of 'hate_speech' is kept yet")
+    assert gilded.ask("POST", f"{PATH}/{HARM}/replay", json={"walks": walks, "keep": True}).json() == told
+    kept = gilded.get(f"{PATH}/{HARM}/replay", Role.VIEWER)
+    assert (kept["right"], kept["by"]) == (told["right"], gilded.keys[Role.ENGINEER].split("_")[1])
+    assert [step["lost_items"] for step in kept["steps"]] == [len(step["lost"]) for step in told["steps"]]
     lost = {item_id for step in told["steps"] for item_id in step["lost"]}
     assert lost == {item.item_id for item in shown if item.outcome is Outcome.VIOLATES}
     sealed = [walk for walk in walks if walk["item_id"] not in {item.item_id for item in shown}]

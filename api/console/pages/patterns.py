@@ -1,0 +1,54 @@
+"""Misapplication patterns as cards: /console/quality/patterns. For leads: a pattern may speak of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from api.console.charts import Chart
+from api.console.page import Ask, LeadAsk, Page
+from api.console.series import of_figures
+from api.patterns import mined
+
+router = APIRouter(prefix="/quality/patterns")
+SHOWN = 25  # cards of a page
+
+
+@router.get("")
+def patterns(ask: LeadAsk, start: Annotated[int, Query(ge=0)] = 0) -> Response:
+    """What stands now, the surest first."""
+    found = _mined(ask)
+    told: dict[str, Any] | None = None
+    rest = 0
+    if found.value is not None:
+        told = found.value.as_dict()
+        every = told["patterns"]
+        rest = start + SHOWN if len(every) > start + SHOWN else 0
+        told |= {"patterns": every[start : start + SHOWN], "count": len(every)}
+    return ask.show(Page("Patterns", "quality_patterns.html", {"found": replace(found, value=told), "next": rest}))
+
+
+@router.get("/{pattern_id}")
+def pattern(ask: LeadAsk, pattern_id: str) -> Response:
+    """One pattern: its card, its verdict, and how much of the variance each circumstance holds."""
+    found = _mined(ask)
+    told = None if found.value is None else found.value.told(found.value.one(pattern_id), whole=True)
+    data = {"found": replace(found, value=told), "pattern_id": pattern_id}
+    return ask.show(Page("Pattern", "quality_pattern.html", data, charts=_shares(told["parts"] if told else ())))
+
+
+def _mined(ask: Ask) -> Any:
+    return ask.kept("quality.patterns", lambda: mined(ask.goldfold))
+
+
+def _shares(parts: Sequence[dict[str, Any]]) -> list[Chart]:
+    if not parts:
+        return []
+    names, shares = [part["name"] for part in parts], [part["share"] for part in parts]
+    series = of_figures("share of the variance", names, shares, noted=False)
+    title = "How much of the variance each circumstance holds"
+    return [Chart("shares", title, "bar", "circumstance", "share of the variance", [series])]
