@@ -116,6 +116,7 @@ def build_app(service: Service) -> FastAPI:
         lifespan=_closing(answers),
     )
     app.state.service = service
+    app.state.answers = answers
     app.mount(console.PATH, console.console_app(service, app, answers))
     app.state.metrics.registry.register(service.online.figures)
     return app

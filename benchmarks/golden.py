@@ -120,12 +120,12 @@ def fill() -> tuple[float, ...]:
         for part in batched(made(count)):
             events = list(folded(part, last))
             last = (events[-1].number, events[-1].sha256)
-            _insert(plain, golden_items, [[_plain(item, name) for name in ITEM] for item in part])
-            _insert(plain, gold_events, [[_plain(event, name) for name in EVENT] for event in events])
+            insert(plain, golden_items, [[plainly(item, name) for name in ITEM] for item in part])
+            insert(plain, gold_events, [[plainly(event, name) for name in EVENT] for event in events])
             for text in manifest.rows(part):
                 tree.add(manifest.leaf(text))
                 file.write(manifest.line(text) + "\n")
-        _insert(plain, gold_head, [[HEAD, *last]])
+        insert(plain, gold_head, [[HEAD, *last]])
         plain.commit()
     root, path = tree.root().hex(), folder / "manifest.jsonl"
     with path.open("w", encoding="ascii") as file, (folder / "rows").open(encoding="ascii") as written:
@@ -147,13 +147,13 @@ def fill() -> tuple[float, ...]:
     return (float(count),)
 
 
-def _insert(plain: sqlite3.Connection, table: sa.Table, rows: list[list[object]]) -> None:
+def insert(plain: sqlite3.Connection, table: sa.Table, rows: list[list[object]]) -> None:
     """Rows of all columns but ``seq``, in order; SQLAlchemy would take longer than all that is measured here."""
     names = [column.name for column in table.c if column.name != "seq"]
     plain.executemany(str(sa.insert(table).compile(dialect=sqlite.dialect(), column_keys=names)), rows)
 
 
-def _plain(record: object, name: str) -> object:
+def plainly(record: object, name: str) -> object:
     """A field as SQLite holds it."""
     value = getattr(record, name)
     if isinstance(value, dict):

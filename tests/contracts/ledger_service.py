@@ -24,6 +24,7 @@ from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
+from tests.contracts.ledger_sessions import SessionsContract
 from tests.contracts.ledger_signals import SignalsContract
 from tests.contracts.ledger_stops import StopsContract
 from tests.contracts.ledger_trends import TrendsContract
@@ -179,6 +180,7 @@ class LedgerContract(
     WeeklyContract,
     PeopleContract,
     DecisionsContract,
+    SessionsContract,
     SignalsContract,
 ):
     """All of it. Subclass with a fixture ``opener``."""

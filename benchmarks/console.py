@@ -1,0 +1,341 @@
+"""Every page of the console with a large site behind it: the time that the server takes for it, warm.
+
+1 M items in the lake, 50,000 golden items in two versions, 100,000 answers of 40 people to 50,000 tasks, 100,000
+decisions of 60 days. All of it is made; lake and ledger are real. A page is asked for until nothing on it is on its
+way, and then ``TIMES`` times more, of which the median counts. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another number of
+items, of which gold, answers and decisions are the same shares. ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the site there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import structlog
+from fastapi.routing import APIRoute
+
+from api.auth import Role, make_key
+from api.composition import Goldfold
+from api.console.app import PAGES
+from api.server import build_app
+from api.service import Service
+from benchmarks.golden import EVENT, ITEM, batched, folded, insert, made, plainly
+from benchmarks.process import in_own_process
+from benchmarks.row import Row, hardware
+from configs.settings import PACKAGED_POLICIES, Settings
+from labeling.decision_records import Decided, Decision, Source
+from labeling.golden.chain import START
+from labeling.golden.publish import publish
+from labeling.policies import read_policies
+from labeling.records import (
+    AnnotationEvent,
+    Answer,
+    EventKind,
+    GoldAction,
+    GoldenItem,
+    Item,
+    Outcome,
+    PickRow,
+    Round,
+    RoundState,
+    Task,
+    TaskKind,
+    TaskState,
+)
+from labeling.standing import change
+from labeling.store.gold_chain import HEAD
+from labeling.store.rows import dump_json
+from labeling.store.tables import adjudications, gold_events, gold_head, golden_items
+
+NAMES = ("console_page", "console_page_median", "console_cold")
+ITEMS = 1_000_000
+GOLD, ANSWERS, DECISIONS = 20, 10, 10  # one item in so many is gold, one answer and one decision an as many items
+PEOPLE, ROUNDS, DAYS, BLOCK, TOPICS = 40, 10, 60, 50_000, 64
+TIMES, PATIENCE_S = 5, 300.0
+POLICIES = ("hate_speech", "violence", "self_harm")
+RULES = {name: policy.rule_ids[0] for name, policy in read_policies(PACKAGED_POLICIES).items() if name in POLICIES}
+EXAMPLES = {
+    "/console/rounds/{round_id}": "/console/rounds/round-0",
+    "/console/items/{external_id:path}": "/console/items/post-1",
+    "/console/policies/{policy_id}": "/console/policies/hate_speech",
+    "/console/golden/items/{external_id}": "/console/golden/items/post-1",
+}
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+TARGET = "any page in <= 300 ms"
+
+
+def rows() -> list[Row]:
+    """One run in processes of its own."""
+    count = int(os.environ.get("GOLDFOLD_BENCH_CONSOLE_ITEMS", ITEMS))
+    kept = os.environ.get("GOLDFOLD_BENCH_CONSOLE_FOLDER")
+    with tempfile.TemporaryDirectory(prefix="goldfold-console-") as name:
+        folder = Path(kept or name)
+        if not (folder / "ledger.db").exists():
+            in_own_process(partial(_fill, str(folder), count))
+        slowest, middle, cold = in_own_process(partial(_measure, str(folder)))
+        said = (folder / "slowest").read_text(encoding="utf-8")
+    on = f"{hardware()}; {count:,} items; {said}"
+    return [
+        Row(NAMES[0], slowest, "ms, the slowest page, warm", target=TARGET, hardware=on),
+        Row(NAMES[1], middle, "ms, the median page, warm", hardware=on),
+        Row(NAMES[2], cold, "s, the longest wait for a page whose figures nobody has asked for", hardware=on),
+    ]
+
+
+def _goldfold(folder: Path) -> Goldfold:
+    return Goldfold(Settings(data_dir=folder, executor_id="bench"))
+
+
+def _fill(folder: str, count: int) -> tuple[float, ...]:
+    goldfold = _goldfold(Path(folder))
+    _fill_lake(goldfold, count)
+    _fill_rounds(goldfold, count // GOLD)
+    _fill_gold(goldfold, count // GOLD)
+    _fill_decisions(goldfold, count // DECISIONS)
+    goldfold.close()
+    return (float(count),)
+
+
+def _fill_lake(goldfold: Goldfold, count: int) -> None:
+    rng, scorer = np.random.default_rng(0), goldfold.scorer()
+    width = goldfold.encoder.dimension
+    centres = rng.normal(size=(TOPICS, width)).astype(np.float32)
+    for first in range(0, count, BLOCK):
+        ids = [_item(n) for n in range(first, min(first + BLOCK, count))]
+        items = [
+            Item(i, f"post-{n}", f"words {n}", f"{n:064x}", "en" if n % 3 else "de", market=f"m{n % 10}", views=10,
+                 created_at=NOW - timedelta(minutes=n % (35 * 1440)))
+            for n, i in enumerate(ids, first)
+        ]  # fmt: skip
+        version = goldfold.lake.append(items)
+        goldfold.ledger.items.register(items, version)
+        vectors = centres[rng.integers(0, TOPICS, len(ids))] + rng.standard_normal((len(ids), width), dtype=np.float32)
+        flat = pa.array((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16).ravel())
+        column = pa.FixedSizeListArray.from_arrays(flat, width)
+        goldfold.lake.add_columns(f"embeddings-{scorer.embedding_version}", ids, {"embedding": column})
+        scores = {policy: pa.array(rng.beta(0.5, 4, len(ids)).astype(np.float32)) for policy in scorer.policies}
+        goldfold.lake.add_columns(f"scores-{scorer.version}", ids, scores)
+
+
+def _fill_rounds(goldfold: Goldfold, count: int) -> None:
+    """Closed rounds whose tasks two people answered, most of them alike."""
+    ledger, each = goldfold.ledger, max(count // ROUNDS, 1)
+    for number in range(ROUNDS):
+        round_id, at = f"round-{number}", NOW - timedelta(days=DAYS - 5 * number)
+        plan: dict[str, object] = {
+            "budget": each,
+            "lanes": {"random": 0.5, "uncertain": 0.5},
+            "policies": dict.fromkeys(POLICIES, "1.0.0"),
+            "thresholds": dict.fromkeys(POLICIES, 0.5),
+        }
+        ledger.rounds.create(Round(round_id, RoundState.PLANNED, number, plan, {}, "", (), at, at))
+        chosen = range(number * each, (number + 1) * each)
+        picks = [_pick(round_id, n) for n in chosen]
+        tasks = [_task(round_id, n, at) for n in chosen]
+        ledger.rounds.record_selection(round_id, picks, tasks, {"items": count}, "bench", ())
+        ledger.tasks.mark_sending([task.task_id for task in tasks], 1)
+        ledger.tasks.mark_sent({task.task_id: n for n, task in enumerate(tasks, number * each + 1)})
+        ledger.rounds.set_state(round_id, RoundState.OPEN)
+        ledger.annotations.append([_event(n, person, at) for n in chosen for person in (0, 1)])
+        ledger.rounds.set_state(round_id, RoundState.CLOSED)
+        with closing(sqlite3.connect(goldfold.settings.data_dir / "ledger.db")) as plain:
+            insert(plain, adjudications, [_final(round_id, n, at) for n in chosen])
+            plain.execute("UPDATE tasks SET state = 'settled' WHERE round_id = ?", (round_id,))
+            plain.commit()
+
+
+def _fill_gold(goldfold: Goldfold, count: int) -> None:
+    """With its events, in two versions: from the first to the second fifty rows were retired."""
+    ledger, last = goldfold.ledger, START
+    with closing(sqlite3.connect(goldfold.settings.data_dir / "ledger.db")) as plain:
+        for part in batched(map(_gold, made(count))):
+            events = list(folded(part, last))
+            last = (events[-1].number, events[-1].sha256)
+            insert(plain, golden_items, [[plainly(row, name) for name in ITEM] for row in part])
+            insert(plain, gold_events, [[plainly(event, name) for name in EVENT] for event in events])
+        insert(plain, gold_head, [[HEAD, *last]])
+        plain.commit()
+    publish(ledger.golden, goldfold.golden_dir, NOW, author="bench")
+    for row in islice(made(count), 50):
+        gone = _gold(row)
+        change(ledger, gone.item_id, gone.policy_id, GoldAction.RETIRED, actor="bench", reason="no longer posted")
+    publish(ledger.golden, goldfold.golden_dir, NOW, author="bench")
+
+
+def _gold(row: GoldenItem) -> GoldenItem:
+    """A made row as one of this site's items."""
+    number = int(row.item_id.removeprefix("item-"))
+    rule = RULES[POLICIES[number % len(POLICIES)]] if row.rule else None
+    return replace(row, policy_id=POLICIES[number % len(POLICIES)], rule=rule, round_id=f"round-{number % ROUNDS}")
+
+
+def _fill_decisions(goldfold: Goldfold, count: int) -> None:
+    """Of people, a model and an agent."""
+    lots = np.random.default_rng(1).random(count)
+    for first in range(0, count, BLOCK):
+        part = range(first, min(first + BLOCK, count))
+        goldfold.ledger.decisions.add([_decision(n, float(lots[n])) for n in part])
+
+
+def _decision(number: int, lot: float) -> Decision:
+    policy = POLICIES[number % len(POLICIES)]
+    violates = number % 5 == 0
+    return Decision(
+        source=(Source.HUMAN, Source.HUMAN, Source.MODEL, Source.AGENT)[number % 4],
+        decision_id=f"d{number}",
+        item_id=_item(number),
+        policy_id=policy,
+        policy_version="1.0.0",
+        who=f"p{number % PEOPLE}",
+        outcome=Decided.VIOLATES if violates else Decided.OK,
+        rule=RULES[policy] if violates else None,
+        action="remove" if violates else "keep",
+        decided_at=NOW - timedelta(minutes=number % (DAYS * 1440)),
+        project=f"project-{number % 3}",
+        team=f"team-{number % 5}",
+        language="en" if number % 3 else "de",
+        market=f"m{number % 10}",
+        shift=("day", "night")[number % 2],
+        tool="queue",
+        lot=lot,
+    )
+
+
+def _pick(round_id: str, number: int) -> PickRow:
+    lane, pi = ("random", 0.01) if number % 2 else ("uncertain", None)
+    policy = POLICIES[number % len(POLICIES)]
+    return PickRow(round_id, _item(number), policy, lane, pi, 0.4, f"group-{number}", ("drawn by chance",))
+
+
+def _task(round_id: str, number: int, at: datetime) -> Task:
+    return Task(
+        task_id=f"t{number:08}",
+        kind=TaskKind.BLIND,
+        round_id=round_id,
+        item_id=_item(number),
+        policy_id=POLICIES[number % len(POLICIES)],
+        policy_version="1.0.0",
+        text=f"words {number}",
+        content_hash=f"{number:064x}",
+        overlap=2,
+        state=TaskState.QUEUED,
+        project_id=None,
+        studio_task_id=None,
+        parent_task_id=None,
+        error="",
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def _answer(number: int, person: int) -> Answer:
+    """Of the task of that number; the second of two now and then errs."""
+    violates = (number % 5 == 0) != (person == 1 and number % 17 == 0)
+    rule = RULES[POLICIES[number % len(POLICIES)]]
+    return Answer(Outcome.VIOLATES, rule=rule, severity=2) if violates else Answer(Outcome.ALLOWED)
+
+
+def _event(number: int, person: int, at: datetime) -> AnnotationEvent:
+    who = f"person{(number * 7 + person * 11) % PEOPLE}@example.com"
+    answer = _answer(number, person)
+    return AnnotationEvent(f"t{number:08}", 2 * number + person, EventKind.CREATED, who, who, answer, 4.0, at)
+
+
+def _final(round_id: str, number: int, at: datetime) -> list[object]:
+    """A settled task's row, in the order of the table's columns."""
+    answer, policy = _answer(number, 0), POLICIES[number % len(POLICIES)]
+    votes = {f"{answer.outcome}/{answer.rule}" if answer.rule else str(answer.outcome): 2}
+    who = [_event(number, person, at).annotator for person in (0, 1)]
+    return [
+        f"decision-{number:08}",
+        f"t{number:08}",
+        round_id,
+        _item(number),
+        policy,
+        "1.0.0",
+        json.dumps(dump_json(answer)),
+        "unanimous",
+        json.dumps(votes),
+        json.dumps(who),
+        "",
+        at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        None,
+        None,
+    ]
+
+
+def _measure(folder: str) -> tuple[float, ...]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    goldfold = _goldfold(Path(folder))
+    key, plaintext = make_key("bench", Role.ADMIN)
+    goldfold.ledger.keys.add(key)
+    with Service(goldfold.settings, goldfold) as service:
+        told = asyncio.run(_all_pages(service, plaintext))
+    told.sort(key=lambda page: page[1])
+    slow = "; ".join(f"{path} {warm:.0f} ms (cold {cold:.1f} s)" for path, warm, cold in told[:-6:-1])
+    (Path(folder) / "slowest").write_text(f"{len(told)} pages, the slowest: {slow}", encoding="utf-8")
+    return told[-1][1], median(warm for _, warm, _ in told), max(cold for _, _, cold in told)
+
+
+async def _all_pages(service: Service, key: str) -> list[tuple[str, float, float]]:
+    """(path, warm ms, cold s) of each page that a reader can open."""
+    app = build_app(service)
+    headers = {"Authorization": f"Bearer {key}", "Accept": "text/html"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://bench", headers=headers
+    ) as client:
+        found = [(path, *(await _timed(client, path))) for path in _paths()]
+    app.state.answers.close()
+    return found
+
+
+def _paths() -> list[str]:
+    """Every page without a parameter, and one of each kind that has one."""
+    routes = [each for page in PAGES for each in page.router.routes if isinstance(each, APIRoute)]
+    gets = {f"/console{each.path}" for each in routes if "GET" in (each.methods or ())}
+    left_out = ("/console/", "/console/list", "/console/sign-in")
+    plain = {path for path in gets if "{" not in path and path not in left_out and "/oidc/" not in path}
+    known = {name: each for name, each in EXAMPLES.items() if name in gets}
+    return sorted(plain) + sorted(known.values())
+
+
+async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, float]:
+    began = time.perf_counter()
+    while (
+        answer := await client.get(path, headers={"Accept": "application/json"})
+    ).status_code == httpx.codes.ACCEPTED:
+        if time.perf_counter() - began > PATIENCE_S:
+            raise TimeoutError(f"{path} has figures on their way after {PATIENCE_S:.0f} s")
+        await asyncio.sleep(0.2)
+    cold = time.perf_counter() - began
+    answer.raise_for_status()
+    taken = []
+    for _ in range(TIMES):
+        start = time.perf_counter()
+        (await client.get(path)).raise_for_status()
+        taken.append(1000 * (time.perf_counter() - start))
+    return median(taken), cold
+
+
+def _item(number: int) -> str:
+    return f"item-{number:08}"
+
+
+if __name__ == "__main__":
+    for each in rows():
+        print(each)

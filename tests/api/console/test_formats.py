@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from api.console.formats import interval, moment, number, share, words
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(None, "–"), (1234567, "1,234,567"), (0.12345, "0.123"), (2.0, "2"), (1234.5, "1,234.500")]
+)
+def test_numbers(value: float | None, told: str) -> None:
+    assert number(value) == told
+
+
+def test_shares_times_words_and_intervals() -> None:
+    assert (share(0.1234), share(None)) == ("12.3 %", "–")
+    at = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
+    assert moment(at) == moment(at.isoformat()) == "2026-03-01 10:30 UTC"
+    assert moment(datetime(2026, 3, 1, tzinfo=UTC)) == "2026-03-01 00:00 UTC"
+    assert (moment(None), moment("")) == ("–", "–")
+    assert words("over_enforcement") == "over enforcement"
+    assert interval({"low": 0.1, "high": 0.25}) == "0.100 to 0.250"
+    assert interval({"low": None, "high": 0.25}) == "–"
