@@ -563,7 +563,11 @@ class Executors(Protocol):
 
 class Audit(Protocol):
     def add(self, actor: str, action: str, target: str, detail: Mapping[str, object] | None = None) -> None: ...
-    def latest(self, limit: int = 100) -> list[dict[str, object]]: ...
+    def latest(
+        self, limit: int = 100, *, before: int | None = None, actor: str = "", action: str = "", target: str = ""
+    ) -> list[dict[str, object]]:
+        """The newest ``limit`` entries, newest first; of those with a lower ``seq`` than ``before``, by that actor, of
+        that action (``golden`` covers ``golden.fold``), about that target."""
 
 
 class Ledger(Protocol):

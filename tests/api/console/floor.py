@@ -69,7 +69,7 @@ class Floor:
         project = "chat" if n % 2 == 0 else "forum"
         wrong = n % 4 == 0 if project == "chat" and back == BAD_DAY else (back * 5 + n * 3) % 19 == 0
         violates = bad is not wrong
-        at = datetime.combine(self.day(back), datetime.min.time(), UTC) + timedelta(minutes=n * 44)
+        at = datetime.combine(self.day(back), datetime.min.time(), UTC) + timedelta(minutes=n * 29)
         return {
             "decision_id": f"d{back}-{n}",
             "source": source,

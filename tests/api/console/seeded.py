@@ -66,7 +66,7 @@ from tests.api.site import WordGoldfold, score_all
 POLICIES = Path(__file__).parents[3] / "configs" / "policies"
 USED = (HATE, VIOLENCE, PRIVACY)
 ITEMS, THEME = 320, 30
-DAYS, A_DAY = 60, 32
+DAYS, A_DAY = 60, 48
 WIDE = {str(severity): 0.25 for severity in range(5)}
 TIGHT = {str(severity): 0.01 for severity in range(5)}
 SHARES = {"train": 0.3, "calibration": 0.2, "dev": 0.2, "sealed": 0.25, "anchor": 0.05}
@@ -88,7 +88,7 @@ def settings(folder: Path, **more: object) -> Settings:
         "qa_file": folder / "qa.yaml",
         "executor_id": "seeded",
         "budget": 40,
-        "qa_budget": 60,
+        "qa_budget": 36,
         "partitions": SHARES,
         "gate_margins": WIDE,
         "gate_secret": "a secret of thirty-two characters",
