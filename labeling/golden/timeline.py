@@ -1,7 +1,8 @@
 """The golden set's events as they came, the newest first, a page at a time.
 
 Who did something, why, and to which sealed item, is told to ``whole`` readers alone: that a change of policy made a
-sealed label stale already tells what it says.
+sealed label stale already tells what it says. What an erratum says is told beside its version
+(``labeling.golden.diff.withheld``).
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ def timeline(golden: Golden, limit: int, before: int | None = None, *, whole: bo
 
 def _told(event: GoldEvent, *, whole: bool) -> Told:
     row = event.row or {}
-    hidden = row.get("partition") == Partition.SEALED
-    item = "" if hidden and not whole else row.get("external_id") or event.item_id
+    is_erratum = event.action is GoldAction.ERRATUM  # whose row does not say where the item lies: it may be sealed
+    named = whole or not (is_erratum or row.get("partition") == Partition.SEALED)
     names = ("version", "tier", "state", "partition")
-    reason = HIDDEN if not whole or (hidden and event.action is GoldAction.ERRATUM) else event.reason
     return {
         "number": event.number,
         "at": event.at,
         "action": str(event.action),
-        "external_id": item,
+        "external_id": row.get("external_id", "") if named else HIDDEN,
+        "item_id": event.item_id if named else HIDDEN,
         "policy": event.policy_id,
         "actor": event.actor if whole else HIDDEN,
-        "reason": reason,
+        "reason": event.reason if whole and not is_erratum else HIDDEN,
         **{name: row[name] for name in names if name in row},
         "sha256": event.sha256,
     }

@@ -23,7 +23,8 @@ from labeling.records import Partition
 
 router = APIRouter(prefix="/audit")
 EVENTS, ENTRIES = 50, 50  # of a page
-OPEN = ("golden", "policy", "round", "model", "qa", "erasure")  # actions whose target is no person
+OPEN = ("policy", "round", "model", "qa")  # whose targets are no people, and no golden items, sealed ones among them
+OPEN_ACTIONS = ("golden.publish", "golden.export", "golden.approved", "golden.rejected")
 Before = Annotated[int | None, Query(ge=1)]
 Words = Annotated[str, Query(max_length=200)]
 Json = dict[str, Any]
@@ -61,7 +62,7 @@ def events(ask: ViewerAsk, before: Before = None) -> Response:
 @router.get("/trail")
 def trail(ask: ViewerAsk, before: Before = None, actor: Words = "", action: Words = "", target: Words = "") -> Response:
     """Who did what to what, the newest first. Who does not lead sees what was done, and to what unless that is a
-    person."""
+    person or a golden item."""
     given = {"action": action, **({"actor": actor, "target": target} if ask.is_lead else {})}
     latest = ask.goldfold.ledger.audit.latest
     found = latest(ENTRIES, before=before, **given)
@@ -124,4 +125,5 @@ def _line(row: dict[str, object], names: dict[str, str], *, whole: bool) -> Json
     shown: Json = {"seq": row["seq"], "at": row["at"], "action": action}
     if whole:
         return shown | {"target": row["target"], "actor": actor, "name": names.get(actor, actor), "detail": told}
-    return shown | {"target": row["target"] if action.partition(".")[0] in OPEN else ""}
+    is_open = action.partition(".")[0] in OPEN or action in OPEN_ACTIONS
+    return shown | {"target": row["target"] if is_open else ""}

@@ -49,6 +49,14 @@ class Console:
         told: dict[str, Any] = answer.json()
         return told
 
+    def settled(self, path: str, role: Role = Role.LEAD) -> dict[str, Any]:
+        """The same once nothing on the page is on its way."""
+        for _ in range(30):
+            told = self.json(path, role)
+            if not told["pending"]:
+                return told
+        raise AssertionError(f"{path}: {told['pending']} never came")
+
     def csrf(self, role: Role = Role.LEAD) -> str:
         """What a form of that role's session carries."""
         session = session_of(self.goldfold.ledger, self.session(role))
