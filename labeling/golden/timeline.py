@@ -32,8 +32,8 @@ def newest(golden: Golden) -> int:
 
 def timeline(golden: Golden, limit: int, before: int | None = None, *, whole: bool = False) -> list[Told]:
     """The ``limit`` newest events numbered less than ``before`` (None: the newest there are)."""
-    last = newest(golden) if before is None else max(0, before - 1)
-    found = golden.events(after=max(0, last - limit), until=last) if last else []
+    last = newest(golden) if before is None else min(newest(golden), before - 1)
+    found = golden.events(after=max(0, last - limit), until=last) if last > 0 else []
     return [_told(event, whole=whole) for event in reversed(found)]
 
 

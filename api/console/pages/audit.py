@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.auth import RANK
+from api.auth import RANK, Role
 from api.composition import Goldfold
 from api.console.kpis import REGISTER, Kpi, kpi
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 def show(ask: ViewerAsk) -> Response:
     """The register of figures, and what was done to the golden set, in counts."""
     counts = ask.kept(("audit", "counts"), partial(_counts, ask.goldfold))
-    data = {"register": [_entry(ask, one) for one in REGISTER], "counts": counts}
+    data = {"register": [_entry(ask, one) for one in REGISTER], "counts": counts, **_sees(ask)}
     return ask.show(Page("Audit", "audit.html", data))
 
 
@@ -55,7 +55,7 @@ def events(ask: ViewerAsk, before: Before = None) -> Response:
     last = int(str(found[-1]["number"])) if found else 0
     names = _names(ask) if ask.is_lead else {}
     rows = [row | {"actor": names.get(str(row["actor"]), row["actor"])} for row in found]
-    data = {"events": rows, "next": last if last > 1 else None}
+    data = {"events": rows, "next": last if last > 1 else None, **_sees(ask)}
     return ask.show(Page("Events of the golden set", "audit_events.html", data))
 
 
@@ -69,7 +69,7 @@ def trail(ask: ViewerAsk, before: Before = None, actor: Words = "", action: Word
     names = _names(ask) if ask.is_lead else {}
     rows = [_line(row, names, whole=ask.is_lead) for row in found]
     rest = int(str(found[-1]["seq"])) if len(found) == ENTRIES else None
-    data = {"entries": rows, "given": {"actor": "", "target": "", **given}, "next": rest, "whole": ask.is_lead}
+    data = {"entries": rows, "given": {"actor": "", "target": "", **given}, "next": rest, **_sees(ask)}
     return ask.show(Page("Audit trail", "audit_trail.html", data))
 
 
@@ -81,12 +81,18 @@ def verify(ask: EngineerAsk) -> Response:
     data = {
         "golden": ask.kept(("audit", "verify"), partial(audit, goldfold.ledger.golden)),
         "gates": ask.kept(("audit", "gates"), lambda: {"count": verify_chain(goldfold.ledger.gates.all(), secret)}),
+        **_sees(ask),
     }
     return ask.show(Page("Verify", "audit_verify.html", data))
 
 
 def _may(ask: Ask, one: Kpi) -> bool:
     return RANK[ask.visitor.role] >= RANK[one.role]
+
+
+def _sees(ask: Ask) -> dict[str, bool]:
+    """What a visitor is led to: ``whole``: who did something."""
+    return {"whole": ask.is_lead, "may_verify": RANK[ask.visitor.role] >= RANK[Role.ENGINEER]}
 
 
 def _entry(ask: Ask, one: Kpi) -> Json:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -31,6 +31,10 @@ PARTS: dict[str, Callable[[Goldfold], Any]] = {
 }
 
 
+Day = Annotated[str, Query(max_length=10)]
+Budget = Annotated[int | None, Query(ge=1, le=100_000)]
+
+
 class Sample(BaseModel):
     """Which day's decisions are judged again, and how many of them at most."""
 
@@ -46,14 +50,12 @@ def show(ask: LeadAsk) -> Response:
 
 
 @router.get("/qa")
-def preview(ask: LeadAsk, day: str = "", budget: int | None = None) -> Response:
+def preview(ask: LeadAsk, day: Day = "", budget: Budget = None) -> Response:
     """What drawing a day's sample would ask of people; nothing is written."""
-    given = Sample(day=day, budget=budget)
-    told = ask.kept(
-        ("today", "qa-preview", given.day, given.budget),
-        lambda: sample_day(ask.goldfold, given.day or None, given.budget, dry_run=True),
-    )
     settings = ask.goldfold.settings
+    told = ask.kept(
+        ("today", "qa-preview", day, budget), partial(sample_day, ask.goldfold, day or None, budget, dry_run=True)
+    )
     data = {"preview": told, "day": day, "budget": budget or settings.qa_budget, "overlap": settings.overlap}
     return ask.show(Page("Draw a day's sample", "today_qa.html", data))
 

@@ -124,6 +124,8 @@ def test_counts_lead_to_what_they_count(lived: Console) -> None:
     assert counts["events"] == len(lived.goldfold.ledger.golden.events())
     for address in ("/v1/gates/queries", "/v1/erasures", "/v1/holds", "/v1/stops"):
         assert lived.get(f"{CONSOLE}/list?of={address}").status_code == 200
+        assert f"of={address}" in lived.get(PATH).text
+        assert address not in lived.get(PATH, Role.VIEWER).text
 
 
 def test_what_was_tampered_with_is_named(lived: Console) -> None:

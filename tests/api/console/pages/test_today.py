@@ -96,6 +96,7 @@ def test_a_sample_is_shown_with_its_cost_before_it_is_drawn(lived: Console) -> N
 
 def test_what_cannot_be_drawn_is_said(lived: Console) -> None:
     assert "is not over yet" in lived.get(f"{PATH}/qa?day={TODAY.isoformat()}").text
+    assert lived.get(f"{PATH}/qa?day={YESTERDAY}&budget=0").status_code == 422
     answer = lived.post(f"{PATH}/qa", {"day": "soon"})
     assert answer.status_code == 422
     assert "write it as 2026-01-31" in answer.text
