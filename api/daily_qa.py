@@ -14,6 +14,7 @@ from labeling.insights.daily_qa import Opened, Terms, bounds, open_day, yesterda
 from labeling.insights.decisions import ImportReport, import_decisions
 from labeling.insights.door import Rows
 from labeling.insights.qa_report import Targets, qa_decisions, qa_report
+from labeling.insights.sampled_items import Sampled, sampled_items
 from labeling.round_images import ImageDesk, hashes
 
 MOST_DAYS = 92
@@ -64,6 +65,11 @@ def decisions_of_day(goldfold: Goldfold, named: str | None, project: str = "", v
     """The sampled decisions of a day with their verdicts. Raises NotFound, InvalidInput."""
     actions = actions_of(read_qa_file(goldfold.settings.qa_file))
     return qa_decisions(goldfold.ledger, day_named(goldfold, named), actions, project=project, verdict=verdict)
+
+
+def items_sampled(goldfold: Goldfold, asked: Sampled) -> list[str]:
+    """The items of sampled decisions. Raises NotFound, InvalidInput."""
+    return sampled_items(goldfold.ledger, actions_of(read_qa_file(goldfold.settings.qa_file)), asked)
 
 
 def count_days(goldfold: Goldfold, until: str | None, days: int) -> list[Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from api.composition import Goldfold
@@ -13,7 +14,7 @@ from api.sops import policy_of, sop_of
 from configs.endpoint_files import endpoint_path, read_endpoint
 from configs.errors import SettingsError
 from labeling.cause_records import CODES
-from labeling.errors import Conflict, NotFound
+from labeling.errors import Conflict, InvalidInput, NotFound
 from labeling.insights.causes import find
 from labeling.insights.drafts import PATH, Draft, cause_request, question_request, read_draft
 from labeling.judging.prompts import Asking
@@ -45,6 +46,21 @@ def draft_question(
         raise NotFound(f"step {step_id!r} is not in {sop_id} (known: {', '.join(sop.step_by_id)})")
     step, policy = sop.step_by_id[step_id], policy_of(goldfold, sop)
     return _ask(goldfold, endpoint, step_id, lambda asking: question_request(policy, step, replayed, asking), ())
+
+
+def check_endpoint(goldfold: Goldfold, named: str) -> None:
+    """Whether a caller from afar may have a draft by this endpoint: they name a file of ``judges_dir``, and no other of
+    this machine. Raises Conflict where there is no such folder, or the file does not allow that content is sent,
+    InvalidInput for a name without a file."""
+    folder = goldfold.settings.judges_dir
+    if folder is None:
+        raise Conflict("no endpoint is configured: put endpoint files into a folder, and name it in judges_dir")
+    path = folder / f"{named}.yaml"
+    if Path(named).name != named or not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
+        raise InvalidInput(f"endpoint: there is no {named}.yaml in judges_dir (known: {known})")
+    if not read_endpoint(path, goldfold.policies).allow_content:
+        raise Conflict(f"endpoint {named!r} may not be sent what people wrote: set allow_content in its file to true")
 
 
 def _ask(goldfold: Goldfold, named: str, about: str, request: Request, codes: tuple[str, ...]) -> Draft:

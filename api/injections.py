@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from api.composition import Goldfold
@@ -13,8 +12,7 @@ def injections_told(goldfold: Goldfold) -> dict[str, Any]:
     """The report as JSON-able values; people go by address and desk number, for leads alone."""
     found = report(goldfold.ledger)
     desks = {person.email: person.desk for person in goldfold.ledger.people.all()}
-    rows = [{**asdict(standing), "desk": desks.get(standing.email, 0)} for standing in found.standings]
-    meter = {**asdict(found.meter), "recognised": found.meter.recognised}
+    rows = [{**told, "desk": desks.get(str(told["email"]), 0)} for told in found.told_standings()]
     return {
         "rate": goldfold.settings.injection_rate,
         "given": found.given,
@@ -22,5 +20,5 @@ def injections_told(goldfold: Goldfold) -> dict[str, Any]:
         "unjudged": found.unjudged,
         "flagged": sorted({standing.email for standing in found.flagged}),
         "people": rows,
-        "meter": meter,
+        "meter": found.told_meter(),
     }

@@ -14,8 +14,9 @@ from labeling.decision_records import Decided
 from labeling.errors import InvalidInput
 from labeling.insights.alarm import alarms
 from labeling.insights.door import Rows
-from labeling.insights.interception import WANTED, interception, ticket_of
-from labeling.insights.kpi_change import kpi_change, kpi_series
+from labeling.insights.interception import MISSED, WANTED, intercepted_items, interception, ticket_of
+from labeling.insights.kpi_change import kpi_change, kpi_items, kpi_series
+from labeling.insights.signal_items import Meant, signal_items
 from labeling.insights.signals import SignalReport, count_signals, import_signals
 from labeling.insights.weeks import Window, two_windows, window
 
@@ -49,10 +50,31 @@ def intercepted(
     return interception(goldfold.ledger, goldfold.lake, span, _actions(goldfold), wanted, policy)
 
 
+def items_intercepted(goldfold: Goldfold, days: tuple[str, str], policy: str, severity: int, kind: str) -> list[str]:
+    """The items of a slice of interception over the days from the first to the last. Raises InvalidInput,
+    NothingToDo."""
+    span = _span("first and last", "/".join(days), goldfold.settings.exposure_zone)
+    return intercepted_items(goldfold.ledger, goldfold.lake, span, _actions(goldfold), policy, severity, kind)
+
+
+def items_signalled(goldfold: Goldfold, meant: Meant) -> list[str]:
+    """The items that signals speak of. Raises InvalidInput."""
+    return signal_items(goldfold.ledger.signals, meant)
+
+
+def items_of_change(goldfold: Goldfold, old: str, new: str, project: str, what: str) -> list[str]:
+    """The items behind a change of the error rate; periods as FROM/TO. Raises InvalidInput."""
+    zone = goldfold.settings.exposure_zone
+    spans = _span("old", old, zone), _span("new", new, zone)
+    return kpi_items(goldfold.ledger, *spans, _actions(goldfold), project, what)
+
+
 def ticket(goldfold: Goldfold, policy: str, severity: int, until: str | None, weeks: int, actor: str) -> Finding:
     """Open a finding about a policy at a severity. Raises NothingToDo, Conflict where that day's is open already."""
-    told = ticket_of(intercepted(goldfold, until, weeks, policy=policy), policy, severity)
-    return root_causes.open_(goldfold, told, actor)
+    told = intercepted(goldfold, until, weeks, policy=policy)
+    missed = items_intercepted(goldfold, (told["from"], told["to"]), policy, severity, MISSED)
+    said = ticket_of(told, policy, severity, missed)
+    return root_causes.open_(goldfold, said, actor)
 
 
 def change(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from api.composition import Goldfold
 from labeling.errors import NotFound
@@ -17,8 +18,10 @@ from labeling.sop.lint import Remark, lint
 from labeling.sop.prompt import prompt
 from labeling.sop.replay import Replay, Walk, replay
 from labeling.sop.tree import Sop, read_sops
+from labeling.sop.walks import trial_tasks
 from labeling.training import newest_version
 
+PER_VERDICT = 20  # golden items of each outcome and rule, as tasks
 TEXT, PDF = "text/plain; charset=utf-8", "application/pdf"
 
 
@@ -82,6 +85,12 @@ def gold_of(goldfold: Goldfold, sop: Sop, golden_version: str = "") -> tuple[str
     version = golden_version or newest_version(golden)
     rows = standing(golden.members(version), golden.items(policy_id=sop.policy))
     return version, [row for row in rows if row.policy_id == sop.policy and not is_contested(row)]
+
+
+def tasks_of(goldfold: Goldfold, sop: Sop, per_verdict: int = PER_VERDICT) -> list[dict[str, Any]]:
+    """Golden items of each verdict as tasks for a Label Studio project of the tree's form: content, and no answer.
+    Raises NothingToDo, NotFound."""
+    return trial_tasks(gold_of(goldfold, sop)[1], per_verdict)
 
 
 def replay_sop(goldfold: Goldfold, sop: Sop, walks: Sequence[Walk], golden_version: str = "") -> Replay:

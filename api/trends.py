@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 from api.composition import Goldfold
 from labeling.errors import InvalidInput
+from labeling.insights.trend_alerts import alert_told
 from labeling.insights.trend_names import names_of
 from labeling.insights.trends import Report, trends
 from labeling.insights.watch import open_watch
@@ -26,7 +26,7 @@ def alerts(goldfold: Goldfold, limit: int | None = None, *, words: bool = False)
     content."""
     found = goldfold.ledger.trends.all()[:limit]
     names = names_of(goldfold.lake, found) if words and found else {}
-    return [asdict(one) | ({"words": list(names[one.alert_id])} if words else {}) for one in found]
+    return [alert_told(one) | ({"words": list(names[one.alert_id])} if words else {}) for one in found]
 
 
 def watch(goldfold: Goldfold, alert_id: str, actor: str, policy_id: str = "", budget: int = 20) -> Round:

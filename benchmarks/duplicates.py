@@ -26,7 +26,8 @@ from benchmarks.process import forget_peak, in_own_process, peak_mib, timed
 from benchmarks.row import Row, hardware
 from selection.near.bones import letters
 from selection.near.forest import Forest, Pairs, Rows
-from selection.near.index import JACCARD, Items, NearDuplicates
+from selection.near.grouping import JACCARD
+from selection.near.index import Items, NearDuplicates
 from selection.near.shingles import BANDS, DEPTH, GRAM, jaccard
 from selection.types import F16
 

@@ -34,9 +34,10 @@ from benchmarks.row import Row, hardware
 from labeling.golden import manifest, merkle
 from labeling.golden.audit import check
 from labeling.golden.chain import START, Head, event_hash, row_hash
+from labeling.golden.columns import page_of_items
 from labeling.golden.diff import diff
 from labeling.golden.export import export
-from labeling.golden.features import SCHEMA, row
+from labeling.golden.features import SCHEMA, told
 from labeling.golden.text import content_hash
 from labeling.golden_records import GoldEvent
 from labeling.records import GoldAction, GoldenItem, GoldenVersion, GoldState, How, Outcome, Partition, Tier
@@ -258,8 +259,8 @@ def _written(write: Callable[[dict[str, list[object]], Path], object]) -> Figure
 def _columns() -> Iterator[dict[str, list[object]]]:
     """The rows that are exported, ``PART`` at a time: all of them at once take more than 3 GiB."""
     given = made(int(os.environ.get("GOLDFOLD_BENCH_GOLDEN_ROWS", ROWS)) * 9 // 10)
-    while part := [row(item, VERSION) for item in islice(given, PART)]:
-        yield {name: [values[name] for values in part] for name in SCHEMA.names}
+    while part := list(islice(given, PART)):
+        yield told(page_of_items(part), VERSION).to_pydict()
 
 
 def _folder() -> Path:

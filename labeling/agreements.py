@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from labeling.blind_answers import BlindAnswer, BlindAnswers, Stores, blind_answers
 from labeling.errors import NothingToDo
+from labeling.figures import Origin, link, versions_of
+from labeling.golden.newest import UNPUBLISHED, newest_name
 from labeling.people import OUTCOMES
 from labeling.quality.aggregate import AGGREGATORS
 from labeling.quality.agreement import Agreement, OrderedAgreement, by_outcome, by_rule, ordered_summary, summary
@@ -21,6 +23,9 @@ from labeling.records import Answer, Outcome
 from labeling.store.interfaces import Lake
 
 ALL = ""
+LICENCE = "sample: items that people were asked about blind, no population claim"
+DECIDED = "sample: items on which people had disagreed and a lead decided, no population claim"
+WHERE = "/v1/agreement/items"
 LEVELS = (0, 1, 2, 3, 4)  # S0 to S4
 MOST_VOTES = 10_000  # that an aggregator is chosen by: crowd-kit's take seconds for as many
 
@@ -38,8 +43,15 @@ class Cell:
     rule: Agreement | None
     severity: OrderedAgreement | None
 
-    def as_dict(self) -> dict[str, object]:
+    versions: str = ""
+
+    def as_dict(self, golden_version: str) -> dict[str, object]:
         """JSON-able."""
+        cut = {"policy": self.policy or None, "language": self.language or None, "rule": self.rule_id or None}
+        origin = Origin(LICENCE, golden_version, self.versions, link(WHERE, **cut))
+        return origin.within(self._told())
+
+    def _told(self) -> dict[str, object]:
         return {
             "policy": self.policy,
             "language": self.language,
@@ -58,12 +70,19 @@ class Agreements:
     cells: tuple[Cell, ...]
     consensus: dict[str, Choice]
     withheld: int
+    golden_version: str = UNPUBLISHED
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able."""
+        whole = {cell.policy: cell for cell in self.cells if not cell.language and not cell.rule_id}
         return {
-            "cells": [cell.as_dict() for cell in self.cells],
-            "consensus": {policy: choice.as_dict() for policy, choice in self.consensus.items()},
+            "cells": [cell.as_dict(self.golden_version) for cell in self.cells],
+            "consensus": {
+                policy: Origin(DECIDED, self.golden_version, whole[policy].versions, link(WHERE, policy=policy)).within(
+                    choice.as_dict()
+                )
+                for policy, choice in self.consensus.items()
+            },
             "withheld": self.withheld,
         }
 
@@ -81,7 +100,13 @@ def agreements(stores: Stores, lake: Lake, *, consensus: bool = False) -> Agreem
     cells = [_cell(policy, language, tasks) for policy, language in keys]
     cells += [_rule_cell(policy, rule, tasks) for policy in policies for rule in _rules(policy, tasks)]
     choices = {policy: choose(told, policy) for policy in policies} if consensus else {}
-    return Agreements(tuple(cells), choices, told.withheld)
+    return Agreements(tuple(cells), choices, told.withheld, newest_name(stores.golden))
+
+
+def agreed_items(stores: Stores, lake: Lake, policy: str = ALL, language: str = ALL, rule: str = ALL) -> list[str]:
+    """The items behind a cell: those of the blind tasks with two answers or more, sorted."""
+    tasks = _mine(policy, language, _by_task(blind_answers(stores, lake).answers))
+    return sorted({rows[0].item_id for rows in (_of_rule(policy, tasks) if rule else tasks)})
 
 
 def choose(told: BlindAnswers, policy: str) -> Choice:
@@ -105,7 +130,7 @@ def _by_task(answers: Sequence[BlindAnswer]) -> list[list[BlindAnswer]]:
 
 
 def _cell(policy: str, language: str, tasks: Sequence[list[BlindAnswer]]) -> Cell:
-    mine = [rows for rows in tasks if policy in (ALL, rows[0].policy_id) and language in (ALL, rows[0].language)]
+    mine = _mine(policy, language, tasks)
     levels = [[_severity(row.answer) for row in rows] for rows in mine]
     return Cell(
         policy,
@@ -114,16 +139,28 @@ def _cell(policy: str, language: str, tasks: Sequence[list[BlindAnswer]]) -> Cel
         _summary(mine, by_outcome),
         _summary(mine, by_rule),
         ordered_summary(levels, LEVELS, [rows[0].group_id for rows in mine]),
+        _versions(mine),
     )
 
 
+def _mine(policy: str, language: str, tasks: Sequence[list[BlindAnswer]]) -> list[list[BlindAnswer]]:
+    return [rows for rows in tasks if policy in (ALL, rows[0].policy_id) and language in (ALL, rows[0].language)]
+
+
+def _versions(tasks: Sequence[list[BlindAnswer]]) -> str:
+    return versions_of((row.policy_id, row.policy_version) for rows in tasks for row in rows)
+
+
 def _rule_cell(policy: str, rule: str, tasks: Sequence[list[BlindAnswer]]) -> Cell:
-    mine = [
-        rows
-        for rows in tasks
-        if rows[0].policy_id == policy and any(row.answer.outcome is Outcome.VIOLATES for row in rows)
-    ]
-    return Cell(policy, ALL, rule, _summary(mine, lambda answer: str(answer.rule == rule)), None, None)
+    mine = _of_rule(policy, tasks)
+    said = _summary(mine, lambda answer: str(answer.rule == rule))
+    return Cell(policy, ALL, rule, said, None, None, _versions(mine))
+
+
+def _of_rule(policy: str, tasks: Sequence[list[BlindAnswer]]) -> list[list[BlindAnswer]]:
+    """The tasks where anybody says that a rule is broken."""
+    mine = _mine(policy, ALL, tasks)
+    return [rows for rows in mine if any(row.answer.outcome is Outcome.VIOLATES for row in rows)]
 
 
 def _summary(tasks: Sequence[list[BlindAnswer]], said: Callable[[Answer], str]) -> Agreement:

@@ -13,6 +13,9 @@ from typing import Protocol
 
 from labeling.assisted import Pair, Suggestion, suggested
 from labeling.consensus import author, one_each
+from labeling.figures import Origin as Source
+from labeling.figures import link, versions_of
+from labeling.golden.newest import newest_name
 from labeling.quality.anchoring import Said, Shift, by_person, by_policy, shift
 from labeling.quality.intervals import Figure, proportion
 from labeling.records import Annotation, GoldenItem, GoldState, Origin, Task, TaskKind, TaskState
@@ -20,6 +23,8 @@ from labeling.settle import WAITING
 from labeling.store.interfaces import Annotations, Golden, Tasks
 from labeling.yields import TOLD
 
+LICENCE = "sample: items of the assisted lane that were answered both ways, no population claim"
+WHERE = "/v1/anchoring/items"
 OUT = (TaskState.WITHDRAWN, TaskState.QUARANTINED)
 
 
@@ -55,6 +60,38 @@ class AnchoringReport:
     overall: Shift
     wrong: Shift
     misled: Figure
+    golden_version: str
+    versions: Mapping[str, str]
+
+    def as_dict(self, desks: Mapping[str, int]) -> dict[str, object]:
+        """JSON-able; each figure can be quoted by itself. People go by address and desk number (``desks``), for leads
+        alone."""
+        people = [
+            {"email": email, "desk": desks.get(email, 0), "policy_id": policy, **self._shift(shift, policy, email)}
+            for (email, policy), shift in self.people.items()
+        ]
+        return {
+            "given": self.given,
+            "answered": self.answered,
+            "withheld": self.withheld,
+            "origins": self.origins,
+            "people": people,
+            "policies": [
+                {"policy_id": policy, **self._shift(shift, policy)} for policy, shift in self.policies.items()
+            ],
+            "overall": self._shift(self.overall),
+            "wrong": self._shift(self.wrong),
+            "misled": self._source().of(self.misled.as_dict()),
+        }
+
+    def _shift(self, found: Shift, policy: str = "", person: str = "") -> dict[str, object]:
+        told = {name: getattr(found, name) for name in found.__slots__ if name != "shift"}
+        return self._source(policy, person).of({**told, "value": found.shift, "pulls": found.pulls})
+
+    def _source(self, policy: str = "", person: str = "") -> Source:
+        versions = self.versions.get(policy) or ", ".join(self.versions.values())
+        items = link(WHERE, policy=policy or None, person=person or None)
+        return Source(LICENCE, self.golden_version, versions, items)
 
 
 def report(stores: Stores) -> AnchoringReport:
@@ -64,6 +101,7 @@ def report(stores: Stores) -> AnchoringReport:
     given = _answered(stores.annotations, list(lane))
     gold = {(g.item_id, g.policy_id): g for g in stores.golden.items()} if given else {}
     told = {task_id: found for task_id, found in given.items() if _is_told(gold.get(_pair(lane[task_id][0])))}
+    asked = [lane[task_id][0] for task_id in told]
     said = _beside(lane, told) + _blind(stores, lane, told)
     wrong = {_pair(task) for task, suggestion in lane.values() if _is_wrong(gold.get(_pair(task)), suggestion)}
     misled = [one for one in said if (one.item_id, one.policy_id) in wrong]
@@ -79,7 +117,25 @@ def report(stores: Stores) -> AnchoringReport:
         overall=shift(said),
         wrong=shift(misled),
         misled=proportion(sum(led), len(led)),
+        golden_version=newest_name(stores.golden),
+        versions={
+            policy: versions_of((task.policy_id, task.policy_version) for task in asked if task.policy_id == policy)
+            for policy in sorted({task.policy_id for task in asked})
+        },
     )
+
+
+def assisted_items(stores: Stores, policy: str = "", person: str = "") -> list[str]:
+    """The items of answered assisted tasks that are told of, sorted; of one person's answers alone, by address."""
+    tasks = {t.task_id: t for t in stores.tasks.where(kind=TaskKind.ASSISTED) if t.state not in OUT and suggested(t)}
+    gold = {(g.item_id, g.policy_id): g for g in stores.golden.items()}
+    found = set()
+    for task_id, answers in _answered(stores.annotations, list(tasks)).items():
+        task = tasks[task_id]
+        by = {author(answer) for answer in answers}
+        if _is_told(gold.get(_pair(task))) and policy in ("", task.policy_id) and (not person or person in by):
+            found.add(task.item_id)
+    return sorted(found)
 
 
 def close_answered(stores: Stores) -> int:

@@ -52,6 +52,7 @@ class BlindAnswer:
     lead_time_s: float | None
     length: int
     at: datetime
+    policy_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def _row(task: Task, language: str, group: str, told: tuple[str, Answer, float |
         lead_time_s,
         len(task.text),
         at,
+        task.policy_version,
     )
 
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from labeling.artefacts import F32, Artefact, Reader, load_artefact
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.figures import Origin
+from labeling.golden.gold_links import GoldAsked
 from labeling.golden.judges import judging_rows
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.text import TEXT
@@ -178,11 +180,10 @@ def _fit(
     """One policy: its map (None: too few labels) and what it was worth."""
     chosen, licence = _basis(rows, scores)
     data = _labelled(chosen, scores, weighted=licence == POPULATION)
-    about: dict[str, object] = {
-        "licence": licence,
-        "golden_version": version,
-        "policy_version": label_versions(rows, rows[0].policy_id) if rows else "",
-    }
+    policy_id = rows[0].policy_id if rows else ""
+    items = GoldAsked(version, Partition.CALIBRATION, policy_id or None, judging=True).link()
+    origin = Origin(licence, version, label_versions(rows, policy_id) if rows else "", items)
+    about = origin.as_dict()
     counts: dict[str, object] = {
         "n": len(chosen),
         "positives": int(data.labels.sum()),
@@ -214,7 +215,7 @@ def _fit(
         pi=1 / data.weights if licence == POPULATION else None,
         groups=[row.group_id for row in chosen],
     )
-    return _Fit(found, report | judge(judged, about, seed))
+    return _Fit(found, report | origin.within(judge(judged, about, seed)))
 
 
 def _basis(rows: Sequence[GoldenItem], scores: dict[str, float]) -> tuple[list[GoldenItem], str]:

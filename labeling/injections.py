@@ -16,18 +16,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from labeling.consensus import author, plain
+from labeling.figures import Origin, versions_of
 from labeling.golden.contested import is_contested
+from labeling.golden.gold_links import GoldAsked
+from labeling.golden.newest import newest_name
 from labeling.quality.intervals import FEW, Figure, newcombe, proportion
 from labeling.quality.sprt import Sprt, Verdict
-from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, TaskKind, TaskState
+from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, Partition, TaskKind, TaskState
 from labeling.settle import WAITING
 from labeling.store.interfaces import Annotations, Golden, People, Tasks
 
+LICENCE = "sample: anchors and looked-at-again work, no population claim"
 FLAGGED = "flagged"
 GOING_ON = "going on"
 ACTOR = "injections"
@@ -96,13 +100,32 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class InjectionReport:
-    """``given`` lie in Label Studio or were answered, ``answered`` of them; of ``unjudged`` the anchor is no more."""
+    """``given`` lie in Label Studio or were answered, ``answered`` of them; of ``unjudged`` the anchor is no more. The
+    items behind its figures are anchors, so they are counted and not named."""
 
     given: int
     answered: int
     unjudged: int
     standings: tuple[Standing, ...]
     meter: Meter
+    golden_version: str
+    versions: Mapping[str, str]
+
+    def told_standings(self) -> list[dict[str, object]]:
+        """JSON-able."""
+        return [self._origin(one.policy_id).within(asdict(one)) for one in self.standings]
+
+    def told_meter(self) -> dict[str, object]:
+        """JSON-able."""
+        found = self.meter
+        gap = {"value": found.gap, "low": found.low, "high": found.high, "n": found.injected.n + found.reviewed.n}
+        shares = {"injected": found.injected.as_dict(), "reviewed": found.reviewed.as_dict()}
+        return self._origin("").within({**shares, "gap": gap, "recognised": found.recognised})
+
+    def _origin(self, policy: str) -> Origin:
+        versions = self.versions.get(policy) or ", ".join(self.versions.values())
+        items = GoldAsked(partition=Partition.ANCHOR, policy=policy or None).link()
+        return Origin(LICENCE, self.golden_version, versions, items)
 
     @property
     def flagged(self) -> tuple[Standing, ...]:
@@ -121,6 +144,11 @@ def report(stores: Stores, sprt: Sprt | None = None) -> InjectionReport:
         unjudged=unjudged,
         standings=tuple(standings(judged, reviewed_at, sprt or Sprt())),
         meter=meter(rights, second_looked(stores)),
+        golden_version=newest_name(stores.golden),
+        versions={
+            policy: versions_of((task.policy_id, task.policy_version) for task in tasks if task.policy_id == policy)
+            for policy in sorted({task.policy_id for task in tasks})
+        },
     )
 
 

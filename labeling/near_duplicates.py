@@ -26,7 +26,8 @@ import pyarrow as pa
 from labeling.pictures import Pictures, no_pictures
 from selection.errors import BadPool
 from selection.near.buckets import U64
-from selection.near.index import JACCARD, Closeness, Items, NearDuplicates
+from selection.near.grouping import JACCARD, Closeness
+from selection.near.index import Items, NearDuplicates
 from selection.types import F16, F32
 
 FILE = "near-duplicates.npz"

@@ -7,13 +7,15 @@ pages stand by name, and a lead sees intervals without the points inside them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeling.blind_answers import BlindAnswer, BlindAnswers, Stores, blind_answers
 from labeling.errors import NotFound, NothingToDo
+from labeling.figures import Origin, link, versions_of
+from labeling.golden.newest import UNPUBLISHED, newest_name
 from labeling.quality.confusions import Cell, Rows, shrunk
 from labeling.quality.ewma import Chart, chart
 from labeling.quality.intervals import Figure
@@ -23,6 +25,8 @@ from labeling.quality.votes import F64, Votes
 from labeling.records import Outcome
 from labeling.store.interfaces import Lake
 
+LICENCE = "sample: items that this person was asked about blind, no population claim"
+WHERE, MINE = "/v1/people/items", "/v1/people/me/items"
 OUTCOMES = tuple(str(outcome) for outcome in (Outcome.ALLOWED, Outcome.CONTEXT_MISSING, Outcome.VIOLATES))
 
 
@@ -48,9 +52,22 @@ class Page:
     drift: Chart
     speed: Speed
     timed: int
+    versions: Mapping[str, str]
 
-    def as_dict(self, *, points: bool) -> dict[str, object]:
+    def as_dict(self, golden_version: str, *, points: bool) -> dict[str, object]:
         """JSON-able. ``points``: with the value of each figure, which only that very person sees."""
+        where = MINE if points else link(WHERE, person=self.person)
+        return Origin(LICENCE, golden_version, ", ".join(self.versions.values()), where).within(
+            self._told(golden_version, points=points)
+        )
+
+    def _part(self, part: Part, golden_version: str, *, points: bool) -> Origin:
+        cut = {"policy": part.policy or None, "language": part.language or None}
+        items = link(MINE, **cut) if points else link(WHERE, person=self.person, **cut)
+        versions = self.versions.get(part.policy) or ", ".join(self.versions.values())
+        return Origin(LICENCE, golden_version, versions, items)
+
+    def _told(self, golden_version: str, *, points: bool) -> dict[str, object]:
         told: Callable[[Figure], dict[str, object]] = Figure.as_dict if points else _interval
         drift = {**self.drift.as_dict(), "figure": told(self.drift.figure)}
         if not points:
@@ -59,15 +76,17 @@ class Page:
             "person": self.person,
             "answers": self.answers,
             "parts": [
-                {
-                    "policy": part.policy,
-                    "language": part.language,
-                    "right": told(part.right),
-                    "confusion": {
-                        true: {said: told(figure) for said, figure in row.items()}
-                        for true, row in part.confusion.items()
-                    },
-                }
+                self._part(part, golden_version, points=points).within(
+                    {
+                        "policy": part.policy,
+                        "language": part.language,
+                        "right": told(part.right),
+                        "confusion": {
+                            true: {said: told(figure) for said, figure in row.items()}
+                            for true, row in part.confusion.items()
+                        },
+                    }
+                )
                 for part in self.parts
             ],
             "drift": drift,
@@ -81,10 +100,17 @@ class People:
 
     pages: tuple[Page, ...]
     withheld: int
+    golden_version: str = UNPUBLISHED
 
     def as_dict(self) -> dict[str, object]:
         """As a lead sees it: intervals only."""
-        return {"people": [page.as_dict(points=False) for page in self.pages], "withheld": self.withheld}
+        pages = [page.as_dict(self.golden_version, points=False) for page in self.pages]
+        return {"people": pages, "withheld": self.withheld}
+
+
+def own_page(found: People, person: str) -> dict[str, object]:
+    """The page of one person as that very person sees it, with points. Raises NotFound."""
+    return page_of(found, person).as_dict(found.golden_version, points=True)
 
 
 def people(stores: Stores, lake: Lake) -> People:
@@ -100,7 +126,19 @@ def people(stores: Stores, lake: Lake) -> People:
     pace = _paces(told.answers)
     crowd = float(right.mean())
     pages = [_page(person, rows, told.answers, cells, right, crowd, pace) for person, rows in sorted(own.items())]
-    return People(tuple(pages), told.withheld)
+    return People(tuple(pages), told.withheld, newest_name(stores.golden))
+
+
+def answered_items(stores: Stores, lake: Lake, person: str, policy: str = "", language: str = "") -> list[str]:
+    """The items that a person answered blind and that are told of, sorted."""
+    mine = person.strip().casefold()
+    return sorted(
+        {
+            row.item_id
+            for row in blind_answers(stores, lake).answers
+            if row.person == mine and policy in ("", row.policy_id) and language in ("", row.language)
+        }
+    )
 
 
 def page_of(found: People, person: str) -> Page:
@@ -157,7 +195,16 @@ def _page(
         drift=chart([float(right[i]) for i in in_time], crowd),
         speed=speed(np.array(timed).reshape(len(timed), 2)),
         timed=len(timed),
+        versions=_versions([answers[i] for i in rows]),
     )
+
+
+def _versions(rows: Sequence[BlindAnswer]) -> dict[str, str]:
+    """By policy, the policy and versions that were answered under."""
+    return {
+        policy: versions_of((row.policy_id, row.policy_version) for row in rows if row.policy_id == policy)
+        for policy in sorted({row.policy_id for row in rows})
+    }
 
 
 def _part(cell: Cell, rows: Rows) -> Part:
@@ -169,4 +216,4 @@ def _part(cell: Cell, rows: Rows) -> Part:
 
 def _interval(figure: Figure) -> dict[str, object]:
     """What a lead sees of a figure: no point, and no count of events that would give it."""
-    return {key: value for key, value in figure.as_dict().items() if key not in ("value", "events")}
+    return {key: value for key, value in figure.as_dict().items() if key != "events"} | {"value": None}

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from labeling.errors import NotFound, NothingToDo
+from labeling.figures import Origin, link
+from labeling.golden.newest import newest_name
 from labeling.policies import Policy
 from labeling.policy_rounds import DECIDED, GoldStores, open_up, plan_for, waiting, write_round
 from labeling.policy_versions import History, by_policy, holds, parts
@@ -70,13 +72,14 @@ class BridgeReport:
     lost: int
     figures: dict[str, Figure]
     licence: str
+    golden_version: str
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able; each figure carries licence and versions, so that it can be quoted by itself."""
-        versions = [self.old_version, self.new_version]
-        # no golden version: it rests on adjudications
-        origin: dict[str, object] = {"licence": self.licence, "policy_versions": versions, "golden_version": None}
-        told = {name: figure.as_dict() | origin for name, figure in self.figures.items()}
+        versions = f"{self.old_version}, {self.new_version}"
+        items = link(f"/v1/policies/{self.policy_id}/bridge/items", version=self.new_version)
+        origin = Origin(self.licence, self.golden_version, versions, items)
+        told = {name: origin.of(figure.as_dict()) for name, figure in self.figures.items()}
         return {**asdict(self), "figures": told}
 
 
@@ -184,11 +187,7 @@ def _ask(
 
 def bridge_report(stores: GoldStores, policy_id: str, version: str = "") -> BridgeReport:
     """What the bridge to ``version`` (default: the newest that has one) says so far. Raises NotFound."""
-    rounds = _sides(stores.rounds, NEW, policy_id, version)
-    if not rounds:
-        where = f" to {version}" if version else ""
-        raise NotFound(f"policy {policy_id!r} has no bridge{where} yet: open one (goldfold policy bridge --open)")
-    round_ = max(rounds, key=lambda r: parts(str(r.plan["new_version"])))
+    round_ = _newest(stores.rounds, policy_id, version)
     history = by_policy(stores.policies.all())[policy_id]
     new_version, old_version = str(round_.plan["new_version"]), str(round_.frame["old_version"])
     drawn = _sample_of(round_)
@@ -211,7 +210,22 @@ def bridge_report(stores: GoldStores, policy_id: str, version: str = "") -> Brid
         lost=len(missing) - unanswered,
         figures=_figures([(before[i], now[i]) for i in decided], [drawn[i] for i in decided], done=not unanswered),
         licence=UNFINISHED.format(n=unanswered) if unanswered else LICENCE,
+        golden_version=newest_name(stores.golden),
     )
+
+
+def bridge_items(rounds: Rounds, policy_id: str, version: str = "") -> list[str]:
+    """The items that such a bridge was drawn over, sorted. Raises NotFound."""
+    return sorted(_sample_of(_newest(rounds, policy_id, version)))
+
+
+def _newest(rounds: Rounds, policy_id: str, version: str) -> Round:
+    """The new side's round of the newest bridge to a version ("": to any). Raises NotFound."""
+    found = _sides(rounds, NEW, policy_id, version)
+    if not found:
+        where = f" to {version}" if version else ""
+        raise NotFound(f"policy {policy_id!r} has no bridge{where} yet: open one (goldfold policy bridge --open)")
+    return max(found, key=lambda r: parts(str(r.plan["new_version"])))
 
 
 def _sides(rounds: Rounds, side: str, policy_id: str, version: str) -> list[Round]:

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from labeling.figures import Origin
+from labeling.golden.gold_links import GoldAsked
+from labeling.golden.newest import newest_name
 from labeling.policies import Policy
 from labeling.policy_publish import Planned, Stores
 from labeling.policy_relabel import Chances, Wanted, asked_again, model_chances, ranked
@@ -60,11 +63,17 @@ class Preview:
     sealed_at_most: int
     asked: Asked
     difference: Difference | None
+    golden_version: str
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able but for times; the plan's parts stand beside the figures."""
         told = asdict(self)
-        planned = told.pop("planned")
+        planned, asked = told.pop("planned"), told["asked"]
+        ends = {"low": asked.pop("flips_low"), "high": asked.pop("flips_high")}
+        flips = {"value": asked["flips"], **ends, "n": asked["labels"], "method": "poisson-binomial"}
+        version = self.planned.versions[0]
+        items = GoldAsked(policy=version.policy_id, state=GoldState.ACTIVE).link()
+        asked["flips"] = Origin(asked.pop("licence"), told.pop("golden_version"), version.version, items).of(flips)
         return {"versions": planned["versions"], "touched": planned["touched"], **told}
 
 
@@ -86,6 +95,7 @@ def preview(
         sealed_at_most=_sealed(stores, [*known, main], planned),
         asked=asked(lake, policy, told, scorer, overlap),
         difference=difference(before, policy, f"{policy.id}@{main.parent}", policy.id) if before else None,
+        golden_version=newest_name(stores.golden),
     )
 
 

@@ -17,9 +17,14 @@ from typing import Protocol
 
 from labeling.adjudication import Settlement, derived, prompt, settle
 from labeling.consensus import difference
+from labeling.figures import Origin, link, versions_of
+from labeling.golden.newest import newest_name
 from labeling.quality.intervals import Figure, proportion
 from labeling.records import Adjudication, Annotation, AnnotationEvent, How, Task, TaskKind, TaskState, Verdict
 from labeling.store.interfaces import Golden, Tasks
+
+LICENCE = "sample: adjudications drawn by a hash of their task, no population claim"
+WHERE = "/v1/leads/items"
 
 
 class Stores(Protocol):
@@ -94,27 +99,62 @@ class LeadAgreement:
     open: int
     verdicts: Mapping[str, Mapping[str, int]]
     causes: Mapping[str, Mapping[str, int]]
+    golden_version: str
+    versions: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able; each figure can be quoted by itself."""
+
+        def told(figure: Figure, policy: str, versions: str) -> dict[str, object]:
+            origin = Origin(LICENCE, self.golden_version, versions, link(WHERE, policy=policy or None))
+            return origin.of(figure.as_dict())
+
+        return {
+            "agreed": told(self.agreed, "", ", ".join(self.versions.values())),
+            "by_policy": {name: told(one, name, self.versions[name]) for name, one in self.by_policy.items()},
+            "open": self.open,
+            "verdicts": {policy: dict(said) for policy, said in self.verdicts.items()},
+            "causes": {policy: dict(said) for policy, said in self.causes.items()},
+        }
 
 
 def lead_agreement(stores: Stores) -> LeadAgreement:
     """Of every adjudication there is."""
+    finals, pairs = _looked_at_twice(stores)
+    policies = sorted({second.policy_id for second, _ in pairs})
+    reviews = stores.tasks.where(kind=TaskKind.REVIEW)
+    return LeadAgreement(
+        agreed=_share([same for _, same in pairs]),
+        by_policy={name: _share([same for second, same in pairs if second.policy_id == name]) for name in policies},
+        open=sum(task.state not in (TaskState.SETTLED, TaskState.WITHDRAWN) for task in reviews),
+        verdicts=_counts([(final.policy_id, final.verdict) for final in finals]),
+        causes=_counts([(final.policy_id, final.cause) for final in finals]),
+        golden_version=newest_name(stores.golden),
+        versions={
+            policy: versions_of((s.policy_id, s.policy_version) for s, _ in pairs if s.policy_id == policy)
+            for policy in policies
+        },
+    )
+
+
+def twice_decided(stores: Stores, policy: str = "") -> list[str]:
+    """The items that two leads decided, sorted."""
+    _, pairs = _looked_at_twice(stores)
+    return sorted({second.item_id for second, _ in pairs if policy in ("", second.policy_id)})
+
+
+def _looked_at_twice(stores: Stores) -> tuple[list[Adjudication], list[tuple[Adjudication, bool]]]:
+    """First adjudications; and the second ones, with whether each says what the first had said."""
     finals = [final for final in stores.golden.adjudications() if final.adjudicator]
     reviews = {task.task_id: task for task in stores.tasks.where(kind=TaskKind.REVIEW)}
     questions = stores.tasks.find([task.parent_task_id or "" for task in reviews.values()])
     firsts = {final.task_id: final for final in finals if final.task_id not in reviews}
-    pairs: list[tuple[str, bool]] = []
+    pairs: list[tuple[Adjudication, bool]] = []
     for second in finals:
         if second.task_id in reviews:
             first = firsts[questions[reviews[second.task_id].parent_task_id or ""].parent_task_id or ""]
-            pairs.append((second.policy_id, not differs(first, second)))
-    policies = sorted({policy for policy, _ in pairs})
-    return LeadAgreement(
-        agreed=_share([same for _, same in pairs]),
-        by_policy={policy: _share([same for of, same in pairs if of == policy]) for policy in policies},
-        open=sum(task.state not in (TaskState.SETTLED, TaskState.WITHDRAWN) for task in reviews.values()),
-        verdicts=_counts([(final.policy_id, final.verdict) for final in firsts.values()]),
-        causes=_counts([(final.policy_id, final.cause) for final in firsts.values()]),
-    )
+            pairs.append((second, not differs(first, second)))
+    return list(firsts.values()), pairs
 
 
 def _share(same: Sequence[bool]) -> Figure:

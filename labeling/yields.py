@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from labeling.consensus import vote_key
 from labeling.errors import NothingToDo
+from labeling.figures import Origin, link, versions_of
+from labeling.golden.gold_links import GoldAsked
+from labeling.golden.newest import UNPUBLISHED, newest_name
 from labeling.golden.text import IMAGE, TEXT
 from labeling.purposes import purpose
 from labeling.quality.forecast import Forecast, Point, Z, forecast
@@ -24,6 +27,9 @@ from labeling.store.interfaces import Golden, Models, Rounds
 from selection.types import RELABEL
 
 TOLD = (Partition.TRAIN, Partition.CALIBRATION, Partition.DEV)  # whose answers a figure may count
+LICENCE = "sample: the picks of these rounds, no population claim"
+AHEAD = "sample: models judged on dev, no population claim; the curve is drawn on, which errs on the high side"
+WHERE = "/v1/yield/items"
 ALL = ""  # the policy of a row that counts every policy
 RANDOM = "random"
 
@@ -65,9 +71,14 @@ class LaneYield:
     lift: Lift | None
     flipped: Figure | None = None
 
-    def as_dict(self) -> dict[str, object]:
-        """JSON-able."""
-        return asdict(self)
+    versions: str = ""
+
+    def as_dict(self, golden_version: str, rounds: Sequence[str] | None) -> dict[str, object]:
+        """JSON-able. ``rounds``: that are told of, None: every closed one."""
+        about = {"round_id": rounds, "lane": self.lane, "policy": self.policy or None}
+        told = asdict(self) | {"lift": None if self.lift is None else self.lift.as_dict()}
+        told.pop("versions")
+        return Origin(LICENCE, golden_version, self.versions, link(WHERE, **about)).within(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +89,20 @@ class Yields:
     lanes: tuple[LaneYield, ...]
     forecast: Forecast
     cost_per_label: float | None = None
+    golden_version: str = UNPUBLISHED
+    is_one: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able."""
-        return asdict(self)
+        """JSON-able; each figure can be quoted by itself."""
+        named = self.rounds if self.is_one else None
+        versions = ", ".join(sorted({lane.versions for lane in self.lanes if lane.policy}))
+        dev = GoldAsked(partition=Partition.DEV, judging=True).link()
+        return {
+            "rounds": list(self.rounds),
+            "cost_per_label": self.cost_per_label,
+            "lanes": [lane.as_dict(self.golden_version, named) for lane in self.lanes],
+            "forecast": Origin(AHEAD, self.golden_version, versions, dev).of(asdict(self.forecast)),
+        }
 
 
 Tally = dict[tuple[str, str], Counter[str]]  # (lane, policy) to counts
@@ -96,8 +117,45 @@ def yields(
         raise NothingToDo("no round is closed yet: its answers come first (goldfold sync)")
     counts = tally(stores, chosen, TOLD)
     keys = sorted(counts, key=lambda key: (key[1] != ALL, key[1], key[0]))
-    rows = [_row(key, counts, cost_per_label) for key in keys]
-    return Yields(tuple(r.round_id for r in chosen), tuple(rows), forecast(curve(stores), more), cost_per_label)
+    versions = _versions(chosen)
+    rows = [replace(_row(key, counts, cost_per_label), versions=_told_versions(versions, key[1])) for key in keys]
+    return Yields(
+        rounds=tuple(one.round_id for one in chosen),
+        lanes=tuple(rows),
+        forecast=forecast(curve(stores), more),
+        cost_per_label=cost_per_label,
+        golden_version=newest_name(stores.golden),
+        is_one=round_id is not None,
+    )
+
+
+def picked_items(stores: Answers, round_ids: Sequence[str], lane: str, policy: str = ALL) -> list[str]:
+    """The settled picks of a lane that are told of, sorted; of these rounds, or of every closed one. Raises
+    NotFound."""
+    rounds = [stores.rounds.get(name) for name in round_ids] if round_ids else closed_rounds(stores.rounds)
+    partitions = {(row.item_id, row.policy_id): row.partition for row in stores.golden.items()}
+    settled = {(final.round_id, final.item_id, final.policy_id) for final in stores.golden.adjudications()}
+    return sorted(
+        {
+            pick.item_id
+            for round_ in rounds
+            for pick in stores.rounds.picks(round_.round_id)
+            if lane in ("", pick.lane)
+            and policy in (ALL, pick.policy_id)
+            and (round_.round_id, pick.item_id, pick.policy_id) in settled
+            and partitions.get((pick.item_id, pick.policy_id)) in TOLD
+        }
+    )
+
+
+def _versions(rounds: Sequence[Round]) -> set[tuple[str, str]]:
+    """The policies with the versions that these rounds asked under."""
+    planned = [round_.plan.get("policies") for round_ in rounds]
+    return {(str(p), str(v)) for one in planned if isinstance(one, Mapping) for p, v in one.items()}
+
+
+def _told_versions(versions: Collection[tuple[str, str]], policy: str) -> str:
+    return versions_of(pair for pair in versions if policy in (ALL, pair[0]))
 
 
 def closed_rounds(rounds: Rounds) -> list[Round]:

@@ -37,6 +37,6 @@ def anchoring_command(context: typer.Context, as_json: JsonFlag = False) -> None
 def shift(told: Mapping[str, Any]) -> str:
     """A shift with its interval."""
     ends = f"[{told['low']:+.3f}, {told['high']:+.3f}]"
-    if told["shift"] is None:
+    if told["value"] is None:
         return f"insufficient {ends}"
-    return f"{told['shift']:+.3f} {ends}" + (", suggestions pull" if told["pulls"] else "")
+    return f"{told['value']:+.3f} {ends}" + (", suggestions pull" if told["pulls"] else "")

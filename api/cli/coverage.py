@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.output import bar, out, show_json, table
+from api.cli.output import bar, out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.coverage import open_round, read_coverage
-from labeling.insights.traffic import SAMPLE
+from labeling.insights.traffic import SAMPLE, TEXT
 from labeling.quality.coverage import NEAR
 
 SHOWN = 10  # clusters of the table
@@ -25,7 +25,8 @@ def show_command(
     context: typer.Context,
     policy: Annotated[str, typer.Option(help="Gold and risk of this policy only.")] = "",
     cosine: CosineOption = NEAR,
-    sample: Annotated[int, typer.Option(help="Texts that are looked at, at most: 2000, 20000 or 200000.")] = SAMPLE,
+    sample: Annotated[int, typer.Option(help="Items that are looked at, at most: 2000, 20000 or 200000.")] = SAMPLE,
+    modality: Annotated[str, typer.Option(help="text or image: each by itself.")] = TEXT,
     words: Annotated[
         bool, typer.Option("--words", help="Name clusters by words of their texts: for leads' eyes.")
     ] = False,
@@ -37,10 +38,10 @@ def show_command(
 
       goldfold coverage show --policy hate_speech
 
-      goldfold coverage show --words --json
+      goldfold coverage show --modality image --json
     """
     with goldfold(context) as app_, bar("coverage", quiet=as_json) as tick:
-        told = read_coverage(app_, policy, cosine, sample, words=words, tick=tick)
+        told = read_coverage(app_, policy, cosine, sample, modality=modality, words=words, tick=tick)
     if as_json:
         show_json(told)
         return
@@ -114,9 +115,11 @@ def _show(told: dict[str, Any]) -> None:
     partitions = ", ".join(f"{name} {n}" for name, n in gold["partitions"].items())
     out.print(f"Gold: {gold['items']} ({partitions or 'none'}); {gold['without_embedding']} without an embedding")
     if told["left_out"]:
-        out.print(f"{told['left_out']} texts have no score or no embedding, and are left out: goldfold score")
-    origin = told["near"]
-    out.print(f"Golden {origin['golden_version']}, policy {origin['policy_version']}; licence: {origin['licence']}")
+        said = f"{told['left_out']} {told['modality']}s have no score or no embedding"
+        out.print(f"{said}, and are left out: goldfold score")
+    for name, count in told["others"].items():
+        out.print(f"{count} {name}s are in none of these figures")
+    show_origins([told["near"]])
     if told["clusters"]:
         out.print(
             f"A round about the darkest: goldfold coverage open {told['clusters'][0]['cluster']} --by NAME --dry-run"

@@ -41,11 +41,12 @@ def injections_command(context: typer.Context, as_json: JsonFlag = False) -> Non
 
 def _meter(told: Mapping[str, Any]) -> None:
     both = f"injections {figure(told['injected'])}, work looked at again {figure(told['reviewed'])}"
-    if told["gap"] is None:
+    gap = told["gap"]
+    if gap["value"] is None:
         out.print(f"Recognisability: insufficient ({both})")
         return
     said = "they may be recognised" if told["recognised"] else "no sign that they are recognised"
-    out.print(f"Recognisability: {said}: gap {told['gap']:+.3f} [{told['low']:+.3f}, {told['high']:+.3f}] ({both})")
+    out.print(f"Recognisability: {said}: gap {gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}] ({both})")
 
 
 def figure(told: Mapping[str, Any]) -> str:

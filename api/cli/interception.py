@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api import signals
-from api.cli.output import out, show_json, table
+from api.cli.output import out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.cli.signals import UntilOption, WeeksOption
 from labeling.insights.interception import WANTED
@@ -52,6 +52,7 @@ def interception_command(
     for one in told["slices"]:
         figure = one["recall"]["items"]
         out.print(f"{one['policy']} S{one['severity']}: {figure['licence']}. {figure['advice']}".strip())
+    show_origins(one["recall"]["items"] for one in told["slices"])
 
 
 @app.command("ticket")

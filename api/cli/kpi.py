@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from api import signals
-from api.cli.output import out, show_json, table
+from api.cli.output import show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.cli.signals import UntilOption, WeeksOption
 
@@ -42,8 +42,7 @@ def change_command(
     rows = [_row(one) for one in told["projects"]]
     columns = ["project", *(part.replace("_", " ") for part in PARTS), "by gold of now (95 %)", "n"]
     table(f"Change of the error rate, {told['before']['from']} to {told['after']['to']}", columns, rows)
-    for licence in sorted({one["licence"] for one in told["projects"]}):
-        out.print(f"Licence: {licence}")
+    show_origins(one["under_gold_of_now"] for one in told["projects"])
 
 
 @app.command("series")
@@ -65,15 +64,15 @@ def series_command(
         breaks.setdefault(one["week"], []).append(f"{one['policy']}: {one['what']}")
     rows = [(one["from"], *_figure(one["accuracy"]), "; ".join(breaks.get(one["from"], []))) for one in told["weeks"]]
     table("Accuracy by week", ["week of", "accuracy", "95 % interval", "n", "break"], rows)
-    for licence in sorted({one["licence"] for one in told["weeks"]}):
-        out.print(f"Licence: {licence}")
+    show_origins(one["accuracy"] for one in told["weeks"])
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
-    now, n = one["under_gold_of_now"], one["n"]
-    few = " (insufficient)" if one["verdict"] == "insufficient" else ""
-    moved = f"{now['change']:+.4f} [{now['low']:+.3f}, {now['high']:+.3f}]{few}"
-    return (one["project"], *(f"{one['parts'][part]:+.4f}" for part in PARTS), moved, f"{n['before']}, {n['after']}")
+    now, rates = one["under_gold_of_now"], one["error_rate"]
+    value = "insufficient" if now["value"] is None else f"{now['value']:+.4f}"
+    moved = f"{value} [{now['low']:+.3f}, {now['high']:+.3f}]"
+    n = f"{rates['before']['n']}, {rates['after']['n']}"
+    return (one["project"], *(f"{one['parts'][part]:+.4f}" for part in PARTS), moved, n)
 
 
 def _figure(figure: dict[str, Any]) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ def leads_command(context: typer.Context, as_json: JsonFlag = False) -> None:
     with goldfold(context) as app:
         told = lead_agreement(app.ledger)
     if as_json:
-        show_json(told)
+        show_json(told.as_dict())
         return
     table("Leads who decided twice", ["policy", "n", "agreed (95 %)"], _agreed(told))
     table("What they decided", ["policy", "of the answer, or of the annotators", "adjudications"], _said(told))

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date
@@ -74,6 +74,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else "" if cell is None else str(cell) for cell in row))
     out.print(made)
+
+
+def show_origins(figures: Iterable[Mapping[str, Any]]) -> None:
+    """A line for each licence and versions that these figures have, in order; their items stand in the JSON."""
+    origins = ((one["licence"], one["golden_version"], one["policy_version"]) for one in figures)
+    for licence, golden, policy in dict.fromkeys(origins):
+        out.print(f"Licence: {licence}; golden {golden or 'none yet'}; policy {policy or 'none'}")
 
 
 @contextmanager

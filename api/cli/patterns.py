@@ -47,7 +47,7 @@ def show_command(
         found = mined(opened)
     one = found.one(pattern_id)
     if as_json:
-        show_json(one.as_dict(found.origin, whole=True))
+        show_json(found.told(one, whole=True))
         return
     for line in (one.card.title, "", *one.card.lines, "", f"To do: {one.card.action} ({one.card.cause})"):
         out.print(line)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.output import out, show_json, table
+from api.cli.output import out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 from api.daily_qa import report_day, sample_day
 
@@ -68,15 +68,22 @@ def report_command(context: typer.Context, day: DayOption = None, as_json: JsonF
         return
     table(f"Daily QA of {told['day']}", COLUMNS, [_row(project) for project in told["projects"]])
     for project in told["projects"]:
-        errors = [f"{one['events']} {name}" for name, one in project["errors"].items() if one["events"]]
+        if project["project"] in told["breaches"]:
+            chance = f"with probability {project['below_target']:.3f}"
+            out.print(f"{project['project']} is below its target of {project['target']:g} {chance}")
+        errors = [f"{name} {_said(one)}" for name, one in project["errors"].items() if one["events"]]
         if errors:
-            out.print(f"{project['project']}: {', '.join(errors)}")
+            out.print(f"{project['project']}: {'; '.join(errors)}")
     named = ", ".join(f"{told[name]} {name}" for name in ("judged", "waiting", "undecided", "withheld", "lost"))
     out.print(f"{told['sampled']} of {told['decisions']} decisions were drawn: {named}")
     if told["late"]:
         out.print(f"{told['late']} decisions of that day came in after it was sampled; no figure speaks for them")
-    for licence in sorted({project["accuracy"]["licence"] for project in told["projects"]}):
-        out.print(f"Licence: {licence}")
+    show_origins(project["accuracy"] for project in told["projects"])
+
+
+def _said(figure: Mapping[str, Any]) -> str:
+    share = "insufficient" if figure["value"] is None else f"{figure['value']:.3f}"
+    return f"{share} [{figure['low']:.3f}, {figure['high']:.3f}], {figure['events']} of {figure['n']}"
 
 
 def _row(project: Mapping[str, Any]) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import typer
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
 from labeling.agreements import Agreements, Cell
-from labeling.people import Page, People, page_of
+from labeling.people import Page, People, own_page, page_of
 from labeling.quality.intervals import INSUFFICIENT, Figure
 from labeling.suspects import Suspects
 
@@ -37,7 +37,7 @@ def people_command(
         found = opened.people()
     pages = (page_of(found, me),) if me else found.pages
     if as_json:
-        show_json(pages[0].as_dict(points=True) if me else found.as_dict())
+        show_json(own_page(found, me) if me else found.as_dict())
         return
     table("People (95 % intervals; blind answers only)", list(PEOPLE), list(_parts(pages, points=bool(me))))
     table("Drift and pace", list(PACE), [_pace(page, points=bool(me)) for page in pages])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from api import signals
-from api.cli.output import bar, out, show_json, table
+from api.cli.output import bar, out, show_json, show_origins, table
 from api.cli.session import JsonFlag, goldfold
 
 app = typer.Typer(
@@ -89,17 +89,18 @@ def alarm_command(
             _moved(one["accuracy"]),
             _moved(one["overturns"]),
             _moved(one["reports_per_1000"]),
-            f"{one['n']['after']['judged']}, {one['n']['after']['decided']}, {one['n']['after']['reports']}",
+            f"{one['seen']['after']['judged']}, {one['seen']['after']['decided']}, {one['seen']['after']['reports']}",
         )
         for one in told["projects"]
     ]
     columns = ["project", "state", "accuracy", "overturned", "reports per 1,000", "judged, appeals, reports"]
     table(f"{told['before']['from']} to {told['after']['to']}", columns, rows)
-    out.print(f"Licence: {told['licence']}")
+    show_origins(one[name] for one in told["projects"] for name in ("accuracy", "overturns", "reports_per_1000"))
 
 
 def _moved(shift: Mapping[str, Any]) -> str:
     if shift["moves"] is None:
         return "insufficient"
-    sure = f"[{shift['low']:+.3f}, {shift['high']:+.3f}]" if shift["low"] is not None else f"p {shift['p']:.3g}"
+    high = "" if shift["high"] is None else f"{shift['high']:+.3f}"
+    sure = f"[{shift['low']:+.3f}, {high}]" + ("" if shift["p"] is None else f" p {shift['p']:.3g}")
     return f"{shift['before']:.3f} -> {shift['after']:.3f} {sure}"

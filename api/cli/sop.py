@@ -11,14 +11,12 @@ import typer
 from api.cli.output import out, show_json, table
 from api.cli.session import JsonFlag, goldfold
 from api.drafts import draft_question
-from api.sops import compiled, gold_of, lint_sop, replay_sop, sop_of, sops
+from api.sops import PER_VERDICT, compiled, lint_sop, replay_sop, sop_of, sops, tasks_of
 from labeling.quality.intervals import Figure
 from labeling.sop.lint import Level
 from labeling.sop.replay import Replay
-from labeling.sop.walks import read_walks, trial_tasks
+from labeling.sop.walks import read_walks
 from labeling.written import write_whole
-
-PER_VERDICT = 20
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Decision trees: lint, replay on gold, compile.")
 SopArgument = Annotated[str, typer.Argument(help="Id of the tree.")]
@@ -121,8 +119,7 @@ def tasks_command(
     Example: goldfold sop tasks hate_speech --out tasks.json
     """
     with goldfold(context) as opened:
-        _, rows = gold_of(opened, sop_of(opened, sop))
-    tasks = trial_tasks(rows, per_verdict)
+        tasks = tasks_of(opened, sop_of(opened, sop), per_verdict)
     if to is None:
         show_json(tasks)
         return

@@ -20,7 +20,7 @@ def show_yields(app: Goldfold, round_id: str, cost_per_label: float | None, more
     """Of one round, or of every closed one where ``round_id`` is empty."""
     told = yields(app.ledger, round_id or None, cost_per_label=cost_per_label, more=more)
     if as_json:
-        show_json(told)
+        show_json(told.as_dict())
         return
     table(f"What the lanes brought ({len(told.rounds)} rounds; sample, no population claim)", list(COLUMNS), rows(told))
     for line in notes(told):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from api.auth import Role, require
 from api.problems import documented
+from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.state import TheGoldfold
 from labeling.errors import InvalidInput
-from labeling.judging.population import population_figures, rounds_since
+from labeling.judging.population import population_figures, population_items, rounds_since
 from labeling.judging.signing import verify_chain
 from labeling.model_records import GateRow
 
@@ -53,6 +54,25 @@ class QueryOut(BaseModel):
     is_repeat: bool
 
 
+class PolicyPopulationOut(BaseModel):
+    """A policy's figures of all traffic."""
+
+    prevalence: FigureOut
+    precision: FigureOut
+    recall: FigureOut
+
+
+class PopulationOut(BaseModel):
+    """Figures of all traffic of some rounds' frames, by policy."""
+
+    rounds: list[str]
+    lanes: list[str]
+    picks: int
+    settled: int
+    withheld: int
+    policies: dict[str, PolicyPopulationOut]
+
+
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
 def list_gates(goldfold: TheGoldfold) -> list[GateOut]:
     """Every verdict, oldest first."""
@@ -81,7 +101,7 @@ def get_population(
     round_id: str | None = None,
     since: datetime | None = None,
     lane: Annotated[list[str] | None, Query(max_length=10)] = None,
-) -> dict[str, Any]:
+) -> PopulationOut:
     """Prevalence, precision and recall over all traffic of the frames of one round, or of those created since then (UTC
     if it names no zone); by `lane` of these lanes only. Refused (422, no-licence) when a pick has no probability."""
     rounds = goldfold.ledger.rounds
@@ -91,7 +111,22 @@ def get_population(
         chosen = rounds_since(rounds, since.replace(tzinfo=since.tzinfo or UTC))
     else:
         chosen = [rounds.get(str(round_id))]
-    return population_figures(goldfold.ledger, chosen, lane or ())
+    return PopulationOut.model_validate(population_figures(goldfold.ledger, chosen, lane or ()))
+
+
+@population.get("/items", dependencies=[Depends(require(Role.ENGINEER))])
+def list_population(
+    goldfold: TheGoldfold,
+    round_id: Annotated[list[str], Query(min_length=1, max_length=1000)],
+    lane: Annotated[list[str] | None, Query(max_length=10)] = None,
+    policy: str = "",
+    part: Literal["answered", "flagged", "violating"] = "answered",
+    after: After = "",
+    limit: Limit = FIRST,
+) -> ItemPageOut:
+    """The items behind a population figure, a page at a time; answers of sealed and anchor are left out."""
+    rounds = [goldfold.ledger.rounds.get(name) for name in round_id]
+    return ItemPageOut.of(goldfold, population_items(goldfold.ledger, rounds, lane or (), policy, part), after, limit)
 
 
 _SHOWN = ("at", "actor", "model_id", "model_version", "family", "golden_version", "is_repeat")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Lead, Role, require
 from api.problems import documented
+from api.routes.figures import FIRST, After, ItemPageOut, Limit
 from api.routes.state import TheGoldfold
 from labeling.golden.blame import blame
-from labeling.records import GoldAction
+from labeling.golden.gold_links import GoldAsked
+from labeling.judging.golden_items import golden_items
+from labeling.records import GoldAction, GoldState, Partition
 from labeling.standing import change
 
 router = APIRouter(prefix="/v1/golden/items", tags=["golden"], responses=documented(404, 409))
@@ -45,6 +48,33 @@ class ChangeOut(BaseModel):
     state_before: str
     state: str
     dry_run: bool
+
+
+class GoldIn(BaseModel):
+    """Which golden items are meant; what is left out is any."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str = Field("", description="Rows of it that hold now; left out: gold as it is.")
+    partition: Partition | None = None
+    policy: str | None = None
+    modality: str | None = None
+    state: GoldState | None = None
+    dimension: str = Field("", description="language, severity, lane, modality, market or a field of the items.")
+    value: str = Field("", description="What the dimension says.")
+    judging: bool = Field(False, description="Those alone that may judge a model.")
+    after: After = ""
+    limit: Limit = FIRST
+
+    def asked(self) -> GoldAsked:
+        return GoldAsked(**self.model_dump(exclude={"after", "limit"}))
+
+
+@router.get("", dependencies=[Depends(require(Role.ENGINEER))])
+def list_items(goldfold: TheGoldfold, given: Annotated[GoldIn, Query()]) -> ItemPageOut:
+    """Golden items, a page at a time; those of sealed and anchor are counted, not named. Figures link here."""
+    found, withheld = golden_items(goldfold.ledger.golden, goldfold.lake, given.asked())
+    return ItemPageOut.of(goldfold, found, given.after, given.limit, withheld=withheld)
 
 
 @router.get("/{external_id}", dependencies=[Depends(require(Role.LEAD))])

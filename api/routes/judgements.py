@@ -12,6 +12,7 @@ from api.ids import JOB_ID, new_id
 from api.judges import ENDPOINT, PREDICTIONS, What, Who, check_known, judge, judge_request, price
 from api.problems import documented
 from api.routes.jobs import JobOut
+from api.routes.judged import JudgedOut, VerdictOut
 from api.routes.state import TheGoldfold, TheJobs
 from api.uploads import Upload, request_body, upload
 from labeling.records import ApiKey
@@ -88,7 +89,7 @@ def start_gate(
     return _start(goldfold, jobs, caller, Who(given.kind, _known(goldfold, given)), what, given.job_id)
 
 
-@router.post("/predictions", openapi_extra=THE_FILE)
+@router.post("/predictions", openapi_extra=THE_FILE, response_model_exclude_unset=True)
 def judge_predictions(
     goldfold: TheGoldfold,
     caller: Engineer,
@@ -96,12 +97,12 @@ def judge_predictions(
     golden_version: str = "",
     slices: Annotated[list[str] | None, Query(alias="slice", max_length=10)] = None,
     sealed: bool = False,
-) -> dict[str, Any]:
+) -> JudgedOut:
     """Judge somebody by a file of predictions: CSV, JSONL or Parquet with `item_id` or `external_id`, `policy` and
     `probability`, as the body or as the part `file` of a form. Bad rows are named by number in `problems`."""
     with file.as_file() as path:
         what = What(golden_version, tuple(slices or ()), sealed)
-        return judge(goldfold, Who(PREDICTIONS, str(path)), what, caller.key_id)
+        return JudgedOut.model_validate(judge(goldfold, Who(PREDICTIONS, str(path)), what, caller.key_id))
 
 
 @router.post("/predictions/gate", openapi_extra=THE_FILE)
@@ -111,11 +112,11 @@ def gate_predictions(
     file: Annotated[Upload, Depends(upload)],
     golden_version: str = "",
     champion: str = "",
-) -> dict[str, Any]:
+) -> VerdictOut:
     """Rule on somebody by a file of predictions against the champion on sealed gold, as the gate does."""
     with file.as_file() as path:
         what = What(golden_version, gate=True, champion=champion)
-        return judge(goldfold, Who(PREDICTIONS, str(path)), what, caller.key_id)
+        return VerdictOut.model_validate(judge(goldfold, Who(PREDICTIONS, str(path)), what, caller.key_id))
 
 
 def _start(goldfold: TheGoldfold, jobs: TheJobs, caller: ApiKey, who: Who, what: What, job_id: str | None) -> JobOut:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from api.auth import Role, require
+from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.state import TheGoldfold
-from labeling.reviews import lead_agreement
+from labeling.reviews import lead_agreement, twice_decided
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 
@@ -17,8 +16,8 @@ router = APIRouter(prefix="/v1/leads", tags=["leads"])
 class AgreementOut(BaseModel):
     """How often a second lead, blind, decided as the first had. It names nobody."""
 
-    agreed: dict[str, Any]
-    by_policy: dict[str, dict[str, Any]]
+    agreed: FigureOut
+    by_policy: dict[str, FigureOut]
     open: int = Field(description="Second looks that wait for a lead.")
     verdicts: dict[str, dict[str, int]] = Field(description="policy -> of which kind the answer is -> adjudications")
     causes: dict[str, dict[str, int]] = Field(description="policy -> why the annotators differed -> adjudications")
@@ -27,11 +26,10 @@ class AgreementOut(BaseModel):
 @router.get("/agreement", dependencies=[Depends(require(Role.LEAD))])
 def get_agreement(goldfold: TheGoldfold) -> AgreementOut:
     """Of every adjudication there is."""
-    told = lead_agreement(goldfold.ledger)
-    return AgreementOut(
-        agreed=told.agreed.as_dict(),
-        by_policy={policy: figure.as_dict() for policy, figure in told.by_policy.items()},
-        open=told.open,
-        verdicts={policy: dict(said) for policy, said in told.verdicts.items()},
-        causes={policy: dict(said) for policy, said in told.causes.items()},
-    )
+    return AgreementOut.model_validate(lead_agreement(goldfold.ledger).as_dict())
+
+
+@router.get("/items", dependencies=[Depends(require(Role.LEAD))])
+def list_items(goldfold: TheGoldfold, policy: str = "", after: After = "", limit: Limit = FIRST) -> ItemPageOut:
+    """The items that two leads decided, a page at a time."""
+    return ItemPageOut.of(goldfold, twice_decided(goldfold.ledger, policy), after, limit)

@@ -18,6 +18,7 @@ from api.jobs.runtime import JobRuntime
 from api.metrics import Metrics
 from api.problems import documented
 from api.routes.jobs import JobOut
+from api.routes.judged import CalibrationOut, JudgedOut, ThresholdOut, VerdictOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.artefacts import kind_of
 from labeling.drift import REFERENCE
@@ -218,20 +219,22 @@ def get_model(goldfold: TheGoldfold, model_id: str) -> ModelOut:
     return ModelOut.of(goldfold.ledger.models.get(model_id))
 
 
-@router.post("/{model_id}/evaluate")
-def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn, caller: Engineer) -> dict[str, Any]:
+@router.post("/{model_id}/evaluate", response_model_exclude_unset=True)
+def evaluate(goldfold: TheGoldfold, model_id: str, given: EvaluateIn, caller: Engineer) -> JudgedOut:
     """Judge a model on a dev partition: every figure with n, interval, licence, golden and policy version; by language,
     severity, lane, market, modality and the fields of `slices`; and the lines to draw. `sealed` asks the sealed
     partition instead, which tells slices alone and spends one question of the model's family."""
     version = given.golden_version or ""
-    return goldfold.report(model_id, caller.key_id, version, given.slices, sealed=given.sealed)
+    return JudgedOut.model_validate(
+        goldfold.report(model_id, caller.key_id, version, given.slices, sealed=given.sealed)
+    )
 
 
-@router.post("/{model_id}/calibrate")
-def calibrate(goldfold: TheGoldfold, model_id: str, given: CalibrateIn, caller: Engineer) -> dict[str, Any]:
+@router.post("/{model_id}/calibrate", response_model_exclude_unset=True)
+def calibrate(goldfold: TheGoldfold, model_id: str, given: CalibrateIn, caller: Engineer) -> CalibrationOut:
     """Fit each policy's map on a calibration partition and put it in force: the champion scores with it from then on.
     The answer has ECE, Brier score and log loss before and after, each with n, interval, licence and versions."""
-    return goldfold.calibrate(model_id, actor=caller.key_id, **given.model_dump())
+    return CalibrationOut.model_validate(goldfold.calibrate(model_id, actor=caller.key_id, **given.model_dump()))
 
 
 @router.get("/{model_id}/drift", dependencies=[Depends(require(Role.VIEWER))])
@@ -244,20 +247,22 @@ def drift(goldfold: TheGoldfold, request: Request, model_id: str, since: datetim
     return told
 
 
-@router.post("/{model_id}/threshold")
-def set_threshold(goldfold: TheGoldfold, model_id: str, given: ThresholdIn, caller: Lead) -> dict[str, Any]:
+@router.post("/{model_id}/threshold", response_model_exclude_unset=True)
+def set_threshold(goldfold: TheGoldfold, model_id: str, given: ThresholdIn, caller: Lead) -> ThresholdOut:
     """Draw the line for one policy where an exact bound keeps the target, from the calibration partition alone; a
     champion acts on it from then on. With neither target the policy's own threshold holds again."""
     wanted = given.wanted()
     version = given.golden_version or ""
-    return goldfold.threshold(model_id, given.policy, wanted, caller.key_id, version, dry_run=given.dry_run)
+    told = goldfold.threshold(model_id, given.policy, wanted, caller.key_id, version, dry_run=given.dry_run)
+    return ThresholdOut.model_validate(told)
 
 
 @router.post("/{model_id}/gate")
-def gate_model(goldfold: TheGoldfold, model_id: str, given: GateIn, caller: Lead) -> dict[str, Any]:
+def gate_model(goldfold: TheGoldfold, model_id: str, given: GateIn, caller: Lead) -> VerdictOut:
     """Rule on it against the champion on sealed gold: verdict pass, fail or underpowered, as it stands in the ledger.
     The same again is the same verdict and spends nothing of the family's budget."""
-    return goldfold.gate(model_id, caller.key_id, given.champion or "", given.golden_version or "")
+    told = goldfold.gate(model_id, caller.key_id, given.champion or "", given.golden_version or "")
+    return VerdictOut.model_validate(told)
 
 
 @router.post("/{model_id}/promote")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from api.auth import Role, require
-from api.patterns import mined
+from api.patterns import items_of, mined
 from api.problems import documented
+from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.state import TheGoldfold
 
 router = APIRouter(
@@ -20,10 +21,62 @@ router = APIRouter(
 )
 
 
+class CardOut(BaseModel):
+    """A pattern in plain words."""
+
+    title: str
+    lines: list[str]
+    cause: str
+    action: str
+
+
+class PatternOut(BaseModel):
+    """A pattern. ``gold`` and ``given``: labels, "": any. ``rate``: the share of decisions that went so wrong there,
+    ``other`` elsewhere. Of one person a lead sees intervals only: ``value`` and ``lift`` are null."""
+
+    id: str
+    gold: str
+    given: str
+    error: str
+    cluster: str = Field(description="External id of the item that the content is like.")
+    cohort: str
+    level: str
+    lift: float | None
+    rate: FigureOut
+    other: FigureOut
+    p: float
+    q: float
+    design_effect: float
+    verdict: str
+    verdict_level: str
+    reason: str
+    card: CardOut
+    exemplars: list[str] = Field(description="External ids of up to five items.")
+
+
+class PartOut(BaseModel):
+    """A circumstance: its share of the variance and its pull in log-odds, as a model has them."""
+
+    name: str
+    levels: int
+    share: FigureOut
+    pull: FigureOut
+    leads: float = Field(description="In what share of draws its pull is the largest.")
+
+
+class PatternWholeOut(PatternOut):
+    """The same with what the model says. ``terms``: words of the content."""
+
+    parts: list[PartOut]
+    looked_at: int
+    unseen: list[str]
+    terms: list[str]
+
+
 class PatternsOut(BaseModel):
     """What stands now, the surest first. Items go by external id; no content is told."""
 
-    patterns: list[dict[str, Any]] = Field(description="Each with its card, figures, verdict and five exemplars.")
+    patterns: list[PatternOut]
     decisions: int = Field(description="Judged decisions, of which `errors` are wrong.")
     errors: int
     tests: int = Field(description="Cells that were tested, at the false-discovery rate `rate`.")
@@ -42,8 +95,19 @@ def list_patterns(goldfold: TheGoldfold) -> PatternsOut:
 
 
 @router.get("/{pattern_id}")
-def get_pattern(goldfold: TheGoldfold, pattern_id: str) -> dict[str, Any]:
-    """One pattern with all its items, what the model says of each circumstance, and the words that set its content
-    apart."""
+def get_pattern(goldfold: TheGoldfold, pattern_id: str) -> PatternWholeOut:
+    """One pattern with what the model says of each circumstance, and the words that set its content apart."""
     found = mined(goldfold)
-    return found.one(pattern_id).as_dict(found.origin, whole=True)
+    return PatternWholeOut.model_validate(found.told(found.one(pattern_id), whole=True))
+
+
+@router.get("/{pattern_id}/items")
+def list_items(
+    goldfold: TheGoldfold,
+    pattern_id: str,
+    part: Literal["there", "elsewhere"] = "there",
+    after: After = "",
+    limit: Limit = FIRST,
+) -> ItemPageOut:
+    """The items where it went wrong, a page at a time: in the pattern, or outside it."""
+    return ItemPageOut.of(goldfold, items_of(goldfold, pattern_id, part), after, limit)

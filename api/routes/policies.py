@@ -27,10 +27,11 @@ from api.policy_changes import (
 )
 from api.policy_proposals import release
 from api.problems import documented
+from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.rounds import RoundOut
 from api.routes.state import TheGoldfold
 from labeling.policies import Policy
-from labeling.policy_bridge import bridge_report
+from labeling.policy_bridge import bridge_items, bridge_report
 from labeling.policy_publish import Change, history_of
 from labeling.policy_texts import difference
 from labeling.policy_versions import ChangeKind, PolicyVersion, published
@@ -130,6 +131,47 @@ class RelabelIn(BaseModel):
     round_id: str | None = Field(None, pattern=JOB_ID)
 
 
+class AskedOut(BaseModel):
+    """What asking again would bring and cost. ``flips``: labels that are expected to turn."""
+
+    labels: int
+    flips: FigureOut
+    by_severity: dict[str, float]
+    by_model: int
+    minutes: float
+    exposure: float
+    bridge: int
+
+
+class PreviewOut(BaseModel):
+    """What publishing would touch and cost."""
+
+    versions: list[dict[str, Any]]
+    touched: list[dict[str, Any]]
+    stale: int
+    retired: int
+    sealed_at_most: int
+    asked: AskedOut
+    difference: dict[str, Any] | None
+
+
+class BridgeOut(BaseModel):
+    """What a bridge says: of its frame's items, the share that flips, by direction."""
+
+    policy_id: str
+    old_version: str
+    new_version: str
+    frame: int
+    sample: int
+    answered: int
+    undecided: int
+    waiting: int
+    lost: int
+    figures: dict[str, FigureOut]
+    licence: str
+    golden_version: str
+
+
 class BridgeIn(BaseModel):
     """A sample to label under both versions."""
 
@@ -138,7 +180,7 @@ class BridgeIn(BaseModel):
     items: int = Field(BRIDGE_ITEMS, ge=1, le=10_000)
 
 
-Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+Rows = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 ChangeBody = Annotated[ChangeIn, Body(examples=[{name: EXAMPLE[name] for name in ("kinds", "reason", "rules")}])]
 PublishBody = Annotated[PublishIn, Body(examples=[EXAMPLE])]
 
@@ -156,7 +198,7 @@ def get_policy(goldfold: TheGoldfold, policy_id: str) -> StandingOut:
 
 
 @router.get("/{policy_id}/versions", dependencies=[Depends(require(Role.VIEWER))])
-def list_versions(goldfold: TheGoldfold, policy_id: str, limit: Limit = 200) -> list[VersionOut]:
+def list_versions(goldfold: TheGoldfold, policy_id: str, limit: Rows = 200) -> list[VersionOut]:
     """What was published of a policy, the newest first, with who did it and why."""
     return [VersionOut.of(version) for version in reversed(history_of(goldfold.ledger, policy_id)[-limit:])]
 
@@ -177,11 +219,12 @@ def compare(goldfold: TheGoldfold, policy_id: str, version: str, other: str) -> 
 
 
 @router.post("/{policy_id}/preview", dependencies=[Depends(require(Role.ENGINEER))])
-def preview_change(goldfold: TheGoldfold, policy_id: str, given: ChangeBody) -> dict[str, Any]:
+def preview_change(goldfold: TheGoldfold, policy_id: str, given: ChangeBody) -> PreviewOut:
     """What publishing would touch and cost; nothing is written: golden items by kind (`touched`; of sealed ones no more
     than `sealed_at_most`), and what asking about them again would bring (`asked.flips` expected) and cost people
     (`asked.minutes`)."""
-    return foresee(goldfold, given.draft(goldfold, policy_id), given.change("preview")).as_dict()
+    made = foresee(goldfold, given.draft(goldfold, policy_id), given.change("preview"))
+    return PreviewOut.model_validate(made.as_dict())
 
 
 @router.post("/{policy_id}/versions", status_code=status.HTTP_201_CREATED)
@@ -194,7 +237,7 @@ def publish_version(goldfold: TheGoldfold, caller: Lead, policy_id: str, given: 
 
 
 @router.get("/{policy_id}/stale", dependencies=[Depends(require(Role.LEAD))])
-def list_stale(goldfold: TheGoldfold, policy_id: str, limit: Limit = 200) -> dict[str, Any]:
+def list_stale(goldfold: TheGoldfold, policy_id: str, limit: Rows = 200) -> dict[str, Any]:
     """Stale labels that nobody is asked about yet, the next to be asked first. Sealed ones are counted, not named."""
     return asdict(stale_rows(goldfold, policy_id, limit))
 
@@ -214,10 +257,18 @@ def open_relabel_round(goldfold: TheGoldfold, caller: Engineer, policy_id: str, 
 
 
 @router.get("/{policy_id}/bridge", dependencies=[Depends(require(Role.VIEWER))])
-def get_bridge(goldfold: TheGoldfold, policy_id: str, version: str = "") -> dict[str, Any]:
+def get_bridge(goldfold: TheGoldfold, policy_id: str, version: str = "") -> BridgeOut:
     """What share of items a change flips, by direction (`version`: the change to that one, else the newest that has a
     bridge); no figure before every side is answered."""
-    return bridge_report(goldfold.ledger, policy_id, version).as_dict()
+    return BridgeOut.model_validate(bridge_report(goldfold.ledger, policy_id, version).as_dict())
+
+
+@router.get("/{policy_id}/bridge/items", dependencies=[Depends(require(Role.ENGINEER))])
+def list_bridge(
+    goldfold: TheGoldfold, policy_id: str, version: str = "", after: After = "", limit: Limit = FIRST
+) -> ItemPageOut:
+    """The items that a bridge was drawn over, a page at a time."""
+    return ItemPageOut.of(goldfold, bridge_items(goldfold.ledger.rounds, policy_id, version), after, limit)
 
 
 @router.post("/{policy_id}/bridge", status_code=status.HTTP_201_CREATED)

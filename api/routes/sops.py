@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Role, require
+from api.drafts import check_endpoint, draft_question
 from api.problems import documented
+from api.routes.drafts import DraftOut, EndpointName
+from api.routes.figures import FigureOut
 from api.routes.state import TheGoldfold
-from api.sops import COMPILED, compiled, lint_sop, replay_sop, sop_of, sops
+from api.sops import COMPILED, PER_VERDICT, compiled, lint_sop, replay_sop, sop_of, sops, tasks_of
 from labeling.sop.replay import Walk
 from labeling.sop.tree import Sop
 
 router = APIRouter(prefix="/v1/sops", tags=["sops"], responses=documented(404))
 MAX_WALKS = 100_000
+DRAFT_EXAMPLE = {"endpoint": "gpt"}
 REPLAY_EXAMPLE = {"walks": [{"item_id": "it_0a1b", "person": "7", "answers": {"group": "yes", "against": "no"}}]}
 
 
@@ -69,6 +73,59 @@ class ReplayIn(BaseModel):
     golden_version: str = Field("", description="Default: the newest.")
 
 
+class SuggestIn(BaseModel):
+    """Who drafts, and answers to replay first, which it is told the figures of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    endpoint: EndpointName
+    walks: list[WalkIn] = Field([], max_length=MAX_WALKS)
+    golden_version: str = Field("", description="Default: the newest.")
+
+
+class TaskOut(BaseModel):
+    """A golden item as Label Studio imports it: ``data`` holds its content and its id, and no answer."""
+
+    data: dict[str, Any]
+
+
+class AgreementOut(BaseModel):
+    """How far people agree who answered a step about the same item."""
+
+    observed: FigureOut
+    alpha: FigureOut
+    ac1: FigureOut
+    warnings: list[str]
+
+
+class StepOut(BaseModel):
+    """A step. ``kept``: the share of walks that have gold in reach after it; ``lost``: items that were lost here."""
+
+    step: str
+    kept: FigureOut
+    agreement: AgreementOut
+    verdict: str
+    lost: list[str]
+
+
+class ReplayOut(BaseModel):
+    """Gold replayed through a tree. ``items`` of a figure: the gold that could be walked."""
+
+    sop: str
+    tree_hash: str
+    policy: str
+    policy_version: str
+    golden_version: str | None
+    right: FigureOut
+    steps: list[StepOut]
+    worst: str
+    walks: int
+    unfinished: int
+    without_gold: int
+    homeless: list[str]
+    licence: str
+
+
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
 def list_sops(goldfold: TheGoldfold) -> list[SopOut]:
     """The trees of `sops_dir`."""
@@ -97,7 +154,38 @@ def get_compiled(goldfold: TheGoldfold, sop_id: str, kind: str) -> Response:
 @router.post("/{sop_id}/replay", dependencies=[Depends(require(Role.ENGINEER))], responses=documented(409, 422))
 def post_replay(
     goldfold: TheGoldfold, sop_id: str, given: Annotated[ReplayIn, Body(examples=[REPLAY_EXAMPLE])]
-) -> dict[str, Any]:
+) -> ReplayOut:
     """Gold replayed through the tree by these answers: each step's gold kept in reach, agreement, verdict."""
-    walks = [Walk(walk.item_id, walk.person, walk.answers) for walk in given.walks]
-    return replay_sop(goldfold, sop_of(goldfold, sop_id), walks, given.golden_version).as_dict()
+    told = replay_sop(goldfold, sop_of(goldfold, sop_id), _walks(given.walks), given.golden_version)
+    return ReplayOut.model_validate(told.as_dict())
+
+
+@router.get("/{sop_id}/tasks", dependencies=[Depends(require(Role.LEAD))], responses=documented(409))
+def get_tasks(
+    goldfold: TheGoldfold,
+    sop_id: str,
+    per_verdict: Annotated[
+        int, Query(ge=1, le=1000, description="Golden items of each outcome and rule.")
+    ] = PER_VERDICT,
+) -> list[TaskOut]:
+    """Golden items as tasks for a Label Studio project of the tree's form. They hold content, and no answer."""
+    return [TaskOut(data=one["data"]) for one in tasks_of(goldfold, sop_of(goldfold, sop_id), per_verdict)]
+
+
+@router.post(
+    "/{sop_id}/steps/{step_id}/drafts",
+    dependencies=[Depends(require(Role.LEAD))],
+    responses=documented(409, 422, 502, 503),
+)
+def draft(
+    goldfold: TheGoldfold, sop_id: str, step_id: str, given: Annotated[SuggestIn, Body(examples=[DRAFT_EXAMPLE])]
+) -> DraftOut:
+    """Have a chat service draft another wording of a step's question. It is kept nowhere, and the file stays."""
+    check_endpoint(goldfold, given.endpoint)
+    sop = sop_of(goldfold, sop_id)
+    replayed = replay_sop(goldfold, sop, _walks(given.walks), given.golden_version) if given.walks else None
+    return DraftOut.model_validate(draft_question(goldfold, sop_id, step_id, given.endpoint, replayed))
+
+
+def _walks(given: list[WalkIn]) -> list[Walk]:
+    return [Walk(walk.item_id, walk.person, walk.answers) for walk in given]

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Engineer, Lead, Role, require
 from api.ids import new_id
 from api.problems import documented
+from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from api.trends import alerts, watch
+from labeling.insights.trend_records import AlertState
 
 router = APIRouter(prefix="/v1/trends", tags=["trends"], responses=documented(404, 409))
 
@@ -36,10 +38,31 @@ class WatchIn(BaseModel):
     budget: int = Field(20, ge=1, le=500)
 
 
+class AlertOut(BaseModel):
+    """Something that stood out. ``volume``: how many times what was expected there was on the last day; ``body``: the
+    parts of its score and what else is known. ``count`` items behind it, which ``volume.items`` names."""
+
+    alert_id: str
+    key: str
+    first_day: date
+    last_day: date
+    state: AlertState
+    round_id: str
+    count: int
+    volume: FigureOut
+    body: dict[str, Any]
+
+
 @router.get("", dependencies=[Depends(require(Role.VIEWER))])
-def list_trends(goldfold: TheGoldfold) -> list[dict[str, Any]]:
-    """The alerts, newest first: figures, the parts of their score, the ids of their items. No content."""
-    return alerts(goldfold)
+def list_trends(goldfold: TheGoldfold) -> list[AlertOut]:
+    """The alerts, newest first: figures, the parts of their score. No content."""
+    return [AlertOut.model_validate(one) for one in alerts(goldfold)]
+
+
+@router.get("/{alert_id}/items", dependencies=[Depends(require(Role.VIEWER))])
+def list_items(goldfold: TheGoldfold, alert_id: str, after: After = "", limit: Limit = FIRST) -> ItemPageOut:
+    """The items behind an alert, a page at a time: at most 500, drawn by a hash."""
+    return ItemPageOut.of(goldfold, goldfold.ledger.trends.get(alert_id).item_ids, after, limit)
 
 
 @router.get("/words", dependencies=[Depends(require(Role.LEAD))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Response, status
@@ -35,23 +36,41 @@ class SignIn(BaseModel):
     content_hash: str = Field(min_length=8, max_length=64, description="Of the draft, or its first characters.")
 
 
+class PackOut(BaseModel):
+    """A draft, and who signed it."""
+
+    week: str
+    revision: int
+    content_hash: str
+    drafted_by: str
+    drafted_at: datetime
+    signed_by: str | None
+    signed_at: datetime | None
+
+
+class PackWholeOut(PackOut):
+    """With its document: sections of entries, each with its figures."""
+
+    document: dict[str, Any]
+
+
 @router.get("", dependencies=[AsLead])
-def list_packs(goldfold: TheGoldfold) -> list[dict[str, Any]]:
+def list_packs(goldfold: TheGoldfold) -> list[PackOut]:
     """Every draft, the newest first, and who signed it."""
-    return packs(goldfold)
+    return [PackOut.model_validate(one) for one in packs(goldfold)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def draft(goldfold: TheGoldfold, caller: Lead, given: DraftIn) -> dict[str, Any]:
+def draft(goldfold: TheGoldfold, caller: Lead, given: DraftIn) -> PackWholeOut:
     """Draft a week's pack; with nothing new it is the draft that is there."""
     made = draft_pack(goldfold, given.week, caller.key_id, coverage=given.coverage)
-    return pack(goldfold, made.week)
+    return PackWholeOut.model_validate(pack(goldfold, made.week))
 
 
 @router.get("/{week}", dependencies=[AsLead])
-def get_pack(goldfold: TheGoldfold, week: str, revision: int = Revision) -> dict[str, Any]:
+def get_pack(goldfold: TheGoldfold, week: str, revision: int = Revision) -> PackWholeOut:
     """A week's newest draft, or a revision's, with its document."""
-    return pack(goldfold, week, revision)
+    return PackWholeOut.model_validate(pack(goldfold, week, revision))
 
 
 @router.get("/{week}/pages/{kind}", dependencies=[AsLead], response_class=Response)
@@ -67,7 +86,7 @@ def get_page(goldfold: TheGoldfold, week: str, kind: str, revision: int = Revisi
 
 
 @router.post("/{week}/sign")
-def sign(goldfold: TheGoldfold, _caller: Lead, week: str, given: SignIn) -> dict[str, Any]:
+def sign(goldfold: TheGoldfold, _caller: Lead, week: str, given: SignIn) -> PackWholeOut:
     """Sign the newest draft, by its hash; its revision is frozen from then on."""
     sign_pack(goldfold, week, given.by, given.content_hash)
-    return pack(goldfold, week)
+    return PackWholeOut.model_validate(pack(goldfold, week))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
+from labeling.golden.columns import votes_of
 from labeling.golden.croissant import ENCODINGS, FILE
 from labeling.golden.enclosures import BYTES, FILES, FOLDER, NO_MEDIA, Enclosing
 from labeling.golden.features import columns_of, described
@@ -15,7 +19,9 @@ from labeling.golden.text import TEXT
 from labeling.golden_records import Erratum
 from labeling.quality.agreement import Votes, summary_of_votes
 from labeling.quality.intervals import Figure
-from labeling.records import GoldenItem, GoldenVersion, Tier
+from labeling.records import GoldenVersion, Tier
+
+COUNTED = ("partition", "policy_id", "policy_version", "outcome", "modality", "lane", "language", "tier")
 
 
 @dataclass(slots=True)
@@ -31,17 +37,25 @@ class Tally:
     provisional: int = 0
     differing: int = 0
 
-    def add(self, item: GoldenItem) -> None:
-        """Count a row in."""
-        partition = str(item.partition)
-        self.rows[partition] += 1
-        self.outcomes[partition, item.policy_id, item.policy_version, str(item.outcome)] += 1
-        self.modalities[partition, item.modality, str(item.outcome)] += 1
-        self.lanes[item.lane or "unknown", item.pi is not None] += 1
-        self.votes.setdefault(item.policy_id, Counter())[tuple(sorted(item.votes.items()))] += 1
-        self.languages.add(item.language)
-        self.provisional += item.tier is Tier.PROVISIONAL
-        self.differing += len(item.votes) > 1
+    def add(self, page: pa.RecordBatch) -> None:
+        """Count rows in (``labeling.golden.columns.EXPORTED``). What is counted has few values: each combination of
+        them is looked at once."""
+        found, which = votes_of(page)
+        table = pa.table({"votes": which, "known": pc.is_valid(page["pi"]), **{name: page[name] for name in COUNTED}})
+        groups = table.group_by(table.column_names, use_threads=False).aggregate([([], "count_all")])
+        for row in groups.to_pylist():
+            self._count(row, found[row["votes"]], row["count_all"])
+
+    def _count(self, row: Mapping[str, Any], votes: Mapping[str, int], rows: int) -> None:
+        partition, policy_id, outcome = row["partition"], row["policy_id"], row["outcome"]
+        self.rows[partition] += rows
+        self.outcomes[partition, policy_id, row["policy_version"], outcome] += rows
+        self.modalities[partition, row["modality"], outcome] += rows
+        self.lanes[row["lane"] or "unknown", row["known"]] += rows
+        self.votes.setdefault(policy_id, Counter())[tuple(sorted(votes.items()))] += rows
+        self.languages.add(row["language"])
+        self.provisional += rows if row["tier"] == Tier.PROVISIONAL else 0
+        self.differing += rows if len(votes) > 1 else 0
 
     def kinds(self) -> dict[str, int]:
         """Rows by modality."""

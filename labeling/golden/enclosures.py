@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling.errors import BadMedia, IntegrityError, InvalidInput, UnknownItem
-from labeling.golden.features import Row, columns_of, row, schema_of
+from labeling.golden.features import IMAGE, columns_of, schema_of, told
 from labeling.golden.text import TEXT
-from labeling.records import GoldenItem
 
 NONE, FILES, BYTES = HOWS = ("none", "files", "bytes")
 FOLDER = "media"
@@ -94,6 +94,15 @@ class Enclosing:
 NO_MEDIA = Enclosing()
 
 
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """An image of a page of rows; ``end``: the place behind its last row."""
+
+    item_id: str
+    content_hash: str
+    end: int
+
+
 @dataclass(slots=True)
 class Telling:
     """How rows of a version are told, and the media of those that are being written now."""
@@ -114,79 +123,84 @@ class Telling:
         """Of Parquet."""
         return schema_of(images=self.enclosing.how == BYTES)
 
-    def row(self, item: GoldenItem) -> Row:
-        """A golden item as it is exported."""
-        told = row(item, self.version, self.media.get(item.item_id))
-        if self.enclosing.how == BYTES:
-            data = self.held.get(item.item_id)
-            told["image"] = None if data is None else {"bytes": data, "path": _name(item.content_hash, data)}
-        return told
+    def told(self, page: pa.RecordBatch) -> pa.RecordBatch:
+        """Golden rows as they are exported."""
+        rows = told(page, self.version, self.media)
+        if self.enclosing.how != BYTES:
+            return rows
+        ends = zip(page["item_id"].to_pylist(), page["content_hash"].to_pylist(), strict=True)
+        images = [_shown(content_hash, self.held.get(item_id)) for item_id, content_hash in ends]
+        return rows.append_column(self.schema.field(IMAGE.name), pa.array(images, self.schema.field(IMAGE.name).type))
 
-    def links(self, item: GoldenItem) -> dict[str, object]:
+    def links(self, item_id: str) -> dict[str, object]:
         """The fields by which Label Studio shows an image: links of ours, or where it lies."""
         if self.enclosing.how != FILES and self.enclosing.links is not None:
-            return self.enclosing.links(item.item_id)
-        where = self.media.get(item.item_id)
+            return self.enclosing.links(item_id)
+        where = self.media.get(item_id)
         return {"image": where, "image_blurred": where}
 
-    def batches(self, rows: Sequence[GoldenItem]) -> Iterator[Sequence[GoldenItem]]:
-        """``rows`` in their order, cut where their media grow too large to be held. Raises IntegrityError for media
-        that cannot be read, or are not what people judged."""
-        pictured = list(dict.fromkeys(item.item_id for item in rows if item.modality != TEXT))
-        places = self.enclosing.places(pictured) if pictured else {}
+    def batches(self, page: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The rows of ``page`` (``labeling.golden.columns.EXPORTED``) as they are exported, in their order, cut where
+        their media grow too large to be held. Raises IntegrityError for media that cannot be read, or are not what
+        people judged."""
+        images = _images(page)
+        places = self.enclosing.places([image.item_id for image in images]) if images else {}
         self.media = {i: place for i, place in places.items() if not place.startswith("data:")}
-        if self.enclosing.how == NONE:
-            yield rows
-            return
         start = size = 0
-        for place, data in self._read(rows, places):
-            size += self._enclose(rows[place], data)
+        for image, data in self._read(images, places) if self.enclosing.how != NONE else ():
+            size += self._enclose(image, data)
             if size >= BATCH_BYTES:
-                end = place + sum(item.item_id == rows[place].item_id for item in rows[place:])  # sorted by item
-                yield rows[start:end]
-                start, size, self.held = end, 0, {}
-        if rows[start:]:
-            yield rows[start:]
+                yield self.told(page.slice(start, image.end - start))
+                start, size, self.held = image.end, 0, {}
+        if start < len(page):
+            yield self.told(page.slice(start))
         self.held = {}
 
-    def _read(self, rows: Sequence[GoldenItem], places: Mapping[str, str]) -> Iterator[tuple[int, bytes]]:
-        """(place of its first row in ``rows``, bytes) of each image, in order."""
-        first = dict[str, int]()
-        for place, item in enumerate(rows):
-            if item.modality != TEXT:
-                first.setdefault(item.item_id, place)
-        wanted = list(first.values())
+    def _read(self, images: Sequence[_Image], places: Mapping[str, str]) -> Iterator[tuple[_Image, bytes]]:
+        """Each image with its bytes, in order."""
         with ThreadPoolExecutor(READERS, "media") as pool:
-            for start in range(0, len(wanted), READERS):
-                part = wanted[start : start + READERS]
-                yield from zip(part, pool.map(lambda at: self._bytes(rows[at], places), part), strict=True)
+            for start in range(0, len(images), READERS):
+                part = images[start : start + READERS]
+                yield from zip(part, pool.map(lambda image: self._bytes(image, places), part), strict=True)
 
-    def _bytes(self, item: GoldenItem, places: Mapping[str, str]) -> bytes:
+    def _bytes(self, image: _Image, places: Mapping[str, str]) -> bytes:
         if self.enclosing.read is None:
             raise InvalidInput("media: nothing reads the media of images here; leave them out")
         cure = "put the file back, quarantine the item (goldfold golden quarantine), or leave media out"
-        if item.item_id not in places:
-            raise IntegrityError(f"item {item.item_id}: the lake does not say where its image lies; {cure}")
+        if image.item_id not in places:
+            raise IntegrityError(f"item {image.item_id}: the lake does not say where its image lies; {cure}")
         try:
-            data = self.enclosing.read(places[item.item_id])
+            data = self.enclosing.read(places[image.item_id])
         except BadMedia as error:
-            raise IntegrityError(f"item {item.item_id}: its image {error}; or leave media out") from error
-        if hashlib.sha256(data).hexdigest() != item.content_hash:
-            raise IntegrityError(f"item {item.item_id}: its image is not the one that people judged; {cure}")
+            raise IntegrityError(f"item {image.item_id}: its image {error}; or leave media out") from error
+        if hashlib.sha256(data).hexdigest() != image.content_hash:
+            raise IntegrityError(f"item {image.item_id}: its image is not the one that people judged; {cure}")
         return data
 
-    def _enclose(self, item: GoldenItem, data: bytes) -> int:
+    def _enclose(self, image: _Image, data: bytes) -> int:
         """Lay an image down, or hold it; how many bytes are held more."""
-        name = _name(item.content_hash, data)
+        name = _name(image.content_hash, data)
         if self.enclosing.how == BYTES:
-            self.held[item.item_id] = data
+            self.held[image.item_id] = data
             return len(data)
         path = self.folder / FOLDER / name[:2] / name
-        self.media[item.item_id] = f"{FOLDER}/{name[:2]}/{name}"
+        self.media[image.item_id] = f"{FOLDER}/{name[:2]}/{name}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         return 0
+
+
+def _images(page: pa.RecordBatch) -> list[_Image]:
+    """Each once, in order; rows are sorted by item."""
+    pictured = page.filter(pc.not_equal(page["modality"], TEXT))
+    hashes = dict(zip(pictured["item_id"].to_pylist(), pictured["content_hash"].to_pylist(), strict=True))
+    ends = {item_id: place for place, item_id in enumerate(page["item_id"].to_pylist() if hashes else (), start=1)}
+    return [_Image(item_id, content_hash, ends[item_id]) for item_id, content_hash in hashes.items()]
+
+
+def _shown(content_hash: str, data: bytes | None) -> dict[str, object] | None:
+    return None if data is None else {"bytes": data, "path": _name(content_hash, data)}
 
 
 def _name(content_hash: str, data: bytes) -> str:

@@ -12,37 +12,39 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.errors import Conflict, InvalidInput, NothingToDo, StoreError
+from labeling.golden import text
 from labeling.golden.card import Contents, LeftOut, Tally, card, holes
+from labeling.golden.columns import COMPARED, EXPORTED, has_content, usable
 from labeling.golden.croissant import ENCODINGS, FILE, DataFile, croissant
 from labeling.golden.enclosures import NO_MEDIA, Enclosing, Telling
-from labeling.golden.features import Row, cells
-from labeling.golden.leaks import EVALUATION, Sides, refuse_mixed
+from labeling.golden.features import LABELS, Row, cells
+from labeling.golden.leaks import EVALUATION, Sides, compared, refuse_mixed
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.publish import sync_folder
 from labeling.golden.stale import Moved
-from labeling.golden.text import TEXT, has_content
+from labeling.golden.text import TEXT
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.golden_records import Erratum
 from labeling.pictures import Pictures, no_pictures
 from labeling.records import Answer, GoldenItem, GoldenVersion, GoldState, Outcome, Partition
 from labeling.studio.label_config import build_result
 
-BATCH_ROWS = 2000
 NO_CAPTION = "(no text)"  # Label Studio wants every variable of a form
 IN_TASKS = ("text", "item_id", "external_id", "policy_id", "policy_version", "language", "golden_version")
 Progress = Callable[[int, int], None]  # (rows written, rows in all)
-Batches = Iterator[Sequence[GoldenItem]]
+Batches = Iterator[pa.RecordBatch]
 
 
 class GoldenReader(Protocol):
@@ -50,7 +52,7 @@ class GoldenReader(Protocol):
 
     def version(self, version: str) -> GoldenVersion: ...
     def drifted(self, version: str) -> Iterator[GoldenItem]: ...
-    def stream(self, version: str, partition: str) -> Iterator[GoldenItem]: ...
+    def columns(self, version: str, partition: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]: ...
     def errata(self, version: str) -> list[Erratum]: ...
 
 
@@ -123,10 +125,12 @@ def _check(sides: Sides | None, source: _Source, read: Sequence[Partition], cosi
         return
     for partition in EVALUATION:
         if partition not in read:
-            source.compare(source.golden.stream(source.version.version, partition))
+            for page in source.golden.columns(source.version.version, partition, COMPARED):
+                sides.add(page, lesson=False)
     if source.moved.now:
         drifted = source.golden.drifted(source.version.version)
-        source.compare(item for item in drifted if item.partition in EVALUATION)
+        for page in compared(item for item in drifted if item.partition in EVALUATION):
+            sides.add(page, lesson=False)
     refuse_mixed(sides, source.vectors, cosine, pictures)
 
 
@@ -161,7 +165,7 @@ def checked(form: str, partitions: Sequence[str], folder: Path) -> list[Partitio
 
 def _usable(item: GoldenItem) -> bool:
     known = item.state is GoldState.ACTIVE and item.outcome is not Outcome.CONTEXT_MISSING
-    return known and has_content(item)
+    return known and text.has_content(item)
 
 
 @dataclass(slots=True)
@@ -184,36 +188,45 @@ class _Source:
     passed: int = 0
     errata: list[Erratum] = field(default_factory=list)
 
-    def batches(self, partition: Partition) -> Iterator[Sequence[GoldenItem]]:
-        """The usable rows of a partition, in manifest order."""
-        for batch in _batches(self.golden.stream(self.version.version, partition)):
-            usable = [item for item in batch if _usable(item) and self.moved.stands(item)]
-            for item in usable:
-                self.tally.add(item)
-                self.errata += self.known_wrong.get((item.item_id, item.policy_id), [])
-            self.compare(usable if partition is Partition.TRAIN else batch)
-            self._leave_out(batch)
-            self.unembedded += len(usable) - self._embedded(usable)
-            yield from self.telling.batches(usable)
-            self.passed += len(batch)
+    def batches(self, partition: Partition) -> Iterator[pa.RecordBatch]:
+        """The usable rows of a partition as they are exported, in manifest order."""
+        for page in self.golden.columns(self.version.version, partition, EXPORTED):
+            stands = self._standing(page)
+            rows = page.filter(pc.and_(usable(page), stands))
+            self.tally.add(rows)
+            self.errata += self._errata(rows)
+            if self.sides is not None:  # of the train partition those that leave, of the others all
+                is_train = partition is Partition.TRAIN
+                self.sides.add(rows if is_train else page, lesson=is_train)
+            self._leave_out(page, stands)
+            self.unembedded += self._unembedded(rows)
+            yield from self.telling.batches(rows)
+            self.passed += len(page)
             self.progress(self.passed, self.total)
 
-    def compare(self, rows: Iterable[GoldenItem]) -> None:
-        """Take rows in for the leak check: of the train partition those that leave, of the others all."""
-        if self.sides is not None:
-            for item in rows:
-                self.sides.add(item, lesson=item.partition is Partition.TRAIN)
-
-    def _leave_out(self, batch: Sequence[GoldenItem]) -> None:
+    def _leave_out(self, page: pa.RecordBatch, stands: pa.BooleanArray) -> None:
         """Count what is not usable, each row under one reason."""
-        gone = [item.state is GoldState.ERASED or not has_content(item) for item in batch]
-        self.erased += sum(gone)
-        self.stale += sum(not lost and not self.moved.stands(item) for item, lost in zip(batch, gone, strict=True))
+        gone = pc.or_(pc.equal(page["state"], GoldState.ERASED), pc.invert(has_content(page)))
+        self.erased += gone.true_count
+        self.stale += pc.and_not(pc.invert(stands), gone).true_count
 
-    def _embedded(self, rows: Sequence[GoldenItem]) -> int:
+    def _standing(self, page: pa.RecordBatch) -> pa.BooleanArray:
+        """(n,) which rows hold now."""
+        if not self.moved.now:
+            return pa.repeat(pa.scalar(True), len(page))
+        keys = zip(*(page[name].to_pylist() for name in ("item_id", "policy_id", "policy_version")), strict=True)
+        return pa.array([self.moved.holds(*key) for key in keys], pa.bool_())
+
+    def _errata(self, rows: pa.RecordBatch) -> Iterator[Erratum]:
+        if self.known_wrong:
+            for pair in zip(rows["item_id"].to_pylist(), rows["policy_id"].to_pylist(), strict=True):
+                yield from self.known_wrong.get(pair, ())
+
+    def _unembedded(self, rows: pa.RecordBatch) -> int:
         """Of texts: an image is compared by what it shows."""
-        there = self.vectors([item.item_id for item in rows if item.modality == TEXT])
-        return sum(item.modality != TEXT or item.item_id in there for item in rows)
+        ids = rows["item_id"].filter(pc.equal(rows["modality"], TEXT)).to_pylist()
+        there = self.vectors(ids)
+        return sum(item_id not in there for item_id in ids)
 
 
 def _write_folder(
@@ -246,7 +259,6 @@ def _write_folder(
             source.errata,
             source.telling.enclosing,
         )
-        pa.default_memory_pool().release_unused()  # what writing took is room for the check
         check()
         (temporary / "README.md").write_text(card(told), encoding="utf-8")
         _describe(temporary, told)
@@ -297,16 +309,20 @@ def _sync(folder: Path) -> None:
 
 
 def _write_parquet(path: Path, batches: Batches, telling: Telling) -> None:
-    with pq.ParquetWriter(path, telling.schema, compression="zstd") as writer:
+    """What was read is written while the next rows are read."""
+    opened = pq.ParquetWriter(path, telling.schema, compression="zstd")
+    with opened as writer, ThreadPoolExecutor(1, "parquet") as pool:
+        written = pool.submit(_silent, 0, 0)
         for batch in batches:
-            rows = [telling.row(item) for item in batch]
-            writer.write_table(pa.Table.from_pylist(rows, schema=telling.schema))
+            written.result()
+            written = pool.submit(writer.write_batch, batch)
+        written.result()
 
 
-def _write_jsonl(path: Path, batches: Batches, telling: Telling) -> None:
+def _write_jsonl(path: Path, batches: Batches, telling: Telling) -> None:  # noqa: ARG001 - as all writers
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for batch in batches:
-            file.writelines(_json(telling.row(item)) + "\n" for item in batch)
+            file.writelines(_json(row) + "\n" for row in batch.to_pylist())
 
 
 def _write_csv(path: Path, batches: Batches, telling: Telling) -> None:
@@ -314,15 +330,15 @@ def _write_csv(path: Path, batches: Batches, telling: Telling) -> None:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(telling.columns)
         for batch in batches:
-            writer.writerows(cells(telling.row(item)) for item in batch)
+            writer.writerows(cells(row) for row in batch.to_pylist())
 
 
 def _write_tasks(path: Path, batches: Batches, telling: Telling) -> None:
     """A list of Label Studio tasks, one a line; those of images, which another form asks, in a file of their own."""
     with _Tasks(path) as texts, _Tasks(image_tasks(path)) as images:
         for batch in batches:
-            for item in batch:
-                (texts if item.modality == TEXT else images).add(_task(item, telling))
+            for row in batch.to_pylist():
+                (texts if row["modality"] == TEXT else images).add(_task(row, telling))
 
 
 def image_tasks(path: Path) -> Path:
@@ -350,12 +366,12 @@ class _Tasks:
             self._path.unlink()
 
 
-def _task(item: GoldenItem, telling: Telling) -> Row:
-    values = telling.row(item)
-    answer = Answer(item.outcome, item.rule, item.severity)
-    data = {name: values[name] for name in IN_TASKS}
-    if item.modality != TEXT:
-        data |= {"text": item.text or NO_CAPTION, "content_sha256": item.content_hash, **telling.links(item)}
+def _task(row: Mapping[str, Any], telling: Telling) -> Row:
+    answer = Answer(Outcome(LABELS[row["label"]]), row["rule"], row["severity"])
+    data = {name: row[name] for name in IN_TASKS}
+    if row["modality"] != TEXT:
+        data |= {"text": row["text"] or NO_CAPTION, "content_sha256": row["content_sha256"]}
+        data |= telling.links(row["item_id"])
     return {"data": data, "annotations": [{"result": build_result(answer), "ground_truth": True}]}
 
 
@@ -371,11 +387,6 @@ WRITERS: dict[str, Callable[[Path, Batches, Telling], None]] = {
 }
 SUFFIXES = {"parquet": "parquet", "jsonl": "jsonl", "csv": "csv", "label-studio": "json"}
 FORMS = tuple(WRITERS)
-
-
-def _batches(rows: Iterator[GoldenItem]) -> Iterator[list[GoldenItem]]:
-    while batch := list(islice(rows, BATCH_ROWS)):
-        yield batch
 
 
 def _silent(done: int, total: int) -> None:

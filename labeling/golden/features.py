@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from labeling.records import GoldenItem, Outcome
+from labeling.golden.columns import votes_of
+from labeling.records import Outcome
 
 LABELS = ("allowed", "violates")  # the values of ``label``: 0 and 1
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 Row = dict[str, object]
+NOWHERE: Mapping[str, str] = {}
 _VIOLATES, _ALLOWED = Outcome.VIOLATES.value, Outcome.ALLOWED.value
 
 
@@ -75,36 +78,25 @@ def schema_of(*, images: bool) -> pa.Schema:
     return SCHEMA.append(pa.field(IMAGE.name, _ARROW[IMAGE.kind])) if images else SCHEMA
 
 
-def row(item: GoldenItem, golden_version: str, media: str | None = None) -> Row:
-    """A golden item as it is exported; ``media``: where its image is to be found."""
-    return {
-        "item_id": item.item_id,
-        "external_id": item.external_id,
-        "policy_id": item.policy_id,
-        "policy_version": item.policy_version,
-        "modality": item.modality,
-        "text": item.text,
-        "media": media,
-        "language": item.language,
-        "label": LABELS.index(item.outcome.value),
-        "rule": item.rule,
-        "severity": item.severity,
-        "votes": [{"answer": answer, "people": people} for answer, people in sorted(item.votes.items())],
-        "soft_label": soft_label(item.votes),
-        "how": item.how.value,
-        "verdict": None if item.verdict is None else item.verdict.value,
-        "cause": None if item.cause is None else item.cause.value,
-        "tier": item.tier.value,
-        "partition": item.partition.value,
-        "group_id": item.group_id,
-        "lane": item.lane,
-        "pi": item.pi,
-        "weight": None if item.pi is None else 1 / item.pi,
-        "content_sha256": item.content_hash,
-        "caption_sha256": item.caption_hash or None,
-        "adjudication_id": item.adjudication_id,
-        "golden_version": golden_version,
+def told(page: pa.RecordBatch, golden_version: str, media: Mapping[str, str] = NOWHERE) -> pa.RecordBatch:
+    """Golden rows (``labeling.golden.columns.EXPORTED``) as they are exported; ``media``: where images are to be found,
+    by item."""
+    found, which = votes_of(page)
+    votes = [[{"answer": answer, "people": people} for answer, people in sorted(each.items())] for each in found]
+    images = (media.get(item_id) for item_id in page["item_id"].to_pylist()) if media else [None] * len(page)
+    caption = page["caption_hash"]
+    made = {
+        "media": pa.array(images, pa.string()),
+        "label": pc.index_in(page["outcome"], value_set=pa.array(LABELS)).cast(_ARROW["label"]),
+        "votes": pa.array(votes, _ARROW["votes"]).take(which),
+        "soft_label": pa.array([soft_label(each) for each in found], pa.float64()).take(which),
+        "weight": pc.divide(1.0, page["pi"]),
+        "content_sha256": page["content_hash"],
+        "caption_sha256": pc.if_else(pc.equal(caption, ""), None, caption),
+        "golden_version": pa.repeat(golden_version, len(page)),
     }
+    arrays = [made[name] if name in made else page[name] for name in SCHEMA.names]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 def soft_label(votes: dict[str, int]) -> float | None:

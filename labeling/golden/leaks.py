@@ -8,28 +8,34 @@ the groups, whenever training material leaves the golden set.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling.errors import LeakError
+from labeling.golden.columns import COMPARED, page_of_items
 from labeling.golden.kept import Kept
-from labeling.golden.near import BATCH, Signals, Sources, Subject, groups_of, told
+from labeling.golden.near import Signals, Sources, groups_of, told
 from labeling.golden.partition import DUPLICATE_COSINE
 from labeling.golden.vectors import Vectors, no_vectors
 from labeling.pictures import Pictures, no_pictures
 from labeling.records import GoldenItem, Partition
 from selection.near.buckets import U64, first_of_equals
-from selection.near.forest import Bool, Forest, Pairs
-from selection.near.shingles import text_hashes
+from selection.near.forest import Bool, Forest, Pairs, Rows
 
 EVALUATION = (Partition.SEALED, Partition.ANCHOR, Partition.DEV, Partition.CALIBRATION)
+PAGE = 4096  # records that are taken in at a time
 MOST_PAIRS = 1_000_000  # of one answer: two large sides of one group would be more pairs than anybody reads
 _NAMED = 10  # pairs named in a message
 _GROUP = "same near-duplicate group"
-_PARTITIONS = tuple(Partition)
+_PARTITIONS = [partition.value for partition in Partition]
+_NO_EXAM = -1
+_Exams = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,44 +61,32 @@ class Sides:
 
     def __init__(self) -> None:
         self.subjects = Kept()
-        self._places: dict[str, int] = {}
-        self._seen = array("q")  # by place: what was kept
-        self._partitions = array("b")  # by place: of the exam, -1 where it is none
-        self._is_lesson = bytearray()
-        self._groups: tuple[array[int], list[U64]] = (array("q"), [])  # places of rows, and hashes of their groups
-        self._waiting: list[str] = []
+        self._exams: list[_Exams] = [
+            np.zeros(0, np.int8)
+        ]  # of each row of ``subjects`` its partition, of a lesson ``_NO_EXAM``
+        # Of each row that came: the row of ``subjects`` that speaks for it, and the hash of its group.
+        self._groups: list[tuple[Rows, U64]] = [(np.zeros(0, np.int64), np.zeros(0, np.uint64))]
+        self._partitions: _Exams = np.zeros(0, np.int8)  # by place, as ``_exams``
 
-    def add(self, item: GoldenItem, *, lesson: bool) -> None:
-        """A row of a side; of several of an item the last one speaks for it."""
-        subject = Subject.of(item)
-        place = self._places.setdefault(item.item_id, len(self._seen))
-        seen = hash((subject.text, subject.content_hash))
-        if place == len(self._seen):
-            self.subjects.append(subject)
-            self._seen.append(seen)
-            self._partitions.append(-1)
-            self._is_lesson.append(False)
-        elif self._seen[place] != seen:
-            self.subjects.replace(place, subject)
-            self._seen[place] = seen
-        if lesson:
-            self._is_lesson[place] = True
-        else:
-            self._partitions[place] = _PARTITIONS.index(item.partition)
-        self._groups[0].append(place)
-        self._waiting.append(item.group_id)
-        if len(self._waiting) == BATCH:
-            self._hash_groups()
+    def add(self, page: pa.RecordBatch, *, lesson: bool) -> None:
+        """Rows of a side (``labeling.golden.columns.COMPARED``); of several of an item the last one speaks for it."""
+        ids, last = page["item_id"], np.ones(len(page), np.bool_)  # rows of an item mostly lie side by side
+        last[:-1] = pc.not_equal(ids[:-1], ids[1:]).to_numpy(zero_copy_only=False)
+        hashes = np.fromiter(map(hash, page["group_id"].to_pylist()), np.int64, len(page)).view(np.uint64)
+        self._groups.append((np.asarray(self.subjects.rows + np.cumsum(last) - last, np.int64), hashes))
+        speaking = page.filter(pa.array(last))
+        exams = pc.index_in(speaking["partition"], value_set=pa.array(_PARTITIONS)).to_numpy().astype(np.int8)
+        self._exams.append(np.full_like(exams, _NO_EXAM) if lesson else exams)
+        self.subjects.extend(speaking)
 
     def mixed(self, sources: Sources) -> list[_Mixed]:
         """The near-duplicate groups with items of both sides."""
-        self._hash_groups()
-        self._places = {}  # room: the index keeps its own
+        lessons, exams = self._sides()
+        pa.default_memory_pool().release_unused()  # what reading took is room for the index
         forest = Forest(groups_of(self.subjects, sources))
-        rows = np.array(self._groups[0], np.int64)
-        first = first_of_equals(np.concatenate([*self._groups[1], np.zeros(0, np.uint64)]))
-        forest.join((rows[first], rows))
-        roots, lessons, exams = forest.labels(), np.array(self._is_lesson, np.bool_), np.array(self._partitions) >= 0
+        places, hashes = self._grouped_places()
+        forest.join((places[first_of_equals(hashes)], places))
+        roots = forest.labels()
         both = np.intersect1d(roots[lessons], roots[exams])
         groups = {int(root): _Mixed([], []) for root in both}
         for place in np.flatnonzero(np.isin(roots, both)).tolist():
@@ -105,20 +99,31 @@ class Sides:
 
     def partition(self, place: int) -> Partition:
         """Of an exam."""
-        return _PARTITIONS[self._partitions[place]]
+        return Partition(_PARTITIONS[self._partitions[place]])
 
     def grouped(self, places: Sequence[int]) -> list[set[int]]:
         """The hashes of the groups that each of some items was folded into."""
         found: dict[int, set[int]] = {place: set() for place in places}
-        rows, hashes = np.array(self._groups[0], np.int64), np.concatenate(self._groups[1])
-        wanted = np.isin(rows, np.array(list(found), np.int64))
-        for place, group in zip(rows[wanted].tolist(), hashes[wanted].tolist(), strict=True):
+        held, hashes = self._grouped_places()
+        wanted = np.isin(held, np.array(list(found), np.int64))
+        for place, group in zip(held[wanted].tolist(), hashes[wanted].tolist(), strict=True):
             found[place].add(group)
         return [found[place] for place in places]
 
-    def _hash_groups(self) -> None:
-        self._groups[1].append(text_hashes(self._waiting))
-        self._waiting = []
+    def _sides(self) -> tuple[Bool, Bool]:
+        """By place: is it a lesson, is it an exam?"""
+        places, exams = self.subjects.places, np.concatenate(self._exams)
+        is_lesson, last = np.zeros(len(self.subjects), np.bool_), np.full(len(self.subjects), -1)
+        is_lesson[places[exams == _NO_EXAM]] = True
+        rows = np.flatnonzero(exams != _NO_EXAM)
+        np.maximum.at(last, places[rows], rows)
+        self._partitions = np.where(last >= 0, exams[last], np.int8(_NO_EXAM))
+        return is_lesson, last >= 0
+
+    def _grouped_places(self) -> tuple[Rows, U64]:
+        """Places of items, and the hash of a group that each was folded into."""
+        rows, hashes = (np.concatenate(side) for side in zip(*self._groups, strict=True))
+        return self.subjects.places[rows], hashes
 
 
 def find_leaks(
@@ -133,18 +138,24 @@ def find_leaks(
     are there unless they are more than ``MOST_PAIRS``. Not all are compared with all, and of a row little is held
     (``labeling.golden.kept``)."""
     sides = Sides()
-    for item in training:
-        sides.add(item, lesson=True)
-    for item in evaluation:
-        sides.add(item, lesson=False)
+    for lesson, rows in ((True, training), (False, evaluation)):
+        for page in compared(rows):
+            sides.add(page, lesson=lesson)
     return _leaks(sides, Sources.at(cosine, vectors, pictures))
+
+
+def compared(items: Iterable[GoldenItem]) -> Iterator[pa.RecordBatch]:
+    """Records as ``Sides`` takes them."""
+    rest = iter(items)
+    while part := list(islice(rest, PAGE)):
+        yield page_of_items(part, COMPARED)
 
 
 def _leaks(sides: Sides, sources: Sources) -> list[Leak]:
     found: dict[tuple[str, str], Leak] = {}
     ids = sides.subjects.ids
     for lesson, exam, how in _named(sides.mixed(sources), sides, sources):
-        pair = (ids[lesson], ids[exam])
+        pair = (ids[lesson].as_py(), ids[exam].as_py())
         found.setdefault(pair, Leak(*pair, sides.partition(exam), how))
     return sorted(found.values())
 

@@ -32,10 +32,11 @@ from selection.near import shingles, vectors
 from selection.near.bones import letters
 from selection.near.buckets import U64, first_of_equals
 from selection.near.forest import Bool, Forest, Pairs, Rows
-from selection.near.index import Closeness, Items, NearDuplicates
+from selection.near.grouping import Closeness, Contents, Grouping
 
 BATCH = 65_536  # items whose embeddings are read at a time
 _EMPTY = content_hash("")
+_NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +109,24 @@ def groups_of(subjects: Sequence[Subject], sources: Sources) -> Rows:
 
     Where more than 49 different texts share a bucket, or more than 4,096 embeddings are compared, a pair right at the
     threshold may be passed over (``selection.near.index``); what is joined is always close."""
-    index = NearDuplicates(sources.closeness)
-    earlier = _Earlier(subjects, sources, index)
-    contents, pictured = list[U64](), np.zeros(len(subjects), np.bool_)
-    for start in range(0, len(subjects), BATCH):
-        part = subjects[start : start + BATCH]
-        ids = [subject.item_id for subject in part]
-        seen = _hashes(sources.pictures, ids)
-        texts = ["" if picture else subject.text for subject, picture in zip(part, seen.tolist(), strict=True)]
-        index.add(Items(ids, texts, _matrix(sources.vectors, ids), seen), earlier)
-        contents.append(_contents(part))
-        pictured[start : start + BATCH] = seen != 0
-    forest, rows = Forest(index.labels(index.ids)), np.arange(len(subjects))
-    forest.join((first_of_equals(np.concatenate([*contents, np.zeros(0, np.uint64)])), rows))
+    index, earlier = Grouping(sources.closeness), _Earlier(subjects, sources)
+    read = [_grow(index, subjects[start : start + BATCH], earlier) for start in range(0, len(subjects), BATCH)]
+    forest, rows = Forest(index.roots()), np.arange(len(subjects))
+    del index  # its room is for what follows
+    contents, pictured = (np.concatenate(side) for side in zip(_NOTHING, *read, strict=True))
+    forest.join((first_of_equals(contents), rows))
     for pairs in _captioned(subjects, np.flatnonzero(pictured), sources.closeness.jaccard):
         forest.join(pairs)
     return forest.labels()
+
+
+def _grow(index: Grouping, part: Sequence[Subject], earlier: _Earlier) -> tuple[U64, U64]:
+    """Take items in; their contents' hashes, and those of their pictures."""
+    ids, sources = [subject.item_id for subject in part], earlier.sources
+    seen = _hashes(sources.pictures, ids)
+    texts = ["" if picture else subject.text for subject, picture in zip(part, seen.tolist(), strict=True)]
+    index.grow(Contents(len(ids), texts, _matrix(sources.vectors, ids), seen), earlier)
+    return _contents(part), seen
 
 
 def _captioned(subjects: Sequence[Subject], images: Rows, jaccard: float) -> Iterator[Pairs]:
@@ -194,21 +197,20 @@ def _captions_say(one: Signals, other: Signals, pairs: Pairs, closeness: Closene
     return found
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Earlier:
-    """What ``selection.near.index`` reads of items that it was given before."""
+    """What ``selection.near.grouping`` reads of rows that it was given before."""
 
     subjects: Sequence[Subject]
     sources: Sources
-    index: NearDuplicates
 
-    def texts(self, ids: Sequence[str]) -> list[str]:
-        hashes = self.sources.pictures(ids)
-        found = (self.subjects[place] for place in self.index.places(ids).tolist())
+    def texts(self, rows: Rows) -> list[str]:
+        found = [self.subjects[row] for row in rows.tolist()]
+        hashes = self.sources.pictures([subject.item_id for subject in found])
         return ["" if hashes.get(subject.item_id) else subject.text for subject in found]
 
-    def vectors(self, ids: Sequence[str]) -> F32:
-        return _matrix(self.sources.vectors, ids)
+    def vectors(self, rows: Rows) -> F32:
+        return _matrix(self.sources.vectors, [self.subjects[row].item_id for row in rows.tolist()])
 
 
 def _hashes(source: Pictures, ids: Sequence[str]) -> U64:
@@ -217,12 +219,9 @@ def _hashes(source: Pictures, ids: Sequence[str]) -> U64:
 
 
 def _contents(subjects: Iterable[Subject]) -> U64:
-    """64 bits of each content hash; 0 where there is no content."""
-    return np.array([0 if s.content_hash in ("", _EMPTY) else _number(s.content_hash) for s in subjects], np.uint64)
-
-
-def _number(content: str) -> int:
-    return int.from_bytes(sha256(content.encode()).digest()[:8], "big") or 1
+    """64 bits of each content hash, the same within this process; 0 where there is no content."""
+    held = ("" if subject.content_hash == _EMPTY else subject.content_hash for subject in subjects)
+    return np.fromiter(map(hash, held), np.int64).view(np.uint64)  # Python's hash of "" is 0
 
 
 def _matrix(source: Vectors, ids: Sequence[str]) -> F32:

@@ -81,8 +81,12 @@ class Moved:
 
     def stands(self, row: GoldenItem) -> bool:
         """Whether a frozen row holds now."""
-        version, is_out = self.now.get((row.item_id, row.policy_id), (row.policy_version, False))
-        return version == row.policy_version and not is_out
+        return self.holds(row.item_id, row.policy_id, row.policy_version)
+
+    def holds(self, item_id: str, policy_id: str, policy_version: str) -> bool:
+        """Whether a row that was frozen under this version of its policy does."""
+        version, is_out = self.now.get((item_id, policy_id), (policy_version, False))
+        return version == policy_version and not is_out
 
 
 def touched(history: History, items: Iterable[GoldenItem]) -> list[tuple[GoldenItem, GoldState]]:

@@ -7,13 +7,16 @@ counts in the week it was made in, once it is decided; reports count by distinct
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Protocol
 
 from labeling.decision_records import Decided
+from labeling.figures import Origin, versions_of
 from labeling.golden.newest import newest_name
 from labeling.insights.qa_verdicts import RIGHT, Reviewed, reviewed
+from labeling.insights.sampled_items import ANSWERED, Sampled
+from labeling.insights.signal_items import DECIDED, Meant
 from labeling.insights.weeks import Window, two_windows
 from labeling.quality import common_mode
 from labeling.quality.common_mode import MARGIN, State
@@ -23,13 +26,9 @@ from labeling.store.decision_interface import Decisions
 from labeling.store.interfaces import Golden, Tasks
 from labeling.store.signal_interface import Signals
 
-LICENCE = (
-    "accuracy: population, sampled decisions weighted by inclusion probability; appeals and reports: what came in, "
-    "which speaks for nobody who kept silent"
-)
+JUDGED = "population: sampled decisions of the period, weighted by inclusion probability"
+CAME_IN = "signals: what came in, which speaks for nobody who kept silent"
 EVERY = ""  # all projects together
-MOST_ITEMS = 50  # that an answer names
-WHERE = "/v1/qa/decisions?day={day}&project={project}"
 _ORDER = {state: place for place, state in enumerate(State)}
 Json = dict[str, object]
 
@@ -60,14 +59,13 @@ def alarms(
     rows = [row for row in reviewed(stores, days, actions) if row.is_judged]
     seen = [_Seen(stores, span, rows) for span in (before, after)]
     names = sorted({EVERY}.union(*(one.projects for one in seen)))
-    told = [_told(name, seen[0], seen[1], margin) for name in names]
+    golden = newest_name(stores.golden)
+    told = [_told(name, seen[0], seen[1], margin, golden) for name in names]
     told.sort(key=lambda one: (_ORDER[State(str(one["state"]))], str(one["project"])))
     return {
         "before": before.as_dict(),
         "after": after.as_dict(),
         "margin": margin,
-        "licence": LICENCE,
-        "golden_version": newest_name(stores.golden),
         "projects": told,
         "alarms": [one["project"] for one in told if one["state"] == State.ALARM],
     }
@@ -104,24 +102,23 @@ class _Seen:
         )
 
 
-def _told(project: str, before: _Seen, after: _Seen, margin: float) -> Json:
+def _told(project: str, before: _Seen, after: _Seen, margin: float, golden: str) -> Json:
     windows = before.window(project), after.window(project)
     said = common_mode.common_mode(*windows, margin)
     rows = [*before.rows_of(project), *after.rows_of(project)]
     signals = after.signals_of(project)
-    overturned = {one.item_id for one in signals if one.outcome is AppealOutcome.OVERTURNED}
-    reported = {one.item_id for one in signals if one.kind is SignalKind.REPORT}
-    days = sorted({row.sampled.day for row in after.rows_of(project)})
+    versions = versions_of((row.sampled.policy_id, row.sampled.policy_version) for row in rows)
+    where = {} if project == EVERY else {"project": project}
+    judged = Sampled(since=before.span.since, until=after.span.until, where=where, verdict=ANSWERED)
+    came_in = Meant(before.span.since, after.span.until, project or None)
+    appeals = replace(came_in, kind=SignalKind.APPEAL, outcome=DECIDED).link()
+    reports = replace(came_in, kind=SignalKind.REPORT).link()
     return {
         "project": project,
         "state": said.state.value,
-        "accuracy": asdict(said.accuracy),
-        "overturns": asdict(said.overturns),
-        "reports_per_1000": asdict(said.reports),
-        "n": {name: asdict(one) for name, one in zip(("before", "after"), windows, strict=True)},
+        "accuracy": Origin(JUDGED, golden, versions, judged.link()).of(asdict(said.accuracy)),
+        "overturns": Origin(CAME_IN, golden, versions, appeals).of(asdict(said.overturns)),
+        "reports_per_1000": Origin(CAME_IN, golden, versions, reports).of(asdict(said.reports)),
+        "seen": {name: asdict(one) for name, one in zip(("before", "after"), windows, strict=True)},
         "pending_appeals": sum(one.outcome is AppealOutcome.PENDING for one in signals),
-        "policy_versions": sorted({f"{row.sampled.policy_id} {row.sampled.policy_version}" for row in rows}),
-        "items": [WHERE.format(day=day, project=project) for day in days],
-        "overturned_items": sorted(overturned)[:MOST_ITEMS],
-        "reported_items": sorted(reported)[:MOST_ITEMS],
     }

@@ -28,10 +28,12 @@ from labeling.cause_records import (
     Role,
     Slice,
 )
-from labeling.decision_records import Decided, Decision, ErrorType
+from labeling.decision_records import Decided, ErrorType
 from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.figures import Origin, versions_of
 from labeling.golden.newest import newest_name
 from labeling.insights.qa_verdicts import RIGHT, reviewed
+from labeling.insights.sampled_items import ANSWERED, VIOLATING, Sampled, lies_in
 from labeling.quality.agreement import summary
 from labeling.quality.intervals import Figure
 from labeling.quality.verification import Proof, needed, proof, weighted_share
@@ -44,6 +46,9 @@ RECALL = "recall"  # of the slice's decisions about items that violate, the shar
 AT_LEAST = frozenset({ACCURACY, RECALL})  # KPIs that shall reach their target; the others shall stay below
 KPIS = (ACCURACY, RECALL, *(error.value for error in ErrorType))
 LICENCE = "population: sampled decisions of the slice, weighted by inclusion probability"
+CODED = "sample: the findings that two people coded, drawn by a hash; it speaks for findings, not for traffic"
+FINDINGS = "/v1/findings"
+_SHOWN = {ACCURACY: ANSWERED, RECALL: VIOLATING}  # the verdict of the items behind a KPI; of an error, its own
 Json = dict[str, object]
 
 
@@ -88,6 +93,18 @@ class Wanted:
     target: float
     due: date
     slice: Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A KPI of a slice, and what it rests on."""
+
+    figure: Figure
+    origin: Origin
+
+    def as_dict(self) -> Json:
+        """JSON-able."""
+        return self.origin.of(self.figure.as_dict())
 
 
 def open_finding(stores: Stores, told: Told, actor: str, now: datetime) -> Finding:
@@ -165,11 +182,16 @@ def settled(finding: Finding, codings: Mapping[Role, Coding]) -> str | None:
 
 
 def coding_agreement(stores: Stores) -> Json:
-    """How far first and second coders agree, on the area and on the whole code; JSON-able."""
+    """How far first and second coders agree, on the area and on the whole code; JSON-able. Units are findings."""
     codings = _all_codings(stores.causes)
     pairs = [(one[Role.FIRST].code, one[Role.SECOND].code) for one in codings.values() if Role.SECOND in one]
     areas = [tuple(code.partition(".")[0] for code in pair) for pair in pairs]
-    return {"pairs": len(pairs), "area": summary(areas).as_dict(), "code": summary(pairs).as_dict()}
+    origin = Origin(CODED, newest_name(stores.golden), _versions_of_findings(stores.causes), FINDINGS)
+    return {
+        "pairs": len(pairs),
+        "area": origin.within(summary(areas).as_dict()),
+        "code": origin.within(summary(pairs).as_dict()),
+    }
 
 
 def agree_action(
@@ -196,7 +218,7 @@ def agree_action(
         target=wanted.target,
         slice=where,
         due=wanted.due,
-        before=_figure(stores, before),
+        before=before.as_dict(),
         opened_by=actor,
         opened_at=now,
     )
@@ -227,12 +249,13 @@ def verify(stores: Stores, action_id: str, actions: Mapping[str, Decided], actor
     done_at = max(event.at for event in events if event.action_id == action_id and event.state is ActionState.DONE)
     after = measure(stores, action.kpi, action.slice, actions, since=done_at)
     at_least = action.kpi in AT_LEAST
-    said = proof(after, action.target, at_least=at_least)
-    told = _figure(stores, after)
+    said = proof(after.figure, action.target, at_least=at_least)
+    told = after.as_dict()
     if said is not Proof.OPEN:
         to = ActionState.VERIFIED if said is Proof.VERIFIED else ActionState.MISSED
         stores.causes.move(ActionEvent(action_id, to, actor, "", told, now))
-    more = None if after.value is None else needed(after.value, action.target, at_least=at_least)
+    value = after.figure.value
+    more = None if value is None else needed(value, action.target, at_least=at_least)
     return {
         "action": action_id,
         "kpi": action.kpi,
@@ -253,28 +276,23 @@ def measure(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Figure:
+) -> Measured:
     """The KPI over the slice's sampled and re-reviewed decisions that were made in [since, until)."""
     rows = [
         row
         for row in reviewed(stores, stores.decisions.days(), actions)
         if row.is_judged
         and lies_in(row.decision, where)
+        and (kpi != RECALL or row.violates)
         and (since is None or row.decision.decided_at >= since)
         and (until is None or row.decision.decided_at < until)
     ]
-    if kpi == RECALL:
-        rows = [row for row in rows if row.violates]
-        return weighted_share(
-            [row.decision.outcome is Decided.VIOLATES for row in rows], [row.sampled.pi for row in rows]
-        )
     wanted = RIGHT if kpi == ACCURACY else kpi
-    return weighted_share([row.verdict == wanted for row in rows], [row.sampled.pi for row in rows])
-
-
-def lies_in(decision: Decision, where: Mapping[str, str]) -> bool:
-    """Whether a decision is one of the slice."""
-    return all(_value(decision, name) == value for name, value in where.items())
+    counts = [row.decision.outcome is Decided.VIOLATES if kpi == RECALL else row.verdict == wanted for row in rows]
+    items = Sampled(since=since, until=until, where=dict(where), verdict=_SHOWN.get(kpi, kpi))
+    versions = versions_of((row.sampled.policy_id, row.sampled.policy_version) for row in rows)
+    origin = Origin(LICENCE, newest_name(stores.golden), versions, items.link())
+    return Measured(weighted_share(counts, [row.sampled.pi for row in rows]), origin)
 
 
 def state_of(action: Action, events: Sequence[ActionEvent]) -> ActionState:
@@ -358,7 +376,7 @@ def _by_role(causes: Causes, finding_id: str) -> dict[Role, Coding]:
 
 def _told(action: Action, events: Sequence[ActionEvent], today: date) -> Json:
     state = state_of(action, events)
-    mine = [asdict(event) for event in events if event.action_id == action.action_id]
+    mine = [asdict(event) | {"figure": event.figure or None} for event in events if event.action_id == action.action_id]
     late = state in (ActionState.OPEN, ActionState.MISSED) and action.due < today
     return asdict(action) | {"state": state.value, "is_late": late, "events": mine}
 
@@ -373,14 +391,9 @@ def _state(cause: str | None, states: Sequence[str]) -> str:
     return "uncoded" if cause is None else "open"
 
 
-def _figure(stores: Stores, figure: Figure) -> Json:
-    return figure.as_dict() | {"licence": LICENCE, "golden_version": newest_name(stores.golden)}
+def _versions_of_findings(causes: Causes) -> str:
+    return ", ".join(sorted({one.policy_version for one in causes.findings()} - {""}))
 
 
 def _key(where: Mapping[str, str]) -> str:
     return json.dumps(where, sort_keys=True)
-
-
-def _value(decision: Decision, name: str) -> str:
-    found = getattr(decision, "policy_id" if name == "policy" else name)
-    return "" if found is None else str(found)

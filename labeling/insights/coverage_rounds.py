@@ -7,15 +7,15 @@ round competes with no lane of others (``labeling.purposes``); the next sync sen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from labeling.errors import Conflict, InvalidInput, NothingToDo
+from labeling.errors import BadMedia, Conflict, InvalidInput, NothingToDo
 from labeling.insights.coverage import check_cosine, gold_of
-from labeling.insights.traffic import SEED, TEXT, drawn, everyone_in, frame_of, place_of, survey, vectors_of
+from labeling.insights.traffic import IMAGE, SEED, drawn, everyone_in, frame_of, place_of, survey, vectors_of
 from labeling.policies import Policies
 from labeling.policy_rounds import write_round
 from labeling.purposes import COVERAGE
@@ -23,7 +23,7 @@ from labeling.quality.coverage import NEAR, nearest
 from labeling.records import PickRow, Round
 from labeling.round_images import Frame as RoundFrame
 from labeling.round_pool import pool_of
-from labeling.scorebook import LakeScorer, read_sheet
+from labeling.scorebook import Judge, read_sheet
 from labeling.store.audit_interface import Audit
 from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.select import select
@@ -31,6 +31,7 @@ from selection.types import Lane, Plan, Selection
 
 LANE = "diverse"
 STRATEGY = "k_means"
+Images = Callable[[Sequence[str]], Mapping[str, str | BadMedia]]  # item to the hash of its media's bytes
 MOST = 200_000  # items of a cluster that are looked at; a sample above
 
 
@@ -82,10 +83,19 @@ class Opened:
 
 
 def open_cluster(
-    stores: Stores, lake: Lake, scorer: LakeScorer, policies: Policies, order: Order, actor: str, *, dry_run: bool
+    stores: Stores,
+    lake: Lake,
+    scorer: Judge,
+    policies: Policies,
+    order: Order,
+    actor: str,
+    *,
+    dry_run: bool,
+    images: Images | None = None,
 ) -> Opened:
     """Pick, and open the round; with ``dry_run`` nothing is written. The same order again gives the round that is
-    there. ``policies`` with the thresholds that the scorer operates at. Raises InvalidInput, NotFound for a cluster
+    there. ``scorer``: that of the cluster's modality; ``policies`` with the thresholds that it operates at; ``images``:
+    what reads images, without which none is asked about. Raises InvalidInput, NotFound for a cluster
     that is not there, NothingToDo where nothing of it is dark, BudgetTooLarge, Conflict."""
     round_id, plan = order.round_id or f"{COVERAGE}-{order.cluster}", _plan(order, policies, scorer)
     there = next((one for one in stores.rounds.all() if one.round_id == round_id), None)
@@ -98,19 +108,21 @@ def open_cluster(
         PickRow(round_id, p.item_id, p.policy, LANE, None, p.probability, p.group, _reasons(p.reasons, order.cluster))
         for p in selection.picks
     ]
+    picks, read, unread = _readable(picks, order, images)
     notes = (
         f"{len(picks)} picks of {len(dark)} dark items of {len(members)} in cluster {order.cluster}; none speaks for "
         "traffic",
+        *unread,
         *selection.notes,
     )
     if not dry_run:
         frame = {**selection.frame, "cluster_items": len(members), "dark_items": len(dark), "scorer": scorer.name}
-        write_round(stores, lake, round_id, SEED, plan, picks, frame, notes, scorer.version)
+        write_round(stores, lake, round_id, SEED, plan, picks, frame, notes, scorer.version, read)
         stores.audit.add(actor, "coverage.round", round_id, {"cluster": order.cluster, "picks": len(picks)})
     return Opened(round_id, order.cluster, len(members), len(dark), tuple(picks), notes, False, dry_run)
 
 
-def _plan(order: Order, policies: Policies, scorer: LakeScorer) -> dict[str, object]:
+def _plan(order: Order, policies: Policies, scorer: Judge) -> dict[str, object]:
     check_cosine(order.cosine)
     frame_of(order.cluster)
     for name, number in (("budget", order.budget), ("overlap", order.overlap)):
@@ -144,13 +156,13 @@ def _again(there: Round, plan: Mapping[str, object], cluster: str, picks: Sequen
     return Opened(there.round_id, cluster, items, dark, tuple(picks), there.notes, True, False)
 
 
-def _members(stores: Stores, lake: Lake, scorer: LakeScorer, cluster: str) -> list[str]:
+def _members(stores: Stores, lake: Lake, scorer: Judge, cluster: str) -> list[str]:
     traffic = survey(stores.items, lake, scorer, frame_of(cluster))
     return drawn(everyone_in(traffic, stores.items, lake, scorer, place_of(traffic, cluster)), MOST)
 
 
-def _dark(stores: Stores, lake: Lake, scorer: LakeScorer, members: Sequence[str], order: Order) -> list[str]:
-    gold = gold_of(stores.golden, lake, scorer, order.policies)
+def _dark(stores: Stores, lake: Lake, scorer: Judge, members: Sequence[str], order: Order) -> list[str]:
+    gold = gold_of(stores.golden, lake, scorer, order.policies, frame_of(order.cluster).modality)
     cosines = nearest(vectors_of(lake, scorer, members), gold.vectors[gold.seen])
     dark = [item_id for item_id, cosine in zip(members, cosines.tolist(), strict=True) if cosine < order.cosine]
     if not dark:
@@ -159,11 +171,13 @@ def _dark(stores: Stores, lake: Lake, scorer: LakeScorer, members: Sequence[str]
 
 
 def _selection(
-    stores: Stores, lake: Lake, scorer: LakeScorer, plan: Mapping[str, object], dark: Sequence[str], order: Order
+    stores: Stores, lake: Lake, scorer: Judge, plan: Mapping[str, object], dark: Sequence[str], order: Order
 ) -> Selection:
     """Raises EmptyFrame, BudgetTooLarge."""
     sheet = read_sheet(lake, scorer, dark)
-    frame = RoundFrame(sheet, np.ones(sheet.probabilities.shape, np.bool_), len(sheet.ids), scorer, TEXT)
+    modality = frame_of(order.cluster).modality
+    texts = 0 if modality == IMAGE else len(sheet.ids)
+    frame = RoundFrame(sheet, np.ones(sheet.probabilities.shape, np.bool_), texts, scorer, modality)
     pool = pool_of(stores, lake, plan, frame)
     thresholds, severities = plan["thresholds"], plan["severities"]
     if not isinstance(thresholds, Mapping) or not isinstance(severities, Mapping):
@@ -177,6 +191,22 @@ def _selection(
         duplicate_cosine=order.duplicate_cosine,
     )
     return select(pool, asked)
+
+
+def _readable(
+    picks: list[PickRow], order: Order, images: Images | None
+) -> tuple[list[PickRow], dict[str, str], list[str]]:
+    """The picks that can be shown, the hash of each picked image's bytes, and what a person should know. Raises
+    NothingToDo where no picked image can be read."""
+    if frame_of(order.cluster).modality != IMAGE or not picks:
+        return picks, {}, []
+    read = images(sorted({pick.item_id for pick in picks})) if images else {}
+    hashes = {item_id: found for item_id, found in read.items() if isinstance(found, str)}
+    shown = [pick for pick in picks if pick.item_id in hashes]
+    if not shown:
+        raise NothingToDo(f"cluster {order.cluster!r}: none of its {len(picks)} picked images can be read now")
+    lost = len(picks) - len(shown)
+    return shown, hashes, [f"{lost} picked images cannot be read now, so nobody is asked about them"] if lost else []
 
 
 def _reasons(reasons: Sequence[str], cluster: str) -> tuple[str, ...]:

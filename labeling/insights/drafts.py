@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from labeling.cause_records import CODES, Finding
 from labeling.errors import NothingToDo
@@ -19,7 +19,7 @@ from labeling.policies import Policy
 from labeling.sop.replay import Replay
 from labeling.sop.tree import Step
 
-DRAFT = "draft"
+DRAFT: Final = "draft"
 MOST_CHARS = 2000  # of an answer's sentence
 PATH = "/chat/completions"
 CAUSE = """You help a quality lead of content moderation. A finding says what goes wrong. Name the one code that most

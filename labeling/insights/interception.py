@@ -9,7 +9,7 @@ newest decision lies on a day that was sampled are spoken for; ``unsampled`` cou
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +17,7 @@ from typing import Protocol
 
 from labeling.decision_records import Decided, Decision, ErrorType, QaDay
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.figures import Origin, link
 from labeling.golden.newest import newest_name
 from labeling.insights.causes import RECALL, Told
 from labeling.insights.daily_qa import bounds
@@ -35,8 +36,10 @@ UNCHECKED = "none: nothing of {names} was audited; goldfold qa sample draws some
 NOTHING_BAD = "none: no audit found anything that violates"
 REMOVED = "removed"
 WANTED = 0.9  # the floor of recall that the n that would help is told for
-MOST_MISSED = 50  # that an answer names
-WHERE = "/v1/qa/decisions?day={day}&verdict=" + ErrorType.UNDER.value
+WHERE = "/v1/interception/items"
+AUDITED, MISSED, LEFT_UP, RESTORED = "audited", "missed", "left up", "restored"
+KINDS = (AUDITED, MISSED, REMOVED, LEFT_UP, RESTORED)  # of items that a slice names
+MOST_SHOWN = 1000  # that a ticket names
 _PAGE = 5000
 Key = tuple[str, int]  # policy and severity
 Json = dict[str, object]
@@ -102,6 +105,31 @@ def interception(
     that would help is told for. Raises InvalidInput, NothingToDo when nothing was decided."""
     if not 0 < wanted < 1:
         raise InvalidInput(f"wanted: must lie in (0, 1), found {wanted}")
+    golden = newest_name(stores.golden)
+    told = [_told(one, span, golden) for one in _found(stores, lake, span, actions, wanted, policy)]
+    return {
+        **span.as_dict(),
+        "wanted_floor": wanted,
+        "slices": sorted(told, key=lambda one: (-int(str(one["severity"])), str(one["policy"]))),
+    }
+
+
+def intercepted_items(
+    stores: Stores, lake: Lake, span: Window, actions: Mapping[str, Decided], policy: str, severity: int, kind: str
+) -> list[str]:
+    """The items of a slice, sorted: those that were ``audited`` and judged, those of them that were ``missed`` (they
+    violate, and were not removed), or all that are ``removed``, ``left up`` or ``restored``. Raises InvalidInput for
+    another kind, NothingToDo when nothing was decided."""
+    if kind not in KINDS:
+        raise InvalidInput(f"kind: {kind!r} is none of {', '.join(KINDS)}")
+    slices = _found(stores, lake, span, actions, WANTED, policy)
+    mine = (one for one in slices if one.key == (policy, severity))
+    return sorted({unit.removal.pair[0] for one in mine for unit in _of_kind(one, kind)})
+
+
+def _found(
+    stores: Stores, lake: Lake, span: Window, actions: Mapping[str, Decided], wanted: float, policy: str
+) -> list[_Slice]:
     days = [day for day in stores.decisions.days() if span.first.isoformat() <= day.day <= span.last.isoformat()]
     found = [
         one
@@ -113,47 +141,49 @@ def interception(
             f"nothing was decided{f' under {policy}' if policy else ''} from {span.first} to {span.last}: import "
             "decisions first (goldfold decisions import)"
         )
-    told = [_told(one) for one in _slices(stores, lake, found, days, actions, wanted)]
-    return {
-        **span.as_dict(),
-        "wanted_floor": wanted,
-        "golden_version": newest_name(stores.golden),
-        "items": [WHERE.format(day=day.day) for day in days],
-        "slices": sorted(told, key=lambda one: (-int(str(one["severity"])), str(one["policy"]))),
-    }
+    return _slices(stores, lake, found, days, actions, wanted)
 
 
-def ticket_of(told: Json, policy: str, severity: int) -> Told:
-    """What a finding on the root-cause desk says of a slice; its KPI is ``recall``. Raises NothingToDo where the answer
-    has no such slice."""
+def _of_kind(one: _Slice, kind: str) -> list[_Unit]:
+    if kind in (AUDITED, MISSED):
+        checked = one.checked(one.units)
+        return [unit for unit, row in checked if kind == AUDITED or (row.violates and not unit.removal.is_removed)]
+    if kind == RESTORED:
+        return [unit for unit in one.units if unit.removal.is_restored]
+    return [unit for unit in one.units if unit.removal.is_removed == (kind == REMOVED)]
+
+
+def ticket_of(told: Json, policy: str, severity: int, missed: Sequence[str] = ()) -> Told:
+    """What a finding on the root-cause desk says of a slice; its KPI is ``recall``. ``missed``: the items that show it.
+    Raises NothingToDo where the answer has no such slice."""
     slices = told["slices"]
     for one in slices if isinstance(slices, list) else []:
         if (one["policy"], one["severity"]) == (policy, severity):
-            return _ticket(told, one)
+            return _ticket(told, one, missed)
     raise NothingToDo(
         f"nothing was decided under {policy} at S{severity} from {told['from']} to {told['to']}: goldfold interception "
         "lists policies and severities"
     )
 
 
-def _ticket(told: Json, one: Json) -> Told:
-    recall, stages, versions = one["recall"], one["stages"], one["policy_versions"]
+def _ticket(told: Json, one: Json, missed: Sequence[str]) -> Told:
+    recall, stages = one["recall"], one["stages"]
     figure = recall["items"] if isinstance(recall, dict) else {}
     counts = ", ".join(f"{s['stage']} {s['items']}" for s in stages) if isinstance(stages, list) else ""
     statement = (
-        f"From {told['from']} to {told['to']}, recall in items is {_said(figure)} (golden {told['golden_version']}). "
+        f"From {told['from']} to {told['to']}, recall in items is {_said(figure)} "
+        f"(golden {figure.get('golden_version')}). "
         f"Removed first by: {counts}; left up: {one['left_up']}. {figure.get('advice') or ''}"
     )
-    missed = one["missed_items"]
     return Told(
         title=f"{one['policy']} (S{one['severity']}) gets through",
         statement=statement.strip(),
         slice={"policy": str(one["policy"])},
-        item_ids=tuple(missed) if isinstance(missed, list) else (),
+        item_ids=tuple(missed[:MOST_SHOWN]),
         error_type=ErrorType.UNDER,
         severity=int(str(one["severity"])),
         origin=f"interception:{one['policy']}:S{one['severity']}:{told['to']}",
-        policy_version=", ".join(versions) if isinstance(versions, list) else "",
+        policy_version=str(figure.get("policy_version") or ""),
     )
 
 
@@ -207,17 +237,15 @@ def _views(items: ItemRegistry, lake: Lake, item_ids: Sequence[str]) -> dict[str
     return found
 
 
-def _told(one: _Slice) -> Json:
+def _told(one: _Slice, span: Window, golden: str) -> Json:
     removed = [unit for unit in one.units if unit.removal.is_removed]
     by_stage = {stage: [unit for unit in removed if unit.removal.stage == stage] for stage in STAGES}
-    missed = [
-        unit.removal.pair[0] for unit, row in one.checked(one.units) if row.violates and not unit.removal.is_removed
-    ]
-    counts = Counter(unit.removal.last.policy_version for unit in one.units)
+    versions = ", ".join(sorted({unit.removal.last.policy_version for unit in one.units}))
+    origin = Origin("", golden, versions, _link(one.key, span, AUDITED))
+    recall = {"items": _recall(one, in_views=False), "views": _recall(one, in_views=True)}
     return {
         "policy": one.key[0],
         "severity": one.key[1],
-        "policy_versions": sorted(counts),
         "decided": len(one.units),
         "decided_views": _sum(one.units),
         "unsampled": sum(not unit.is_covered for unit in one.units),
@@ -226,9 +254,14 @@ def _told(one: _Slice) -> Json:
         "left_up_views": _sum(one.units) - _sum(removed),
         "restored": sum(unit.removal.is_restored for unit in one.units),
         "kpi": RECALL,
-        "recall": {"items": _recall(one, in_views=False), "views": _recall(one, in_views=True)},
-        "missed_items": sorted(missed)[:MOST_MISSED],
+        "recall": origin.within(recall),
+        "missed": {"count": len(_of_kind(one, MISSED)), "items": _link(one.key, span, MISSED)},
     }
+
+
+def _link(key: Key, span: Window, kind: str) -> str:
+    policy, severity = key
+    return link(WHERE, first=span.first, last=span.last, policy=policy, severity=severity, kind=kind)
 
 
 def _recall(one: _Slice, *, in_views: bool) -> Json:

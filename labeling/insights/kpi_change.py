@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Protocol
 
+from labeling.cause_records import Slice
 from labeling.decision_records import Decided, QaDay
 from labeling.errors import NothingToDo
+from labeling.figures import Origin, link, versions_of
 from labeling.golden.newest import newest_name
 from labeling.insights.qa_verdicts import RIGHT, WAITING, Reviewed, reviewed
+from labeling.insights.sampled_items import ANSWERED, Sampled, lies_in
 from labeling.insights.weeks import Window, weekly
 from labeling.policy_versions import by_policy, parts
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, newcombe
@@ -30,7 +33,8 @@ from labeling.store.interfaces import Golden, PolicyVersions, Tasks
 
 LICENCE = "population: sampled decisions of the period, weighted by inclusion probability"
 UNFINISHED = "provisional: {n} sampled decisions wait for an answer, and the others of the period stand for them"
-WHERE = "/v1/qa/decisions?day={day}&project={project}"
+WHERE = "/v1/kpi/items"
+JUDGED, RELABELLED = "judged", "relabelled"  # which items of the two periods
 Json = dict[str, object]
 Key = tuple[str, str]  # policy, language
 
@@ -82,8 +86,7 @@ def kpi_change(
     return {
         "before": before.as_dict(),
         "after": after.as_dict(),
-        "golden_version": newest_name(stores.golden),
-        "projects": [_change(name, old.of(name), new.of(name)) for name in names],
+        "projects": [_change(name, old.of(name), new.of(name), newest_name(stores.golden)) for name in names],
     }
 
 
@@ -99,8 +102,9 @@ def kpi_series(
     golden = newest_name(stores.golden)
     return {
         "project": project,
-        "golden_version": golden,
-        "weeks": [_week(span, [row for row in rows if span.holds(row.decision.decided_at)], project) for span in spans],
+        "weeks": [
+            _week(span, [row for row in rows if span.holds(row.decision.decided_at)], project, golden) for span in spans
+        ],
         "breaks": sorted(
             [*_policy_breaks(stores.policies, spans, known), *_gold_breaks(stores.golden, spans, known)],
             key=lambda one: (str(one["week"]), str(one["at"]), str(one["policy"])),
@@ -122,31 +126,49 @@ def _days(decisions: Decisions, first: date, last: date) -> list[QaDay]:
     return [day for day in decisions.days() if first.isoformat() <= day.day <= last.isoformat()]
 
 
-def _change(project: str, old: _Period, new: _Period) -> Json:
+def kpi_items(
+    stores: Stores, before: Window, after: Window, actions: Mapping[str, Decided], project: str = "", what: str = JUDGED
+) -> list[str]:
+    """The items behind a change, sorted: the ``judged`` ones of both periods, or the ``relabelled`` ones of the old,
+    whose answer of now says something else of their decision than the first one did."""
+    old = _read(stores, before, actions).of(project)
+    if what == RELABELLED:
+        return _relabelled(old)
+    rows = [*old.rows, *_read(stores, after, actions).of(project).rows]
+    return sorted({row.decision.item_id for row in rows})
+
+
+def _relabelled(old: _Period) -> list[str]:
+    pairs = zip(old.rows, old.first, strict=True)
+    return sorted({now.decision.item_id for now, first in pairs if now.verdict != first.verdict})
+
+
+def _change(project: str, old: _Period, new: _Period, golden: str) -> Json:
     cells = _cells(old, new)
     split = split_kpi(cells)
     (n0, wrong0), (n1, wrong1) = _wrong(old.rows), _wrong(new.rows)
     _, (low, high) = newcombe(wrong1, n1, wrong0, n0)
-    waiting = len(old.waiting) + len(new.waiting)
     few = min(len(old.rows), len(new.rows)) <= FEW
-    relabelled = [a.decision.item_id for a, b in zip(old.rows, old.first, strict=True) if a.verdict != b.verdict]
+    moved = {
+        "value": None if few else split.after - split.before,
+        "low": low,
+        "high": high,
+        "n": len(old.rows) + len(new.rows),
+        "method": "newcombe, hajek",
+        "verdict": INSUFFICIENT if few else ENOUGH,
+    }
+    both = _Period(new.span, [*old.rows, *new.rows], (), [*old.waiting, *new.waiting])
+    first = _Period(old.span, old.first, (), old.waiting)
+    rates = {"first": first, "before": old, "after": new}
     return {
         "project": project,
-        "verdict": INSUFFICIENT if few else ENOUGH,
         "parts": {**_parts(split), "total": split.total},
-        "error_rate": {"first": split.first, "before": split.before, "after": split.after},
-        "under_gold_of_now": {
-            "change": split.after - split.before,
-            "low": low,
-            "high": high,
-            "method": "newcombe, hajek",
-        },
-        "n": {"before": len(old.rows), "after": len(new.rows)},
-        "licence": UNFINISHED.format(n=waiting) if waiting else LICENCE,
-        "policy_versions": _versions([*old.rows, *new.rows]),
-        "strata": [_stratum(cell, old, new) for cell in cells],
-        "relabelled_items": sorted(set(relabelled)),
-        "items": [_link(day, project) for day in sorted({row.sampled.day for row in (*old.rows, *new.rows)})],
+        "error_rate": {name: _error_rate(period, {"project": project}, golden) for name, period in rates.items()},
+        "under_gold_of_now": replace(
+            _origin(both, {}, golden), items=_items_link(old.span, new.span, project, JUDGED)
+        ).of(moved),
+        "strata": [_stratum(cell, rates, project, golden) for cell in cells],
+        "relabelled": {"count": len(_relabelled(old)), "items": _items_link(old.span, new.span, project, RELABELLED)},
     }
 
 
@@ -188,33 +210,47 @@ def _is_break(before: Sequence[Reviewed], after: Sequence[Reviewed]) -> bool:
     return bool(before) and bool(after) and len(minors) > 1
 
 
-def _stratum(cell: Cell, old: _Period, new: _Period) -> Json:
-    rows = [
-        [row for row in period.rows if (row.decision.policy_id, row.decision.language) == cell.name]
-        for period in (old, new)
-    ]
+def _stratum(cell: Cell, rates: Mapping[str, _Period], project: str, golden: str) -> Json:
+    policy, language = cell.name
+    where = {"project": project, "policy": policy, "language": language}
+    mine = {
+        name: replace(period, rows=[row for row in period.rows if lies_in(row.decision, where)])
+        for name, period in rates.items()
+    }
     return {
-        "policy": cell.name[0],
-        "language": cell.name[1],
+        "policy": policy,
+        "language": language,
         "decisions": {"before": cell.weight_before, "after": cell.weight_after},
-        "n": {"before": len(rows[0]), "after": len(rows[1])},
-        "error_rate": {"first": cell.first, "before": cell.before, "after": cell.after},
+        "error_rate": {name: _error_rate(period, where, golden) for name, period in mine.items()},
         "is_break": cell.is_break,
-        "policy_versions": _versions([*rows[0], *rows[1]]),
     }
 
 
-def _week(span: Window, rows: Sequence[Reviewed], project: str) -> Json:
+def _week(span: Window, rows: Sequence[Reviewed], project: str, golden: str) -> Json:
     judged = [row for row in rows if row.is_judged]
-    waiting = sum(row.verdict == WAITING for row in rows)
+    waiting = [row.decision.project for row in rows if row.verdict == WAITING]
     figure = weighted_share([row.verdict == RIGHT for row in judged], [row.sampled.pi for row in judged])
-    return {
-        **span.as_dict(),
-        "accuracy": figure.as_dict(),
-        "licence": UNFINISHED.format(n=waiting) if waiting else LICENCE,
-        "policy_versions": _versions(judged),
-        "items": [_link(day, project) for day in sorted({row.sampled.day for row in judged})],
-    }
+    where = {"project": project} if project else {}
+    origin = _origin(_Period(span, judged, (), waiting), where, golden)
+    return {**span.as_dict(), "accuracy": origin.of(figure.as_dict())}
+
+
+def _error_rate(period: _Period, where: Slice, golden: str) -> Json:
+    """Of the period's rows, those that are wrong."""
+    figure = weighted_share([row.verdict != RIGHT for row in period.rows], [row.sampled.pi for row in period.rows])
+    return _origin(period, where, golden).of(figure.as_dict())
+
+
+def _origin(period: _Period, where: Slice, golden: str) -> Origin:
+    licence = UNFINISHED.format(n=len(period.waiting)) if period.waiting else LICENCE
+    versions = versions_of((row.decision.policy_id, row.decision.policy_version) for row in period.rows)
+    items = Sampled(since=period.span.since, until=period.span.until, where=where, verdict=ANSWERED)
+    return Origin(licence, golden, versions, items.link())
+
+
+def _items_link(before: Window, after: Window, project: str, what: str) -> str:
+    spans = {"old": f"{before.first}/{before.last}", "new": f"{after.first}/{after.last}"}
+    return link(WHERE, **spans, project=project, what=what)
 
 
 def _policy_breaks(policies: PolicyVersions, spans: Sequence[Window], known: Collection[str]) -> list[Json]:
@@ -252,11 +288,3 @@ def _gold_breaks(golden: Golden, spans: Sequence[Window], known: Collection[str]
 
 def _week_of(spans: Sequence[Window], at: datetime) -> str:
     return next((span.first.isoformat() for span in spans if span.holds(at)), "")
-
-
-def _versions(rows: Sequence[Reviewed]) -> list[str]:
-    return sorted({f"{row.decision.policy_id} {row.decision.policy_version}" for row in rows})
-
-
-def _link(day: str, project: str) -> str:
-    return WHERE.format(day=day, project=project)

@@ -22,8 +22,8 @@ def write(found: Patterns, path: Path) -> None:
 
 
 def as_json(found: Patterns) -> str:
-    """One document, each pattern with all its items."""
-    whole = [pattern.as_dict(found.origin, whole=True) for pattern in found.patterns]
+    """One document, each pattern with the external ids of all its items."""
+    whole = [found.told(one, whole=True) | {"external_ids": list(one.items)} for one in found.patterns]
     return json.dumps({**found.as_dict(), "patterns": whole}, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
@@ -54,5 +54,6 @@ def _section(pattern: Pattern) -> list[str]:
         f"- cause: {card.cause}",
         f"- examples: {', '.join(pattern.exemplars)}",
         f"- policy versions: {', '.join(pattern.policy_versions) or 'unknown'}",
+        f"- items: {pattern.link}",
         f"- id: {pattern.pattern_id}",
     ]

@@ -15,7 +15,9 @@ from datetime import UTC, tzinfo
 import numpy as np
 
 from labeling.blind_answers import Stores
+from labeling.decision_records import ErrorType
 from labeling.errors import NotFound, NothingToDo
+from labeling.figures import Origin, link
 from labeling.golden.newest import newest_name
 from labeling.golden.vectors import LakeVectors, unit
 from labeling.insights.judged_answers import JudgedAnswers, judged_answers
@@ -23,7 +25,7 @@ from labeling.quality.attribution import Attribution, Culprit, Part, attribute
 from labeling.quality.card_text import Card, Told, card
 from labeling.quality.clusters import clusters
 from labeling.quality.intervals import Figure, proportion, wilson
-from labeling.quality.judged import COLUMNS, ErrorType, Judged, error_type
+from labeling.quality.judged import COLUMNS, I64, Judged, error_type
 from labeling.quality.names import cluster_names
 from labeling.quality.patterns import ANY, Found, Mined, Terms, identity, mine
 from labeling.records import GoldenItem
@@ -31,6 +33,8 @@ from labeling.store.interfaces import Lake
 
 JUDGED = "sample: decisions that were judged, no population claim"
 EXEMPLARS = 5
+WHERE = "/v1/patterns"
+THERE, ELSEWHERE = "there", "elsewhere"  # in the cell, outside it
 EMBEDDINGS = "embeddings-"
 PERSON = "person"
 
@@ -40,12 +44,12 @@ class Pattern:
     """One pattern. ``pattern_id``: a hash of gold, given, cluster, cohort and level. ``gold`` and ``given``: labels,
     "": any. ``cluster``: the external id of the item that the content is like, with the ``terms`` that set it apart.
     ``rate`` in the cell and ``other`` outside it. ``exemplars`` and ``items``: external ids of items where it went
-    wrong."""
+    wrong, ``other_items``: of those where it did outside the cell."""
 
     pattern_id: str
     gold: str
     given: str
-    error: ErrorType
+    error: ErrorType | None
     cluster: str
     terms: tuple[str, ...]
     cohort: str
@@ -60,6 +64,7 @@ class Pattern:
     card: Card
     exemplars: tuple[str, ...]
     items: tuple[str, ...]
+    other_items: tuple[str, ...]
     policy_versions: tuple[str, ...]
 
     @property
@@ -67,20 +72,31 @@ class Pattern:
         """Whether it speaks of one person, in its cell or its verdict."""
         return self.cohort == PERSON or self.attribution.culprit is Culprit.PERSON
 
-    def as_dict(self, origin: Mapping[str, object], *, whole: bool = False) -> dict[str, object]:
-        """JSON-able; figures carry ``origin`` (licence, versions). Of one person there are intervals only. ``whole``:
-        with all items and the terms of the content."""
-        versions = {**origin, "policy_versions": list(self.policy_versions)}
+    @property
+    def link(self) -> str:
+        """Where the items are named where it went wrong."""
+        return f"{WHERE}/{self.pattern_id}/items"
+
+    def origin(self, licence: str, golden_version: str) -> Origin:
+        """What its figures rest on."""
+        return Origin(licence, golden_version, ", ".join(self.policy_versions), self.link)
+
+    def as_dict(self, licence: str, golden_version: str, *, whole: bool = False) -> dict[str, object]:
+        """JSON-able. Of one person there are intervals only: each ``value`` is None, and so is the lift. ``whole``:
+        with what the model says of each circumstance, and the terms of the content."""
+        there = self.origin(licence, golden_version)
+        elsewhere = replace(there, items=link(self.link, part=ELSEWHERE))
         told: dict[str, object] = {
             "id": self.pattern_id,
             "gold": self.gold,
             "given": self.given,
-            "error": str(self.error),
+            "error": str(self.error or ""),
             "cluster": self.cluster,
             "cohort": self.cohort,
             "level": self.level,
-            "rate": self._figure(self.rate) | versions,
-            "other": self._figure(self.other) | versions,
+            "lift": None if self.is_personal else self.lift,
+            "rate": there.of(self._figure(self.rate)),
+            "other": elsewhere.of(self._figure(self.other)),
             "p": self.p,
             "q": self.q,
             "design_effect": self.deff,
@@ -90,24 +106,30 @@ class Pattern:
             "card": asdict(self.card),
             "exemplars": list(self.exemplars),
         }
-        if not self.is_personal:
-            told["lift"] = self.lift
         if whole:
             told |= {
-                "parts": [self._part(part) for part in self.attribution.parts],
+                "parts": [there.within(self._part(part)) for part in self.attribution.parts],
                 "looked_at": self.attribution.n,
                 "unseen": list(self.attribution.unseen),
                 "terms": list(self.terms),
-                "items": list(self.items),
             }
         return told
 
     def _part(self, part: Part) -> dict[str, object]:
-        return {key: value for key, value in asdict(part).items() if not self.is_personal or key != "pull"}
+        n, pull = self.attribution.n, None if self.is_personal else part.pull
+        return {
+            "name": part.name,
+            "levels": part.levels,
+            "share": {"value": part.share, "low": part.share_low, "high": part.share_high, "n": n},
+            "pull": {"value": pull, "low": part.pull_low, "high": part.pull_high, "n": n},
+            "leads": part.leads,
+        }
 
     def _figure(self, figure: Figure) -> dict[str, object]:
         told = figure.as_dict()
-        return {key: value for key, value in told.items() if not self.is_personal or key not in ("value", "events")}
+        if self.is_personal:
+            told = {key: value for key, value in told.items() if key != "events"} | {"value": None}
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +149,14 @@ class Patterns:
     golden_version: str
     licence: str = JUDGED
 
-    @property
-    def origin(self) -> dict[str, object]:
-        """What each figure carries."""
-        return {"licence": self.licence, "golden_version": self.golden_version}
-
     def as_dict(self) -> dict[str, object]:
         """JSON-able, for a lead."""
         counts = {name: getattr(self, name) for name in self.__slots__ if name != "patterns"}
-        return counts | {"patterns": [pattern.as_dict(self.origin) for pattern in self.patterns]}
+        return counts | {"patterns": [self.told(pattern) for pattern in self.patterns]}
+
+    def told(self, pattern: Pattern, *, whole: bool = False) -> dict[str, object]:
+        """One of them, JSON-able, for a lead."""
+        return pattern.as_dict(self.licence, self.golden_version, whole=whole)
 
     def impersonal(self) -> Patterns:
         """Without those that speak of one person: what may go further than a lead."""
@@ -215,7 +236,7 @@ def _pattern(
     told = Told(
         gold=gold,
         given=given,
-        error=error_type(gold, given) if gold and given else ErrorType.NONE,
+        error=error_type(gold, given) if gold and given else None,
         cluster=cluster,
         cohort=key.cohort,
         level=level,
@@ -228,7 +249,6 @@ def _pattern(
         attribution=why,
     )
     personal = PERSON in (key.cohort, str(why.culprit))
-    wrong = table.item.codes[found.hits]
     return Pattern(
         pattern_id=identity(gold, given, cluster, key.cohort, level),
         gold=gold,
@@ -247,9 +267,15 @@ def _pattern(
         attribution=why,
         card=card(told, points=not personal),
         exemplars=_exemplars(table, found),
-        items=tuple(table.item.names[code] for code in np.unique(wrong)),
+        items=_names(table, found.hits),
+        other_items=_names(table, found.other_hits),
         policy_versions=tuple(sorted({versions[row] for row in found.hits} - {""})),
     )
+
+
+def _names(table: Judged, rows: I64) -> tuple[str, ...]:
+    """The items of decisions, sorted."""
+    return tuple(table.item.names[code] for code in np.unique(table.item.codes[rows]))
 
 
 def _rate(events: int, n: int, deff: float) -> Figure:

@@ -14,9 +14,11 @@ from datetime import date
 
 from labeling.decision_records import Decided, ErrorType, QaDay
 from labeling.errors import NotFound
+from labeling.figures import Origin, versions_of
 from labeling.golden.newest import newest_name
 from labeling.insights.daily_qa import bounds, day_of
 from labeling.insights.qa_verdicts import LOST, RIGHT, UNDECIDED, WAITING, WITHHELD, Reviewed, Stores, reviewed
+from labeling.insights.sampled_items import ANSWERED, Sampled
 from labeling.quality.qa_accuracy import Share, Tally, stratified
 
 LICENCE = "population: the project's decisions of the day, weighted by inclusion probability"
@@ -26,7 +28,6 @@ UNFINISHED = (
 NONE_YET = "none: nothing of the project's sample is judged yet"
 BELOW, AT_RISK, ON_TARGET, INSUFFICIENT = "below target", "at risk", "on target", "insufficient"
 SURE, EVEN = 0.95, 0.5  # from which probability of being below its target a project is called below, or at risk
-WHERE = "/v1/qa/decisions?day={day}&project={project}"
 Json = dict[str, object]
 
 
@@ -121,12 +122,13 @@ def _told(project: _Project, day: QaDay, targets: Targets, golden: str) -> Json:
     counts = _counts(project.rows)
     accuracy, target = project.share(RIGHT), targets.of(project.name)
     below = accuracy.below(target)
-    origin: Json = {
-        "licence": _licence(int(str(counts["judged"])), int(str(counts["waiting"]))),
-        "golden_version": golden,
-        "policy_versions": sorted({f"{row.sampled.policy_id} {row.sampled.policy_version}" for row in project.rows}),
-        "items": WHERE.format(day=day.day, project=project.name),
-    }
+    licence = _licence(int(str(counts["judged"])), int(str(counts["waiting"])))
+    versions = versions_of((row.sampled.policy_id, row.sampled.policy_version) for row in project.rows)
+
+    def told(share: Share, verdict: str) -> Json:
+        items = Sampled(day=day.day, where={"project": project.name}, verdict=verdict).link()
+        return Origin(licence, golden, versions, items).of(share.as_dict())
+
     return {
         "project": project.name,
         "target": target,
@@ -134,13 +136,8 @@ def _told(project: _Project, day: QaDay, targets: Targets, golden: str) -> Json:
         "below_target": below,
         "decisions": sum(project.strata.values()),
         **counts,
-        "accuracy": accuracy.as_dict() | origin,
-        "errors": {
-            error.value: project.share(error.value).as_dict()
-            | origin
-            | {"items": f"{origin['items']}&verdict={error.value}"}
-            for error in ErrorType
-        },
+        "accuracy": told(accuracy, ANSWERED),
+        "errors": {error.value: told(project.share(error.value), error.value) for error in ErrorType},
     }
 
 

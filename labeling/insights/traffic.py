@@ -1,4 +1,5 @@
-"""The traffic as a map: the lake's texts that have a score and an embedding, or a sample of them, in clusters.
+"""The traffic as a map: the lake's texts that have a score and an embedding, or a sample of them, in clusters; or its
+images, in the space of the embeddings of their own scorer.
 
 Same lake version, sample and encoder: same clusters, so a cluster is known by an id that names the first two, and by
 whom it holds. An id that is asked for again finds its cluster until what it was made of is gone.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,14 +19,15 @@ import numpy.typing as npt
 from labeling.errors import InvalidInput, NotFound, NothingToDo
 from labeling.policies import Policies
 from labeling.quality.coverage import Ints, assigned, clustered
-from labeling.scorebook import F16, F32, LakeScorer, embedding_group, matrix, read_sheet, score_group
+from labeling.scorebook import F16, F32, Judge, embedding_group, matrix, read_sheet, score_group
 from labeling.store.interfaces import ItemRegistry, Lake
 from selection.hashing import item_hashes, uniforms
 
 SAMPLE = 200_000  # items; above, a sample of so many is looked at
 SEED = 0
-TEXT = "text"
-_NAME = re.compile(r"c(?P<version>\d{1,12})x(?P<sample>\d{1,9})-[0-9a-f]{8}")
+TEXT, IMAGE = "text", "image"
+LETTERS = {TEXT: "c", IMAGE: "i"}  # a cluster's id begins with it
+_NAME = re.compile(r"(?P<letter>[ci])(?P<version>\d{1,12})x(?P<sample>\d{1,9})-[0-9a-f]{8}")
 
 F64 = npt.NDArray[np.float64]
 Tick = Callable[[int, int], None]
@@ -33,15 +35,17 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Which texts are meant: those of the lake ``version`` (0: now), at most ``sample`` of them."""
+    """Which items are meant: those of the lake ``version`` (0: now), at most ``sample`` of them, of one modality, text
+    or image."""
 
     version: int = 0
     sample: int = SAMPLE
+    modality: str = TEXT
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """``ids`` (n, sorted) of the ``total`` texts that have a score and an embedding; ``left_out`` texts lack one.
+    """``ids`` (n, sorted) of the ``total`` items that have a score and an embedding; ``left_out`` lack one.
     ``vectors`` (n, d) unit rows, ``probabilities`` (n, k) by ``policies``, ``labels`` (n,) and ``centroids`` as
     ``labeling.quality.coverage.clustered`` gives them."""
 
@@ -57,13 +61,13 @@ class Traffic:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is every such text, and no sample."""
+        """Whether it is every such item, and no sample."""
         return len(self.ids) == self.total
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The id of each cluster."""
-        stem = f"c{self.frame.version}x{self.frame.sample}"
+        stem = f"{LETTERS[self.frame.modality]}{self.frame.version}x{self.frame.sample}"
         return tuple(f"{stem}-{_digest(self.members(label))}" for label in range(len(self.centroids)))
 
     def members(self, label: int) -> list[str]:
@@ -84,17 +88,17 @@ class Traffic:
         return found
 
 
-def survey(items: ItemRegistry, lake: Lake, scorer: LakeScorer, frame: Frame) -> Traffic:
-    """Read the traffic and cluster it. Raises InvalidInput (sample), NothingToDo where no text has a score and an
-    embedding."""
+def survey(items: ItemRegistry, lake: Lake, scorer: Judge, frame: Frame) -> Traffic:
+    """Read the traffic and cluster it. ``scorer``: that of the frame's modality. Raises InvalidInput (sample),
+    NothingToDo where no item has a score and an embedding."""
     if not 1 <= frame.sample <= SAMPLE:
         raise InvalidInput(f"sample: must lie in 1 to {SAMPLE}, found {frame.sample}")
-    frame = Frame(frame.version or items.last_lake_version(), frame.sample)
-    texts = items.ids(frame.version, TEXT)
+    frame = replace(frame, version=frame.version or items.last_lake_version())
+    everyone = items.ids(frame.version, frame.modality)
     there = set(lake.ids(embedding_group(scorer))).intersection(lake.ids(score_group(scorer)))
-    known = [item_id for item_id in texts if item_id in there]
+    known = [item_id for item_id in everyone if item_id in there]
     if not known:
-        raise NothingToDo("no text has a score and an embedding yet: run the score job first (goldfold score)")
+        raise NothingToDo(_nothing(frame.modality, len(everyone)))
     sheet = read_sheet(lake, scorer, drawn(known, frame.sample))
     vectors = _unit(sheet.embeddings)
     labels, centroids = clustered(vectors, SEED)
@@ -102,13 +106,22 @@ def survey(items: ItemRegistry, lake: Lake, scorer: LakeScorer, frame: Frame) ->
         frame=frame,
         ids=sheet.ids,
         total=len(known),
-        left_out=len(texts) - len(known),
+        left_out=len(everyone) - len(known),
         vectors=vectors,
         policies=sheet.policies,
         probabilities=sheet.probabilities,
         labels=labels,
         centroids=centroids,
     )
+
+
+def _nothing(modality: str, items: int) -> str:
+    if modality == IMAGE and items:
+        return (
+            f"none of {items} images has a score and an embedding yet: run the score job (goldfold score) with an "
+            "image scorer that makes embeddings"
+        )
+    return f"no {modality} has a score and an embedding yet: run the score job first (goldfold score)"
 
 
 def drawn(ids: Sequence[str], most: int) -> list[str]:
@@ -124,7 +137,8 @@ def frame_of(cluster: str) -> Frame:
     found = _NAME.fullmatch(cluster)
     if found is None:
         raise NotFound(f"cluster {cluster!r} is none: goldfold coverage show tells their ids")
-    return Frame(int(found["version"]), int(found["sample"]))
+    modality = next(name for name, letter in LETTERS.items() if letter == found["letter"])
+    return Frame(int(found["version"]), int(found["sample"]), modality)
 
 
 def place_of(traffic: Traffic, cluster: str) -> int:
@@ -137,22 +151,22 @@ def place_of(traffic: Traffic, cluster: str) -> int:
     return traffic.names.index(cluster)
 
 
-def everyone_in(traffic: Traffic, items: ItemRegistry, lake: Lake, scorer: LakeScorer, label: int) -> list[str]:
-    """The texts of a cluster, also those that the sample left out; sorted."""
+def everyone_in(traffic: Traffic, items: ItemRegistry, lake: Lake, scorer: Judge, label: int) -> list[str]:
+    """The items of a cluster, also those that the sample left out; sorted."""
     if traffic.is_whole:
         return traffic.members(label)
-    texts = set(items.ids(traffic.frame.version, TEXT)).intersection(lake.ids(score_group(scorer)))
+    known = set(items.ids(traffic.frame.version, traffic.frame.modality)).intersection(lake.ids(score_group(scorer)))
     found = []
     for batch in lake.scan(["embedding"], embedding_group(scorer)):
         ids = batch.column("item_id").to_pylist()
         rows = batch.column("embedding").flatten().to_numpy(zero_copy_only=False).reshape(len(ids), -1)
         near = assigned(_unit(rows), traffic.centroids) == label if ids else []
-        found += [item_id for item_id, is_in in zip(ids, near, strict=True) if is_in and item_id in texts]
+        found += [item_id for item_id, is_in in zip(ids, near, strict=True) if is_in and item_id in known]
     return sorted(found)
 
 
-def vectors_of(lake: Lake, scorer: LakeScorer, ids: Sequence[str]) -> F32:
-    """(n, d) unit rows of texts that have an embedding. Raises UnknownItem."""
+def vectors_of(lake: Lake, scorer: Judge, ids: Sequence[str]) -> F32:
+    """(n, d) unit rows of items that have an embedding. Raises UnknownItem."""
     return _unit(matrix(lake.take(ids, ["embedding"], embedding_group(scorer))["embedding"]))
 
 

@@ -12,12 +12,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from labeling.figures import Origin, versions_of
+from labeling.golden.newest import newest_name
 from labeling.golden.vectors import LakeVectors, unit
 from labeling.insights.trend_clusters import Clusters
 from labeling.insights.trend_frame import Frame
 from labeling.insights.trend_records import TrendAlert, Trends
 from labeling.policies import Policies
 from labeling.quality.emerging import risk
+from labeling.quality.intervals import poisson_ratio
 from labeling.quality.themes import WINDOW
 from labeling.quality.trend_day import Day
 from labeling.records import GoldState, Partition
@@ -27,6 +30,8 @@ from labeling.store.interfaces import Golden, Lake
 MOST_ITEMS = 500  # behind one alert
 SAME_DAYS, SAME_SHARE = 7, 0.3  # an alert of so many days before with so many of its items is the same theme
 LICENCE = "counts of the items in the lake that have a time and an embedding; they say nothing of traffic not ingested"
+WHERE = "/v1/trends"
+Json = dict[str, object]
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
@@ -59,7 +64,7 @@ def alerts_of(
         return []
     everybody = sorted({frame.ids[i] for places in behind.values() for i in places})
     prior = _Prior.read(stores.golden, lake, policies, scorer, everybody)
-    known, alerts = stores.trends.all(), list[TrendAlert]()
+    known, alerts, golden_version = stores.trends.all(), list[TrendAlert](), newest_name(stores.golden)
     for number in numbers:
         body = _body(frame, judged, number, clusters)
         ids = tuple(frame.ids[i] for i in behind[number])
@@ -69,6 +74,7 @@ def alerts_of(
             "score": round(found.score, 2),
             "parts": found.parts,
             "gold": {"items": prior.gold, "as_of": "now", "without": "sealed"},
+            "golden_version": golden_version,
             "policy_versions": {policy.id: policy.version for policy in policies.values()},
             "policy": prior.likeliest(ids),
         }
@@ -77,6 +83,25 @@ def alerts_of(
         if not any(_same_theme(made, other) for other in alerts):
             alerts.append(_known_again(known, made))
     return alerts
+
+
+def volume(alert: TrendAlert) -> Json:
+    """How many times what was expected there was on the alert's last day, as a figure. The interval is that of the
+    count alone; ``p`` takes the spread of other days into account."""
+    body = alert.body
+    count, expected = int(str(body["count"])), float(str(body["expected"]))
+    versions = body["policy_versions"]
+    low, high = poisson_ratio(count, expected) if expected > 0 else (None, None)
+    told = {"value": count / expected if expected > 0 else None, "low": low, "high": high, "n": count}
+    named = versions_of(versions.items()) if isinstance(versions, dict) else ""
+    origin = Origin(str(body["licence"]), str(body["golden_version"]), named, f"{WHERE}/{alert.alert_id}/items")
+    return origin.of({**told, "expected": expected, "p": body["p"], "method": "garwood, over what was expected"})
+
+
+def alert_told(alert: TrendAlert) -> Json:
+    """An alert as it is shown, JSON-able: its items are counted here and named behind the link."""
+    told = {name: getattr(alert, name) for name in alert.__slots__ if name != "item_ids"}
+    return {**told, "count": len(alert.item_ids), "volume": volume(alert)}
 
 
 def _same_theme(one: TrendAlert, other: TrendAlert) -> bool:
@@ -138,8 +163,7 @@ def _body(frame: Frame, judged: Day, number: int, clusters: Clusters) -> dict[st
         "days": 1,
         "count": int(cell.count[number]),
         "expected": float(cell.expected[number]),
-        "low": float(cell.low[number]),
-        "high": float(cell.high[number]),
+        "usual": [float(cell.low[number]), float(cell.high[number])],
         "ewma": float(cell.ewma[number]),
         **base,
     }

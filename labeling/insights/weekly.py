@@ -21,8 +21,8 @@ from labeling.golden.newest import newest_name
 from labeling.golden.planner import GoldPlan
 from labeling.golden.stale import stale_shares
 from labeling.insights import weekly_parts
-from labeling.insights.causes import LICENCE, desk, measure
 from labeling.insights.causes import Stores as DeskStores
+from labeling.insights.causes import desk, measure
 from labeling.insights.daily_qa import bounds
 from labeling.insights.qa_report import Targets, qa_report
 from labeling.policies import Policies
@@ -150,7 +150,7 @@ def _document(
             weekly_parts.gaps(inputs.coverage, inputs.no_coverage, inputs.plan, stale, (golden, versions)),
             weekly_parts.risks(_reports(stores, days, inputs), inputs.alerts),
             weekly_parts.asks(told),
-            weekly_parts.actions(told, window, _since(stores, told, golden, inputs), versions),
+            weekly_parts.actions(told, window, _since(stores, told, inputs)),
         ],
     }
 
@@ -160,7 +160,7 @@ def _reports(stores: Stores, days: Sequence[date], inputs: Inputs) -> list[Json]
     return [qa_report(stores, day, inputs.targets, inputs.actions) for day in days if day.isoformat() in sampled]
 
 
-def _since(stores: Stores, told: Sequence[Json], golden: str, inputs: Inputs) -> dict[str, Json]:
+def _since(stores: Stores, told: Sequence[Json], inputs: Inputs) -> dict[str, Json]:
     """The KPI of each action that is done and neither verified nor missed, since it was done."""
     found: dict[str, Json] = {}
     for one in told:
@@ -168,5 +168,5 @@ def _since(stores: Stores, told: Sequence[Json], golden: str, inputs: Inputs) ->
             if action["state"] == "done":
                 done_at = max(event["at"] for event in action["events"] if event["state"] == "done")
                 now = measure(stores, action["kpi"], action["slice"], inputs.actions, since=done_at)
-                found[action["action_id"]] = now.as_dict() | {"licence": LICENCE, "golden_version": golden}
+                found[action["action_id"]] = now.as_dict()
     return found

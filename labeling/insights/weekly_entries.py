@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from labeling.insights.patterns import Pattern, Patterns
-from labeling.insights.trend_alerts import LICENCE
+from labeling.insights.trend_alerts import volume
 from labeling.insights.trend_records import TrendAlert
 from labeling.insights.weekly_parts import Json, entry, figure
 
@@ -26,15 +26,8 @@ def alert_entries(alerts: Sequence[TrendAlert], first_day: date) -> list[Json]:
 
 
 def _pattern(one: Pattern, found: Patterns) -> Json:
-    link = f"/v1/patterns/{one.pattern_id}"
-    origin = {
-        "licence": found.licence,
-        "golden_version": found.golden_version,
-        "policy_version": ", ".join(one.policy_versions),
-        "items": link,
-    }
-    rates = (("wrong there", one.rate), ("wrong elsewhere", one.other))
-    figures = [figure(name, rate.as_dict(), **origin) for name, rate in rates]
+    link, told = f"/v1/patterns/{one.pattern_id}", found.told(one)
+    figures = [figure(name, told[key]) for name, key in (("wrong there", "rate"), ("wrong elsewhere", "other"))]
     return entry(one.card.title, [*one.card.lines, f"{one.card.cause} {one.card.action}"], figures, link)
 
 
@@ -46,7 +39,6 @@ def _alert(one: TrendAlert) -> Json:
     lines = [
         f"{body['count']} items where {expected:.1f} were expected, {one.first_day} to {one.last_day}; p {p:.2g}; "
         f"{'it lasts' if body['lasts'] else 'it stands for the day alone'}.",
-        f"Licence: {LICENCE}.",
         f"The round {one.round_id} asks people about it." if one.round_id else ask,
     ]
-    return entry(f"{one.alert_id}: {what}", lines, (), "/v1/trends")
+    return entry(f"{one.alert_id}: {what}", lines, [figure("times what was expected", volume(one))], "/v1/trends")

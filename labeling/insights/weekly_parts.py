@@ -11,17 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from labeling.figures import FIGURE
+from labeling.golden.gold_links import GoldAsked
 from labeling.golden.planner import GoldPlan
 from labeling.golden.stale import StaleShare
 from labeling.insights.qa_report import AT_RISK, BELOW
 from labeling.quality.intervals import FEW
+from labeling.records import GoldState
 
 Json = dict[str, Any]
 Window = tuple[datetime, datetime]  # from, until
 CLUSTERS, NEEDS = 3, 5  # how many of each are told
 COUNTED = "counted: all rows of the golden set, so there is no sampling error"
 NOT_GIVEN = "Nothing was given to this draft."
-FIGURE = ("value", "low", "high", "n", "licence", "golden_version", "policy_version", "items")
 
 
 def section(id_: str, title: str, entries: Iterable[Json], note: str = "") -> Json:
@@ -35,7 +37,7 @@ def entry(head: str, lines: Iterable[str] = (), figures: Iterable[Json] = (), li
     return {"head": head, "lines": [line for line in lines if line], "figures": list(figures), "link": link}
 
 
-def figure(name: str, told: Mapping[str, Any], **origin: str) -> Json:
+def figure(name: str, told: Any, **origin: str) -> Json:
     """A figure by its name, with all that it needs to be quoted by itself. Raises KeyError where that lacks."""
     whole = {**told, **origin}
     return {"name": name, **{key: whole[key] for key in FIGURE}}
@@ -91,10 +93,10 @@ def asks(desk: Sequence[Json]) -> Json:
     )
 
 
-def actions(desk: Sequence[Json], window: Window, now: Mapping[str, Json], versions: Json) -> Json:
+def actions(desk: Sequence[Json], window: Window, now: Mapping[str, Json]) -> Json:
     """Verified or missed within the window, and done but not proven yet (``now``: their KPI since then, by id)."""
     entries = [
-        _action(one, action, found, versions)
+        _action(one, action, found)
         for one in desk
         for action in one["actions"]
         if (found := _proof(action, window, now)) is not None
@@ -179,17 +181,16 @@ def _stale(share: StaleShare, versions: tuple[str, Json]) -> Json:
         "licence": COUNTED,
         "golden_version": golden,
         "policy_version": policy_version(share.policy_id, policies),
-        "items": f"/v1/policies/{share.policy_id}",
+        "items": GoldAsked(policy=share.policy_id, state=GoldState.STALE).link(),
     }
     return entry(f"Stale gold of {share.policy_id}: {share.stale} rows", (), [figure("share stale", told, **origin)])
 
 
 def _breach(report: Json, project: Json) -> Json:
     told = project["accuracy"]
-    versions = ", ".join(told["policy_versions"]) or "none"
     head = f"{report['day']}: project {project['project']} is {project['state']}"
     line = f"Target {project['target']:g}; probability of being below it {project['below_target']:.2f}"
-    return entry(head, [line], [figure("accuracy", told, policy_version=versions)], told["items"])
+    return entry(head, [line], [figure("accuracy", told)], told["items"])
 
 
 def _proof(action: Json, window: Window, now: Mapping[str, Json]) -> tuple[str, Json] | None:
@@ -200,21 +201,17 @@ def _proof(action: Json, window: Window, now: Mapping[str, Json]) -> tuple[str, 
     return ("not yet", now[action["action_id"]]) if action["action_id"] in now else None
 
 
-def _action(one: Json, action: Json, proof: tuple[str, Json], versions: Json) -> Json:
+def _action(one: Json, action: Json, proof: tuple[str, Json]) -> Json:
     said, after = proof
     where = action["slice"]
-    origin = {
-        "policy_version": policy_version(where.get("policy", ""), versions),
-        "items": f"/v1/findings/{one['finding_id']}",
-    }
     aim = "at least" if action["kpi"] == "accuracy" else "at most"
     lines = [
         f"{action['what']} (owner {action['owner']}, for {one['finding_id']})",
         f"Target: {action['kpi']} {aim} {action['target']:g}"
         + (f" where {', '.join(f'{key}={value}' for key, value in sorted(where.items()))}" if where else ""),
     ]
-    figures = [figure("before", action["before"], **origin), figure("after", after, **origin)]
-    return entry(f"{action['action_id']}: {said}", lines, figures, origin["items"])
+    figures = [figure("before", action["before"]), figure("after", after)]
+    return entry(f"{action['action_id']}: {said}", lines, figures, f"/v1/findings/{one['finding_id']}")
 
 
 def actions_of(one: Json) -> list[Json]:

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import Conflict, NotFound, NothingToDo
+from labeling.figures import Origin, versions_of
 from labeling.golden.enough import refuse_if_stale, shortfalls, stale_labels, too_little
+from labeling.golden.gold_links import GoldAsked
 from labeling.golden.judges import ANY, decidable, judging_rows, unread
 from labeling.golden.manifest import canonical
 from labeling.judging.contender import Contender, decide
@@ -23,6 +25,7 @@ from labeling.judging.gate import Ruling, Terms, rule
 from labeling.judging.sealed import Door, Json
 from labeling.judging.signing import signed
 from labeling.judging.slices import one_a_group
+from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED
 from labeling.records import GoldenItem, Partition
 from labeling.store.interfaces import Gates, Golden, SealedQueries
 
@@ -90,7 +93,7 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
         ruling, decided = _judge(contest, rows, anchors, lacking)
         return (
             without_gone(question)
-            | ruling.as_dict()
+            | _origin(rows, version).within(ruling.as_dict())
             | {
                 "gate_id": f"gate-{question_hash[:16]}",
                 "at": datetime.now(UTC).isoformat(),
@@ -107,6 +110,13 @@ def hold(stores: GateStores, contest: Contest, door: Door) -> Json:
 
     told = door.ask(challenger, version, question, compute)
     return _write(stores.gates, told, contest.secret)
+
+
+def _origin(rows: Sequence[GoldenItem], version: str) -> Origin:
+    """Of every figure of the verdict. Its items are counted where they would be named."""
+    licence = UNWEIGHTED if all(row.pi is not None for row in rows) else PURPOSIVE
+    versions = versions_of((row.policy_id, row.policy_version) for row in rows)
+    return Origin(licence, version, versions, GoldAsked(version, Partition.SEALED, judging=True).link())
 
 
 def _met(challenger: Contender, champion: Contender) -> str:

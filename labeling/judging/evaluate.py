@@ -11,7 +11,7 @@ from labeling.golden.judges import decidable, judging_rows, unread
 from labeling.judging.contender import TEXT, Contender, Decisions, decide
 from labeling.judging.contest import rows_digest
 from labeling.judging.frozen import GONE, gone_rows, kept, told
-from labeling.judging.report import Origin, dimensions, report
+from labeling.judging.report import Ground, dimensions, report
 from labeling.judging.sealed import Door, Json
 from labeling.records import GoldenItem, Partition
 from labeling.store.interfaces import Golden, Lake
@@ -32,9 +32,9 @@ def judge(golden: Golden, lake: Lake, contender: Contender, version: str, fields
     decided, left_out = _decided(golden, rows, contender, version, Partition.DEV)
     refuse_if_none_can(golden, version, Partition.DEV, decided.rows, list(contender.thresholds), "judge")
     cut_by = dimensions(lake, decided.rows, fields)
-    origin = Origin(version, contender.calibration_version)
+    ground = Ground(version, Partition.DEV, contender.calibration_version)
     passed = unread(golden, version, Partition.DEV, contender.modality)
-    said = report(decided, cut_by, contender.thresholds, origin, unread=passed)
+    said = report(decided, cut_by, contender.thresholds, ground, unread=passed)
     return said | {"left_out": left_out, "beside": contender.beside()}
 
 
@@ -64,9 +64,9 @@ def ask_sealed(
     def compute(_question_hash: str) -> Json:
         decided, left_out = _decided(stores.golden, everything, contender, version, Partition.SEALED)
         cut_by = dimensions(lake, decided.rows)
-        origin = Origin(version, contender.calibration_version)
+        ground = Ground(version, Partition.SEALED, contender.calibration_version)
         passed = unread(stores.golden, version, Partition.SEALED, contender.modality)
-        said = report(decided, cut_by, contender.thresholds, origin, door.least, passed)
+        said = report(decided, cut_by, contender.thresholds, ground, door.least, passed)
         beside = {"left_out": left_out, "beside": contender.beside()}
         return {"golden_version": version, "model": contender.about(), **beside, **said}
 

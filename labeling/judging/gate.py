@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.judging.slices import Cell, by_severity, cells, hidden
-from labeling.quality.compare import holm, mcnemar, not_worse, pairs_needed
+from labeling.quality.compare import holm, mcnemar, not_worse, paired_difference, pairs_needed
 from labeling.quality.intervals import INSUFFICIENT
 from labeling.records import GoldenItem
 
@@ -43,6 +43,7 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Slice:
     """One slice of the gate. ``n`` pairs; on ``wins`` only the challenger is right, on ``losses`` only the champion.
+    ``difference``: of the shares that are right, challenger less champion, with its interval.
     ``p_differs``: of McNemar, adjusted; ``p_not_worse``: one-sided. ``needed``: pairs that would do, None where these
     do. An insufficient one has its name, n and margin; where it is a whole policy also ``needed``."""
 
@@ -54,6 +55,7 @@ class Slice:
     losses: int | None = None
     champion_right: float | None = None
     challenger_right: float | None = None
+    difference: Mapping[str, object] | None = None
     p_differs: float | None = None
     p_not_worse: float | None = None
     needed: int | None = None
@@ -135,10 +137,16 @@ def _slice(cell: Cell, margin: float, champion: Bools, challenger: Bools, p_diff
         losses=losses,
         champion_right=float(champion[places].mean()),
         challenger_right=float(challenger[places].mean()),
+        difference=_difference(wins, losses, n),
         p_differs=p_differs,
         p_not_worse=p,
         needed=_needed(wins, losses, n, margin) if verdict == "cannot tell" else None,
     )
+
+
+def _difference(wins: int, losses: int, n: int) -> dict[str, object]:
+    low, high = paired_difference(wins, losses, n)
+    return {"value": (wins - losses) / n, "low": low, "high": high, "n": n, "method": "tango, paired"}
 
 
 def _counts(cell: Cell, champion: Bools, challenger: Bools) -> tuple[int, int]:

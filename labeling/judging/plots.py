@@ -39,8 +39,8 @@ def _precision_recall(axes: Axes, points: list[dict[str, Any]]) -> None:
 
 
 def _reliability(axes: Axes, bins: list[dict[str, Any]]) -> None:
-    means, shares = [b["mean"] for b in bins], [b["share"] for b in bins]
-    reach = [[max(0.0, b["share"] - b["low"]) for b in bins], [max(0.0, b["high"] - b["share"]) for b in bins]]
+    means, shares = [b["mean"] for b in bins], [b["value"] for b in bins]
+    reach = [[max(0.0, b["value"] - b["low"]) for b in bins], [max(0.0, b["high"] - b["value"]) for b in bins]]
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     axes.errorbar(means, shares, yerr=reach, fmt="o", capsize=3)
     axes.set(xlabel="mean score", ylabel="share that violates", xlim=(0, 1), ylim=(0, 1), title="Reliability")

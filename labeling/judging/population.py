@@ -7,7 +7,7 @@ answer, so leaving them out changes every weight by the same factor, which cance
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.errors import NothingToDo
+from labeling.figures import Origin, link
 from labeling.golden.newest import newest_name
 from labeling.golden.text import IMAGE, TEXT
 from labeling.quality.evaluation import POPULATION
@@ -26,6 +27,8 @@ from labeling.store.interfaces import Golden, Rounds
 from selection.errors import NoLicence
 from selection.estimation import Estimate, hajek
 
+ANSWERED, FLAGGED, VIOLATING = "answered", "flagged", "violating"  # which items are behind a figure
+WHERE = "/v1/population/items"
 TOLD = (Partition.TRAIN, Partition.CALIBRATION, Partition.DEV)
 Json = dict[str, object]
 Bools = npt.NDArray[np.bool_]
@@ -50,6 +53,7 @@ class Judged:
     pi: float
     violates: bool
     flagged: bool
+    item_id: str
 
 
 def rounds_since(rounds: Rounds, since: datetime) -> list[Round]:
@@ -75,8 +79,26 @@ def population_figures(stores: PopulationStores, rounds: Sequence[Round], lanes:
         "rounds": [one.round_id for one in rounds],
         "lanes": sorted(lanes),
         **counts,
-        "policies": {p: _policy([row for row in rows if row.policy_id == p], golden) for p in policies},
+        "policies": {
+            p: _policy([row for row in rows if row.policy_id == p], golden, _where(rounds, lanes, p)) for p in policies
+        },
     }
+
+
+def population_items(
+    stores: PopulationStores, rounds: Sequence[Round], lanes: Sequence[str], policy: str, part: str
+) -> list[str]:
+    """The items behind these figures under a policy ("": all), sorted: all that are ``answered``, or of these the
+    ``flagged`` or the ``violating`` ones. Raises NoLicence."""
+    rows = [row for row in _rows(stores, rounds, lanes)[0] if policy in ("", row.policy_id)]
+    kept = {ANSWERED: rows, FLAGGED: [r for r in rows if r.flagged], VIOLATING: [r for r in rows if r.violates]}
+    return sorted({row.item_id for row in kept[part]})
+
+
+def _where(rounds: Sequence[Round], lanes: Sequence[str], policy: str) -> dict[str, str]:
+    """By part, the path that names its items."""
+    about = {"round_id": [one.round_id for one in rounds], "lane": sorted(lanes) or None, "policy": policy}
+    return {part: link(WHERE, **about, part=part) for part in (ANSWERED, FLAGGED, VIOLATING)}
 
 
 def _rows(
@@ -106,19 +128,22 @@ def _rows(
                 continue
             flagged = pick.probability >= taus[row.modality][pick.policy_id]
             violates = answer.answer.outcome is Outcome.VIOLATES
-            rows.append(Judged(pick.policy_id, answer.policy_version, pick.pi, violates, flagged))
+            rows.append(Judged(pick.policy_id, answer.policy_version, pick.pi, violates, flagged, pick.item_id))
     return rows, {"picks": picked, "settled": len(rows), "withheld": withheld}
 
 
-def _policy(rows: Sequence[Judged], golden_version: str) -> Json:
+def _policy(rows: Sequence[Judged], golden_version: str, where: Mapping[str, str]) -> Json:
     y = np.array([row.violates for row in rows], bool)
     flagged = np.array([row.flagged for row in rows], bool)
     pi = np.array([row.pi for row in rows], np.float64)
     versions = ", ".join(sorted({row.policy_version for row in rows}))
-    origin = {"licence": POPULATION, "policy_version": versions, "golden_version": golden_version}
-    told: Json = {"prevalence": _told(hajek(y, pi)) | origin}
-    told["precision"] = (_told(hajek(y[flagged], pi[flagged])) if flagged.any() else _nothing()) | origin
-    return told | {"recall": _recall(y, flagged, pi) | origin}
+    origins = {part: Origin(POPULATION, golden_version, versions, items) for part, items in where.items()}
+    precision = _told(hajek(y[flagged], pi[flagged])) if flagged.any() else _nothing()
+    return {
+        "prevalence": origins[ANSWERED].of(_told(hajek(y, pi))),
+        "precision": origins[FLAGGED].of(precision),
+        "recall": origins[VIOLATING].of(_recall(y, flagged, pi)),
+    }
 
 
 def _recall(y: Bools, flagged: Bools, pi: npt.NDArray[np.float64]) -> Json:

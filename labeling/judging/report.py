@@ -10,17 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.errors import InvalidInput
+from labeling.figures import Origin
+from labeling.golden.gold_links import GoldAsked
 from labeling.judging.contender import Decisions
 from labeling.judging.slices import Cell, Read, cells, hidden, severity
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED, both_kinds
 from labeling.quality.intervals import INSUFFICIENT, Figure, proportion
 from labeling.quality.ranking import ranking_figures, series
-from labeling.records import GoldenItem
+from labeling.records import GoldenItem, Partition
 from labeling.store.interfaces import ITEMS, Lake
 from labeling.training import label_versions
 
 FIELDS = ("market",)  # of the lake, which are always cut by
-MODALITY = "modality"
+MODALITY, SEVERITY = "modality", "severity"
+BUILT_IN = ("language", SEVERITY, "lane", MODALITY, *FIELDS)  # what is always cut by
 UNREAD = "unread"  # the verdict on rows that whoever is judged does not read
 MOST_VALUES = 100  # of a field, the most common ones
 NOTHING: Mapping[str, int] = {}
@@ -28,10 +31,11 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the figures come from, as each of them says."""
+class Ground:
+    """What a report rests on: the rows of this ``partition`` of the version, and the calibration in force."""
 
     golden_version: str
+    partition: Partition
     calibration_version: str | None
 
 
@@ -40,7 +44,7 @@ def dimensions(lake: Lake, rows: Sequence[GoldenItem], fields: Sequence[str] = (
     InvalidInput for a field that items do not have, or that a value is never repeated in."""
     found: dict[str, Read] = {
         "language": lambda row: row.language,
-        "severity": severity,
+        SEVERITY: severity,
         "lane": lambda row: row.lane,
         MODALITY: lambda row: row.modality,
     }
@@ -69,7 +73,7 @@ def report(
     decided: Decisions,
     cut_by: Mapping[str, Read],
     thresholds: Mapping[str, float],
-    origin: Origin,
+    ground: Ground,
     least: int = 0,
     unread: Mapping[str, int] = NOTHING,
 ) -> Json:
@@ -78,12 +82,13 @@ def report(
     cell or figure of fewer answers, or one that gives such a one away, says "insufficient", and nothing is drawn."""
     found = cells(decided.rows, cut_by)
     secret = hidden(found, least) if least else set()
-    told = [_cell(cell, decided, thresholds[cell.policy], origin, least, is_secret=cell in secret) for cell in found]
+    told = [_cell(cell, decided, thresholds[cell.policy], ground, least, is_secret=cell in secret) for cell in found]
     lines: Json = {}
     for cell in found if not least else ():
         if cell.dimension == "all":
             places = list(cell.places)
-            lines[cell.policy] = series(decided.probabilities[places], decided.truth[places])
+            drawn = series(decided.probabilities[places], decided.truth[places])
+            lines[cell.policy] = _origin(cell, decided, ground).within(drawn)
     return {"slices": [*told, *_unread(decided, unread)], "series": lines, "unread": dict(unread)}
 
 
@@ -96,7 +101,7 @@ def _unread(decided: Decisions, unread: Mapping[str, int]) -> list[Json]:
     return [about | {"value": kind, "n": n, "verdict": verdict} for kind, n, verdict in told] if unread else []
 
 
-def _cell(cell: Cell, decided: Decisions, threshold: float, origin: Origin, least: int, *, is_secret: bool) -> Json:
+def _cell(cell: Cell, decided: Decisions, threshold: float, ground: Ground, least: int, *, is_secret: bool) -> Json:
     rows = [decided.rows[place] for place in cell.places]
     about: Json = {
         "policy": cell.policy,
@@ -104,17 +109,25 @@ def _cell(cell: Cell, decided: Decisions, threshold: float, origin: Origin, leas
         "value": cell.value,
         "n": len(rows),
         "threshold": threshold,
-        "calibration_version": origin.calibration_version,
+        "calibration_version": ground.calibration_version,
     }
     if is_secret:
         return about | {"verdict": INSUFFICIENT, "figures": {}}
-    source = {
-        "licence": UNWEIGHTED if all(row.pi is not None for row in rows) else PURPOSIVE,
-        "golden_version": origin.golden_version,
-        "policy_version": label_versions(rows, cell.policy),
-    }
-    figures = {name: _told(one, least) | source for name, one in _figures(cell, decided).items()}
+    origin = _origin(cell, decided, ground)
+    figures = {name: origin.of(_told(one, least)) for name, one in _figures(cell, decided).items()}
     return about | {"verdict": "ok", "figures": figures}
+
+
+def _origin(cell: Cell, decided: Decisions, ground: Ground) -> Origin:
+    rows = [decided.rows[place] for place in cell.places]
+    where = ("", "") if cell.dimension == "all" else (cell.dimension, cell.value)
+    items = GoldAsked(ground.golden_version, ground.partition, cell.policy, None, None, *where, judging=True)
+    return Origin(
+        licence=UNWEIGHTED if all(row.pi is not None for row in rows) else PURPOSIVE,
+        golden_version=ground.golden_version,
+        policy_version=label_versions(rows, cell.policy),
+        items=items.link(),
+    )
 
 
 def _told(figure: Figure, least: int) -> Json:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from labeling.errors import InvalidInput, NothingToDo
 from labeling.golden.enough import refuse_if_stale, shortfalls, stale_labels, too_little
+from labeling.golden.gold_links import GoldAsked
 from labeling.golden.judges import judging_rows
 from labeling.judging.contender import Contender, Decisions, decide
 from labeling.judging.operating import THRESHOLDS, own_thresholds
@@ -89,6 +90,7 @@ def set_threshold(
         "golden_version": golden_version,
         "policy_version": label_versions(rows, policy_id),
         "licence": _licence(rows),
+        "items": GoldAsked(golden_version, Partition.CALIBRATION, policy_id, judging=True).link(),
         "calibration_version": contender.calibration_version,
     }
     if not dry_run:

@@ -167,7 +167,7 @@ def _told(
 
 
 def _reliability(side: _Side, data: Judged) -> list[dict[str, object]]:
-    """One row a bin, from low to high: what was said, what was so, and its 95 % interval."""
+    """One row a bin, from low to high: what was said, what was so (``value``), and its 95 % interval."""
     rows: list[dict[str, object]] = []
     for number in range(int(side.bins.max()) + 1):
         inside = np.flatnonzero(side.bins == number)
@@ -182,7 +182,7 @@ def _reliability(side: _Side, data: Judged) -> list[dict[str, object]]:
                 "positives": int(side.truth[inside].sum()),
                 "mass": float(weights.sum() / side.weights.sum()),
                 "said": float(weights @ p / weights.sum()),
-                "observed": share,
+                "value": share,
                 "low": low,
                 "high": high,
             }

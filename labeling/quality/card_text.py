@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labeling.decision_records import ErrorType
 from labeling.quality.attribution import Attribution, Culprit
 from labeling.quality.intervals import Figure
-from labeling.quality.judged import TECHNICAL, ErrorType
+from labeling.quality.judged import TECHNICAL
 
 # The two-level codes of root causes that fit, and what is usually done.
 ACTIONS: Mapping[Culprit, tuple[str, str]] = {
@@ -38,7 +39,7 @@ _ERRORS = {
     ErrorType.UNDER: "too little is enforced",
     ErrorType.WRONG_SELECTION: "the wrong answer of the right kind",
     ErrorType.TECHNICAL: "a technical error",
-    ErrorType.NONE: "errors of several types",
+    None: "errors of several types",
 }
 
 
@@ -49,7 +50,7 @@ class Told:
 
     gold: str
     given: str
-    error: ErrorType
+    error: ErrorType | None
     cluster: str
     cohort: str
     level: str

@@ -30,12 +30,35 @@ def not_worse(wins: int, losses: int, n: int, margin: float) -> float:
     The score test of Nam (1997), as Tango (1998) writes it. Where there is no win it is never below the exact
     binomial's p, since the score test is too sure of itself there.
     """
-    gap, a, b = -margin, 2 * n, -wins - losses - (2 * n - wins + losses) * margin
-    c = losses * margin * (1 + margin)
-    lost = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)  # the share of losses where the margin is just met
-    spread = n * (2 * lost + gap * (1 - gap))
-    p = float(norm.sf((wins - losses - n * gap) / math.sqrt(spread))) if spread > 0 else 1.0
+    score = _score(wins, losses, n, -margin)
+    p = 1.0 if score is None else float(norm.sf(score))
     return p if wins else max(p, float(binom.cdf(losses, n, margin)))
+
+
+def paired_difference(wins: int, losses: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of (wins - losses) / n in [-1, 1]: the gaps that the score test does not reject (Tango 1998), n
+    above 0."""
+    return _lower(wins, losses, n, confidence), -_lower(losses, wins, n, confidence)
+
+
+def _lower(wins: int, losses: int, n: int, confidence: float) -> float:
+    """By halving: the score falls as the gap grows."""
+    z = float(norm.ppf((1 + confidence) / 2))
+    low, high = -1.0, (wins - losses) / n
+    for _ in range(60):
+        middle = (low + high) / 2
+        score = _score(wins, losses, n, middle)
+        low, high = (middle, high) if score is None or score > z else (low, middle)
+    return low
+
+
+def _score(wins: int, losses: int, n: int, gap: float) -> float | None:
+    """Of "the second is right on a share that is higher by ``gap``", in (-1, 1); None: it has no spread."""
+    a, b = 2 * n, -wins - losses + (2 * n - wins + losses) * gap
+    c = -losses * gap * (1 - gap)
+    lost = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)  # the share of losses where the gap is just met
+    spread = n * (2 * lost + gap * (1 - gap))
+    return (wins - losses - n * gap) / math.sqrt(spread) if spread > 0 else None
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
+from labeling.figures import Origin
+from labeling.golden.gold_links import GoldAsked
 from labeling.quality.bootstrap import Rows, interval
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, clopper_pearson, proportion
+from labeling.records import Partition
 from selection.estimation import hajek
 
 F32 = npt.NDArray[np.float32]
@@ -44,14 +47,11 @@ class PolicyEvaluation:
     recall: Figure
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able; each figure carries its licence and versions, so that it can be quoted by itself."""
-        origin = {
-            "licence": self.licence,
-            "golden_version": self.golden_version,
-            "policy_version": self.policy_version,
-        }
-        figures = {name: getattr(self, name).as_dict() | origin for name in ("auprc", "precision", "recall")}
-        return {"threshold": self.threshold, "n": self.n, "positives": self.positives, **origin, **figures}
+        """JSON-able; each figure carries its origin, so that it can be quoted by itself. Models are judged on dev."""
+        items = GoldAsked(self.golden_version, Partition.DEV, self.policy_id, judging=True).link()
+        origin = Origin(self.licence, self.golden_version, self.policy_version, items)
+        figures = {name: origin.of(getattr(self, name).as_dict()) for name in ("auprc", "precision", "recall")}
+        return {"threshold": self.threshold, "n": self.n, "positives": self.positives, **origin.as_dict(), **figures}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,14 +30,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """``gain``: what ``more`` labels are worth, in points (hundredths of the score), with its 95 % interval; ``n``
-    points of the curve were used. ``verdict`` "refused": there is no gain, and ``reason`` says why."""
+    """``value``: what ``more`` labels are worth, in points (hundredths of the score), with its 95 % interval; ``n``
+    points of the curve were used. ``verdict`` "refused": there is no value, and ``reason`` says why."""
 
     verdict: Verdict
     reason: str
     more: int
     n: int = 0
-    gain: float | None = None
+    value: float | None = None
     low: float | None = None
     high: float | None = None
 

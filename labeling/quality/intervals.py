@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.stats import beta, norm
+from scipy.stats import beta, gamma, norm
 
 FEW = 12  # this many answers or fewer cannot carry a figure
 ENOUGH = "ok"
@@ -75,6 +75,13 @@ def clopper_pearson(k: float, n: float, confidence: float = 0.95) -> tuple[float
     """The exact interval, two-sided: each tail holds (1 - confidence) / 2."""
     tail = (1 - confidence) / 2
     return lower_bound(k, n, 1 - tail), upper_bound(k, n, 1 - tail)
+
+
+def poisson_ratio(count: int, expected: float, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of how many times ``expected`` (above 0) the mean behind a count is (Garwood 1936)."""
+    tail = (1 - confidence) / 2
+    low = float(gamma.ppf(tail, count)) if count else 0.0
+    return low / expected, float(gamma.ppf(1 - tail, count + 1)) / expected
 
 
 def upper_bound(k: float, n: float, confidence: float = 0.95) -> float:

@@ -7,29 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+
+from labeling.decision_records import ErrorType
 
 I64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 HUMAN, MODEL, AGENT = "human", "model", "agent"
 SOURCES = (HUMAN, MODEL, AGENT)
-TECHNICAL = "technical"  # in the column ``error``: a tool failed; the given label then says nothing of anybody
+TECHNICAL = (
+    ErrorType.TECHNICAL.value
+)  # in the column ``error``: a tool failed, so the given label says nothing of anybody
 NEEDED = ("item", "gold", "given")
 COLUMNS = (*NEEDED, "error", "group", "cluster", "person", "team", "language", "shift", "source", "tool")
-
-
-class ErrorType(StrEnum):
-    """The trade's own four types, and none."""
-
-    NONE = ""
-    OVER = "over_enforcement"
-    UNDER = "under_enforcement"
-    WRONG_SELECTION = "wrong_selection"
-    TECHNICAL = TECHNICAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,12 +102,13 @@ def label(policy: str, outcome: str, rule: str | None = None) -> str:
     return f"{policy}:{outcome}/{rule}" if rule else f"{policy}:{outcome}"
 
 
-def error_type(gold: str, given: str) -> ErrorType:
-    """Of which type it is to say ``given`` where gold says ``gold``. An item that wants context is not enforced."""
+def error_type(gold: str, given: str) -> ErrorType | None:
+    """Of which type it is to say ``given`` where gold says ``gold``; None: it is right. An item that wants context is
+    not enforced."""
     if given == TECHNICAL:
         return ErrorType.TECHNICAL
     if gold == given:
-        return ErrorType.NONE
+        return None
     due, done = (_outcome(name) == "violates" for name in (gold, given))
     if due == done:
         return ErrorType.WRONG_SELECTION

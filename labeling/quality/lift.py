@@ -39,8 +39,10 @@ class Lift:
     verdict: str
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able."""
-        return asdict(self)
+        """JSON-able; each range with the lane's n."""
+        ranges = {name: getattr(self, name) for name in ("lift", "random_labels", "saved")}
+        told = {name: None if one is None else asdict(one) | {"n": self.n} for name, one in ranges.items()}
+        return asdict(self) | told
 
 
 def label_lift(hits: int, n: int, random_hits: int, random_n: int, cost_per_label: float | None = None) -> Lift:

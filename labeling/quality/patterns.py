@@ -60,7 +60,7 @@ class Key:
 class Found:
     """A pattern: ``events`` of ``n`` in the cell, ``other_events`` of ``other_n`` outside, without the decisions of the
     patterns before it; ``p`` of that table, ``q`` of the cell among all. ``deff``: by how much counts were divided.
-    ``rows``: the decisions of the cell, ``hits``: its events."""
+    ``rows``: the decisions of the cell, ``hits``: its events, ``other_hits``: those outside."""
 
     key: Key
     events: int
@@ -72,6 +72,7 @@ class Found:
     deff: float
     rows: I64
     hits: I64
+    other_hits: I64
 
     @property
     def lift(self) -> float:
@@ -285,6 +286,14 @@ class _Candidate:
         self.deff = _deff(table.group.codes[self.rows], self.scope.rho)
         self.is_whole = key.cluster == ANY and not key.cohort
 
+    def outside(self, table: Judged, free: Flags) -> I64:
+        """The events outside the cell, among the decisions that are ``free``."""
+        if self.is_whole:
+            return np.flatnonzero(free & ~self.scope.base & table.wrong)
+        events = free & self.scope.base & self.scope.event
+        events[self.rows] = False
+        return np.flatnonzero(events)
+
     def counts(
         self, table: Judged, free: Flags, whole: dict[tuple[int, int], tuple[int, int]]
     ) -> tuple[int, int, int, int]:
@@ -334,6 +343,7 @@ def _taken(table: Judged, candidates: Sequence[_Candidate], terms: Terms, bar: f
             deff=one.deff,
             rows=rows,
             hits=rows[one.scope.event[rows]],
+            other_hits=one.outside(table, free),
         )
         free[one.rows] = False
         left = [left[place] for place in keep if place != best]

@@ -108,9 +108,9 @@ def _none(name: str, n: int, positives: int) -> Figure:
 
 
 def series(scores: F64, truth: Bools) -> dict[str, list[dict[str, float | int | None]]]:
-    """What is drawn, as JSON: ``pr`` along the thresholds, ``reliability`` by bin (share with its 95 % interval), and
-    ``thresholds``: the exact 95 % upper bound of the miss rate (None without violating items), the share that is
-    missed, and the load, the share of all items that is flagged."""
+    """What is drawn, as JSON: ``pr`` along the thresholds, ``reliability`` by bin (``value``: the share, with its 95 %
+    interval), and ``thresholds``: the exact 95 % upper bound of the miss rate (None without violating items), the share
+    that is missed, and the load, the share of all items that is flagged."""
     drawn, positives = curve(scores, truth), int(truth.sum())
     places = np.unique(np.linspace(0, len(drawn.thresholds) - 1, POINTS).astype(int))
     points, sweep = [], []
@@ -137,5 +137,5 @@ def _reliability(scores: F64, truth: Bools) -> list[dict[str, float | int | None
         mine = bins == number
         n, events = int(mine.sum()), int(truth[mine].sum())
         low, high = wilson(events, n)
-        rows.append({"mean": float(scores[mine].mean()), "share": events / n, "low": low, "high": high, "n": n})
+        rows.append({"mean": float(scores[mine].mean()), "value": events / n, "low": low, "high": high, "n": n})
     return rows

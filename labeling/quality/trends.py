@@ -1,22 +1,25 @@
 """Which cells of the daily volume stand out today, at a stated rate of false discoveries?
 
 A cell is a content cluster in a market; each market's total is a cell too. Days are split: the last ``WATCHED`` are
-judged, those before them, ``LEAST_DAYS`` at least, are the baseline, so a theme of some days is in no baseline of its
-own.
+judged, those before them, ``LEAST_DAYS`` at least, are the baseline.
 
-**Expected.** Of a cluster: the market's total that day x the cell's share of it in the baseline x the cluster's weekday
-factor, drawn to 1 as far as its own days do not agree on it. A surge of a whole market thus raises none of its
-clusters; it shows in the total, which is expected by its baseline mean x the market's weekday factor.
+**Expected.** Of a cluster: the market's total that day x the cell's share of it so far x the cluster's weekday factor,
+drawn to 1 as far as the baseline's days do not agree on it. A surge of a whole market thus raises none of its clusters;
+it shows in the total, which is expected by its mean so far x the market's weekday factor. "So far": in the baseline and
+on the watched days before, so that no day's error is another's.
 
 **Spread.** Negative binomial, variance mu + mu^2 (alpha + b + v). alpha is the over-dispersion by moments: a cell's
 own, drawn to that of its market's cells with the weight of ``ALPHA_PRIOR`` days, and never below it. b = 1 / A + alpha
-/ days is what the baseline, with A items (and 1/2) in so many days, does not know of the mean, as in the predictive of
-a Gamma-Poisson; v what it does not know of the weekday. Poisson where all three are nothing.
+/ days is what A items, and one more, in so many days do not know of the mean: the predictive of a Gamma-Poisson. The
+one item is that of the exact test of two Poisson rates (Przyborowski and Wilenski 1940), not Jeffreys' half: of rare
+cells rather too few stand out than too many. v is what the baseline does not know of the weekday. Poisson where all
+three are nothing.
 
 **Residual.** Each day's count becomes a randomised quantile residual (Dunn and Smyth 1996), standard normal under that
-distribution also where counts are 0 and 1; chance is drawn by the day, so the same day gives the same residual.
-**EWMA** with weight ``WEIGHT`` over the watched days, from 0. Its variance is (1 - rho) sum w^2 + rho (sum w)^2, since
-all days share the baseline's error b (rho: its part of the variance). ``p`` is one-sided: more than expected.
+distribution also where counts are 0 and 1; chance is drawn by the day, so the same day gives the same residual. Each
+is conditional on the days before it, so they are independent (Dawid 1984). **EWMA** with weight ``WEIGHT`` over the
+watched days, from 0. ``p`` is one-sided: more than expected. Of a cluster it is the normal distribution's; of a total
+Student's with days - 7 degrees of freedom, since its spread, unlike that of many cells together, rests on as many days.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import false_discovery_control, nbinom, norm
+from scipy.stats import t as student
 
 WATCHED, LEAST_DAYS = 7, 21
 WEIGHT = 0.3
@@ -61,30 +65,25 @@ def volumes(counts: I64, markets: I64, clusters: I64, totals: I64, day: int) -> 
     weekday = (day - np.arange(days)[::-1]) % WEEK
     past = days - WATCHED
     whole = clusters < 0
-    shape = counts[:, :past].sum(axis=1) + 0.5
     exposure = np.where(whole[:, None], 1.0, totals[markets].astype(np.float64))
-    mean = _means(counts, exposure, clusters, past)
-    flat = exposure * mean[:, None]
+    items, room = counts[:, :past].sum(axis=1) + 1.0, np.maximum(exposure[:, :past].sum(axis=1), 1.0)
+    flat = exposure * (items / room)[:, None]
     factors, unsure = _weekdays(counts, flat, clusters, markets, weekday, past)
-    expected = flat * factors
-    alpha, pooled = _dispersion(counts[:, :past], expected[:, :past], markets, whole)
-    blur = 1.0 / shape + alpha / past
-    spread = alpha + blur + unsure
-    seen, mu = counts[:, past:], np.maximum(expected[:, past:], 1e-9)
-    size = 1.0 / spread[:, None]
-    chance = np.stack(
-        [np.random.default_rng(abs(day - back)).random(len(counts)) for back in range(WATCHED)][::-1], axis=1
-    )
+    alpha, pooled = _dispersion(counts[:, :past], (flat * factors)[:, :past], markets, whole)
+    seen, weighed = counts[:, past:], (exposure * factors)[:, past:]
+    known = items[:, None] + _before(seen)
+    mu = np.maximum(weighed * known / (room[:, None] + _before(weighed)), 1e-9)
+    spread = alpha[:, None] * (1.0 + 1.0 / (past + np.arange(WATCHED))) + 1.0 / known + unsure[:, None]
+    size = 1.0 / spread
     law = nbinom(size, size / (size + mu))
-    above = law.sf(seen) + (1.0 - chance) * law.pmf(seen)
+    above = law.sf(seen) + _draws(day, len(counts)) * law.pmf(seen)
     residual = norm.isf(np.clip(above, 1e-300, 1 - 1e-12))
     weights = WEIGHT * (1 - WEIGHT) ** np.arange(WATCHED)[::-1]
-    shared = (mu**2 * blur[:, None] / (mu + mu**2 * spread[:, None])).mean(axis=1)
-    deviation = np.sqrt((1 - shared) * (weights**2).sum() + shared * weights.sum() ** 2)
-    ewma = residual @ weights / deviation
-    today = nbinom(size[:, 0], size[:, 0] / (size[:, 0] + mu[:, -1]))
+    ewma = residual @ weights / np.sqrt((weights**2).sum())
+    p = np.where(whole, student.sf(ewma, past - WEEK), norm.sf(ewma))
+    today = nbinom(size[:, -1], size[:, -1] / (size[:, -1] + mu[:, -1]))
     ends = today.ppf(0.025), today.ppf(0.975)
-    return Volumes(counts[:, -1], mu[:, -1], *ends, ewma, norm.sf(ewma), pooled)
+    return Volumes(counts[:, -1], mu[:, -1], *ends, ewma, p, pooled)
 
 
 def discoveries_of_day(p_values: F64, rate: float = RATE) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -99,21 +98,23 @@ def discoveries_of_day(p_values: F64, rate: float = RATE) -> tuple[npt.NDArray[n
     return adjusted <= rate, adjusted <= rate / SEASON_DAYS
 
 
-def _means(counts: I64, exposure: F64, clusters: I64, past: int) -> F64:
-    """(c,) items a unit of exposure: a total's mean a day, a cluster's share of its market; the latter is drawn, with
-    the weight of half an item, to the cluster's share of all markets."""
-    seen, room = counts[:, :past].sum(axis=1).astype(np.float64), exposure[:, :past].sum(axis=1)
-    width = int(clusters.max()) + 2
-    place = clusters + 1
-    everywhere = (np.bincount(place, seen, width) + 0.5) / (np.bincount(place, room, width) + 1.0)
-    prior = np.where(clusters < 0, (seen + 0.5) / np.maximum(room, 1.0), everywhere[place])
-    return np.asarray((seen + 0.5) / (room + 0.5 / prior), np.float64)
+def _draws(day: int, cells: int) -> F64:
+    """(c, WATCHED) chances in (0, 1], those of each day the same whenever it is judged."""
+    days = range(day - WATCHED + 1, day + 1)
+    return 1.0 - np.stack([np.random.default_rng(abs(one)).random(cells) for one in days], axis=1)
+
+
+def _before(values: npt.NDArray[np.generic]) -> F64:
+    """(c, days) what the days before each add up to."""
+    found = np.asarray(values, np.float64)
+    return np.asarray(np.cumsum(found, axis=1) - found, np.float64)
 
 
 def _weekdays(counts: I64, flat: F64, clusters: I64, markets: I64, weekday: I64, past: int) -> tuple[F64, F64]:
     """(c, days) factors, of a cluster over all markets, of a total by itself; and (c,) the mean variance that is left
-    of them. A group's mean ratio on a weekday has the variance v of its days over their number; it is drawn to 1 by v /
-    (v + tau^2), where tau^2, the variance of true factors, is what the ratios of all groups show beyond their v."""
+    of them. A group's mean ratio on a weekday has the variance v of its days over their number, and never less than
+    Poisson's, which the days of a rare cluster may not show; it is drawn to 1 by v / (v + tau^2), where tau^2, the
+    variance of true factors, is what the ratios of all groups show beyond their v."""
     whole = clusters < 0
     group = np.where(whole, int(clusters.max()) + 1 + markets, clusters)
     seen, meant = _grouped(group, counts[:, :past]), _grouped(group, flat[:, :past])
@@ -123,7 +124,8 @@ def _weekdays(counts: I64, flat: F64, clusters: I64, markets: I64, weekday: I64,
     days = [np.flatnonzero(weekday[:past] == which) for which in range(WEEK)]
     means = np.stack([ratio[:, part].mean(axis=1) for part in days], axis=1)
     within = sum(((ratio[:, part] - means[:, [w]]) ** 2).sum(axis=1) for w, part in enumerate(days)) / (past - WEEK)
-    v = within[:, None] / np.array([len(part) for part in days]) + 1e-9
+    least = 1.0 / np.maximum(np.stack([meant[:, part].sum(axis=1) for part in days], axis=1), 1e-9)
+    v = np.maximum(within[:, None] / np.array([len(part) for part in days]), least)
     factors, left = np.ones_like(means), np.zeros_like(means)
     for mine in (kind & known, ~kind & known):
         weight = 1.0 / (v[mine] + 0.01) ** 2

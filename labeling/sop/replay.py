@@ -17,6 +17,8 @@ from functools import cache
 from typing import NamedTuple
 
 from labeling.errors import InvalidInput, NothingToDo
+from labeling.figures import Origin, link
+from labeling.golden.newest import UNPUBLISHED
 from labeling.quality.agreement import Agreement, summary
 from labeling.quality.intervals import Figure, proportion
 from labeling.records import GoldenItem, GoldState, Outcome
@@ -26,6 +28,7 @@ from labeling.sop.tree import Leaf, Sop
 TARGET = 0.9  # share of the walks that a question shall not lose
 SPLIT = 0.5  # share of the lost, among items that two people walked, on which people differ: from there on ambiguous
 LOSING = ("ambiguous", "misleading", "losing")
+WHERE = "/v1/golden/items"
 LICENCE = "conditional: the golden items that were walked, as they were chosen"
 Verdict = tuple[Outcome, str | None]
 
@@ -63,6 +66,7 @@ class Replay:
 
     sop: str
     tree_hash: str
+    policy: str
     policy_version: str
     golden_version: str | None
     right: Figure
@@ -75,8 +79,10 @@ class Replay:
     licence: str = LICENCE
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able."""
-        return asdict(self) | {"right": self.right.as_dict(), "steps": [step.as_dict() for step in self.steps]}
+        """JSON-able; each figure can be quoted by itself."""
+        told = asdict(self) | {"right": self.right.as_dict(), "steps": [step.as_dict() for step in self.steps]}
+        items = link(WHERE, policy=self.policy, version=self.golden_version)
+        return Origin(self.licence, self.golden_version or UNPUBLISHED, self.policy_version, items).within(told)
 
 
 def replay(
@@ -104,6 +110,7 @@ def replay(
     return Replay(
         sop=sop.id,
         tree_hash=sop.tree_hash,
+        policy=sop.policy,
         policy_version=sop.policy_version,
         golden_version=golden_version,
         right=proportion(sum(whole), len(whole)),

@@ -9,6 +9,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from labeling.errors import Conflict, InvalidInput, NotFound
@@ -30,7 +31,7 @@ from labeling.records import (
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
 from labeling.store.gold_chain import append_event, append_release, head, lock_chain, read_events
-from labeling.store.gold_rows import added, columns_of, differing, item_of, pages
+from labeling.store.gold_rows import added, column_pages, columns_of, differing, item_of, pages
 from labeling.store.gold_walk import walk
 from labeling.store.rows import IN_CHUNK, dump, insert_missing, load, name_some, replace_row
 from labeling.store.tables import (
@@ -255,6 +256,13 @@ class SqlGolden:
         if partition is not None:
             query = query.where(golden_members.c.partition == str(partition))
         return pages(self._page, golden_members, query)
+
+    def columns(self, version: str, partition: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Raises as ``members``; read as ``stream``."""
+        _check_released(self.version(version))
+        members = golden_members.c
+        where = (members.version == version, members.partition == str(partition))
+        return column_pages(self._page, golden_members, names, *where)
 
     def differing(self, before: str, after: str) -> Iterator[tuple[GoldenItem | None, GoldenItem | None]]:
         """Raises NotFound; read as ``stream``."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
+
+import pyarrow as pa
 
 from labeling.golden_records import GoldChain
 from labeling.records import GoldenItem
@@ -18,6 +20,10 @@ class GoldenStreams(Protocol):
 
     def stream(self, version: str, partition: str | None = None, *, unreleased: bool = False) -> Iterator[GoldenItem]:
         """``members``, or those of them that are in a partition, in the same order, without holding them all."""
+
+    def columns(self, version: str, partition: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """``stream`` of a partition of a released version as columns, a page of rows at a time
+        (``labeling.golden.columns``): the fields ``names``, ``item_id`` and ``policy_id`` first."""
 
     def differing(self, before: str, after: str) -> Iterator[tuple[GoldenItem | None, GoldenItem | None]]:
         """Each item and policy whose rows may differ in two versions, proposed ones too, with its row in either (None:

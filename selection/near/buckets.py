@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 May = Callable[[I32, I32], Bool]
 
 WINDOW = 48  # neighbours each row is compared with inside one bucket
+_THREADS = 2
+_FEW = 10_000  # rows that are sorted in no time
 _SHIFT = np.uint64(32)
 
 
@@ -39,13 +43,21 @@ class Buckets:
     def insert(self, rows: Rows, codes: U32) -> None:
         """``rows`` (m,) the caller's numbers, ``codes`` (tables, m): one bucket of each table."""
         places = np.arange(len(self), len(self) + len(rows), dtype=np.int32)
-        for table in range(len(codes)):  # before the codes: a table is sorted by those of the next one, too
+
+        def sort(table: int) -> None:
             coming = _sort_keys(codes, table)
             by_key = np.argsort(coming, kind="stable")
             order = self._orders[table]
             there = _sort_keys(self._codes, table)[order]  # in order: searching lies in the cache
             at = np.searchsorted(there, coming[by_key], side="right")
             self._orders[table] = np.insert(order, at, places[by_key])
+
+        # Before the codes: a table is sorted by those of the next one, too.
+        if len(rows) < _FEW:
+            deque(map(sort, range(len(codes))), 0)
+        else:
+            with ThreadPoolExecutor(_THREADS, "buckets") as pool:  # numpy lets other threads run
+                deque(pool.map(sort, range(len(codes))), 0)
         for table, more in enumerate(codes):
             self._codes[table] = np.concatenate([self._codes[table], more])
         self.rows = np.concatenate([self.rows, rows])

@@ -12,7 +12,7 @@ of embeddings is found with probability .95 at the threshold, and practically al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,17 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import BadPool
-from selection.near import pictures, shingles, vectors
-from selection.near.bones import letters
-from selection.near.buckets import I32, U64, Arrays, Buckets, first_of_equals
-from selection.near.forest import Bool, Forest, Pairs, Rows
+from selection.near import shingles, vectors
+from selection.near.buckets import U64, Arrays
+from selection.near.forest import Bool, Forest, Rows
+from selection.near.grouping import SIGNALS, Closeness, Contents, Grouping
 from selection.types import F16, F32
 
-JACCARD = 0.7
-DISTANCE = 4
-EXACT_ROWS = 4096  # up to so many different embeddings all are compared with all
 _FORMAT = 3  # of ``arrays``, and of everything that decides what is found
-_SIGNALS = ("texts", "vectors", "pictures")
 
 
 class Earlier(Protocol):
@@ -57,38 +53,13 @@ class Items:
         return len(self.ids)
 
 
-@dataclass(frozen=True, slots=True)
-class Closeness:
-    """From where on two items are near-duplicates. ``cosine`` of embeddings in (0, 1], 1: equal ones only; ``jaccard``
-    share of common shingles in (0, 1], 1: texts equal after normalisation only; ``distance`` in bits, 0..8."""
-
-    cosine: float = 0.95
-    jaccard: float = JACCARD
-    distance: int = DISTANCE
-
-    def __post_init__(self) -> None:
-        for name in ("cosine", "jaccard"):
-            if not 0 < getattr(self, name) <= 1:
-                raise BadPool(f"{name}: must be above 0 and at most 1, found {getattr(self, name)}")
-        if not 0 <= self.distance <= 8:
-            raise BadPool(f"distance: must be 0 to 8 bits, found {self.distance}")
-
-
-class NearDuplicates:
-    """The groups of all items added so far."""
+class NearDuplicates(Grouping):
+    """The groups of all items added so far, by their ids."""
 
     def __init__(self, closeness: Closeness | None = None) -> None:
-        self.closeness = closeness or Closeness()
+        super().__init__(closeness)
         self._ids: list[str] = []
         self._rows: dict[str, int] = {}
-        self._forest = Forest()
-        self._hashes: dict[str, U64] = {signal: np.zeros(0, np.uint64) for signal in _SIGNALS}
-        counts = (shingles.BANDS, vectors.TABLES, pictures.tables(self.closeness.distance))
-        self._buckets = {signal: Buckets(tables) for signal, tables in zip(_SIGNALS, counts, strict=True)}
-        self._prints = shingles.Prints.none()  # of the rows of the texts' buckets
-
-    def __len__(self) -> int:
-        return len(self._ids)
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._rows
@@ -101,19 +72,12 @@ class NearDuplicates:
     def add(self, items: Items, earlier: Earlier) -> None:
         """Take items in; groups only merge by it. Raises BadPool for an id that is there already, or comes twice, and
         for signals that are not as ``Items`` says. What ``earlier`` raises leaves the index half-way: drop it then."""
-        _check(items, self._rows)
+        _check(items.ids, self._rows)
+        contents = Contents(len(items), items.texts, items.vectors, items.pictures)
         start = len(self)
         self._ids += items.ids
         self._rows |= {item_id: start + place for place, item_id in enumerate(items.ids)}
-        self._forest.grow(len(items))
-        forms = [letters(text) for text in items.texts] if items.texts is not None else [""] * len(items)
-        self._take("texts", shingles.text_hashes(forms))
-        self._take("vectors", vectors.row_hashes(items.vectors) if items.vectors is not None else _nothing(items))
-        self._take("pictures", items.pictures if items.pictures is not None else _nothing(items))
-        self._join_texts(start, forms, earlier)
-        self._join_pictures(start)
-        if items.vectors is not None:
-            self._join_vectors(start, items.vectors, earlier)
+        self.grow(contents, _ByRow(self._ids, earlier))
 
     def remove(self, ids: Sequence[str], earlier: Earlier) -> None:
         """Let items go. Those that shared a group with them are grouped anew, so the answer is that of an index which
@@ -159,7 +123,7 @@ class NearDuplicates:
             "ids": np.array([item_id.encode() for item_id in self._ids], dtype=np.bytes_),
             "groups": self._forest.labels(),
         }
-        for signal in _SIGNALS:
+        for signal in SIGNALS:
             state[f"{signal}-hashes"] = self._hashes[signal]
             state |= self._buckets[signal].arrays(signal)
         return state | {"texts-prints": self._prints.bits.copy(), "texts-sizes": self._prints.sizes.copy()}
@@ -186,7 +150,7 @@ class NearDuplicates:
         if n and ((groups < 0) | (groups > np.arange(n))).any():
             raise ValueError("groups: a row's root lies behind it")
         self._forest = Forest(groups)
-        for signal in _SIGNALS:
+        for signal in SIGNALS:
             hashes = arrays[f"{signal}-hashes"]
             if hashes.shape != (n,) or hashes.dtype != np.uint64:
                 raise ValueError(f"{signal}: the hashes do not fit the ids")
@@ -200,79 +164,6 @@ class NearDuplicates:
             return np.fromiter((self._rows[item_id] for item_id in ids), np.int64, len(ids))
         except KeyError as error:
             raise BadPool(f"ids: {error.args[0]!r} is not in the near-duplicate index; add it first") from error
-
-    def _take(self, signal: str, hashes: U64) -> None:
-        self._hashes[signal] = np.concatenate([self._hashes[signal], hashes.astype(np.uint64)])
-
-    def _first_seen(self, signal: str, start: int) -> Rows:
-        """Join the new rows that equal another one; the new rows (from ``start``) that are the first of their kind."""
-        hashes = self._hashes[signal]
-        if not hashes[start:].any():
-            return np.zeros(0, np.int64)
-        firsts = first_of_equals(hashes)
-        rows = np.arange(start, len(self), dtype=np.int64)
-        self._forest.join((firsts[start:], rows))
-        fresh: Rows = rows[(firsts[start:] == rows) & (hashes[start:] != 0)]
-        return fresh
-
-    def _join_texts(self, start: int, forms: Sequence[str], earlier: Earlier) -> None:
-        fresh = self._first_seen("texts", start)
-        if self.closeness.jaccard >= 1 or len(fresh) == 0:
-            return
-        buckets = self._buckets["texts"]
-        since = len(buckets)
-        codes, prints = shingles.signatures([forms[row - start] for row in fresh])
-        buckets.insert(fresh, codes)
-        self._prints.extend(prints)
-        for pairs in self._forest.undecided(buckets.candidates(since, may=self._may_share)):
-            rows, places = _compact(pairs)
-            old = [self._ids[row] for row in rows[rows < start]]
-            known = [letters(text) for text in earlier.texts(old)] if old else []
-            known += [forms[row - start] for row in rows[rows >= start]]
-            self._keep(pairs, shingles.jaccard(known, places) >= self.closeness.jaccard)
-
-    def _may_share(self, left: I32, right: I32) -> Bool:
-        return self._prints.may_share(left, right, self.closeness.jaccard)
-
-    def _join_pictures(self, start: int) -> None:
-        fresh, distance = self._first_seen("pictures", start), self.closeness.distance
-        if len(fresh) == 0 or distance == 0:
-            return
-        buckets = self._buckets["pictures"]
-        since = len(buckets)
-        buckets.insert(fresh, pictures.block_codes(self._hashes["pictures"][fresh], distance))
-        for pairs in self._forest.undecided(buckets.candidates(since)):
-            self._keep(pairs, pictures.close(self._hashes["pictures"], pairs, distance))
-
-    def _join_vectors(self, start: int, given: F16 | F32, earlier: Earlier) -> None:
-        fresh, cosine = self._first_seen("vectors", start), self.closeness.cosine
-        if cosine >= 1 or len(fresh) == 0:
-            return
-        buckets = self._buckets["vectors"]
-        since = len(buckets)
-        buckets.insert(fresh, vectors.sign_codes(given, fresh - start, cosine))
-        if len(buckets) <= EXACT_ROWS:
-            found = self._all_pairs(since, start, given, earlier)
-        else:
-            found = buckets.candidates(since, vectors.most_bits(cosine))
-        for pairs in self._forest.undecided(found):
-            rows, places = _compact(pairs)
-            self._keep(pairs, vectors.close(self._vectors(rows, start, given, earlier), places, cosine))
-
-    def _all_pairs(self, since: int, start: int, given: F16 | F32, earlier: Earlier) -> Iterator[Pairs]:
-        rows = self._buckets["vectors"].rows
-        known = self._vectors(rows, start, given, earlier)
-        for left, right in vectors.block_pairs(known[since:], known, self.closeness.cosine):
-            yield rows[since:][left], rows[right]
-
-    def _vectors(self, rows: Rows, start: int, given: F16 | F32, earlier: Earlier) -> F16 | F32:
-        """The embeddings of ``rows`` (rising): those before ``start`` are read, the others were given."""
-        old = [self._ids[row] for row in rows[rows < start]]
-        new = given[rows[rows >= start] - start]
-        return np.concatenate([earlier.vectors(old), new]) if old else new
-
-    def _keep(self, pairs: Pairs, close: Bool) -> None:
-        self._forest.join((pairs[0][close], pairs[1][close]))
 
     def _read(self, rows: Rows, earlier: Earlier) -> Items:
         """What ``rows`` were added with; a signal that an item lacks is not asked for."""
@@ -295,7 +186,7 @@ class NearDuplicates:
         self._ids = [self._ids[row] for row in np.flatnonzero(kept)]
         self._rows = {item_id: row for row, item_id in enumerate(self._ids)}
         self._prints = self._prints.of(kept[self._buckets["texts"].rows])
-        for signal in _SIGNALS:
+        for signal in SIGNALS:
             self._hashes[signal] = self._hashes[signal][kept]
             self._buckets[signal].drop(kept)
 
@@ -308,34 +199,26 @@ def _loaded_prints(arrays: Arrays, n: int) -> shingles.Prints:
     return shingles.Prints(bits.copy(), sizes.copy())  # of our own: they grow
 
 
-def _check(items: Items, known: Mapping[str, int]) -> None:
-    n = len(items)
-    if len(set(items.ids)) < n:
+def _check(ids: Sequence[str], known: Mapping[str, int]) -> None:
+    if len(set(ids)) < len(ids):
         raise BadPool("ids: an item comes twice in one batch")
-    twice = next((item_id for item_id in items.ids if item_id in known), None)
+    twice = next((item_id for item_id in ids if item_id in known), None)
     if twice is not None:
         raise BadPool(f"ids: {twice!r} is in the near-duplicate index already; remove it first")
-    if items.texts is not None and len(items.texts) != n:
-        raise BadPool(f"texts: expected {n}, found {len(items.texts)}")
-    if items.pictures is not None and (items.pictures.shape != (n,) or items.pictures.dtype != np.uint64):
-        raise BadPool(f"pictures: expected ({n},) uint64, found {items.pictures.dtype} {items.pictures.shape}")
-    if items.vectors is not None:
-        good = items.vectors.ndim == 2 and len(items.vectors) == n and np.issubdtype(items.vectors.dtype, np.floating)
-        if not good:
-            raise BadPool(f"vectors: expected ({n}, d) floats, found {items.vectors.dtype} {items.vectors.shape}")
-        if not np.isfinite(items.vectors).all():
-            raise BadPool("vectors: a row holds NaN or infinity")
 
 
-def _compact(pairs: Pairs) -> tuple[Rows, Pairs]:
-    """The rows that pairs are made of, rising, and the pairs as places among them."""
-    rows, places = np.unique(np.concatenate(pairs), return_inverse=True)
-    ends = places.reshape(2, -1).astype(np.int64)
-    return rows, (ends[0], ends[1])
+@dataclass(frozen=True, slots=True)
+class _ByRow:
+    """Reads what an ``Earlier`` holds by id."""
 
+    ids: Sequence[str]
+    earlier: Earlier
 
-def _nothing(items: Items) -> U64:
-    return np.zeros(len(items), np.uint64)
+    def texts(self, rows: Rows) -> Sequence[str]:
+        return self.earlier.texts([self.ids[row] for row in rows])
+
+    def vectors(self, rows: Rows) -> F16 | F32:
+        return self.earlier.vectors([self.ids[row] for row in rows])
 
 
 def _settings(closeness: Closeness) -> npt.NDArray[np.float64]:

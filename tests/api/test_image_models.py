@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from api.coverage import open_round, read_coverage
 from api.golden import enclosing
 from api.image_models import IMAGE_SCORER
 from api.jobs import steps
@@ -103,6 +104,15 @@ def test_training_texts_on_image_gold_names_what_is_left_out(built: WordGoldfold
         NothingToDo, match=r"no usable label in its train .* of another kind .* the image p0\d\d: train"
     ):
         steps.train(built, "reader", "1.0.0", 0)
+
+
+def test_coverage_of_images_is_in_the_space_of_their_own_scorer(built: WordGoldfold) -> None:
+    told = read_coverage(built, POLICY, modality="image")
+    assert (told["items"], told["looked_at"], told["gold"]["items"], told["others"]) == (COUNT, COUNT, COUNT, {})
+    assert (told["near"]["value"], told["near"]["n"]) == (1.0, COUNT)  # each is near itself
+    cluster = told["clusters"][0]["cluster"]
+    with pytest.raises(NothingToDo, match="every item of it lies near gold"):
+        open_round(built, cluster, "ann", budget=1, policies=[POLICY], dry_run=True)
 
 
 def test_thresholds_calibration_and_the_gate_judge_it_on_images(built: WordGoldfold) -> None:

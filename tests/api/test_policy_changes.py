@@ -208,7 +208,7 @@ def test_a_bridge_compares_both_versions(site: WordGoldfold) -> None:
     assert 0.25 < flips.value < 0.75  # half of all items were allowed
     assert (down.value, report.figures["rule_changes"].value) == (0.0, 0.0)
     assert report.licence.startswith("population")
-    assert report.as_dict()["figures"]["flips"]["policy_versions"] == ["1.0.0", "1.1.0"]  # type: ignore[index]
+    assert report.as_dict()["figures"]["flips"]["policy_version"] == "1.0.0, 1.1.0"  # type: ignore[index]
     assert all(item.policy_version == "1.1.0" for i, item in labels(site).items() if i not in kept)
     with pytest.raises(NothingToDo, match="is there already"):
         bridge(site, HARM, 20)

@@ -6,12 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput, NotFound, NothingToDo
 from labeling.golden.chain import first_break
+from labeling.golden.columns import COMPARED, EXPORTED, page_of_items
 from labeling.golden_records import GoldMove
 from labeling.model_records import ModelState, owed_rescore
 from labeling.records import (
@@ -264,8 +266,14 @@ class GoldenContract(LedgerFixtures):
         ledger.golden.add_version(version(), reversed(rows))
         assert list(ledger.golden.stream("0.1.0")) == ledger.golden.members("0.1.0") == rows
         assert list(ledger.golden.stream("0.1.0", Partition.DEV)) == rows[::2]
+        pages = list(ledger.golden.columns("0.1.0", Partition.DEV, EXPORTED))
+        assert [len(page) for page in pages] == [2, 2]
+        assert pa.Table.from_batches(pages).to_pylist() == page_of_items(rows[::2]).to_pylist()
+        assert list(ledger.golden.columns("0.1.0", Partition.SEALED, COMPARED)) == []
         with pytest.raises(NotFound, match=r"9.9.9"):
             list(ledger.golden.stream("9.9.9"))
+        with pytest.raises(NotFound, match=r"9.9.9"):
+            list(ledger.golden.columns("9.9.9", Partition.DEV, COMPARED))
 
 
 class GoldEventsContract(LedgerFixtures):

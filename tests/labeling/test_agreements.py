@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from labeling.agreements import agreements
+from labeling.agreements import agreed_items, agreements
 from labeling.errors import NothingToDo
 from labeling.golden.partition import Shares
 from labeling.quality.aggregate import AGGREGATORS
 from labeling.records import TaskKind
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, Shop, yes
 
 OPEN = Shares(train=1.0, calibration=0.0, dev=0.0, sealed=0.0)
@@ -51,6 +52,9 @@ def test_agreement_by_policy_language_and_rule(answered: Shop) -> None:
     assert rule.outcome.observed.n == 42
     assert rule.outcome.observed.events == 30
     assert json.loads(json.dumps(found.as_dict()))["consensus"] == {}
+    assert_whole(found.as_dict(), 7)
+    assert len(agreed_items(answered.ledger, answered.lake)) == 60
+    assert len(agreed_items(answered.ledger, answered.lake, policy=rule.policy, rule=rule.rule_id)) == 42
     assert agreements(answered.ledger, answered.lake) == found
 
 

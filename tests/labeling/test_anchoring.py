@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labeling.anchoring import report
+from labeling.anchoring import assisted_items, report
 from labeling.assisted import suggested
 from labeling.records import Annotation, Origin, Outcome, Partition, TaskKind
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, Shop, yes
 
 ALL = {"assisted": 1.0, "assisted_blind_share": 1.0}
@@ -38,6 +39,9 @@ def test_who_follows_wrong_suggestions_is_seen(shop: Shop) -> None:
     before = report(shop.ledger)
     assert (before.given, before.answered, before.withheld) == (20, 20, 0)
     assert before.overall.shift == 1.0
+    assert_whole(before.as_dict({}), 5)
+    assert len(assisted_items(shop.ledger, "fraud", "dan@example.org")) == 20
+    assert assisted_items(shop.ledger, person="eve@example.org") == []
     assert before.people["dan@example.org", "fraud"] == before.policies["fraud"] == before.overall
     assert set(before.people) == {("dan@example.org", "fraud")}
     assert before.origins == {"taken": 0, "changed": 0, "anew": 0, "unknown": 20}

@@ -36,6 +36,7 @@ from labeling.records import Answer, How, Outcome, Partition, RoundState, Task, 
 from labeling.store.desks import injectable
 from labeling.store.tables import golden_items
 from labeling.studio.payload import task_data
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, UNCLEAR, Shop, yes
 from tests.labeling.test_assign import anchor, person, question
 from tests.labeling.test_handout import CALM, NOW, copies, give, gold, say, send
@@ -127,6 +128,7 @@ def test_answers_to_injections_judge_people_and_become_no_label(shop: Shop) -> N
     assert close_answered(shop.ledger) == 0
     assert {task.state for task in shop.ledger.tasks.where(kind=TaskKind.INJECTION)} == {TaskState.SETTLED}
     assert report(shop.ledger) == found
+    assert_whole([found.told_meter(), *found.told_standings()], 4)
 
 
 def test_whom_injections_flag_is_paused_until_a_lead_has_looked(shop: Shop) -> None:

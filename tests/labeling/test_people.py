@@ -6,8 +6,9 @@ import pytest
 
 from labeling.errors import NotFound, NothingToDo
 from labeling.golden.partition import Shares
-from labeling.people import page_of, people
+from labeling.people import answered_items, own_page, page_of, people
 from labeling.records import TaskKind
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, Shop, items, yes
 
 OPEN = Shares(train=1.0, calibration=0.0, dev=0.0, sealed=0.0)
@@ -53,12 +54,16 @@ def test_each_person_has_a_page_by_policy_and_language(staffed: Shop) -> None:
 def test_a_lead_sees_intervals_and_a_person_their_points(staffed: Shop) -> None:
     found = people(staffed.ledger, staffed.lake)
     told = json.dumps(found.as_dict())
-    for word in ('"value"', '"events"', '"target"'):
+    assert {figure["value"] for figure in assert_whole(found.as_dict(), 4)} == {None}
+    for word in ('"events"', '"target"'):
         assert word not in told
     assert '"low"' in told
     own = page_of(found, " Bob@Example.org ")
     assert own.person == "bob@example.org"
-    assert '"value"' in json.dumps(own.as_dict(points=True))
+    mine = own_page(found, " Bob@Example.org ")
+    assert any(figure["value"] is not None for figure in assert_whole(mine, 4))
+    items = answered_items(staffed.ledger, staffed.lake, "Bob@example.org")
+    assert 0 < len(items) <= own.answers
     with pytest.raises(NotFound, match=r"'eve@example\.org' has answered no blind task"):
         page_of(found, "eve@example.org")
 
@@ -80,4 +85,4 @@ def test_figures_without_an_end_are_json_all_the_same(shop: Shop) -> None:
     page = people(shop.ledger, shop.lake).pages[0]
     assert page.speed.ratio.verdict == "insufficient"
     for points in (True, False):
-        assert "Infinity" not in json.dumps(page.as_dict(points=points))
+        assert "Infinity" not in json.dumps(page.as_dict("1.0.0", points=points))

@@ -13,6 +13,7 @@ from labeling.policy_publish import Change, plan_change, publish_change
 from labeling.policy_relabel import open_relabel
 from labeling.policy_versions import ChangeKind
 from labeling.records import Answer, Outcome, Partition
+from tests.figures import assert_whole
 from tests.labeling.golden.desk import Desk, open_desk
 from tests.labeling.golden.made import NOW
 from tests.labeling.test_policy_versions import policy
@@ -51,6 +52,8 @@ def test_labels_flips_and_minutes_and_a_bound_on_sealed_ones(desk: Desk) -> None
     assert tight.sealed_at_most == loose.sealed_at_most == 2  # whatever their labels are
     # two people said the same, so a chance is the model's voice (unsure) of three
     assert (tight.asked.flips, loose.asked.flips, loose.asked.by_model) == (0.17, 0.33, 0)
+    (flips,) = assert_whole(loose.as_dict())
+    assert (flips["value"], flips["n"], flips["policy_version"]) == (0.33, 2, "1.1.0")
     assert loose.asked.minutes == pytest.approx(2 * 2 * (0.25 + len("words of 2 14") / 1200), abs=0.06)
     assert tight.difference is not None
     assert tight.difference.keys == ["version"]

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from labeling.records import Answer, Cause, GoldState, How, Outcome, Task, TaskKind, TaskState, Verdict
-from labeling.reviews import is_reviewed, lead_agreement
+from labeling.reviews import is_reviewed, lead_agreement, twice_decided
 from labeling.rounds import close_round
 from labeling.settle import LeadDesk, SettleReport
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, Shop, yes
 
 ALWAYS = LeadDesk(review_share=1.0)
@@ -161,6 +162,8 @@ def test_agreement_of_leads_is_told_with_its_interval_and_what_they_said(shop: S
     shop.settle(ALWAYS)
     told = lead_agreement(shop.ledger)
     assert (told.agreed.n, told.agreed.events, told.open) == (14, 12, 1)
+    assert_whole(told.as_dict(), 2)
+    assert len(twice_decided(shop.ledger)) == 14
     assert told.agreed.low < 12 / 14 < told.agreed.high
     assert sum(figure.n for figure in told.by_policy.values()) == 14
     assert sum(n for said in told.causes.values() for n in said.values()) == 15

@@ -12,7 +12,8 @@ from labeling.golden.partition import Shares
 from labeling.model_records import Model, ModelState
 from labeling.records import Partition, TaskState
 from labeling.rounds import close_round
-from labeling.yields import ALL, TOLD, LaneYield, curve, tally, yields
+from labeling.yields import ALL, TOLD, LaneYield, curve, picked_items, tally, yields
+from tests.figures import assert_whole
 from tests.labeling.school import fit, republish
 from tests.labeling.shop import NO, UNCLEAR, Shop, items, open_shop, yes
 
@@ -53,6 +54,11 @@ def test_a_closed_round_tells_each_lane_beside_the_random_arm(shop: Shop) -> Non
     assert lift.saved is not None
     assert (lift.n, lift.random_n) == (30, 30)
     assert json.loads(json.dumps(told.as_dict()))["rounds"] == ["r1"]
+    assert_whole(told.as_dict(), 20)
+    drawn = {pick.item_id for pick in picks if pick.lane == "random"}
+    assert picked_items(shop.ledger, ["r1"], "random") == sorted(drawn)
+    lanes = [picked_items(shop.ledger, ["r1"], "uncertain", policy) for policy in ("fraud", "harm")]
+    assert sum(map(len, lanes)) == 30
 
 
 def test_every_closed_round_counts_and_no_open_one(shop: Shop) -> None:
@@ -142,8 +148,8 @@ def test_the_curve_needs_judged_models_of_three_sizes(school: Shop) -> None:
     assert [round(point.score, 3) for point in points] == [0.5, 0.6, 0.7]  # over fraud, which all of them have
     told = yields(school.ledger, "r1").forecast
     assert (told.n, told.verdict != "refused") == (3, True)
-    assert told.gain is not None
-    assert told.gain > 0
+    assert told.value is not None
+    assert told.value > 0
 
 
 def test_models_that_were_judged_on_nothing_alike_make_no_curve(school: Shop) -> None:

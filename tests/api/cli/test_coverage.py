@@ -12,11 +12,11 @@ def test_from_what_gold_lacks_to_a_round(goldfold: Terminal) -> None:
         stock(opened, 60)
         score_all(opened)
     told = goldfold("coverage", "show", "--policy", "hate_speech", "--words", "--json").json
-    assert (told["texts"], told["near"]["value"], told["gold"]["items"]) == (60, 0.0, 0)
+    assert (told["items"], told["near"]["value"], told["gold"]["items"]) == (60, 0.0, 0)
     cluster = told["clusters"][0]["cluster"]
     shown = goldfold("coverage", "show")
     assert cluster in shown.out
-    assert "licence: population: all 60 texts" in shown.out
+    assert "Licence: population: all 60 texts" in shown.out
     asked = ("coverage", "open", cluster, "--policy", "hate_speech", "--budget", "4", "--by", "ann")
     assert "would be open: 4 picks" in goldfold(*asked, "--dry-run").out
     assert f"Round coverage-{cluster} is open: 4 picks" in goldfold(*asked).out

@@ -9,6 +9,7 @@ import pytest
 from api import patterns
 from labeling.insights.judged_answers import production_record
 from tests.api.cli.conftest import Terminal
+from tests.figures import assert_whole
 
 
 @pytest.fixture
@@ -41,11 +42,13 @@ def test_list_show_and_export(mined: Terminal, tmp_path: Path) -> None:
     assert "60 of 100 decisions are wrong so" in page
     assert "Examples: post-" in page
     whole = mined("patterns", "show", queue["id"], "--json").json
-    assert len(whole["items"]) == 60
-    assert "lift" not in mined("patterns", "show", kinds["person", "ann"]["id"], "--json").json
+    assert whole["rate"]["items"] == f"/v1/patterns/{queue['id']}/items"
+    assert_whole(whole, 4)
+    assert mined("patterns", "show", kinds["person", "ann"]["id"], "--json").json["lift"] is None
     file = tmp_path / "cards.json"
     said = mined("patterns", "export", str(file), "--without-people", "--json").json
     written = json.loads(file.read_text(encoding="utf-8"))["patterns"]
+    assert {len(one["external_ids"]) for one in written if one["id"] == queue["id"]} == {60}
     assert said == {"file": str(file), "patterns": len(written)}
     assert ("person", "ann") not in {(one["cohort"], one["level"]) for one in written}
 

@@ -33,6 +33,8 @@ def test_from_a_file_of_decisions_to_a_report(
     assert "was drawn" in goldfold("qa", "sample", "--day", DAY).out
     report = goldfold("qa", "report", "--day", DAY)
     assert "0 judged, 8 waiting" in report.out
+    origin = "is judged yet; golden unpublished; policy hate_speech 1.0.0"
+    assert origin in " ".join(report.out.split())
     assert goldfold("qa", "report", "--day", DAY, "--json").json["projects"][0]["target"] == 0.9
     assert goldfold("decisions", "rename", "mod-17").out == "20 decisions changed\n"
     assert goldfold("decisions", "import", file, "--json").json["already_there"] == 20

@@ -9,6 +9,7 @@ from labeling.quality.choice import Choice
 from labeling.quality.intervals import proportion
 from tests.api.cli.conftest import Terminal
 from tests.api.site import HARM, gild, score_all, select, stock
+from tests.figures import assert_whole
 
 
 @pytest.fixture
@@ -25,9 +26,11 @@ def answered(goldfold: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_people(answered: Terminal) -> None:
     told = answered("people", "--json").json
     assert [page["person"] for page in told["people"]] == ["person1@example.com", "person2@example.com"]
-    assert "value" not in told["people"][0]["parts"][0]["right"]
+    assert told["people"][0]["parts"][0]["right"]["value"] is None
+    assert_whole(told, 4)
     mine = answered("people", "--me", "person1@example.com", "--json").json
-    assert "value" in mine["parts"][0]["right"]
+    assert mine["parts"][0]["right"]["value"] is not None
+    assert_whole(mine, 4)
     shown = answered("people").out
     assert "People (95 % intervals; blind answers only)" in shown
     assert "Drift and pace" in shown

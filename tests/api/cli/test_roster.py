@@ -61,7 +61,7 @@ def test_what_is_wrong_is_named(goldfold: Terminal, arguments: tuple[str, ...], 
 
 def test_injections_say_that_there_are_none(goldfold: Terminal) -> None:
     told = goldfold("injections", "--json").json
-    assert (told["rate"], told["given"], told["people"], told["meter"]["gap"]) == (0.0, 0, [], None)
+    assert (told["rate"], told["given"], told["people"], told["meter"]["gap"]["value"]) == (0.0, 0, [], None)
     said = goldfold("injections").out
     assert "Injections: none" in said
     assert "Recognisability: insufficient" in said
@@ -69,7 +69,7 @@ def test_injections_say_that_there_are_none(goldfold: Terminal) -> None:
 
 def test_the_anchoring_meter_says_that_there_is_too_little(goldfold: Terminal) -> None:
     told = goldfold("anchoring", "--json").json
-    assert (told["given"], told["people"], told["overall"]["shift"]) == (0, [], None)
+    assert (told["given"], told["people"], told["overall"]["value"]) == (0, [], None)
     said = goldfold("anchoring").out
     assert "Anchoring: none" in said
     assert "Over all: insufficient [-1.000, +1.000], n = 0" in said

@@ -14,7 +14,7 @@ def test_leads_see_the_meter_and_nobody_below(site: Site) -> None:
     site.refused("GET", PATH, Role.LEAD)
     told = site.get(PATH, Role.LEAD)
     assert (told["given"], told["answered"], told["people"], told["policies"]) == (0, 0, [], [])
-    assert (told["overall"]["shift"], told["overall"]["verdict"], told["overall"]["pulls"]) == (
+    assert (told["overall"]["value"], told["overall"]["verdict"], told["overall"]["pulls"]) == (
         None,
         "insufficient",
         False,

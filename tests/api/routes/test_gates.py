@@ -14,6 +14,7 @@ from api.service import Service
 from tests.api.client import assert_problem
 from tests.api.routes.conftest import Site, give_keys
 from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
+from tests.figures import assert_whole
 
 PATH = "/v1/models"
 SECRET = "a secret of thirty-two characters"
@@ -46,6 +47,9 @@ def test_from_the_gate_to_the_champion_and_back(exam: Site) -> None:
     assert_problem(second, 409, "was not judged against 'hate-1'")
     told = exam.ask("POST", f"{PATH}/hate-2/gate", Role.LEAD, json={}).json()
     assert (told["verdict"], told["signed"], told["is_repeat"]) == ("pass", True, False), told["reasons"]
+    for figure in assert_whole(told):
+        page = exam.get(figure["items"])
+        assert (page["items"], page["withheld"] > 0) == ([], True)  # sealed items are counted, not named
     assert exam.get(f"{PATH}/hate-2")["state"] == "challenger"
     promoted = exam.ask("POST", f"{PATH}/hate-2/promote", Role.LEAD).json()
     assert promoted["state"] == "champion"
@@ -86,6 +90,7 @@ def test_a_threshold_moves_what_the_champion_acts_on(exam: Site) -> None:
     told = exam.ask("POST", f"{PATH}/hate-1/threshold", Role.LEAD, json=body)
     assert told.status_code == 200, told.text
     tau = told.json()["threshold"]
+    assert exam.get(told.json()["items"])["count"] >= told.json()["n"]
     assert exam.goldfold.operating()[HARM].threshold != tau  # it is no champion
     exam.ask("POST", f"{PATH}/hate-1/promote", Role.LEAD, json={"without_gate": "a test"})
     assert exam.goldfold.operating()[HARM].threshold == tau

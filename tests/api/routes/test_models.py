@@ -8,6 +8,7 @@ from labeling.records import Partition
 from tests.api.client import assert_problem
 from tests.api.routes.conftest import Site
 from tests.api.site import HARM, gild, score_all, select, stock
+from tests.figures import assert_whole
 
 PATH = "/v1/models"
 
@@ -37,6 +38,11 @@ def test_a_model_is_trained_judged_and_promoted(gold: Site) -> None:
     assert {name: judged[name] for name in model["metrics"]} == model["metrics"]
     assert [cell["policy"] for cell in judged["slices"] if cell["dimension"] == "all"] == [HARM]
     assert set(judged["series"][HARM]) == {"pr", "reliability", "thresholds"}
+    whole = assert_whole(judged, 9)
+    page = gold.get(f"{judged['policies'][HARM]['recall']['items']}&limit=1000")
+    assert (page["count"], page["withheld"]) == (judged["policies"][HARM]["n"] + judged["left_out"], 0)
+    for figure in whole:
+        assert gold.get(figure["items"])["count"] >= figure["n"]
     before = gold.goldfold.scorer().version
     promoted = gold.ask("POST", f"{PATH}/hate-1/promote", Role.LEAD).json()
     assert (promoted["state"], promoted["promoted_at"] is None) == ("champion", False)
@@ -104,6 +110,7 @@ def test_a_champion_that_is_calibrated_scores_so_from_then_on(champion: Site) ->
     made = champion.ask("POST", route, json={"method": "temperature"}).json()
     assert made == {**tried, "applied": True}
     assert made["policies"][HARM]["change"]["log_loss"]["n"] >= 20
+    assert_whole(made, 9)
     now = champion.goldfold.scorer()
     assert (now.version != raw.version, now.embedding_version, now.policies) == (
         True,

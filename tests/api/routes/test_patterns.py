@@ -9,6 +9,7 @@ from tests.api.site import gild, score_all, select, stock
 def test_patterns_are_for_leads_and_say_what_they_rest_on(site: Site) -> None:
     site.refused("GET", "/v1/patterns", Role.LEAD)
     site.refused("GET", "/v1/patterns/0f3c5a7b9d1e2f40", Role.LEAD)
+    site.refused("GET", "/v1/patterns/0f3c5a7b9d1e2f40/items", Role.LEAD)
     assert_problem(site.ask("GET", "/v1/patterns", Role.LEAD), 409, "goldfold sync")
     stock(site.goldfold)
     score_all(site.goldfold)
@@ -18,3 +19,4 @@ def test_patterns_are_for_leads_and_say_what_they_rest_on(site: Site) -> None:
     assert (told["patterns"], told["decisions"], told["errors"]) == ([], 40, 0)  # all agreed: there is no error to see
     assert told["licence"] == "sample: decisions that were judged, no population claim"
     assert_problem(site.ask("GET", "/v1/patterns/0f3c5a7b9d1e2f40", Role.LEAD), 404, "no pattern has the id")
+    assert_problem(site.ask("GET", "/v1/patterns/0f3c5a7b9d1e2f40/items", Role.LEAD), 404, "no pattern has the id")

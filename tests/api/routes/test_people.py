@@ -6,6 +6,7 @@ from api.auth import Role, make_key
 from tests.api.client import assert_problem, call
 from tests.api.routes.conftest import Site
 from tests.api.site import HARM, gild, score_all, select, stock
+from tests.figures import assert_whole
 
 
 @pytest.fixture
@@ -21,7 +22,9 @@ def test_a_lead_sees_everybody_without_points(answered: Site) -> None:
     answered.refused("GET", "/v1/people", Role.LEAD)
     told = answered.get("/v1/people", Role.LEAD)
     assert [page["person"] for page in told["people"]] == ["person1@example.com", "person2@example.com"]
-    assert "value" not in told["people"][0]["parts"][0]["right"]
+    assert {figure["value"] for figure in assert_whole(told, 4)} == {None}
+    right = told["people"][0]["parts"][0]["right"]
+    assert 0 < answered.get(right["items"], Role.LEAD)["count"] <= right["n"]
     assert told["people"][0]["parts"][0]["right"]["n"] == 30
 
 
@@ -33,6 +36,9 @@ def test_a_person_sees_the_page_that_their_key_is_named_by(answered: Site) -> No
     own = response.json()
     assert own["person"] == "person1@example.com"
     assert own["parts"][0]["right"]["value"] > 0.8
+    assert_whole(own, 4)
+    mine = call(answered.app, "GET", own["parts"][0]["right"]["items"], key=plaintext)
+    assert 0 < mine.json()["count"] <= own["answers"]
     assert "person2" not in response.text
     assert_problem(answered.ask("GET", "/v1/people/me", Role.LEAD), 404, "has answered no blind task")
 

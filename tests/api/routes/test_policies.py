@@ -20,6 +20,7 @@ from tests.api.client import assert_problem
 from tests.api.routes.conftest import Site, give_keys
 from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
 from tests.api.test_policy_changes import answer_all
+from tests.figures import assert_whole
 
 BASE = f"/v1/policies/{HARM}"
 LEAD = Role.LEAD
@@ -59,7 +60,11 @@ def test_from_a_preview_to_labels_given_again(site: Site) -> None:
     assert (len(goldfold.ledger.policies.all()), goldfold.ledger.golden.items()) == before
     told, labels = foreseen["asked"], foreseen["stale"]
     assert (foreseen["sealed_at_most"], foreseen["retired"], told["labels"]) == (len(sealed), 0, labels)
-    assert 0 < told["flips"] < labels
+    assert 0 < told["flips"]["value"] < labels
+    (flips,) = assert_whole(foreseen)
+    behind = site.get(flips["items"])
+    assert behind["count"] >= flips["n"]
+    assert not {one["item_id"] for one in behind["items"]} & {item.item_id for item in sealed}
     assert told["minutes"] > labels * 2 * 0.25  # two people, a quarter of a minute to decide
     assert foreseen["difference"]["keys"] == ["version", "definition"]
     assert "sealed" not in {row["partition"] for row in foreseen["touched"]}
@@ -95,7 +100,8 @@ def test_from_a_preview_to_labels_given_again(site: Site) -> None:
     told_of = [(r["actor"], r["target"]) for r in goldfold.ledger.audit.latest(500) if r["action"] == "policy.relabel"]
     assert told_of == [(site.keys[Role.ENGINEER].split("_")[1], HARM)]
     assert post(site, "/bridge", Role.ENGINEER, {"items": 6})["sample"] == 6
-    assert site.get(f"{BASE}/bridge", Role.VIEWER)["figures"]["flips"]["value"] is None
+    assert assert_whole(site.get(f"{BASE}/bridge", Role.VIEWER), 4)[0]["value"] is None
+    assert site.get(f"{BASE}/bridge/items")["count"] > 0
     assert_problem(site.ask("POST", f"{BASE}/bridge", json={"items": 5}), 409, "is there already")
 
 

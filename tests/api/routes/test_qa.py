@@ -8,6 +8,7 @@ from api.auth import Role
 from tests.api.client import assert_problem
 from tests.api.routes.conftest import Site
 from tests.api.site import HARM, stock
+from tests.figures import assert_whole
 
 DAY = "2026-02-28"
 
@@ -49,9 +50,21 @@ def test_from_a_batch_of_decisions_to_a_report(site: Site) -> None:
     report = site.get(f"/v1/qa?day={DAY}", Role.VIEWER)
     (project,) = report["projects"]
     assert (project["waiting"], project["accuracy"]["licence"][:4]) == (6, "none")
-    behind = site.get(project["accuracy"]["items"], Role.LEAD)
+    assert_whole(report, 5)
+    assert site.get(project["accuracy"]["items"], Role.LEAD) == {"items": [], "count": 0, "next": None, "withheld": 0}
+    behind = site.get(f"/v1/qa/decisions?day={DAY}&project=forum", Role.LEAD)
     assert {one["verdict"] for one in behind} == {"waiting"}
     assert "mod-17" not in str(behind) + str(report)
+    asked = f"/v1/qa/items?day={DAY}&project=forum&verdict=waiting&limit=4"
+    first = site.get(asked, Role.LEAD)
+    rest = site.get(f"{asked}&after={first['next']}", Role.LEAD)
+    assert (first["count"], len(first["items"]), len(rest["items"]), rest["next"]) == (6, 4, 2, None)
+    named = [one["item_id"] for one in (*first["items"], *rest["items"])]
+    assert named == sorted({one["item_id"] for one in behind})
+    assert {one["external_id"] for one in first["items"]} <= {f"post-{n}" for n in range(10)}
+    assert site.get(asked.replace("forum", "shop"), Role.LEAD)["count"] == 0
+    assert_problem(site.ask("GET", "/v1/qa/items?verdict=fine", Role.LEAD), 422, "is none of judged, violating")
+    assert_problem(site.ask("GET", "/v1/qa/items?day=2026-02-01", Role.LEAD), 404, "was not sampled yet")
     assert_problem(site.ask("GET", "/v1/qa?day=soon"), 422, "write it as 2026-01-31")
 
 
@@ -65,5 +78,10 @@ def test_who_decided_is_for_leads(site: Site) -> None:
     assert first[0]["who"] == "mod-17"
     changed = site.ask("POST", "/v1/decisions/people", Role.LEAD, json={"who": "mod-17", "to": ""})
     assert changed.json() == {"decisions": 4}
-    for method, path in (("GET", "/v1/decisions"), ("GET", "/v1/qa/decisions"), ("POST", "/v1/qa")):
+    for method, path in (
+        ("GET", "/v1/decisions"),
+        ("GET", "/v1/qa/decisions"),
+        ("GET", "/v1/qa/items"),
+        ("POST", "/v1/qa"),
+    ):
         site.refused(method, path, Role.LEAD, json={})

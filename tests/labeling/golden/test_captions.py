@@ -76,7 +76,7 @@ def test_copies_are_found_among_rows_that_lie_packed_and_in_batches(monkeypatch:
     ]
     assert find_leaks(lessons, exams, pictures=hashes) == expected
     monkeypatch.setattr("labeling.golden.near.BATCH", 2)
-    monkeypatch.setattr("labeling.golden.kept.BLOCK", 3)
+    monkeypatch.setattr("labeling.golden.leaks.PAGE", 3)
     assert find_leaks(iter(lessons), iter(exams), pictures=hashes) == expected
 
 

@@ -93,8 +93,7 @@ def test_every_policy_of_an_item_counts_and_batches_change_nothing(monkeypatch: 
     ]
     expected = [Leak("t1", "e1", Partition.SEALED, "same near-duplicate group")]
     assert find_leaks(training, exams) == expected
-    monkeypatch.setattr(leaks, "BATCH", 2)
-    monkeypatch.setattr("labeling.golden.kept.BLOCK", 2)
+    monkeypatch.setattr(leaks, "PAGE", 2)
     assert find_leaks(iter(training), iter(exams)) == expected
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from labeling.errors import Conflict, IntegrityError, InvalidInput, NotFound, NothingToDo, StoreError
 from labeling.golden import manifest
 from labeling.golden.audit import check
+from labeling.golden.columns import page_of_items
 from labeling.golden.export import export
 from labeling.golden.publish import needed_bump, publish, publishable, verify
 from labeling.golden_records import Erratum, GoldMove
@@ -54,6 +57,11 @@ class MemoryGolden:
     def stream(self, version: str, partition: str | None = None, *, unreleased: bool = False) -> Iterator[GoldenItem]:
         members = self.members(version, unreleased=unreleased)
         return (member for member in members if partition in (None, member.partition))
+
+    def columns(self, version: str, partition: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        rows = self.stream(version, partition)
+        while part := list(islice(rows, 2000)):
+            yield page_of_items(part, names)
 
     def drifted(self, version: str) -> Iterator[GoldenItem]:
         return iter(self.rows)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from labeling.errors import InvalidInput
 from labeling.insights.alarm import alarms
+from labeling.insights.signal_items import Meant, signal_items
 from labeling.insights.signals import import_signals
+from labeling.signal_records import SignalKind
+from tests.figures import assert_whole
 from tests.labeling.insights.production import DAY, NOON, open_production
 from tests.labeling.insights.test_causes import judged_day
 from tests.labeling.insights.test_daily_qa import ACTIONS, ALL_TRAIN
@@ -46,9 +51,20 @@ def test_it_rings_where_appeals_are_granted_and_qa_sees_nothing(shop: Shop) -> N
     assert (every["project"], forum["state"]) == ("", "alarm")
     assert (forum["accuracy"]["moves"], forum["overturns"]["moves"]) == (False, True)
     assert forum["reports_per_1000"]["moves"] is None  # two items: too few
-    assert (forum["n"]["after"]["decided"], forum["n"]["after"]["reports"], forum["pending_appeals"]) == (30, 2, 1)
-    assert forum["items"] == [f"/v1/qa/decisions?day={DAY}&project=forum"]
-    assert len(forum["overturned_items"]) == 20
+    assert (forum["seen"]["after"]["decided"], forum["seen"]["after"]["reports"], forum["pending_appeals"]) == (
+        30,
+        2,
+        1,
+    )
+    assert_whole(told, 6)
+    span = "since=2026-02-15T00:00:00Z&until=2026-03-01T00:00:00Z&project=forum"
+    assert forum["accuracy"]["items"] == f"/v1/qa/items?{span}&verdict=judged"
+    assert forum["overturns"]["items"] == f"/v1/signals/items?{span}&kind=appeal&outcome=decided"
+    assert (forum["accuracy"]["n"], forum["overturns"]["n"], forum["reports_per_1000"]["n"]) == (100, 60, 2)
+    meant = Meant(NOON - WEEK, NOON + WEEK, "forum", SignalKind.APPEAL, "overturned")
+    assert len(signal_items(shop.ledger.signals, meant)) == 20
+    with pytest.raises(InvalidInput, match="outcome: 'granted' is none of decided, pending"):
+        signal_items(shop.ledger.signals, replace(meant, outcome="granted"))
 
 
 def test_without_anything_it_is_insufficient(shop: Shop) -> None:

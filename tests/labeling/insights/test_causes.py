@@ -16,6 +16,7 @@ from labeling.insights import causes
 from labeling.insights.causes import Told, Wanted
 from labeling.insights.daily_qa import open_day
 from labeling.records import TaskKind, TaskState
+from tests.figures import assert_whole
 from tests.labeling.insights.production import DAY, NOON, decide, open_production, row, terms
 from tests.labeling.insights.test_daily_qa import ACTIONS, ALL_TRAIN
 from tests.labeling.shop import NO, NOW, Shop, yes
@@ -153,6 +154,7 @@ def test_only_figures_from_after_it_was_done_verify_an_action(shop: Shop) -> Non
     done_at = NOON + timedelta(hours=11)
     action = causes.agree_action(shop.ledger, made.finding_id, WANTED, ACTIONS, "ann", done_at)
     assert (action.before["n"], action.before["events"]) == (30, 10)
+    assert_whole(action.before)
     with pytest.raises(Conflict, match="only what is done can be verified"):
         causes.verify(shop.ledger, action.action_id, ACTIONS, "ann", done_at)
     causes.finish(shop.ledger, action.action_id, "ann", "it is in", done_at)

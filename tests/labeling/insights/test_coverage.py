@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from labeling.insights.coverage import Asked, coverage
 from labeling.insights.coverage_rounds import LANE, Opened, Order, open_cluster
 from labeling.insights.traffic import Frame, survey
 from labeling.records import RoundState, TaskState
+from labeling.round_images import hashes
+from labeling.settle import settle_all
 from labeling.yields import closed_rounds
 from selection.errors import BudgetTooLarge
 from tests.labeling.shop import NO, Shop, items, open_shop, yes
+from tests.labeling.test_round_images import Eye, hang
 
 SEALED = Shares(train=0.0, calibration=0.0, dev=0.0, sealed=1.0, anchor=0.0)
 TRAIN = Shares(train=1.0, calibration=0.0, dev=0.0, sealed=0.0, anchor=0.0)
@@ -92,7 +96,7 @@ def test_a_sample_says_its_size_and_stands_for_the_rest(shop: Shop) -> None:
     gild(shop, range(60))
     found = told(shop, frame=Frame(sample=80))
     near = found["near"]
-    assert (found["texts"], found["looked_at"]) == (120, 80)
+    assert (found["items"], found["looked_at"]) == (120, 80)
     assert near["low"] < near["value"] < near["high"]
     assert "a simple random sample of 80 of 120" in near["licence"]
     assert sum(one["items"] for one in found["clusters"]) == pytest.approx(120, abs=2)
@@ -182,3 +186,41 @@ def test_an_empty_lake_is_told(tmp_path: Path) -> None:
     with pytest.raises(NothingToDo, match="run the score job first"):
         survey(shop.ledger.items, shop.lake, shop.scorer(), Frame())
     shop.ledger.close()
+
+
+def test_images_are_looked_at_by_themselves_and_asked_about(shop: Shop) -> None:
+    gallery, desk = hang(shop, 20)
+    gallery.files.pop("3.png")
+    how = {"cosine": 0.9, "frame": Frame(modality="image"), "policy": "harm"}
+
+    def seen() -> dict[str, Any]:
+        return coverage(shop.ledger, shop.lake, Eye(), shop.policies, Asked(**how))  # type: ignore[arg-type]
+
+    before = seen()
+    assert (before["modality"], before["items"], before["others"]) == ("image", 20, {"text": 120})
+    assert before["near"]["licence"].startswith("population: all 20 images that have")
+    assert told(shop)["others"] == {"image": 20}
+    (first,) = before["clusters"]
+    assert first["cluster"].startswith("i")
+    wanted = Order(first["cluster"], 20, ("harm",), 1, 0.9, None)
+    ask = partial(open_cluster, shop.ledger, shop.lake, Eye(), shop.policies, wanted, "ann")
+    with pytest.raises(NothingToDo, match="none of its 20 picked images can be read now"):
+        ask(dry_run=True)
+    made = ask(dry_run=False, images=partial(hashes, shop.lake, desk))
+    assert (len(made.picks), made.dark) == (19, 20)
+    assert any("1 picked images cannot be read now" in note for note in made.notes)
+    tasks = shop.ledger.tasks.where(round_id=made.round_id)
+    assert {(task.modality, task.item_id == "im-00003") for task in tasks} == {("image", False)}
+    shop.deliver()
+    for task in shop.ledger.tasks.where(round_id=made.round_id):
+        shop.answer(task, NO)
+    assert settle_all(shop.ledger, shop.lake, shop.groups, read=gallery.read).golden == 19
+    after = seen()
+    assert (after["gold"]["items"], after["near"]["events"], after["clusters"][0]["gold"]) == (19, 19, 19)
+    assert told(shop)["gold"]["items"] == 0
+
+
+def test_images_without_embeddings_are_told(shop: Shop) -> None:
+    hang(shop, 2, score=False)
+    with pytest.raises(NothingToDo, match="none of 2 images has a score and an embedding yet"):
+        survey(shop.ledger.items, shop.lake, Eye(), Frame(modality="image"))

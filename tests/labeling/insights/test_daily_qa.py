@@ -25,6 +25,7 @@ from labeling.rounds import close_round
 from labeling.studio.payload import task_data
 from labeling.yields import yields
 from selection.types import RELABEL
+from tests.figures import assert_whole
 from tests.labeling.insights.production import DAY, decide, open_production, row, terms
 from tests.labeling.shop import NO, UNCLEAR, Shop, yes
 
@@ -82,10 +83,11 @@ def test_the_whole_way_from_decisions_to_figures(shop: Shop) -> None:
     assert verdicts(shop) == {f"d{n}": wrong.get(f"d{n}", "right") for n in range(20)}
     (project,) = report(shop)["projects"]
     assert (project["accuracy"]["value"], project["accuracy"]["n"], project["decisions"]) == (0.8, 20, 20)
-    assert project["accuracy"]["policy_versions"] == ["fraud 1.0.0"]
+    assert project["accuracy"]["policy_version"] == "fraud 1.0.0"
+    assert_whole(project, 5)
     assert project["accuracy"]["golden_version"] == "unpublished"
     assert project["accuracy"]["licence"].startswith("population: the project's decisions of the day")
-    assert project["accuracy"]["items"] == "/v1/qa/decisions?day=2026-02-28&project=forum"
+    assert project["accuracy"]["items"] == "/v1/qa/items?day=2026-02-28&project=forum&verdict=judged"
     assert {name: one["events"] for name, one in project["errors"].items()} == dict.fromkeys(wrong.values(), 1)
     assert (project["state"], report(shop)["breaches"]) == (BELOW, ["forum"])
     assert report(shop, Targets(0.95, {"forum": 0.3}))["breaches"] == []

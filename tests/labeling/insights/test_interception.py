@@ -12,9 +12,10 @@ import pytest
 from labeling.errors import Conflict, InvalidInput, NothingToDo
 from labeling.insights import causes
 from labeling.insights.causes import Wanted
-from labeling.insights.interception import interception, ticket_of
+from labeling.insights.interception import intercepted_items, interception, ticket_of
 from labeling.insights.signals import import_signals
 from labeling.insights.weeks import Window, window
+from tests.figures import assert_whole
 from tests.labeling.insights.production import DAY, NOON, decide, open_production, row
 from tests.labeling.insights.test_causes import judged_day
 from tests.labeling.insights.test_daily_qa import ACTIONS, ALL_TRAIN
@@ -52,12 +53,22 @@ def test_from_decisions_to_recall_and_a_ticket(shop: Shop) -> None:
     assert figure["value"] == pytest.approx(26 / 30, abs=0.1)
     assert [stratum["stratum"] for stratum in figure["strata"]] == ["approved by human", "removed"]
     assert one["recall"]["views"]["licence"].startswith("none")  # these items have no views
-    assert one["missed_items"]
+    assert_whole(answer, 2)
 
-    ticket = ticket_of(answer, "fraud", one["severity"])
+    def items(kind: str) -> list[str]:
+        return intercepted_items(shop.ledger, shop.lake, SPAN, ACTIONS, "fraud", one["severity"], kind)
+
+    missed = items("missed")
+    assert len(missed) == one["missed"]["count"] > 0
+    assert [len(items(kind)) for kind in ("audited", "removed", "left up", "restored")] == [50, 30 - 4 + 4, 30, 0]
+    assert set(missed) <= set(items("audited")) & set(items("left up"))
+    with pytest.raises(InvalidInput, match="kind: 'lost' is none of audited, missed"):
+        items("lost")
+
+    ticket = ticket_of(answer, "fraud", one["severity"], missed)
     assert ticket.origin == f"interception:fraud:S{one['severity']}:{DAY}"
     assert "recall in items is 0." in ticket.statement
-    assert set(ticket.item_ids) == set(one["missed_items"])
+    assert ticket.item_ids == tuple(missed)
     finding = causes.open_finding(shop.ledger, ticket, "ann", NOW)
     with pytest.raises(Conflict, match="is told by finding"):
         causes.open_finding(shop.ledger, ticket, "ann", NOW)

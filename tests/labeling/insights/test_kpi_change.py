@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from labeling.errors import NothingToDo
-from labeling.insights.kpi_change import kpi_change, kpi_series
+from labeling.insights.kpi_change import RELABELLED, kpi_change, kpi_items, kpi_series
 from labeling.insights.weeks import two_windows
 from labeling.policy_versions import ChangeKind, version_of
+from tests.figures import assert_whole
 from tests.labeling.insights.production import DAY, NOON, open_production
 from tests.labeling.insights.test_causes import judged_day
 from tests.labeling.insights.test_daily_qa import ACTIONS, ALL_TRAIN
@@ -53,15 +54,20 @@ def test_parts_add_up_and_the_series_shows_the_break(shop: Shop) -> None:
     total = parts.pop("total")
     assert sum(parts.values()) == pytest.approx(total, abs=1e-12)
     rates = one["error_rate"]
-    assert total == pytest.approx(rates["after"] - rates["first"], abs=1e-12)
+    assert total == pytest.approx(rates["after"]["value"] - rates["first"]["value"], abs=1e-12)
     assert parts["within"] == pytest.approx(total)
     assert (parts["gold_relabel"], parts["policy_break"]) == (0, 0)
     moved = one["under_gold_of_now"]
-    assert moved["low"] < moved["change"] < moved["high"]
-    assert one["n"] == {"before": 50, "after": 50}
-    assert one["policy_versions"] == ["fraud 1.0.0"]
-    assert one["licence"].startswith("population")
-    assert one["items"] == [f"/v1/qa/decisions?day={day}&project=forum" for day in (DAY - WEEK, DAY)]
+    assert moved["low"] < moved["value"] < moved["high"]
+    assert [rates[name]["n"] for name in ("first", "before", "after")] == [50, 50, 50]
+    assert_whole(one, 7)
+    assert (moved["n"], moved["policy_version"], moved["licence"][:10]) == (100, "fraud 1.0.0", "population")
+    assert moved["items"] == (
+        "/v1/kpi/items?old=2026-02-15/2026-02-21&new=2026-02-22/2026-02-28&project=forum&what=judged"
+    )
+    assert len(kpi_items(shop.ledger, BEFORE, AFTER, ACTIONS, "forum")) == len(
+        {one.item_id for one in shop.ledger.decisions.sample([str(DAY - WEEK), str(DAY)])}
+    )
 
     policy = shop.policies["fraud"]
     later = policy.model_copy(update={"version": "1.1.0", "definition": policy.definition + " Also by telephone."})
@@ -73,6 +79,7 @@ def test_parts_add_up_and_the_series_shows_the_break(shop: Shop) -> None:
     at = next(one.at for one in shop.ledger.policies.all() if one.version == "1.1.0").date()
     told = series(shop, at)
     assert [week["accuracy"]["n"] for week in told["weeks"] if week["accuracy"]["n"]] == [50, 50]
+    assert_whole(told, 2)
     (found,) = (one for one in told["breaks"] if one["kind"] == "policy")
     assert found["policy"] == "fraud"
     assert found["week"] == next(week["from"] for week in told["weeks"] if week["from"] <= str(at) <= week["to"])
@@ -90,9 +97,11 @@ def test_a_relabel_of_gold_is_a_part_of_its_own(shop: Shop) -> None:
         new, replace(row, adjudication_id="again", outcome=new.answer.outcome, rule=new.answer.rule, severity=3)
     )
     one = change(shop)
-    assert one["error_rate"]["first"] == 0
-    assert one["parts"]["gold_relabel"] == one["error_rate"]["before"] > 0
-    assert one["relabelled_items"] == [row.item_id]
+    assert one["error_rate"]["first"]["value"] == 0
+    assert one["parts"]["gold_relabel"] == pytest.approx(one["error_rate"]["before"]["value"])
+    assert one["parts"]["gold_relabel"] > 0
+    assert one["relabelled"]["count"] == 1
+    assert kpi_items(shop.ledger, BEFORE, AFTER, ACTIONS, "forum", RELABELLED) == [row.item_id]
     breaks = series(shop, shop.ledger.golden.events()[-1].at.date())["breaks"]
     assert [(found["kind"], found["what"]) for found in breaks] == [("gold", "items relabelled: 1")]
 

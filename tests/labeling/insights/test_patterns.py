@@ -14,6 +14,7 @@ from labeling.insights.judged_answers import judged_answers, may_judge, producti
 from labeling.insights.pattern_pages import write
 from labeling.insights.patterns import Patterns, patterns
 from labeling.records import GoldState, How, TaskKind
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, NOW, Shop, items, open_shop, yes
 
 OPEN = Shares(train=1.0, calibration=0.0, dev=0.0, sealed=0.0)
@@ -57,11 +58,14 @@ def test_the_careless_person_is_found_and_named_to_a_lead_without_points(careles
     assert set(first.exemplars) <= {f"ext-{n}" for n in range(0, 80, 4)}
     assert set(first.exemplars) <= set(first.items)
     assert first.policy_versions == ("1.0.0",)
-    told = json.dumps(first.as_dict(found.origin, whole=True))
-    for word in ('"value"', '"events"', '"lift"', '"pull"'):
-        assert word not in told
-    assert '"low"' in told
-    assert "no population claim" in told
+    whole = found.told(first, whole=True)
+    figures = {name: whole[name] for name in ("rate", "other")} | {"pulls": [part["pull"] for part in whole["parts"]]}  # type: ignore[attr-defined]
+    assert {figure["value"] for figure in assert_whole(figures, 3)} == {None}
+    assert whole["lift"] is None
+    assert '"events"' not in json.dumps(whole)
+    assert_whole(found.as_dict(), 2)
+    assert "no population claim" in str(whole)
+    assert not set(first.other_items) & set(first.items)
     assert found.impersonal().patterns == tuple(one for one in found.patterns if not one.is_personal)
     assert "says w" not in json.dumps(found.as_dict())  # no content
     assert found == patterns(careless.ledger, careless.lake)
@@ -107,7 +111,8 @@ def test_decisions_of_production_are_mined_beside_the_answers(shop: Shop) -> Non
     found = patterns(shop.ledger, shop.lake, decisions=records)
     (one,) = found.patterns
     assert (one.cohort, one.level, one.rate.events, one.rate.n) == ("tool", "queue-b", 30, 60)
-    assert one.as_dict(found.origin)["lift"] is None  # nothing is wrong elsewhere
+    assert (one.items, one.other_items) == (tuple(sorted(f"post-{n}" for n in range(30))), ())
+    assert found.told(one)["lift"] is None  # nothing is wrong elsewhere
     assert (found.decisions, found.errors, found.unclustered) == (200, 30, 200)
     assert patterns(shop.ledger, shop.lake, decisions=records[::-1]) == found
 
@@ -131,7 +136,7 @@ def test_patterns_are_written_as_json_or_cards(careless: Shop, tmp_path: Path) -
         write(found, tmp_path / name)
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
     told = json.loads((tmp_path / "told/patterns.json").read_text(encoding="utf-8"))
-    assert told["patterns"][0]["items"]
+    assert told["patterns"][0]["external_ids"] == list(found.patterns[0].items)
     page = (tmp_path / "told/patterns.md").read_text(encoding="utf-8")
     assert f"## {found.patterns[0].card.title}" in page
     assert found.patterns[0].pattern_id in page

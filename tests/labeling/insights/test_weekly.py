@@ -14,13 +14,14 @@ import pytest
 
 from labeling.decision_records import ErrorType
 from labeling.errors import Conflict, InvalidInput, NotFound
+from labeling.figures import FIGURE
 from labeling.golden.planner import plan_gold
 from labeling.insights import causes
 from labeling.insights.coverage import Asked, coverage
 from labeling.insights.qa_report import Targets
 from labeling.insights.weekly import Inputs, content_hash, draft, newest, sign, signature_of, week_of
 from labeling.insights.weekly_pages import figure_line, lines, pack_html, pack_markdown, pack_pdf
-from labeling.insights.weekly_parts import FIGURE, entry
+from labeling.insights.weekly_parts import entry
 from labeling.weekly_records import Pack, Signature
 from tests.labeling.insights.production import DAY, open_production
 from tests.labeling.insights.test_causes import TOLD, WANTED, judged_day, opened

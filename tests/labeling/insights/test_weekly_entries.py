@@ -10,6 +10,7 @@ from labeling.insights.judged_answers import production_record
 from labeling.insights.patterns import patterns
 from labeling.insights.trend_records import AlertState, TrendAlert
 from labeling.insights.weekly_entries import alert_entries, pattern_entries
+from tests.figures import assert_whole
 from tests.labeling.shop import open_shop
 
 
@@ -44,6 +45,9 @@ def alert(first: date, last: date, **changes: object) -> TrendAlert:
         "expected": 3.5,
         "p": 0.0004,
         "lasts": True,
+        "licence": "counts",
+        "golden_version": "1.0.0",
+        "policy_versions": {"harm": "1.0.0"},
     }
     return TrendAlert("al-1", "k", first, last, body | changes, ("i1",), AlertState.OPEN, "")
 
@@ -56,6 +60,8 @@ def test_only_the_weeks_alerts_are_told() -> None:
     (entry,) = alert_entries([week], monday)
     assert "more than usual in de" in entry["head"]
     assert "12 items where 3.5 were expected" in entry["lines"][0]
+    (volume,) = assert_whole(entry["figures"])
+    assert (volume["n"], volume["policy_version"], volume["items"]) == (12, "harm 1.0.0", "/v1/trends/al-1/items")
     assert any("goldfold trends open al-1" in line for line in entry["lines"])
     (theme,) = alert_entries([alert(monday, monday, kind="theme")], monday)
     assert "a new theme" in theme["head"]

@@ -18,6 +18,7 @@ from labeling.judging.predictions import read_predictions
 from labeling.judging.sealed import Door
 from labeling.quality.evaluation import PURPOSIVE
 from labeling.records import Outcome, Partition
+from tests.figures import assert_whole
 from tests.labeling.golden.images import Album, bring_images, drawn, fold_image
 from tests.labeling.golden.made import sha
 from tests.labeling.school import fit
@@ -82,6 +83,7 @@ def test_sealed_figures_leave_by_the_door_and_single_answers_do_not(exam: Shop, 
     door = Door(exam.ledger, 1, 20, "eve")
     told: Any = ask_sealed(exam.ledger, exam.lake, judged, "1.0.0", (), door)
     assert told["series"] == {}
+    assert_whole(told, 8)
     assert told["slices"][0]["figures"]["auprc"]["value"] is not None
     for cell in told["slices"]:
         assert cell["verdict"] == "insufficient" or cell["n"] >= 20

@@ -8,9 +8,10 @@ import pytest
 
 from labeling.errors import NothingToDo
 from labeling.golden.partition import Shares
-from labeling.judging.population import Judged, _policy, population_figures, rounds_since
+from labeling.judging.population import Judged, _policy, population_figures, population_items, rounds_since
 from labeling.quality.evaluation import POPULATION
 from selection.errors import NoLicence
+from tests.figures import assert_whole
 from tests.labeling.shop import NO, Shop, items, yes
 
 
@@ -32,6 +33,11 @@ def audited(shop: Shop) -> Shop:
 def test_a_round_of_chance_speaks_for_its_frame(audited: Shop) -> None:
     round_ = audited.ledger.rounds.get("r1")
     told: Any = population_figures(audited.ledger, [round_])
+    assert_whole(told, 3)
+    for policy, figures in told["policies"].items():
+        named = population_items(audited.ledger, [round_], (), policy, "answered")
+        assert len(named) == figures["prevalence"]["n"]
+        assert figures["prevalence"]["items"].startswith(f"/v1/population/items?round_id={round_.round_id}&policy=")
     fraud = told["policies"]["fraud"]
     assert told["picks"] == told["settled"] + told["withheld"] > told["settled"] > 30
     prevalence = fraud["prevalence"]
@@ -70,11 +76,14 @@ def test_rounds_without_answers_have_no_figure(audited: Shop) -> None:
         population_figures(audited.ledger, [audited.ledger.rounds.get("r3")])
 
 
+HERE = dict.fromkeys(("answered", "flagged", "violating"), "/v1/x")
+
+
 def test_a_side_in_which_nothing_was_found_is_named_and_bounded() -> None:
     """DOMAIN section 5 in small: what was not flagged was audited 0 of 400."""
-    removed = [Judged("p", "1.0.0", 1 / 30, n < 285, True) for n in range(300)]
-    passed = [Judged("p", "1.0.0", 1 / 2375, False, False) for n in range(400)]
-    told: Any = _policy([*removed, *passed], "1.0.0")
+    removed = [Judged("p", "1.0.0", 1 / 30, n < 285, True, f"a{n}") for n in range(300)]
+    passed = [Judged("p", "1.0.0", 1 / 2375, False, False, f"b{n}") for n in range(400)]
+    told: Any = _policy([*removed, *passed], "1.0.0", HERE)
     assert told["recall"]["value"] == 1.0
     assert told["recall"]["empty"] == ["not flagged"]
     found, unseen = 285 * 30, 950_000 * (1 - 0.05 ** (1 / 400))
@@ -84,8 +93,12 @@ def test_a_side_in_which_nothing_was_found_is_named_and_bounded() -> None:
 
 def test_both_sides_give_the_recall_of_the_fixture() -> None:
     sides = [(9000, 300, 285, True), (950_000, 400, 0, False), (40_000, 600, 6, False), (1000, 200, 50, False)]
-    rows = [Judged("p", "1.0.0", n / size, k < events, side) for size, n, events, side in sides for k in range(n)]
-    told: Any = _policy(rows, "1.0.0")
+    rows = [
+        Judged("p", "1.0.0", n / size, k < events, side, f"{size}-{k}")
+        for size, n, events, side in sides
+        for k in range(n)
+    ]
+    told: Any = _policy(rows, "1.0.0", HERE)
     assert told["recall"]["value"] == pytest.approx(0.929, abs=5e-4)
     assert told["recall"]["low"] < 0.929 < told["recall"]["high"]
 
@@ -98,7 +111,7 @@ def test_recall_covers_the_truth_about_as_often_as_it_says() -> None:
     recall, covered = (truth & flagged).sum() / truth.sum(), 0
     for _ in range(150):
         drawn = np.flatnonzero(generator.random(20_000) < pi)
-        rows = [Judged("p", "1.0.0", float(pi[i]), bool(truth[i]), bool(flagged[i])) for i in drawn]
-        found: Any = _policy(rows, "1.0.0")["recall"]
+        rows = [Judged("p", "1.0.0", float(pi[i]), bool(truth[i]), bool(flagged[i]), str(i)) for i in drawn]
+        found: Any = _policy(rows, "1.0.0", HERE)["recall"]
         covered += found["low"] <= recall <= found["high"]
     assert 0.90 <= covered / 150 <= 0.99

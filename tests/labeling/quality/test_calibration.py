@@ -43,7 +43,7 @@ def test_figures_are_those_of_the_definitions() -> None:
         assert found[name]["brier"]["value"] == pytest.approx(brier_score_loss(data.truth, p))
         assert found[name]["log_loss"]["value"] == pytest.approx(log_loss(data.truth, p))
         table = found[name]["reliability"]
-        by_hand = sum(row["n"] / 400 * abs(row["said"] - row["observed"]) for row in table)
+        by_hand = sum(row["n"] / 400 * abs(row["said"] - row["value"]) for row in table)
         assert found[name]["ece"]["value"] == pytest.approx(by_hand)
     for name in ("ece", "brier", "log_loss"):
         change = found["after"][name]["value"] - found["before"][name]["value"]
@@ -124,7 +124,7 @@ def test_the_table_has_n_and_an_interval_for_each_bin() -> None:
         assert (row["low"], row["high"]) == wilson(row["positives"], row["n"])
         assert row["from"] <= row["said"] <= row["to"]
     weighted = told(made(400, pi=True))["after"]["reliability"]
-    assert all(row["low"] <= row["observed"] <= row["high"] for row in weighted)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in weighted)
 
 
 @settings(deadline=None, max_examples=40)

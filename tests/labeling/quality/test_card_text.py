@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from labeling.decision_records import ErrorType
 from labeling.quality.attribution import Attribution, Culprit
 from labeling.quality.card_text import ACTIONS, Told, card
 from labeling.quality.intervals import proportion
-from labeling.quality.judged import ErrorType
 
 
 def told(culprit: Culprit, level: str = "", cohort: str = "", cluster: str = "post-17") -> Told:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labeling.quality.common_mode import State, Window, common_mode, rates_rise
+from labeling.quality.common_mode import State, Window, common_mode, rates_ratio, rates_rise
 
 BEFORE = Window(300, 300.0, 285.0, 100, 20, 10_000, 200)
 
@@ -78,5 +78,18 @@ def test_a_small_sure_change_within_the_margin_is_flat() -> None:
 def test_poisson_rates_are_held_exactly() -> None:
     assert rates_rise(0, 100, 5, 100) == pytest.approx(0.5**5)
     assert rates_rise(5, 100, 0, 100) == 1.0
+
+
+def test_the_ratio_of_two_rates_has_an_exact_interval() -> None:
+    assert rates_ratio(0, 100, 5, 100)[1] is None
+    assert rates_ratio(5, 100, 0, 100)[0] == 0.0
+    low, high = rates_ratio(10, 1000, 30, 2000)
+    assert low < 1.5 < (high or 0)
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(300):
+        before, after = int(rng.poisson(40)), int(rng.poisson(120))  # the rate doubles at 1.5 times the exposure
+        low, high = rates_ratio(before, 1000, after, 1500)
+        held += low <= 2.0 <= (high or np.inf)
+    assert held / 300 >= 0.93  # exact: 95 % or more, but for chance
     assert rates_rise(3, 100, 3, 300) == pytest.approx(1 - sum(
         [0.25**6, 6 * 0.75 * 0.25**5, 15 * 0.75**2 * 0.25**4]), abs=1e-12)  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.quality.compare import holm, mcnemar, not_worse, pairs_needed, split_change
+from labeling.quality.compare import holm, mcnemar, not_worse, paired_difference, pairs_needed, split_change
 
 COUNT = st.integers(0, 200)
 RATE = st.floats(0, 1)
@@ -79,3 +79,17 @@ def test_a_win_more_never_hurts(wins: int, losses: int, more: int, margin: float
     n = wins + losses + more + 2
     assert 0 <= not_worse(wins + 2, losses, n, margin) <= not_worse(wins + 1, losses, n, margin) + 1e-9
     assert not_worse(wins, losses, n, margin) <= not_worse(wins, losses + 1, n, margin) + 1e-9
+
+
+def test_a_paired_difference_covers_and_goes_with_the_test_of_not_worse() -> None:
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(400):
+        wins, losses, _same = rng.multinomial(150, [0.10, 0.06, 0.84])
+        low, high = paired_difference(int(wins), int(losses), 150)
+        held += low <= 0.04 <= high
+    assert 0.92 <= held / 400 <= 0.98
+    low, _ = paired_difference(9, 14, 300, 0.90)
+    assert not_worse(9, 14, 300, -low) == pytest.approx(0.05, abs=1e-6)  # one-sided at 5 %: the end of a 90 % interval
+    low, high = paired_difference(5, 20, 100)
+    assert (-high, -low) == pytest.approx(paired_difference(20, 5, 100))

@@ -13,7 +13,7 @@ FLAT = [Point(n, 0.8, 0.001) for n in (1000, 2000, 4000, 8000)]
 
 def test_a_curve_that_rises_says_go_on() -> None:
     told = forecast(RISING, 800)
-    assert told.gain == pytest.approx(5 * math.log(2))
+    assert told.value == pytest.approx(5 * math.log(2))
     assert told.low is not None
     assert told.low > 0.5
     assert (told.verdict, told.n, told.more) == ("go on", 4, 800)
@@ -23,7 +23,7 @@ def test_a_curve_that_rises_says_go_on() -> None:
 def test_a_flat_curve_says_stop() -> None:
     told = forecast(FLAT, 500)
     assert told.verdict == "stop"
-    assert told.gain == pytest.approx(0.0)
+    assert told.value == pytest.approx(0.0)
     assert told.high is not None
     assert told.high < 0.5
 
@@ -46,7 +46,7 @@ def test_points_off_the_line_make_the_interval_wider() -> None:
 @pytest.mark.parametrize("points", [[], RISING[:2], [RISING[0]] * 5, [Point(0, 0.5, 0.1)] * 4])
 def test_fewer_than_three_points_are_refused_with_the_reason(points: list[Point]) -> None:
     told = forecast(points, 500)
-    assert (told.verdict, told.gain, told.low, told.high) == ("refused", None, None, None)
+    assert (told.verdict, told.value, told.low, told.high) == ("refused", None, None, None)
     assert "a curve needs 3" in told.reason
 
 
@@ -59,7 +59,7 @@ def test_the_forecast_of_a_saturating_curve_errs_on_the_high_side() -> None:
         return 0.9 - 4.0 / math.pow(n, 0.7)
 
     points = [Point(n, true(n), 0.001) for n in (200, 400, 800, 1600)]
-    gain = forecast(points, 1600).gain
+    gain = forecast(points, 1600).value
     assert gain is not None
     assert gain > 100 * (true(3200) - true(1600))
 

@@ -12,6 +12,7 @@ from labeling.quality.intervals import (
     Figure,
     clopper_pearson,
     lower_bound,
+    poisson_ratio,
     proportion,
     sample_size,
     upper_bound,
@@ -116,3 +117,8 @@ def test_an_end_that_is_not_there_is_null_in_json() -> None:
     told = Figure(None, math.nan, math.inf, 3, 0, "made", INSUFFICIENT).as_dict()
     assert (told["low"], told["high"]) == (None, None)
     assert Figure(0.5, 0.0, 1.0, 30, 15, "made", ENOUGH).as_dict()["high"] == 1.0
+
+
+def test_garwoods_interval_of_a_count() -> None:
+    assert poisson_ratio(10, 1.0) == pytest.approx((4.795389, 18.390356), abs=1e-6)  # Garwood 1936, table
+    assert poisson_ratio(0, 2.0) == pytest.approx((0.0, 3.688879 / 2), abs=1e-6)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.quality.judged import ErrorType, Judged, error_type, label
+from labeling.decision_records import ErrorType
+from labeling.quality.judged import Judged, error_type, label
 
 YES, OTHER, NO = "harm:violates/threat", "harm:violates/slur", "harm:allowed"
 
@@ -13,7 +14,7 @@ def test_the_four_types_of_error() -> None:
     assert error_type(YES, "harm:context_missing") is ErrorType.UNDER
     assert error_type(YES, OTHER) is ErrorType.WRONG_SELECTION
     assert error_type(YES, "technical") is ErrorType.TECHNICAL
-    assert error_type(YES, YES) is ErrorType.NONE
+    assert error_type(YES, YES) is None
     assert (label("harm", "violates", "threat"), label("harm", "allowed")) == (YES, NO)
 
 

@@ -40,6 +40,8 @@ def test_the_domains_fixture() -> None:
     assert found.lift == pytest.approx(7.0)
     assert found.p == pytest.approx(1.4e-8, rel=0.05)
     assert found.deff == 1.0
+    assert len(found.other_hits) == found.other_events
+    assert not set(found.other_hits.tolist()) & set(found.rows.tolist())
     assert found.q == pytest.approx(found.p * mine(table).tests / 2)  # the same cell, for any error at all, ties
 
 
@@ -69,6 +71,7 @@ def test_nothing_wrong_is_no_pattern() -> None:
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_planted_cause_is_taken_first(cause: str) -> None:
     planted, mined = mined_floor(cause)
+    assert all(len(one.other_hits) == one.other_events for one in mined.patterns)
     first = mined.patterns[0]
     _gold, _given, cluster, cohort = where(planted.table, first)
     expected = {"content": (planted.level, ""), "everyone": ("", "")}

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import kstest
 
 from labeling.quality.trends import LEAST_DAYS, SEASON_DAYS, WATCHED, Volumes, discoveries_of_day, volumes
+from tests.labeling.quality.traffic import WEEKDAYS
 
 DAYS = 35
 
@@ -33,6 +34,30 @@ def test_without_news_p_values_are_uniform_also_for_sparse_cells(alpha: float) -
     assert (told < 0.01).mean() < 0.013
     assert (told < 0.001).mean() < 0.002
     assert kstest(told, "uniform").statistic < 0.06
+
+
+def test_totals_that_move_together_do_not_stand_out_more_often_than_their_days_tell() -> None:
+    """All markets share each day's ups and downs, so their spread rests on 28 days and on no more."""
+    rng, p = np.random.default_rng(5), []
+    for day in range(500):
+        shares = 900 * rng.dirichlet(np.full(4, 3.0))[:, None, None]
+        together = rng.gamma(50, 1 / 50, DAYS) * WEEKDAYS[(day - np.arange(DAYS)[::-1]) % 7]
+        p.append(counted(rng.poisson(shares * together * rng.gamma(150, 1 / 150, (4, 1, DAYS))), day).p[:4])
+    told = np.concatenate(p)
+    print(f"of {len(told)} totals {(told < 0.01).sum()} have p < .01, {(told < 0.001).sum()} have p < .001")
+    assert (told < 0.01).mean() < 0.015
+    assert (told < 0.001).mean() < 0.002
+
+
+def test_rare_cells_do_not_stand_out_more_often_than_they_should() -> None:
+    rng, p = np.random.default_rng(6), []
+    for day in range(150):
+        mean = rng.exponential(0.06, (4, 100, 1))
+        p.append(counted(rng.poisson(mean * np.ones(DAYS)), day).p[4:])
+    told = np.concatenate(p)
+    print(f"of {len(told)} rare cells {(told < 0.01).sum()} have p < .01, {(told < 0.001).sum()} have p < .001")
+    assert (told < 0.01).mean() < 0.01
+    assert (told < 0.001).mean() < 0.001
 
 
 def test_a_rise_stands_out_and_a_surge_of_the_whole_market_is_told_of_the_market() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from selection.near.bones import letters
 from selection.near.buckets import U64
-from selection.near.index import Closeness, Items, NearDuplicates
+from selection.near.grouping import Closeness
+from selection.near.index import Items, NearDuplicates
 from selection.near.shingles import GRAM
 from selection.types import F32
 

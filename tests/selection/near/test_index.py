@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from selection.errors import BadPool
 from selection.near.bones import letters
-from selection.near.index import Closeness, Items, NearDuplicates
+from selection.near.grouping import Closeness
+from selection.near.index import Items, NearDuplicates
 from selection.types import F32
 from tests.selection.near.made import Kept, by_hand, grown, named, shared
 
@@ -109,7 +110,7 @@ def test_embeddings_grow_and_shrink_the_same(seed: int, cuts: list[int], gone: s
 
 
 def test_many_embeddings_go_through_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selection.near.index.EXACT_ROWS", 10)
+    monkeypatch.setattr("selection.near.grouping.EXACT_ROWS", 10)
     rng = np.random.default_rng(0)
     first = rng.standard_normal((400, 32))
     copies = first + 0.05 * rng.standard_normal(first.shape)
