@@ -28,7 +28,8 @@ from api.errors import Forbidden, Unauthenticated
 from labeling.errors import InvalidInput
 from labeling.records import ApiKey
 from labeling.session_records import ConsoleSession
-from labeling.store.interfaces import Audit, Keys
+from labeling.store.audit_interface import Audit
+from labeling.store.interfaces import Keys
 from labeling.store.session_interface import Sessions
 
 KEY_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")

@@ -115,7 +115,7 @@ def keep_replay(goldfold: Goldfold, sop: Sop, told: Replay, actor: str) -> None:
 def kept_replay(goldfold: Goldfold, sop: Sop) -> dict[str, Any]:
     """The newest replay that was kept of a tree as it is now. Raises NotFound where there is none, or the tree has
     changed since."""
-    found = goldfold.ledger.audit.newest(REPLAYED, sop.id)
+    found = next(iter(goldfold.ledger.audit.latest(1, action=REPLAYED, target=sop.id)), None)
     told = found["detail"] if found else None
     if found is None or not isinstance(told, dict):
         raise NotFound(f"no replay of {sop.id!r} is kept yet: replay gold through it")

@@ -73,6 +73,7 @@ EXAMPLES = {
     "/console/rounds/{round_id}": "/console/rounds/round-0",
     "/console/items/{external_id:path}": "/console/items/post-1",
     "/console/policies/{policy_id}": "/console/policies/hate_speech",
+    "/console/audit/kpis/{kpi_id}": "/console/audit/kpis/accuracy",
     "/console/golden/items/{external_id}": "/console/golden/items/post-1",
 }
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -27,7 +27,8 @@ from labeling.quality.calibration import Judged, judge
 from labeling.quality.evaluation import POPULATION, PURPOSIVE, UNWEIGHTED
 from labeling.records import GoldenItem, Outcome, Partition
 from labeling.scorebook import NOTES
-from labeling.store.interfaces import Audit, Golden, Lake, Models
+from labeling.store.audit_interface import Audit
+from labeling.store.interfaces import Golden, Lake, Models
 from labeling.training import (
     CALIBRATION,
     as_scored,

@@ -27,7 +27,8 @@ from labeling.scorebook import (
     score_group,
     text_ids,
 )
-from labeling.store.interfaces import Audit, Lake
+from labeling.store.audit_interface import Audit
+from labeling.store.interfaces import Lake
 from scoring.base import Progress
 from scoring.cascade import Cascade
 from scoring.cascade_files import CARD, load_cascade, save_cascade, version_of

@@ -23,6 +23,7 @@ from api.console import nav
 from api.console.kept import Answers
 from api.console.page import failed, wants_json
 from api.console.pages import (
+    audit,
     causes,
     files,
     items,
@@ -33,6 +34,7 @@ from api.console.pages import (
     quality,
     rounds,
     sign_in,
+    today,
     trees,
     weekly,
 )
@@ -45,15 +47,17 @@ PAGES = (
     sign_in,
     files,
     items,
+    today,
     rounds,
-    quality,
+    audit,
+    causes,
     kpis,
     patterns,
-    causes,
-    weekly,
     policies,
     policy_drafts,
+    quality,
     trees,
+    weekly,
 )
 # The one sheet that Plotly's script writes into each page, for maps that we do not draw; a new Plotly may have another.
 PLOTLY_SHEET = "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"

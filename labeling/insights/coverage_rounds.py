@@ -24,7 +24,8 @@ from labeling.records import PickRow, Round
 from labeling.round_images import Frame as RoundFrame
 from labeling.round_pool import pool_of
 from labeling.scorebook import Judge, read_sheet
-from labeling.store.interfaces import Audit, Golden, ItemRegistry, Lake, Rounds, Tasks
+from labeling.store.audit_interface import Audit
+from labeling.store.interfaces import Golden, ItemRegistry, Lake, Rounds, Tasks
 from selection.select import select
 from selection.types import Lane, Plan, Selection
 

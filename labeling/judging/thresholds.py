@@ -16,7 +16,8 @@ from labeling.judging.slices import one_a_group
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED
 from labeling.quality.risk import Line, labels_needed, miss_rate_line, precision_line
 from labeling.records import GoldenItem, Partition
-from labeling.store.interfaces import Audit, Golden, Models
+from labeling.store.audit_interface import Audit
+from labeling.store.interfaces import Golden, Models
 from labeling.training import label_versions
 
 MISS_RATE, PRECISION = "miss rate", "precision"

@@ -20,18 +20,21 @@ class SqlAudit:
         with self._database.write() as connection:
             write_audit(connection, actor, action, target, detail)
 
-    def latest(self, limit: int = 100) -> list[dict[str, object]]:
-        """Newest first; keys ``seq, at, actor, action, target, detail``, ``at`` an aware datetime."""
+    def latest(
+        self, limit: int = 100, *, before: int | None = None, actor: str = "", action: str = "", target: str = ""
+    ) -> list[dict[str, object]]:
+        """Keys ``seq, at, actor, action, target, detail``, ``at`` an aware datetime."""
         query = sa.select(audit).order_by(audit.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.seq < before)
+        for column, wanted in ((audit.c.actor, actor), (audit.c.target, target)):
+            query = query.where(column == wanted) if wanted else query
+        if action:
+            query = query.where(
+                sa.or_(audit.c.action == action, audit.c.action.startswith(f"{action}.", autoescape=True))
+            )
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
-
-    def newest(self, action: str, target: str) -> dict[str, object] | None:
-        """The newest line of that action on that target, with the keys of ``latest``; None where there is none."""
-        mine = sa.select(audit).where(audit.c.action == action, audit.c.target == target)
-        with self._database.read() as connection:
-            row = connection.execute(mine.order_by(audit.c.seq.desc()).limit(1)).mappings().first()
-            return None if row is None else dict(row)
 
 
 def write_audit(

@@ -43,6 +43,7 @@ from labeling.records import (
     TaskState,
     Unsent,
 )
+from labeling.store.audit_interface import Audit
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 from labeling.store.golden_interface import GoldenStreams
@@ -559,12 +560,6 @@ class Executors(Protocol):
     def beat(self, executor_id: str) -> None: ...
     def dead(self, older_than_s: float) -> list[str]: ...
     def remove(self, executor_id: str) -> None: ...
-
-
-class Audit(Protocol):
-    def add(self, actor: str, action: str, target: str, detail: Mapping[str, object] | None = None) -> None: ...
-    def latest(self, limit: int = 100) -> list[dict[str, object]]: ...
-    def newest(self, action: str, target: str) -> dict[str, object] | None: ...
 
 
 class Ledger(Protocol):

@@ -7,6 +7,7 @@ from labeling.mirror.records import Mirrors
 from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
 from labeling.store.audit import SqlAudit
+from labeling.store.audit_interface import Audit
 from labeling.store.cause_interface import Causes
 from labeling.store.causes import SqlCauses
 from labeling.store.database import Database
@@ -18,7 +19,6 @@ from labeling.store.executors import SqlExecutors
 from labeling.store.golden import SqlGolden
 from labeling.store.interfaces import (
     Annotations,
-    Audit,
     Desks,
     Erasures,
     Executors,

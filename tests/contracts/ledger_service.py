@@ -162,14 +162,18 @@ class AccessContract(LedgerFixtures):
         assert newest["at"].tzinfo is not None
         assert len(ledger.audit.latest(1)) == 1
 
-    def test_the_newest_line_of_an_action_on_a_target(self, ledger: Ledger) -> None:
-        for n in range(2):
-            ledger.audit.add("ann", "sop.replayed", "tree-1", {"n": n})
-        ledger.audit.add("ann", "sop.replayed", "tree-2")
-        found = ledger.audit.newest("sop.replayed", "tree-1")
-        assert found is not None
-        assert (found["detail"], found["actor"]) == ({"n": 1}, "ann")
-        assert ledger.audit.newest("sop.replayed", "tree-3") is None
+    def test_the_audit_is_paged_and_filtered(self, ledger: Ledger) -> None:
+        for number in range(6):
+            ledger.audit.add(
+                "ann" if number % 2 else "bob", f"golden.{'fold' if number < 3 else 'stale'}", f"it-{number}"
+            )
+        ledger.audit.add("ann", "goldenrod", "it-6")
+        first = ledger.audit.latest(3, action="golden")
+        rest = ledger.audit.latest(9, before=int(str(first[-1]["seq"])), action="golden")
+        assert [row["target"] for row in (*first, *rest)] == [f"it-{number}" for number in (5, 4, 3, 2, 1, 0)]
+        assert [row["target"] for row in ledger.audit.latest(actor="ann", action="golden.fold")] == ["it-1"]
+        assert [row["actor"] for row in ledger.audit.latest(target="it-6")] == ["ann"]
+        assert ledger.audit.latest(target="nobody") == []
 
 
 class LedgerContract(

@@ -19,6 +19,7 @@ from api.console.sessions import sign_in
 from api.server import build_app
 from api.service import Service
 from tests.api.client import call
+from tests.api.console.seeded import copied, seed
 from tests.api.gold import gold_settings
 from tests.api.site import WordGoldfold, settings
 
@@ -47,6 +48,14 @@ class Console:
         assert answer.status_code in (200, 202), answer.text
         told: dict[str, Any] = answer.json()
         return told
+
+    def settled(self, path: str, role: Role = Role.LEAD) -> dict[str, Any]:
+        """The same once nothing on the page is on its way."""
+        for _ in range(30):
+            told = self.json(path, role)
+            if not told["pending"]:
+                return told
+        raise AssertionError(f"{path}: {told['pending']} never came")
 
     def csrf(self, role: Role = Role.LEAD) -> str:
         """What a form of that role's session carries."""
@@ -80,6 +89,21 @@ def opened(goldfold: Goldfold) -> Iterator[Console]:
         app = build_app(service)
         yield Console(app, goldfold, keys)
         app.state.answers.close()
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a site that has lived for two months (``tests.api.console.seeded``); not to be written to."""
+    folder = tmp_path_factory.mktemp("seeded") / "site"
+    seed(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lived(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console on a copy of that site."""
+    with opened(copied(seeded, tmp_path_factory.mktemp("lived") / "site")) as console:
+        yield console
 
 
 @pytest.fixture(scope="module")

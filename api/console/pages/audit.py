@@ -1,0 +1,135 @@
+"""Audit: every figure's formula and items, the golden set's events, who did what, and whether anything was tampered
+with: /console/audit. Who did something is told to leads alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from api.auth import RANK, Role
+from api.composition import Goldfold
+from api.console.kpis import REGISTER, Kpi, kpi
+from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
+from labeling.erasure import standings
+from labeling.golden.audit import audit
+from labeling.golden.newest import newest_name
+from labeling.golden.timeline import newest, timeline
+from labeling.judging.signing import verify_chain
+from labeling.records import Partition
+
+router = APIRouter(prefix="/audit")
+EVENTS, ENTRIES = 50, 50  # of a page
+OPEN = ("policy", "round", "model", "qa")  # whose targets are no people, and no golden items, sealed ones among them
+OPEN_ACTIONS = ("golden.publish", "golden.export", "golden.approved", "golden.rejected")
+Before = Annotated[int | None, Query(ge=1)]
+Words = Annotated[str, Query(max_length=200)]
+Json = dict[str, Any]
+
+
+@router.get("")
+def show(ask: ViewerAsk) -> Response:
+    """The register of figures, and what was done to the golden set, in counts."""
+    counts = ask.kept(("audit", "counts"), partial(_counts, ask.goldfold))
+    data = {"register": [_entry(ask, one) for one in REGISTER], "counts": counts, **_sees(ask)}
+    return ask.show(Page("Audit", "audit.html", data))
+
+
+@router.get("/kpis/{kpi_id}")
+def figure(ask: ViewerAsk, kpi_id: str) -> Response:
+    """A figure: its formula, who computes it, and as it stands now."""
+    one = kpi(kpi_id)
+    told = ask.kept(("audit", "kpi", kpi_id), partial(one.read, ask.goldfold)) if _may(ask, one) else None
+    policies = [{"policy": policy.id, "version": policy.version} for policy in ask.goldfold.policies.values()]
+    versions = {"golden_version": newest_name(ask.goldfold.ledger.golden), "policies": policies}
+    return ask.show(Page(one.name, "audit_kpi.html", {"kpi": _entry(ask, one), "figures": told, "versions": versions}))
+
+
+@router.get("/events")
+def events(ask: ViewerAsk, before: Before = None) -> Response:
+    """What happened to the golden set, the newest first."""
+    found = timeline(ask.goldfold.ledger.golden, EVENTS, before, whole=ask.is_lead)
+    last = int(str(found[-1]["number"])) if found else 0
+    names = _names(ask) if ask.is_lead else {}
+    rows = [row | {"actor": names.get(str(row["actor"]), row["actor"])} for row in found]
+    data = {"events": rows, "next": last if last > 1 else None, **_sees(ask)}
+    return ask.show(Page("Events of the golden set", "audit_events.html", data))
+
+
+@router.get("/trail")
+def trail(ask: ViewerAsk, before: Before = None, actor: Words = "", action: Words = "", target: Words = "") -> Response:
+    """Who did what to what, the newest first. Who does not lead sees what was done, and to what unless that is a
+    person or a golden item."""
+    given = {"action": action, **({"actor": actor, "target": target} if ask.is_lead else {})}
+    latest = ask.goldfold.ledger.audit.latest
+    found = latest(ENTRIES, before=before, **given)
+    names = _names(ask) if ask.is_lead else {}
+    rows = [_line(row, names, whole=ask.is_lead) for row in found]
+    rest = int(str(found[-1]["seq"])) if len(found) == ENTRIES else None
+    data = {"entries": rows, "given": {"actor": "", "target": "", **given}, "next": rest, **_sees(ask)}
+    return ask.show(Page("Audit trail", "audit_trail.html", data))
+
+
+@router.get("/verify")
+def verify(ask: EngineerAsk) -> Response:
+    """Every hash computed anew: of the event chain, the set, its versions, and the gate's verdicts."""
+    goldfold = ask.goldfold
+    secret = goldfold.settings.gate_secret.get_secret_value()
+    data = {
+        "golden": ask.kept(("audit", "verify"), partial(audit, goldfold.ledger.golden)),
+        "gates": ask.kept(("audit", "gates"), lambda: {"count": verify_chain(goldfold.ledger.gates.all(), secret)}),
+        **_sees(ask),
+    }
+    return ask.show(Page("Verify", "audit_verify.html", data))
+
+
+def _may(ask: Ask, one: Kpi) -> bool:
+    return RANK[ask.visitor.role] >= RANK[one.role]
+
+
+def _sees(ask: Ask) -> dict[str, bool]:
+    """What a visitor is led to: ``whole``: who did something."""
+    return {"whole": ask.is_lead, "may_verify": RANK[ask.visitor.role] >= RANK[Role.ENGINEER]}
+
+
+def _entry(ask: Ask, one: Kpi) -> Json:
+    """What the register says of a figure, without what makes it."""
+    told = {name: getattr(one, name) for name in Kpi.__slots__ if name not in ("read", "role")}
+    return told | {"role": one.role.value, "is_open": _may(ask, one)}
+
+
+def _counts(goldfold: Goldfold) -> Json:
+    ledger = goldfold.ledger
+    erasures, asked = standings(ledger), Counter((one.family, one.is_repeat) for one in ledger.sealed.all())
+    families = sorted({family for family, _ in asked})
+    return {
+        "events": newest(ledger.golden),
+        "versions": len(ledger.golden.versions(everything=True)),
+        "sealed": [{"family": one, "asked": asked[one, False], "repeats": asked[one, True]} for one in families],
+        "sealed_budget": goldfold.settings.sealed_budget,
+        "erasures": len(erasures),
+        "erasures_unfinished": sum(one.erasure.finished_at is None for one in erasures),
+        "notices_open": sum(notice.acknowledged_at is None for one in erasures for notice in one.notices),
+        "holds": len(ledger.erasures.holds()),
+        "stops": len(ledger.stops.all()),
+    }
+
+
+def _names(ask: Ask) -> dict[str, str]:
+    """Keys by id, as a person knows them."""
+    return {key.key_id: key.name for key in ask.goldfold.ledger.keys.all()}
+
+
+def _line(row: dict[str, object], names: dict[str, str], *, whole: bool) -> Json:
+    action, actor, detail = str(row["action"]), str(row["actor"]), row["detail"]
+    told = dict(detail) if isinstance(detail, dict) else {}
+    if told.get("partition") == Partition.SEALED:
+        told.pop("outcome", None)  # a sealed answer
+    shown: Json = {"seq": row["seq"], "at": row["at"], "action": action}
+    if whole:
+        return shown | {"target": row["target"], "actor": actor, "name": names.get(actor, actor), "detail": told}
+    is_open = action.partition(".")[0] in OPEN or action in OPEN_ACTIONS
+    return shown | {"target": row["target"] if is_open else ""}

@@ -1,0 +1,104 @@
+"""Today: the numbers of the rooms that own them, counts of people, and a day's sample from its cost to its draw."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.auth import Role
+from labeling.records import RoundState
+from tests.api.client import call
+from tests.api.console.conftest import Console
+from tests.api.console.floor import BAD_DAY, PEOPLE
+from tests.api.console.seeded import OPEN_DAY, QA_DAYS
+
+PATH = "/console/today"
+TODAY = datetime.now(UTC).date()
+YESTERDAY = (TODAY - timedelta(days=1)).isoformat()
+
+
+def told(console: Console, name: str) -> Any:
+    found = console.settled(PATH)[name]
+    assert found["error"] is None
+    return found["value"]
+
+
+def asked(console: Console, path: str) -> Any:
+    """What the REST route says."""
+    answer = call(console.app, "GET", path, key=console.keys[Role.LEAD])
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_qa_that_is_due_that_waits_and_that_breaches(lived: Console) -> None:
+    qa = told(lived, "qa")
+    back = {(TODAY - timedelta(days=n)).isoformat(): n for n in range(1, 8)}
+    assert {back[one["day"]] for one in qa["due"]} == set(range(1, 8)) - {*QA_DAYS, OPEN_DAY}
+    (open_,) = [one for one in qa["open"] if back[one["day"]] == OPEN_DAY]
+    assert open_["waiting"] == asked(lived, f"/v1/qa?day={open_['day']}")["waiting"] > 0
+    (breach,) = [one for one in qa["breaches"] if one["state"] == "below target"]
+    assert (breach["project"], back[breach["day"]]) == ("chat", BAD_DAY)
+    (project,) = [one for one in asked(lived, f"/v1/qa?day={breach['day']}")["projects"] if one["project"] == "chat"]
+    assert breach["accuracy"] == project["accuracy"]
+    page = lived.get(PATH).text
+    assert f"{100 * project['accuracy']['value']:.1f} %" in page
+    assert "/v1/qa/decisions%3Fday" in page  # its items
+
+
+def test_alarms_stale_gold_disputes_and_trends_are_those_of_their_rooms(lived: Console) -> None:
+    assert told(lived, "alarm")["alarms"] == asked(lived, "/v1/signals/alarm")["alarms"] == ["", "forum"]
+    gold = told(lived, "gold")
+    (stale,) = gold["stale"]
+    assert (stale["policy"], stale["stale"]) == (
+        "violence",
+        next(one for one in asked(lived, "/v1/policies") if one["policy"] == "violence")["stale"],
+    )
+    assert gold["adjudications"]["late"] == 1
+    assert 5.9 < gold["adjudications"]["oldest_days"] < 6.5
+    assert told(lived, "trends")["open"] == len(asked(lived, "/v1/trends"))
+
+
+def test_people_are_counted_and_never_named(lived: Console) -> None:
+    people = told(lived, "people")
+    roster = asked(lived, "/v1/roster")
+    assert people["exposure"] == {
+        "people": len(PEOPLE),
+        "over": sum(row["spent"] > row["cap"] for row in roster),
+        "paused": 0,
+    }
+    assert people["exposure"]["over"] == 1
+    assert people["injections"]["flagged"] == len(asked(lived, "/v1/injections")["flagged"]) == 1
+    page = lived.get(PATH).text
+    assert not [name for name in PEOPLE if f"{name}@example.org" in page]
+
+
+def test_an_empty_site_is_told_what_to_do(bare: Console) -> None:
+    page = bare.get(PATH).text
+    for cure in ("goldfold decisions import", "goldfold roster add", "injection_rate"):
+        assert cure in page
+    assert "cannot be had" not in page
+
+
+def test_a_sample_is_shown_with_its_cost_before_it_is_drawn(lived: Console) -> None:
+    before = lived.goldfold.ledger.decisions.days()
+    preview = lived.settled(f"{PATH}/qa?day={YESTERDAY}&budget=20")["preview"]["value"]
+    assert (preview["dry_run"], preview["sampled"]) == (True, 20)
+    assert lived.goldfold.ledger.decisions.days() == before
+    assert "Draw it, and ask" in lived.get(f"{PATH}/qa?day={YESTERDAY}&budget=20").text
+    answer = lived.post(f"{PATH}/qa", {"day": YESTERDAY, "budget": "20"})
+    assert (answer.status_code, answer.headers["location"]) == (303, PATH)
+    assert lived.goldfold.ledger.decisions.days()[-1].day == YESTERDAY
+    (round_,) = [one for one in lived.goldfold.ledger.rounds.all() if one.round_id.startswith(f"qa-{YESTERDAY}")]
+    assert round_.state is RoundState.OPEN
+    assert lived.goldfold.ledger.audit.latest(1)[0]["action"] == "qa.sample"
+    assert YESTERDAY not in {one["day"] for one in told(lived, "qa")["due"]}
+
+
+def test_what_cannot_be_drawn_is_said(lived: Console) -> None:
+    assert "is not over yet" in lived.get(f"{PATH}/qa?day={TODAY.isoformat()}").text
+    assert lived.get(f"{PATH}/qa?day={YESTERDAY}&budget=0").status_code == 422
+    answer = lived.post(f"{PATH}/qa", {"day": "soon"})
+    assert answer.status_code == 422
+    assert "write it as 2026-01-31" in answer.text
+    answer = lived.post(f"{PATH}/qa", {"day": YESTERDAY, "budget": "0"})
+    assert (answer.status_code, "budget" in answer.text) == (422, True)
