@@ -87,10 +87,15 @@ class SqlRounds:
             connection.execute(sa.update(rounds).where(rounds.c.round_id == round_id).values(values))
 
     def picks(self, round_id: str | None = None) -> list[PickRow]:
-        """Sorted by (round, lane, policy, item)."""
         query = sa.select(picks).order_by(picks.c.round_id, picks.c.lane, picks.c.policy_id, picks.c.item_id)
         if round_id is not None:
             query = query.where(picks.c.round_id == round_id)
+        with self._database.read() as connection:
+            return [load(PickRow, row) for row in connection.execute(query).mappings()]
+
+    def pick_page(self, round_id: str, *, limit: int, offset: int = 0) -> list[PickRow]:
+        order = (picks.c.policy_id, picks.c.item_id, picks.c.lane)
+        query = sa.select(picks).where(picks.c.round_id == round_id).order_by(*order).limit(limit).offset(offset)
         with self._database.read() as connection:
             return [load(PickRow, row) for row in connection.execute(query).mappings()]
 
