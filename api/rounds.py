@@ -47,7 +47,7 @@ def outlook_of(goldfold: Goldfold, given: Mapping[str, Any]) -> Outlook:
         past = yields(goldfold.ledger)
     except NothingToDo as error:
         past = str(error)
-    origin = {"golden_version": newest_name(goldfold.ledger.golden), "policy_version": versions}
+    origin: dict[str, object] = {"golden_version": newest_name(goldfold.ledger.golden), "policy_version": versions}
     return outlook(shown.selection, shown.items_scored, past, origin)
 
 

@@ -55,7 +55,7 @@ def main(source: str, target: str, seed: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with np.load(source, allow_pickle=False) as given:
         vectors = given["vectors"].astype(np.float32)
-    with redirect_stdout(_Steps(sys.stdout)):  # type: ignore[type-var]  # all of it that print uses
+    with redirect_stdout(_Steps(sys.stdout)):
         places = layout(vectors, int(seed))
     with Path(target).open("wb") as file:
         np.savez(file, places=places)

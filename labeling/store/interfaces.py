@@ -203,13 +203,8 @@ class Rounds(Protocol):
         """Picks, tasks and state ``selected`` in one transaction; a no-op when already selected."""
 
     def set_state(self, round_id: str, state: RoundState, note: str = "") -> None: ...
-    def picks(self, round_id: str | None = None) -> list[PickRow]:
-        """Sorted by (round, lane, policy, item)."""
-
-    def pick_page(self, round_id: str, *, limit: int, offset: int = 0) -> list[PickRow]:
-        """``limit`` picks of a round from the ``offset``th on, sorted by (policy, item): an order that tells no
-        lane."""
-
+    def picks(self, round_id: str | None = None) -> list[PickRow]: ...
+    def pick_page(self, round_id: str, *, limit: int, offset: int = 0) -> list[PickRow]: ...
     def judged(self) -> set[tuple[str, str]]:
         """(item_id, policy_id) pairs that have a blind task which is not withdrawn: no round picks them again."""
 

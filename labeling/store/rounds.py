@@ -87,6 +87,7 @@ class SqlRounds:
             connection.execute(sa.update(rounds).where(rounds.c.round_id == round_id).values(values))
 
     def picks(self, round_id: str | None = None) -> list[PickRow]:
+        """Sorted by (round, lane, policy, item)."""
         query = sa.select(picks).order_by(picks.c.round_id, picks.c.lane, picks.c.policy_id, picks.c.item_id)
         if round_id is not None:
             query = query.where(picks.c.round_id == round_id)
@@ -94,6 +95,7 @@ class SqlRounds:
             return [load(PickRow, row) for row in connection.execute(query).mappings()]
 
     def pick_page(self, round_id: str, *, limit: int, offset: int = 0) -> list[PickRow]:
+        """``limit`` of a round from the ``offset``th on, sorted by (policy, item): an order that tells no lane."""
         order = (picks.c.policy_id, picks.c.item_id, picks.c.lane)
         query = sa.select(picks).where(picks.c.round_id == round_id).order_by(*order).limit(limit).offset(offset)
         with self._database.read() as connection:

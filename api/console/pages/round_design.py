@@ -141,7 +141,7 @@ def _choices(ask: Ask, typed: Design) -> dict[str, Any]:
     blank = dict.fromkeys(QuotaIn.model_fields, "")
     return {
         "policies": sorted(ask.goldfold.policies),
-        "lanes": {lane: 0 if typed.lanes else given.lanes.get(lane, 0) for lane in LANES},
+        "lanes": dict.fromkeys(LANES, 0.0) | ({} if typed.lanes else {str(lane): n for lane, n in given.lanes.items()}),
         "strategies": ["auto", *(name for name in STRATEGIES if name != "auto")],
         "per": list(PER),
         "quota_keys": ["policy", *QUOTA_FIELDS],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -48,7 +47,7 @@ def show(ask: EngineerAsk, round: str = "") -> Response:
     drawn = None if painted is None or painted.value is None else painted.value
     charts = [_chart(drawn)] if drawn is not None and "chart" in ask.request.query_params else []
     data = {
-        "map": None if painted is None else replace(painted, value=None if drawn is None else _told(drawn)),
+        "map": None if painted is None else Kept(None if drawn is None else _told(drawn), painted.at, painted.error),
         "round": round,
         "points": f"{PATH}/points?round={quote(round)}",
         "picture": f"{PATH}?{f'round={quote(round)}&' if round else ''}chart=map&as=",

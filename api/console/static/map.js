@@ -12,6 +12,9 @@ void main() {
 const COLOURS = { pool: "--line-strong", picked: "--c2", "gold: train": "--c1", "gold: calibration": "--c3", "gold: dev": "--c4", "gold: sealed": "--c5" };
 const REACH = 10; // pixels around a click
 const [LEAST, MOST] = [0.5, 400]; // how far one may zoom
+const SLOW_MS = 34; // from how long a frame on, fewer points are drawn while the map moves
+const COARSE = 8000; // so many then
+const STILL_MS = 150; // after which it stands still
 
 const unpack = (text, Kind) => new Kind(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 
@@ -51,6 +54,7 @@ class PointMap {
     const made = program(this.gl);
     this.at = Object.fromEntries(["scale", "shift", "size", "colour"].map((name) => [name, this.gl.getUniformLocation(made, name)]));
     this.groups = told.groups.map((group) => this.group(group));
+    this.total = this.groups.reduce((sum, { numbers }) => sum + numbers.length / 2, 0);
     this.reach = [0, 1].map((side) => this.groups.reduce((most, { numbers }) => {
       for (let n = side; n < numbers.length; n += 2) most = Math.max(most, Math.abs(numbers[n]) / 32767);
       return most;
@@ -78,10 +82,25 @@ class PointMap {
   }
 
   draw() {
-    this.asked ??= requestAnimationFrame(() => { this.asked = null; this.paint(); });
+    this.asked ??= requestAnimationFrame(() => { this.asked = null; this.paint(1); });
   }
 
-  paint() {
+  // A frame while it moves; where frames take long, of some points only, until it stands still.
+  drawMoving() {
+    this.asked ??= requestAnimationFrame((now) => {
+      this.asked = null;
+      const took = now - (this.last ?? now);
+      this.last = now;
+      if (took < 1000) this.pace = 0.7 * (this.pace ?? 16) + 0.3 * took;
+      if (this.pace > SLOW_MS) this.isSlow = true;
+      this.paint(this.isSlow ? Math.ceil(this.total / COARSE) : 1);
+    });
+    clearTimeout(this.still);
+    this.still = setTimeout(() => { this.last = undefined; this.pace = undefined; this.draw(); }, STILL_MS);
+  }
+
+  // Every ``step``th point of each group.
+  paint(step) {
     const { gl, canvas, view, at } = this;
     const dense = window.devicePixelRatio;
     const [width, height] = [canvas.clientWidth * dense, canvas.clientHeight * dense].map(Math.round);
@@ -96,8 +115,10 @@ class PointMap {
       gl.uniform4f(at.colour, ...colour(group.name), pool ? 0.45 : 0.9);
       gl.uniform1f(at.size, (pool ? 3 : 7) * dense * Math.min(2, Math.max(1, Math.sqrt(view.zoom) / 2)));
       gl.bindBuffer(gl.ARRAY_BUFFER, group.buffer);
-      gl.vertexAttribPointer(0, 2, gl.SHORT, true, 0, 0);
-      gl.drawArrays(gl.POINTS, 0, group.numbers.length / 2);
+      const points = group.numbers.length / 2;
+      const nth = points > COARSE / 8 ? step : 1; // few points stay
+      gl.vertexAttribPointer(0, 2, gl.SHORT, true, 4 * nth, 0);
+      gl.drawArrays(gl.POINTS, 0, Math.ceil(points / nth));
     }
   }
 
@@ -124,12 +145,12 @@ class PointMap {
     const zoom = Math.min(MOST, Math.max(LEAST, this.view.zoom * factor));
     const kept = this.view.zoom / zoom;
     this.view = { zoom, x: x - (x - this.view.x) * kept, y: y - (y - this.view.y) * kept };
-    this.draw();
+    this.drawMoving();
   }
 
   move(x, y) {
     this.view = { ...this.view, x: this.view.x - x / this.unit, y: this.view.y + y / this.unit };
-    this.draw();
+    this.drawMoving();
   }
 
   listen() {
