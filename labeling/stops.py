@@ -15,12 +15,13 @@ from typing import Protocol
 
 from labeling import near_duplicates, neighbour_index, suspects
 from labeling.errors import StudioGone
+from labeling.insights import embedding_map
 from labeling.records import Removal, Task, TaskState
 from labeling.store.interfaces import Lake, Stops
 from labeling.studio.wire import StudioTask
 
 ENDS = (TaskState.WITHDRAWN, TaskState.SETTLED)
-DERIVED = (near_duplicates.FILE, neighbour_index.FILES, suspects.FILE)
+DERIVED = (near_duplicates.FILE, neighbour_index.FILES, suspects.FILE, embedding_map.FILES)
 
 
 class Studio(Protocol):

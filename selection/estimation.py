@@ -60,8 +60,7 @@ def hajek(y: Numbers, pi: Numbers, confidence: float = 0.95, *, strata: Sequence
     value = float((weights * answers).sum() / weights.sum())
     variance = _variance(weights * (answers - value), chances, strata) / float(weights.sum() ** 2)
     n, positives = len(answers), int(answers.sum())
-    kish = float(weights.sum() ** 2 / (weights**2).sum())
-    effective = value * (1 - value) / variance if variance > 0 else float(n) if (chances == 1).all() else kish
+    effective = value * (1 - value) / variance if variance > 0 else kish_n(chances)
     if (chances == 1).all():
         low, high, method = value, value, "census"
     elif min(positives, n - positives) < FEW:
@@ -71,6 +70,14 @@ def hajek(y: Numbers, pi: Numbers, confidence: float = 0.95, *, strata: Sequence
         reach = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
         low, high, method = max(0.0, value - reach), min(1.0, value + reach), "normal"
     return Estimate(value, variance, low, high, n, effective, positives, method)
+
+
+def kish_n(pi: Numbers) -> float:
+    """The effective size of a sample drawn with inclusion probabilities ``pi`` (n,), told before anybody has answered:
+    ``sum(w)^2 / sum(w^2)``, ``w = 1 / pi`` (Kish 1965), between 1 and n, and 0 of none. Raises as ``hajek`` does for
+    what is no probability."""
+    weights = 1.0 / _licensed(pi)
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def _variance(residuals: F64, chances: F64, strata: Sequence[int | None] | None) -> float:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from labeling.errors import LabelingError
+from api.errors import ROOTS
 
 FRESH_S = 60.0
 WAIT_S = 2.0  # for a figure that nobody has seen yet
@@ -34,7 +34,7 @@ class Kept(Generic[T]):
 
     value: T | None
     at: datetime | None = None
-    error: LabelingError | None = None
+    error: Exception | None = None
 
     @property
     def pending(self) -> bool:
@@ -87,7 +87,7 @@ class Answers:
         began_s, at = self._clock(), datetime.now(UTC)
         try:
             kept = Kept(compute(), at)
-        except LabelingError as error:
+        except ROOTS as error:
             kept = Kept(None, at, error)
         with self._lock:
             entry.kept, entry.made_s = kept, began_s

@@ -145,6 +145,11 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
     return response
 
 
+def fragment(template: str, **data: Any) -> str:
+    """A piece of a page, escaped as a page is: what server-sent events carry."""
+    return _templates().get_template(template).render(**data)
+
+
 @cache
 def asking(role: Role) -> Callable[..., Any]:
     """A dependency: a request of somebody of that role or above. Raises Unauthenticated, Forbidden."""

@@ -27,7 +27,7 @@ from api.jobs.records import ENDED, Job, Json
 from api.jobs.rescoring import begin_owed
 from api.jobs.running import RUNS, STEPS
 from api.jobs.slots import ExecutorSlot
-from api.jobs.workflows import HEAVY, KINDS, MIRROR, REMOTE, SYNC
+from api.jobs.workflows import HEAVY, KINDS, MAP, MIRROR, REMOTE, SYNC
 from labeling.errors import LabelingError, StoreError
 
 __all__ = ["Job", "JobRuntime"]
@@ -175,7 +175,7 @@ class JobRuntime:
             }
         )
         DBOS.launch()
-        for queue in (HEAVY, SYNC, REMOTE, MIRROR):
+        for queue in (HEAVY, SYNC, REMOTE, MIRROR, MAP):
             DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=0.1)
 
     def _submit(self, kind: str, job_id: str, request: Json) -> None:

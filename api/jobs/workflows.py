@@ -16,7 +16,7 @@ import structlog
 from dbos import DBOS
 
 from api.composition import Goldfold
-from api.jobs import desks, finetuning, judging, screens, steps
+from api.jobs import desks, finetuning, judging, maps, screens, steps
 from api.jobs.database import plain_errors
 from api.jobs.records import Json
 from api.jobs.running import RUNS, STEPS
@@ -30,6 +30,7 @@ R = TypeVar("R")
 HEAVY = "heavy"  # score, round, train, finetune, judge and trends: one at a time over all processes
 REMOTE = "remote"  # remote judges are asked: one at a time, beside all others, since it is they that work
 MIRROR = "mirror"  # the registry's mirror: one at a time, and whoever waits for it is nobody
+MAP = "map"  # one at a time, beside all others: it takes one thread of a process of its own
 SYNC = "sync"  # pulls: one at a time, beside the heavy ones
 WAITS_S = (2.0, 4.0, 8.0)
 
@@ -417,6 +418,18 @@ def mirror(_request: Json) -> Json:
     return step_mirror()
 
 
+@DBOS.step()
+def step_map() -> Json:
+    return _run(maps.draw, job_id())
+
+
+@DBOS.workflow()
+@_watched
+def map_(_request: Json) -> Json:
+    """Draw the map of the lake anew."""
+    return step_map()
+
+
 KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "score": (score, HEAVY),
     "round": (round_, HEAVY),
@@ -428,5 +441,6 @@ KINDS: dict[str, tuple[Callable[[Json], Json], str]] = {
     "judge": (judge, HEAVY),
     "ask": (ask, REMOTE),
     "mirror": (mirror, MIRROR),
+    "map": (map_, MAP),
     "trends": (trends, HEAVY),
 }

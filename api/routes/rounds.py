@@ -17,12 +17,10 @@ from api.ids import JOB_ID, new_id
 from api.jobs.errors import JobUnknown
 from api.jobs.records import ENDED
 from api.problems import documented
-from api.requests import check_round, check_round_here, round_request, typed_round
-from api.rounds import stop_round
+from api.rounds import begin_round, stop_round, try_round
 from api.routes.jobs import JobOut
 from api.routes.state import TheGoldfold, TheJobs
 from labeling.records import Round
-from labeling.rounds import preview
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"], responses=documented(404, 409, 503))
 EVENT_POLL_S = 0.3
@@ -132,19 +130,13 @@ RoundBody = Annotated[RoundIn, Body(examples=[EXAMPLE])]
 @router.post("", status_code=status.HTTP_202_ACCEPTED, dependencies=[Depends(require(Role.ENGINEER))])
 def start_round(goldfold: TheGoldfold, jobs: TheJobs, given: RoundBody) -> JobOut:
     """Start a round: score what is missing, pick, push to Label Studio. The job has the round's id."""
-    request = round_request(goldfold.settings, given.request())
-    check_round(goldfold.policies, request)
-    check_round_here(goldfold, request)
-    return JobOut.of(jobs.submit("round", request["round_id"], request))
+    return JobOut.of(begin_round(goldfold, jobs, given.request()))
 
 
 @router.post("/preview", dependencies=[Depends(require(Role.ENGINEER))])
 def preview_round(goldfold: TheGoldfold, given: RoundBody) -> PreviewOut:
     """A dry run over the items that are scored already."""
-    request = typed_round(round_request(goldfold.settings, given.request()))
-    stores, lake, cache_dir = goldfold.ledger, goldfold.lake, goldfold.cache_dir
-    policies, scorer, desk = goldfold.operating(), goldfold.scorer(), goldfold.image_desk()
-    shown = preview(stores, lake, policies, scorer, request, cache_dir, desk, goldfold.image_frame())
+    shown = try_round(goldfold, given.request())
     picks = [
         PickOut(
             item_id=p.item_id, policy=p.policy, lane=p.lane, pi=p.pi, probability=p.probability, reasons=list(p.reasons)

@@ -94,6 +94,13 @@ class SqlRounds:
         with self._database.read() as connection:
             return [load(PickRow, row) for row in connection.execute(query).mappings()]
 
+    def pick_page(self, round_id: str, *, limit: int, offset: int = 0) -> list[PickRow]:
+        """``limit`` of a round from the ``offset``th on, sorted by (policy, item): an order that tells no lane."""
+        order = (picks.c.policy_id, picks.c.item_id, picks.c.lane)
+        query = sa.select(picks).where(picks.c.round_id == round_id).order_by(*order).limit(limit).offset(offset)
+        with self._database.read() as connection:
+            return [load(PickRow, row) for row in connection.execute(query).mappings()]
+
     def judged(self) -> set[tuple[str, str]]:
         picked = sa.and_(picks.c.round_id == tasks.c.round_id, picks.c.item_id == tasks.c.item_id)
         assisted = sa.and_(

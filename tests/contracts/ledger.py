@@ -150,6 +150,8 @@ class RoundsContract(LedgerFixtures):
         assert ledger.rounds.picks("round-1") == [pick(0), pick(1), pick(2)] == ledger.rounds.picks()
         assert ledger.tasks.where() == [task(0), task(1), task(2)]
         assert ledger.rounds.picks("round-9") == []
+        assert ledger.rounds.pick_page("round-1", limit=1) == [pick(0)]
+        assert ledger.rounds.pick_page("round-1", limit=9, offset=1) == [pick(1), pick(2)]
 
     def test_a_pick_without_probability_keeps_none(self, ledger: Ledger) -> None:
         ledger.items.register([item(1)], lake_version=1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection.errors import BadSample, NoLicence
-from selection.estimation import clopper_pearson, hajek
+from selection.estimation import clopper_pearson, hajek, kish_n
 from selection.hashing import F64
 from selection.sampling import on_grid, pps_draw
 from selection.select import select
@@ -168,3 +168,11 @@ def test_one_stratum_is_simple_random_sampling() -> None:
     y = np.array([1] * 12 + [0] * 28)
     found = hajek(y, [0.2] * 40, strata=[0] * 40)
     assert found.variance == pytest.approx(0.8 * y.var(ddof=1) / 40)
+
+
+def test_unequal_chances_are_worth_fewer_equal_ones() -> None:
+    assert kish_n([0.25] * 30) == pytest.approx(30)
+    assert kish_n([0.5, 0.25]) == pytest.approx((2 + 4) ** 2 / (4 + 16))
+    assert kish_n([]) == 0
+    with pytest.raises(NoLicence, match="1 of 2 picks"):
+        kish_n([0.5, None])

@@ -1,38 +1,227 @@
-"""Rounds: what was picked, why, and what it brought: /console/rounds."""
+"""Rounds: what was picked, how far it is, what it brought, and ending it early: /console/rounds."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+import anyio
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from pydantic import BeforeValidator, Field
+from sse_starlette.sse import EventSourceResponse
 
-from api.console.charts import Chart, Series
-from api.console.page import Page, ViewerAsk
-from labeling.records import PickRow
+from api.auth import RANK, Role
+from api.console.charts import Chart
+from api.console.page import Ask, EngineerAsk, Page, ViewerAsk, fragment
+from api.console.pages.round_charts import curve_chart, lanes_chart, lift_chart, pi_chart, shares_chart
+from api.jobs.errors import JobUnknown
+from api.jobs.records import ENDED, Job
+from api.rounds import stop_round
+from labeling.errors import Conflict, NotFound
+from labeling.golden.newest import newest_name
+from labeling.insights.round_outlook import effective_n, histogram
+from labeling.insights.round_picks import Card, cards
+from labeling.purposes import purpose
+from labeling.quality.forecast import Point
+from labeling.records import Round, RoundState, TaskState
+from labeling.yields import Yields, curve, yields
 
 router = APIRouter(prefix="/rounds")
+SHOWN = 50  # rounds or cards of a page
+JOB_POLL_S, TASKS_POLL_S = 0.5, 5.0
+UNDER_WAY = (RoundState.PLANNED, RoundState.SELECTED, RoundState.OPEN)
+
+Start = Annotated[int, Query(alias="from", ge=0, le=10_000_000, description="How many come before.")]
+Empty = BeforeValidator(lambda value: None if value == "" else value)  # a field of a form that was left so
+More = Annotated[Annotated[int, Field(ge=1, le=10_000_000)] | None, Empty, Query()]
+Cost = Annotated[Annotated[float, Field(gt=0)] | None, Empty, Query()]
+MORE = 500  # labels
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a round is. ``round`` None: its job has not come to it yet. ``job`` None: its record was dropped."""
+
+    round_id: str
+    round: Round | None
+    job: Job | None
+    tasks: dict[str, int]
+
+    @property
+    def state(self) -> str:
+        return str(self.round.state) if self.round else self.job.state if self.job else ""
+
+    @property
+    def job_runs(self) -> bool:
+        return self.job is not None and self.job.state not in ENDED
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it may change by itself."""
+        return self.job_runs or (self.round is not None and self.round.state in UNDER_WAY)
+
+    @property
+    def phase(self) -> tuple[str, bool]:
+        """While this stays, the page needs nothing but its progress anew."""
+        return self.state, self.job_runs
+
+    def told(self) -> dict[str, Any]:
+        """What ``round_progress.html`` shows."""
+        ends = (TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED)
+        done = sum(self.tasks.get(state, 0) for state in ends)
+        states = [(state.value, self.tasks[state]) for state in TaskState if state in self.tasks]
+        return {"state": self.state, "job": self.job, "states": states, "done": done, "total": sum(self.tasks.values())}
 
 
 @router.get("")
-def all_rounds(ask: ViewerAsk) -> Response:
-    """Every round, the newest first."""
+def all_rounds(ask: ViewerAsk, start: Start = 0) -> Response:
+    """Every round, the newest first, a page of them."""
     ledger = ask.goldfold.ledger
-    rounds = [{"round": each, "tasks": ledger.tasks.counts(each.round_id)} for each in reversed(ledger.rounds.all())]
-    return ask.show(Page("Rounds", "rounds.html", {"rounds": rounds}))
+    every = list(reversed(ledger.rounds.all()))
+    rounds = [
+        {"round": each, "purpose": purpose(each), "tasks": ledger.tasks.counts(each.round_id)}
+        for each in every[start : start + SHOWN]
+    ]
+    data = {"rounds": rounds, "start": start, "of": len(every), "shown": SHOWN, "designs": _designs(ask)}
+    return ask.show(Page("Rounds", "rounds.html", data))
+
+
+@router.get("/yield")
+def all_yields(ask: ViewerAsk, more: More = None, cost: Cost = None) -> Response:
+    """What the lanes of every closed round brought, and what more labels are worth."""
+    return ask.show(_yields(ask, None, more or MORE, cost))
 
 
 @router.get("/{round_id}")
 def one_round(ask: ViewerAsk, round_id: str) -> Response:
-    """One round: its plan, its frame, its picks by lane and inclusion probability."""
+    """One round: its plan, its frame, its progress, its picks by lane and inclusion probability."""
+    standing = _standing(ask, round_id)
+    charts: list[Chart] = []
+    picked = ask.kept(("round picks", round_id, standing.state), lambda: _picked(ask, round_id))
+    if picked.value is not None and picked.value["lanes"]:
+        charts.append(lanes_chart(picked.value["lanes"]))
+        if picked.value["histogram"].edges:
+            charts.append(pi_chart(picked.value["histogram"]))
+    data = {
+        "round": standing.round,
+        "round_id": round_id,
+        "progress": standing.told(),
+        "live": standing.is_live,
+        "picked": picked,
+        "designs": _designs(ask),
+        "cancels": _designs(ask)
+        and standing.round is not None
+        and standing.round.state is not RoundState.CLOSED
+        and standing.round.state is not RoundState.CANCELLED,
+    }
+    return ask.show(Page(f"Round {round_id}", "round.html", data, charts))
+
+
+@router.get("/{round_id}/events")
+async def follow(ask: ViewerAsk, round_id: str) -> EventSourceResponse:
+    """The round's progress as pieces of its page; ``end`` when the page itself is another one by now."""
+    first = await anyio.to_thread.run_sync(_standing, ask, round_id)
+
+    async def events() -> AsyncIterator[dict[str, str]]:
+        last, now = None, first
+        while now.phase == first.phase and now.is_live:
+            said = fragment("round_progress.html", progress=now.told())
+            if said != last:
+                yield {"event": "progress", "data": said}
+            last = said
+            await anyio.sleep(JOB_POLL_S if now.job_runs else TASKS_POLL_S)
+            now = await anyio.to_thread.run_sync(_standing, ask, round_id)
+        yield {"event": "progress", "data": fragment("round_progress.html", progress=now.told())}
+        yield {"event": "end", "data": now.state}
+
+    return EventSourceResponse(events())
+
+
+@router.get("/{round_id}/picks")
+def picks(ask: EngineerAsk, round_id: str, start: Start = 0) -> Response:
+    """Why each item was picked; of one whose question is open nothing that could sway who answers it."""
     ledger = ask.goldfold.ledger
     found = ledger.rounds.get(round_id)
-    picks = ledger.rounds.picks(round_id)
-    data = {"round": found, "tasks": ledger.tasks.counts(round_id), "picks": len(picks)}
-    return ask.show(Page(f"Round {round_id}", "round.html", data, charts=[_lanes(picks)]))
+    shown: list[Card] = cards(ledger, round_id, limit=SHOWN + 1, offset=start)
+    data = {"round": found, "cards": shown[:SHOWN], "start": start, "shown": SHOWN, "more": len(shown) > SHOWN}
+    return ask.show(Page(f"Picks of round {round_id}", "round_picks.html", data))
 
 
-def _lanes(picks: list[PickRow]) -> Chart:
-    counts = Counter(pick.lane for pick in picks)
-    lanes = sorted(counts)
-    return Chart("lanes", "Picks by lane", "bar", "lane", "picks", [Series("picks", lanes, [counts[x] for x in lanes])])
+@router.get("/{round_id}/yield")
+def one_yield(ask: ViewerAsk, round_id: str, more: More = None, cost: Cost = None) -> Response:
+    """What the lanes of one round brought; answers that are still to come are not counted."""
+    ask.goldfold.ledger.rounds.get(round_id)
+    return ask.show(_yields(ask, round_id, more or MORE, cost))
+
+
+@router.get("/{round_id}/cancel")
+def confirm(ask: EngineerAsk, round_id: str) -> Response:
+    """What an end now would withdraw; a second button does it."""
+    found = ask.goldfold.ledger.rounds.get(round_id)
+    if found.state in (RoundState.CLOSED, RoundState.CANCELLED):
+        raise Conflict(f"round {round_id!r} is {found.state}; there is nothing left to end")
+    tasks = ask.goldfold.ledger.tasks.counts(round_id)
+    ends = (TaskState.SETTLED, TaskState.WITHDRAWN)
+    data = {"round": found, "settled": tasks.get(TaskState.SETTLED, 0)}
+    data["open"] = sum(count for state, count in tasks.items() if state not in ends)
+    return ask.show(Page(f"End round {round_id} early", "round_cancel.html", data))
+
+
+@router.post("/{round_id}/cancel")
+def cancel(ask: EngineerAsk, round_id: str) -> Response:
+    """End it early."""
+    stop_round(ask.goldfold, ask.jobs, round_id, ask.actor)
+    return ask.back(f"/console/rounds/{round_id}", f"Round {round_id} was ended; its open tasks were withdrawn.")
+
+
+def _standing(ask: Ask, round_id: str) -> Standing:
+    """Raises NotFound where neither the ledger nor the jobs know it."""
+    ledger, job, found = ask.goldfold.ledger, None, None
+    with suppress(JobUnknown):
+        job = ask.jobs.get(round_id)
+        job = job if job.kind == "round" else None
+    try:
+        found = ledger.rounds.get(round_id)
+    except NotFound:
+        if job is None:
+            raise
+    return Standing(round_id, found, job, ledger.tasks.counts(round_id) if found else {})
+
+
+def _picked(ask: Ask, round_id: str) -> dict[str, Any]:
+    """The picks of a round in all."""
+    drawn = [(pick.lane, pick.pi) for pick in ask.goldfold.ledger.rounds.picks(round_id)]
+    lanes = Counter(lane for lane, _ in drawn)
+    return {
+        "picks": len(drawn),
+        "lanes": dict(sorted(lanes.items())),
+        "effective_n": effective_n(drawn),
+        "histogram": histogram(drawn),
+    }
+
+
+def _yields(ask: Ask, round_id: str | None, more: int, cost: float | None) -> Page:
+    def compute() -> tuple[Yields, list[Point], str]:
+        ledger = ask.goldfold.ledger
+        told = yields(ledger, round_id, cost_per_label=cost, more=more)
+        return told, curve(ledger), newest_name(ledger.golden)
+
+    found = ask.kept(("yields", round_id, more, cost), compute)
+    charts: list[Chart] = []
+    if found.value is not None:
+        told, points, _ = found.value
+        charts += [shares_chart(told)] if told.lanes else []
+        charts += [lift_chart(told)] if any(row.lift for row in told.lanes) else []
+        charts += [curve_chart(points)] if points else []
+    title = "What rounds brought" if round_id is None else f"What round {round_id} brought"
+    data = {"found": found, "round_id": round_id or "", "more": more, "cost": cost}
+    return Page(title, "round_yield.html", data, charts)
+
+
+def _designs(ask: Ask) -> bool:
+    """Whether the visitor may open and end rounds."""
+    return RANK[ask.visitor.role] >= RANK[Role.ENGINEER]

@@ -3,10 +3,24 @@
 const style = getComputedStyle(document.documentElement);
 const token = (name) => style.getPropertyValue(name).trim();
 
-function draw(place) {
+// Plotly, which a page that had nothing to draw at first has not loaded.
+let loading;
+function plotly() {
+  loading ??= window.Plotly ? Promise.resolve() : new Promise((done, fail) => {
+    const script = document.createElement("script");
+    script.src = document.querySelector("script[data-plotly]").dataset.plotly;
+    script.onload = done;
+    script.onerror = fail;
+    document.head.append(script);
+  });
+  return loading;
+}
+
+async function draw(place) {
   const id = place.dataset.plot;
   const told = document.querySelector(`script[data-for="${CSS.escape(id)}"]`);
-  if (!told || !window.Plotly) return;
+  if (!told) return;
+  await plotly();
   const { data, layout } = JSON.parse(told.textContent);
   const axis = { gridcolor: token("--line"), zerolinecolor: token("--line-strong"), linecolor: token("--line-strong") };
   window.Plotly.newPlot(place, data, {
@@ -30,6 +44,7 @@ function dress(root) {
   root.querySelectorAll("[data-plot]").forEach(draw);
   root.querySelectorAll("[data-events]").forEach(follow);
   root.querySelectorAll("[data-slide]").forEach(slide);
+  root.querySelectorAll("[data-map]").forEach(async (place) => (await import(place.dataset.module)).drawMap(place));
 }
 
 // The page once more, and those of its parts that are named swapped for the new ones.

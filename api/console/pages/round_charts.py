@@ -1,0 +1,75 @@
+"""What the pages of rounds draw: plain numbers out of the records that own them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from api.console.charts import Chart, Series
+from labeling.insights.round_outlook import Histogram
+from labeling.quality.forecast import Point
+from labeling.yields import ALL, LaneYield, Yields
+
+SHARES = ("violating", "changed", "gold")
+
+
+def pi_chart(histogram: Histogram) -> Chart:
+    """How the inclusion probabilities of the lanes of chance are spread."""
+    edges = histogram.edges
+    names = [f"{low:.2g} to {high:.2g}" if low < high else f"{low:.2g}" for low, high in pairwise(edges)]
+    series = [Series(lane, names, list(counts)) for lane, counts in histogram.counts.items()]
+    caption = "Picks made on purpose have no probability and are not here: no figure about traffic rests on them."
+    return Chart(
+        "pi",
+        "Inclusion probability of the picks by chance",
+        "bar",
+        "pi",
+        "picks",
+        series,
+        stacked=True,
+        caption=caption,
+    )
+
+
+def lanes_chart(counts: Mapping[str, int]) -> Chart:
+    """Picks by lane."""
+    return Chart(
+        "lanes", "Picks by lane", "bar", "lane", "picks", [Series("picks", list(counts), list(counts.values()))]
+    )
+
+
+def shares_chart(told: Yields) -> Chart:
+    """What the settled picks of each lane were."""
+    rows = _whole(told)
+    lanes = [row.lane for row in rows]
+    series = []
+    for name in SHARES:
+        figures = [getattr(row, name) for row in rows]
+        series.append(
+            Series(name, lanes, [f.value for f in figures], [f.low for f in figures], [f.high for f in figures])
+        )
+    caption = "Shares of the settled picks, with 95 % intervals. They speak for the picks, not for traffic."
+    return Chart("shares", "What each lane brought", "bar", "lane", "share", series, y_range=(0, 1), caption=caption)
+
+
+def lift_chart(told: Yields) -> Chart:
+    """How many times the random arm's share of violations each lane found."""
+    rows = [(row.lane, row.lift.lift) for row in _whole(told) if row.lift is not None]
+    lanes, ranges = [lane for lane, _ in rows], [found for _, found in rows]
+    series = Series("lift", lanes, [f.value for f in ranges], [f.low for f in ranges], [f.high for f in ranges])
+    caption = "1 is the random arm. The interval is exact and wide: it holds whatever the shares are."
+    return Chart("lift", "Violations beside the random arm", "bar", "lane", "times", [series], caption=caption)
+
+
+def curve_chart(points: Sequence[Point]) -> Chart:
+    """The learning curve that the forecast is drawn from."""
+    x, y = [point.labels for point in points], [point.score for point in points]
+    low = [point.score - 1.96 * point.error for point in points]
+    high = [point.score + 1.96 * point.error for point in points]
+    caption = "Mean AUPRC on dev over the policies that every judged model has a figure for, with 95 % intervals."
+    series = [Series("models", x, y, low, high)]
+    return Chart("curve", "Learning curve", "line", "labels learnt from", "AUPRC", series, caption=caption)
+
+
+def _whole(told: Yields) -> list[LaneYield]:
+    return [row for row in told.lanes if row.policy == ALL]
