@@ -21,14 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.console import nav
 from api.console.kept import Answers
+from api.console.oidc import Provider
 from api.console.page import failed, wants_json
-from api.console.pages import files, items, rounds, sign_in
+from api.console.pages import files, items, oidc, rounds, sign_in
 from api.errors import ROOTS, Unauthenticated
 from api.service import Service
 
 PATH = "/console"
 SIGN_IN = "/console/sign-in"
-PAGES = (sign_in, files, items, rounds)
+PAGES = (sign_in, oidc, files, items, rounds)
 # The one sheet that Plotly's script writes into each page, for maps that we do not draw; a new Plotly may have another.
 PLOTLY_SHEET = "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
 CSP = "; ".join(
@@ -54,6 +55,7 @@ def console_app(service: Service, main: FastAPI, answers: Answers) -> FastAPI:
     app.state.goldfold = service.goldfold
     app.state.main, app.state.keyring = main, main.state.keyring
     app.state.answers = answers
+    app.state.oidc = Provider(service.settings) if service.settings.oidc_issuer else None
     for page in PAGES:
         app.include_router(page.router)
     problems.install(app)
