@@ -227,14 +227,15 @@ def test_nobody_is_called_by_an_address_that_is_not_theirs() -> None:
 
 
 def test_settings_that_would_let_nobody_in_or_tell_secrets_are_refused(tmp_path: Path) -> None:
-    whole = {"oidc_client_id": "a", "oidc_client_secret": "b", "oidc_roles": {"x": "lead"}}
+    whole: dict[str, Any] = {"oidc_client_id": "a", "oidc_client_secret": "b", "oidc_roles": {"x": "lead"}}
     assert Settings(oidc_issuer="https://id.test/", **whole).oidc_issuer == "https://id.test/"
-    for given, said in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"oidc_issuer": "http://id.test", **whole}, "https"),
         ({"oidc_issuer": "https://id.test"}, "go together"),
         ({"oidc_issuer": "https://id.test", **whole, "oidc_roles": {}}, "oidc_roles"),
         ({"oidc_issuer": "https://id.test", **whole, "oidc_roles": {"x": "king"}}, "king"),
-    ):
+    ]
+    for given, said in wrong:
         with pytest.raises(ValidationError, match=said):
             Settings(**given)
 
