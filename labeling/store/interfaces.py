@@ -46,6 +46,7 @@ from labeling.records import (
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 from labeling.store.golden_interface import GoldenStreams
+from labeling.store.objection_interface import Objections
 from labeling.store.session_interface import Sessions
 from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
@@ -539,6 +540,10 @@ class Desks(Protocol):
     def units_since(self, since: datetime) -> dict[str, float]:
         """Units of exposure by person (e-mail) of what they have answered or skipped since then, whatever the task."""
 
+    def looks_of(self, person: str, since: datetime) -> list[tuple[str, datetime, float]]:
+        """(task, when, units) of each thing that somebody has answered or skipped since then, a task as often as they
+        wrote it; the oldest first."""
+
 
 class Keys(Protocol):
     @property
@@ -590,6 +595,7 @@ class Ledger(Protocol):
     causes: Causes
     weekly: WeeklyPacks
     signals: Signals
+    objections: Objections
     keys: Keys
     sessions: Sessions
     executors: Executors

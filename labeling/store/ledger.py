@@ -40,6 +40,8 @@ from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
 from labeling.store.mirrors import SqlMirrors
 from labeling.store.models import SqlModels
+from labeling.store.objection_interface import Objections
+from labeling.store.objections import SqlObjections
 from labeling.store.people import SqlPeople
 from labeling.store.policies import SqlPolicyVersions
 from labeling.store.policy_proposals import SqlPolicyProposals
@@ -81,6 +83,7 @@ class SqlLedger:
     causes: Causes
     weekly: WeeklyPacks
     signals: Signals
+    objections: Objections
     keys: Keys
     sessions: Sessions
     executors: Executors
@@ -109,6 +112,7 @@ class SqlLedger:
         self.causes = SqlCauses(database)
         self.weekly = SqlWeeklyPacks(database)
         self.signals = SqlSignals(database)
+        self.objections = SqlObjections(database)
         self.keys = SqlKeys(database)
         self.sessions = SqlSessions(database)
         self.executors = SqlExecutors(database)
