@@ -23,13 +23,13 @@ from api.console import nav
 from api.console.kept import Answers
 from api.console.oidc import Provider
 from api.console.page import failed, wants_json
-from api.console.pages import files, items, me, oidc, rounds, sign_in
+from api.console.pages import files, interception, items, me, oidc, rounds, sign_in, trends
 from api.errors import ROOTS, Unauthenticated
 from api.service import Service
 
 PATH = "/console"
 SIGN_IN = "/console/sign-in"
-PAGES = (sign_in, oidc, files, items, me, rounds)
+PAGES = (sign_in, oidc, files, items, me, rounds, trends, interception)
 # The one sheet that Plotly's script writes into each page, for maps that we do not draw; a new Plotly may have another.
 PLOTLY_SHEET = "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
 CSP = "; ".join(

@@ -66,7 +66,7 @@ def me(ask: AnnotatorAsk) -> Response:
     data: dict[str, Any] = {
         "who": who,
         "person": person,
-        "is_stranger": person is None and isinstance(results.error, NotFound),
+        "is_stranger": person is None and results.error is not None,
         "results": results,
         "overruled": told,
         "objections": objections,
