@@ -52,8 +52,15 @@ def plan_watch(goldfold: Goldfold, alert_id: str, policy_id: str = "", budget: i
     alert = goldfold.ledger.trends.get(alert_id)
     ids = [] if alert.round_id else watchable(goldfold.ledger, goldfold.lake, alert, policy)
     chosen, people = ids[:budget], goldfold.settings.overlap
-    minutes = people * minutes_of(goldfold.lake, chosen, Costs(), 1) if chosen else 0.0
-    return WatchPlan(alert_id, policy.id, budget, len(ids), len(chosen), people, round(minutes, 1), alert.round_id)
+    minutes = minutes_of(goldfold.lake, chosen, Costs(), people).sum() if chosen else 0.0
+    return WatchPlan(
+        alert_id, policy.id, budget, len(ids), len(chosen), people, round(float(minutes), 1), alert.round_id
+    )
+
+
+def alert(goldfold: Goldfold, alert_id: str) -> dict[str, Any]:
+    """One alert, as ``alerts`` tells it. Raises NotFound."""
+    return asdict(goldfold.ledger.trends.get(alert_id))
 
 
 def watch(goldfold: Goldfold, alert_id: str, actor: str, policy_id: str = "", budget: int = 20) -> Round:

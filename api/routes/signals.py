@@ -89,6 +89,14 @@ def get_alarm(goldfold: TheGoldfold, until: Until = None, weeks: Weeks = signals
     return signals.alarm(goldfold, until, weeks)
 
 
+@router.get("/overturns", dependencies=[AsLead])
+def list_overturns(
+    goldfold: TheGoldfold, until: Until = None, weeks: Weeks = 12, project: str = ""
+) -> list[dict[str, Any]]:
+    """By week, the share of decided appeals that were overturned."""
+    return signals.overturns(goldfold, until, weeks, project)
+
+
 @interception.get("", dependencies=[AsLead])
 def get_interception(
     goldfold: TheGoldfold,

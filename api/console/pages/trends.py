@@ -16,7 +16,7 @@ from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import LeadAsk, Page, ViewerAsk
 from api.coverage import SAMPLES, open_round, read_coverage
-from api.trends import alerts, plan_watch, watch
+from api.trends import alert, alerts, plan_watch, watch
 from labeling.errors import InvalidInput
 from labeling.quality.coverage import NEAR
 from labeling.quality.emerging import WEIGHTS
@@ -49,7 +49,7 @@ class ClusterForm(BaseModel):
 @router.get("")
 def all_alerts(ask: ViewerAsk, limit: Annotated[int, Query(ge=1, le=MOST)] = SHOWN) -> Response:
     """The newest alerts: figures and the parts of their score; for leads the words that tell them from the rest."""
-    found: list[Json] = jsonable_encoder(alerts(ask.goldfold, limit))
+    found = [_told(one) for one in alerts(ask.goldfold, limit)]
     data = {"alerts": found, "limit": limit, "words": _words(ask, limit), "weights": WEIGHTS, "most": MOST}
     charts = [_volume(found[:CHARTED]), _parts(found[:CHARTED])] if found else []
     return ask.show(Page("Trends", "trends.html", data, charts=charts))
@@ -115,15 +115,15 @@ def open_cluster(ask: LeadAsk, cluster: str) -> Response:
 def one_alert(ask: ViewerAsk, alert_id: str, policy: str = "", budget: Budget = 20, after: str = "") -> Response:
     """One alert: its figures, its items, and for leads what a watch round would ask."""
     goldfold = ask.goldfold
-    alert = goldfold.ledger.trends.get(alert_id)
-    told: Json = next(one for one in jsonable_encoder(alerts(goldfold)) if one["alert_id"] == alert_id)
-    items = alert.item_ids[_place(alert.item_ids, after) :][: SHOWN + 1]
+    told, behind = _told(alert(goldfold, alert_id)), goldfold.ledger.trends.get(alert_id).item_ids
+    items = behind[_place(behind, after) :][: SHOWN + 1]
+    names = _external(goldfold, items)
     plan = ask.kept(("watch", alert_id, policy, budget), partial(plan_watch, goldfold, alert_id, policy, budget))
     data = {
-        "alert": {name: value for name, value in told.items() if name != "item_ids"},
+        "alert": told,
         "weights": WEIGHTS,
-        "count": len(alert.item_ids),
-        "items": [_external(goldfold, [item_id]).get(item_id, "") for item_id in items[:SHOWN]],
+        "count": len(behind),
+        "items": [names.get(item_id, "") for item_id in items[:SHOWN]],
         "next": items[SHOWN - 1] if len(items) > SHOWN else "",
         "words": _words(ask, SHOWN),
         "plan": plan if ask.is_lead else None,
@@ -141,6 +141,12 @@ def open_watch(ask: LeadAsk, alert_id: str) -> Response:
     given = ask.typed(WatchForm)
     made = watch(ask.goldfold, alert_id, ask.actor, given.policy, given.budget)
     return ask.back(f"/console/rounds/{made.round_id}", _opened(int(str(made.plan["budget"]))))
+
+
+def _told(one: Mapping[str, Any]) -> Json:
+    """An alert without the items behind it, which its own page lists."""
+    told: Json = jsonable_encoder({name: value for name, value in one.items() if name != "item_ids"})
+    return told
 
 
 def _opened(picks: int) -> str:
