@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from labeling.errors import InvalidInput
 from labeling.handout import day_start
-from labeling.store.interfaces import Desks
+from labeling.store.annotator_interface import Looks
 
 DAYS = 14
 
@@ -21,7 +21,7 @@ class ExposureDay:
     units: float
 
 
-def exposure_of(desks: Desks, person: str, now: datetime, zone: str, days: int = DAYS) -> list[ExposureDay]:
+def exposure_of(looked: Looks, person: str, now: datetime, zone: str, days: int = DAYS) -> list[ExposureDay]:
     """The last ``days`` days in a time zone, today last; a day counts as the hand-out counts today."""
     if days < 1:
         raise InvalidInput(f"days: must be positive, found {days}")
@@ -29,7 +29,7 @@ def exposure_of(desks: Desks, person: str, now: datetime, zone: str, days: int =
     all_days = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
     first = datetime(all_days[0].year, all_days[0].month, all_days[0].day, 12, tzinfo=ZoneInfo(zone))
     seen: dict[tuple[date, str], float] = {}
-    for task_id, at, units in desks.looks_of(person, day_start(first, zone)):
+    for task_id, at, units in looked.looks_of(person, day_start(first, zone)):
         seen[at.astimezone(ZoneInfo(zone)).date(), task_id] = units
     return [
         ExposureDay(day, round(sum(units for (when, _), units in sorted(seen.items()) if when == day), 3))

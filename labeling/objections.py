@@ -31,8 +31,8 @@ from labeling.records import (
     Tier,
 )
 from labeling.standing import change
+from labeling.store.annotator_interface import Objections
 from labeling.store.interfaces import Annotations, Golden, People, Tasks
-from labeling.store.objection_interface import Objections
 
 SHOWN = (Partition.TRAIN, Partition.CALIBRATION)
 BY_LEADS = (How.ADJUDICATED, How.CONTESTED)

@@ -43,10 +43,10 @@ from labeling.records import (
     TaskState,
     Unsent,
 )
+from labeling.store.annotator_interface import Looks, Objections
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 from labeling.store.golden_interface import GoldenStreams
-from labeling.store.objection_interface import Objections
 from labeling.store.session_interface import Sessions
 from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
@@ -529,7 +529,7 @@ class People(Protocol):
         """Each field given replaces that field, with the audit event."""
 
 
-class Desks(Protocol):
+class Desks(Looks, Protocol):
     """Who is asked what. One hand-out at a time, over all processes."""
 
     def assign(self, plan: Callable[[Floor], Handout], since: datetime, *, anchors: bool = False) -> Handout:
@@ -539,10 +539,6 @@ class Desks(Protocol):
 
     def units_since(self, since: datetime) -> dict[str, float]:
         """Units of exposure by person (e-mail) of what they have answered or skipped since then, whatever the task."""
-
-    def looks_of(self, person: str, since: datetime) -> list[tuple[str, datetime, float]]:
-        """(task, when, units) of each thing that somebody has answered or skipped since then, a task as often as they
-        wrote it; the oldest first."""
 
 
 class Keys(Protocol):

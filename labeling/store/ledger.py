@@ -6,6 +6,7 @@ from labeling.insights.trend_records import Trends
 from labeling.mirror.records import Mirrors
 from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
+from labeling.store.annotator_interface import Objections
 from labeling.store.audit import SqlAudit
 from labeling.store.cause_interface import Causes
 from labeling.store.causes import SqlCauses
@@ -40,7 +41,6 @@ from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
 from labeling.store.mirrors import SqlMirrors
 from labeling.store.models import SqlModels
-from labeling.store.objection_interface import Objections
 from labeling.store.objections import SqlObjections
 from labeling.store.people import SqlPeople
 from labeling.store.policies import SqlPolicyVersions

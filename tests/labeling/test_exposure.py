@@ -31,7 +31,7 @@ def test_each_day_counts_each_task_once_in_the_settings_zone() -> None:
         ("b", midnight + timedelta(hours=1), 0.5),
         ("c", midnight - timedelta(days=20), 9.0),
     )
-    days = exposure_of(desks, "ann", NOW, "Europe/Lisbon", 3)  # type: ignore[arg-type]
+    days = exposure_of(desks, "ann", NOW, "Europe/Lisbon", 3)
     assert [(one.day, one.units) for one in days] == [
         (date(2026, 3, 28), 0.0),
         (date(2026, 3, 29), 2.0),
@@ -39,4 +39,4 @@ def test_each_day_counts_each_task_once_in_the_settings_zone() -> None:
     ]
     assert day_start(NOW, "Europe/Lisbon") == midnight
     with pytest.raises(InvalidInput, match="days"):
-        exposure_of(desks, "ann", NOW, "UTC", 0)  # type: ignore[arg-type]
+        exposure_of(desks, "ann", NOW, "UTC", 0)

@@ -74,7 +74,8 @@ def interception(
         "is_lead": ask.is_lead,
     }
     slices = told.value["slices"] if told.value is not None else []
-    charts = [_stages(slices, in_views=False), _stages(slices, in_views=True), _recall(slices)] if slices else []
+    charts = [_stages(slices, in_views=False), _stages(slices, in_views=True)] if slices else []
+    charts += [_recall(slices)] if any(one["recall"]["items"]["value"] is not None for one in slices) else []
     charts += [_common_mode(series.value)] if series.value is not None else []
     return ask.show(Page("Interception", "interception.html", data, charts=charts))
 

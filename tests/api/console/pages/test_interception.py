@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.auth import Role
-from api.console.pages.interception import _bare
+from api.console.pages.interception import _bare, _recall
 from tests.api.client import call
 from tests.api.console.conftest import Console, opened
 from tests.api.routes.test_qa import DAY, rows
@@ -16,6 +16,7 @@ from tests.api.routes.test_signals import appeals
 from tests.api.site import HARM, WordGoldfold, settings, stock
 
 HOME = "/console/interception"
+FIGURE = {"value": 0.9, "low": 0.8, "high": 0.95, "floor": 0.7}
 ASKED = f"{HOME}?until={DAY}&weeks=1&wanted=0.8"
 
 
@@ -51,7 +52,9 @@ def test_stages_and_recall_stand_as_the_api_tells_them(site: Console) -> None:
         answer = site.get(f"{ASKED}&chart=stages-{unit}&as=csv").text
         drawn = {row[0]: int(row[2]) for row in list(csv.reader(io.StringIO(answer)))[1:]}
         assert {name: stages[name][unit] for name in stages} == {n: v for n, v in drawn.items() if n != "left up"}
-    assert site.get(f"{ASKED}&chart=recall&as=png").status_code == 200
+    assert site.get(f"{ASKED}&chart=recall").status_code == 404  # nothing was audited: there is nothing to draw
+    drawn_recall = _recall([{"policy": "p", "severity": 3, "recall": {"items": FIGURE, "views": FIGURE}}])
+    assert [(each.y, each.low) for each in drawn_recall.series] == [([0.9], [0.8]), ([0.9], [0.8]), ([0.7], ())]
 
 
 def test_both_series_of_the_alarm_stand_in_one_chart(site: Console) -> None:

@@ -76,6 +76,7 @@ def test_the_page_tells_what_the_api_tells(site: Console) -> None:
     for heading in ("How your answers stand", "Decided otherwise", "Exposure", "What you are not asked about"):
         assert heading in page
     assert "data?task=" in page
+    assert 'role="status"' not in page  # nothing was done yet
     rows = list(csv.reader(io.StringIO(site.get(f"{ME}?chart=exposure&as=csv", Role.ANNOTATOR).text)))
     assert [float(row[2]) for row in rows if row[0] == "seen"][-1] == spent["spent"]
 

@@ -1,4 +1,4 @@
-"""What may be asked of objections."""
+"""What may be asked about the people who answer: their looks at items, and their objections."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from datetime import datetime
 from typing import Protocol
 
 from labeling.objection_records import Objection, ObjectionState
+
+
+class Looks(Protocol):
+    """Who has looked at what, and what it cost them."""
+
+    def looks_of(self, person: str, since: datetime) -> list[tuple[str, datetime, float]]:
+        """(task, when, units) of each thing that somebody has answered or skipped since then, a task as often as they
+        wrote it; the oldest first."""
 
 
 class Objections(Protocol):
