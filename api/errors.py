@@ -2,6 +2,8 @@
 
 ApiError
 ├── Unauthenticated   no API key, or one that is not valid
+├── SignInRefused     the identity provider's answer does not hold
+├── ProviderDown      the identity provider does not answer
 ├── Forbidden         a valid key whose role may not do this
 ├── NotReady          something the service needs is missing; names it and the cure
 ├── QueueFull         more texts wait for the online scorer than it can score in time
@@ -34,6 +36,10 @@ class Unauthenticated(ApiError):
     """No API key was given, or it is not valid (any more); send Authorization: Bearer gf_..."""
 
 
+class SignInRefused(ApiError):
+    """The identity provider's answer does not hold; the message says why. Begin the sign-in again at the console."""
+
+
 class Forbidden(ApiError):
     """The key's role may not do this; ask an admin for a key with the role that the message names."""
 
@@ -52,6 +58,10 @@ class _Passing(ApiError):
     def __init__(self, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ProviderDown(_Passing):
+    """The identity provider does not answer; sign in with an API key meanwhile, or try again after a while."""
 
 
 class QueueFull(_Passing):
@@ -87,6 +97,8 @@ ROOTS: tuple[type[Exception], ...] = (
 STATUSES: dict[type[Exception], int] = {
     ApiError: 500,
     Unauthenticated: 401,
+    SignInRefused: 401,
+    ProviderDown: 503,
     Forbidden: 403,
     NotReady: 503,
     QueueFull: 429,

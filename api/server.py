@@ -39,6 +39,7 @@ from api.routes import (
     media,
     ml,
     models,
+    objections,
     patterns,
     people,
     policies,
@@ -72,6 +73,7 @@ ROUTERS = (
     stops.router,
     leads.router,
     people.router,
+    objections.router,
     patterns.router,
     roster.router,
     injections.router,
@@ -97,7 +99,7 @@ ROUTERS = (
     judgements.router,
     jobs.router,
 )
-OWN_ROUTERS = (people.own,)
+OWN_ROUTERS = (people.own, objections.own)
 OPEN_ROUTERS = (webhooks.router, media.router, ml.router)  # have secrets of their own
 STARTUP_S = 30.0
 DRAIN_S = 3  # how long the end waits for answers under way; streams of events end with it

@@ -16,6 +16,7 @@ from labeling.insights.alarm import alarms
 from labeling.insights.door import Rows
 from labeling.insights.interception import MISSED, WANTED, intercepted_items, interception, ticket_of
 from labeling.insights.kpi_change import kpi_change, kpi_items, kpi_series
+from labeling.insights.overturns import weekly_overturns
 from labeling.insights.signal_items import Meant, signal_items
 from labeling.insights.signals import SignalReport, count_signals, import_signals
 from labeling.insights.weeks import Window, two_windows, window
@@ -40,6 +41,12 @@ def alarm(goldfold: Goldfold, until: str | None, weeks: int) -> Json:
     """The common-mode alarm of each project."""
     last, zone = day_named(goldfold, until), goldfold.settings.exposure_zone
     return alarms(goldfold.ledger, last, weeks, zone, _actions(goldfold))
+
+
+def overturns(goldfold: Goldfold, until: str | None, weeks: int, project: str = "") -> list[Json]:
+    """Weekly share of decided appeals that were overturned."""
+    last, zone = day_named(goldfold, until), goldfold.settings.exposure_zone
+    return weekly_overturns(goldfold.ledger, last, weeks, zone, project)
 
 
 def intercepted(

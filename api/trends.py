@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -10,8 +11,10 @@ from labeling.errors import InvalidInput
 from labeling.insights.trend_alerts import alert_told
 from labeling.insights.trend_names import names_of
 from labeling.insights.trends import Report, trends
-from labeling.insights.watch import open_watch
+from labeling.insights.watch import open_watch, watchable
+from labeling.policies import Policy
 from labeling.records import Round
+from labeling.round_costs import Costs, minutes_of
 
 
 def judge_day(goldfold: Goldfold, day: date | None = None, *, refit: bool = False) -> Report:
@@ -29,19 +32,55 @@ def alerts(goldfold: Goldfold, limit: int | None = None, *, words: bool = False)
     return [alert_told(one) | ({"words": list(names[one.alert_id])} if words else {}) for one in found]
 
 
+@dataclass(frozen=True, slots=True)
+class WatchPlan:
+    """What a watch round would ask: ``picks`` of the alert's ``askable`` items, each of ``people``, who spend about
+    ``minutes`` on it together. ``round_id``: the round that asks already, if any."""
+
+    alert_id: str
+    policy: str
+    budget: int
+    askable: int
+    picks: int
+    people: int
+    minutes: float
+    round_id: str
+
+
+def plan_watch(goldfold: Goldfold, alert_id: str, policy_id: str = "", budget: int = 20) -> WatchPlan:
+    """What ``watch`` would do; nothing is written. Raises InvalidInput, NotFound."""
+    policy = _policy(goldfold, alert_id, policy_id)
+    alert = goldfold.ledger.trends.get(alert_id)
+    ids = [] if alert.round_id else watchable(goldfold.ledger, goldfold.lake, alert, policy)
+    chosen, people = ids[:budget], goldfold.settings.overlap
+    minutes = minutes_of(goldfold.lake, chosen, Costs(), people).sum() if chosen else 0.0
+    return WatchPlan(
+        alert_id, policy.id, budget, len(ids), len(chosen), people, round(float(minutes), 1), alert.round_id
+    )
+
+
+def alert(goldfold: Goldfold, alert_id: str) -> dict[str, Any]:
+    """One alert, as ``alerts`` tells it. Raises NotFound."""
+    return alert_told(goldfold.ledger.trends.get(alert_id))
+
+
 def watch(goldfold: Goldfold, alert_id: str, actor: str, policy_id: str = "", budget: int = 20) -> Round:
     """Open a round over an alert's items, under a policy (default: the one they most likely break)."""
-    chosen = policy_id or str(goldfold.ledger.trends.get(alert_id).body["policy"])
-    if chosen not in goldfold.policies:
-        there = ", ".join(sorted(goldfold.policies))
-        raise InvalidInput(f"policy: {chosen or 'none'!r} is not in force; name one of {there}")
     return open_watch(
         goldfold.ledger,
         goldfold.lake,
         goldfold.scorer(),
         alert_id,
-        goldfold.policies[chosen],
+        _policy(goldfold, alert_id, policy_id),
         budget=budget,
         overlap=goldfold.settings.overlap,
         actor=actor,
     )
+
+
+def _policy(goldfold: Goldfold, alert_id: str, policy_id: str) -> Policy:
+    chosen = policy_id or str(goldfold.ledger.trends.get(alert_id).body["policy"])
+    if chosen not in goldfold.policies:
+        there = ", ".join(sorted(goldfold.policies))
+        raise InvalidInput(f"policy: {chosen or 'none'!r} is not in force; name one of {there}")
+    return goldfold.policies[chosen]

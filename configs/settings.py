@@ -41,6 +41,8 @@ PartitionName = Literal["train", "calibration", "dev", "sealed", "anchor"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["0", "1", "2", "3", "4"]
 Margin = Annotated[float, Field(gt=0, lt=1)]
+RoleName = Literal["annotator", "viewer", "engineer", "lead", "admin"]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 PASSWORD = re.compile(r"(?<=://)([^:/@?#]*):.*@")  # to the last @: whoever forgot to escape a password is not exposed
@@ -79,6 +81,16 @@ def _http(url: str) -> str:
     return url.rstrip("/")
 
 
+def _closed(url: str) -> str:
+    """An address over TLS, or on this machine: what goes there are secrets."""
+    parts = urlsplit(_http(url))
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        raise ValueError("expected an https address; http is for 127.0.0.1 and localhost alone")
+    if parts.query or parts.fragment:
+        raise ValueError("expected an address without ? and #, as the provider's documentation gives it")
+    return url
+
+
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host  # an IPv6 address
 
@@ -86,6 +98,7 @@ def _in_url(host: str) -> str:
 # Such a URL may hold a password: it is shown masked wherever the settings are printed or dumped.
 SecretUrl = Annotated[str, Field(min_length=1), PlainSerializer(hide_password)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
+IssuerUrl = Annotated[str, AfterValidator(_closed)]
 
 
 def _device(name: str) -> str:
@@ -160,6 +173,27 @@ class Settings(BaseSettings):
     )
     console_session_hours: float = Field(
         default=12.0, gt=0, le=720, description="Hours after which a sign-in at the console ends."
+    )
+    oidc_issuer: Annotated[IssuerUrl | None, BeforeValidator(_none)] = Field(
+        default=None,
+        description="Issuer of an OpenID Connect provider that people may sign in with at the console, to the letter; "
+        "none: API keys only.",
+    )
+    oidc_client_id: str = Field(default="", description="Goldfold's client id at that provider.")
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Goldfold's client secret there.")
+    oidc_name: str = Field(
+        default="your organisation", min_length=1, max_length=60, description="What the button says: Sign in with ..."
+    )
+    oidc_claim: str = Field(
+        default="groups",
+        min_length=1,
+        description="Claim of the ID token that roles come from; dots lead into a claim, as in realm_access.roles.",
+    )
+    oidc_roles: dict[str, RoleName] = Field(
+        default={}, description="Role by value of that claim; of several the highest counts."
+    )
+    oidc_default_role: Annotated[RoleName | None, BeforeValidator(_none)] = Field(
+        default=None, description="Role of people whom no value of the claim gives one; none: they are refused."
     )
     openapi_open: bool = Field(default=False, description="Whether /openapi.json answers without an API key.")
 
@@ -426,6 +460,11 @@ class Settings(BaseSettings):
             raise ValueError("max_tokens must not exceed batch_tokens: a batch holds at least one text")
         if bool(self.ml_backend_user) != bool(self.ml_backend_password.get_secret_value()):
             raise ValueError("ml_backend_user and ml_backend_password go together: set both, or neither")
+        secret = self.oidc_client_secret.get_secret_value()
+        if len({bool(self.oidc_issuer), bool(self.oidc_client_id), bool(secret)}) > 1:
+            raise ValueError("oidc_issuer, oidc_client_id and oidc_client_secret go together: set all three, or none")
+        if self.oidc_issuer and not (self.oidc_roles or self.oidc_default_role):
+            raise ValueError("oidc_roles must name a role, or nobody could sign in: map a value of oidc_claim to one")
         if self.online_max_items > self.online_queue_items:
             raise ValueError("online_max_items must not exceed online_queue_items: the queue holds a whole request")
         if self.online_deadline_ms > self.online_max_deadline_ms:

@@ -21,13 +21,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.console import nav
 from api.console.kept import Answers
+from api.console.oidc import Provider
 from api.console.page import failed, wants_json
 from api.console.pages import (
     audit,
     causes,
     files,
+    interception,
     items,
     kpis,
+    me,
+    oidc,
     patterns,
     policies,
     policy_drafts,
@@ -38,6 +42,7 @@ from api.console.pages import (
     sign_in,
     today,
     trees,
+    trends,
     weekly,
 )
 from api.errors import ROOTS, Unauthenticated
@@ -55,12 +60,16 @@ PAGES = (
     round_map,
     audit,
     causes,
+    interception,
     kpis,
+    me,
+    oidc,
     patterns,
     policies,
     policy_drafts,
     quality,
     trees,
+    trends,
     weekly,
 )
 # The one sheet that Plotly's script writes into each page, for maps that we do not draw; a new Plotly may have another.
@@ -88,6 +97,7 @@ def console_app(service: Service, main: FastAPI, answers: Answers) -> FastAPI:
     app.state.goldfold = service.goldfold
     app.state.main, app.state.keyring = main, main.state.keyring
     app.state.answers = answers
+    app.state.oidc = Provider(service.settings) if service.settings.oidc_issuer else None
     for page in PAGES:
         app.include_router(page.router)
     problems.install(app)

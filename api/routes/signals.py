@@ -258,6 +258,14 @@ def list_items(goldfold: TheGoldfold, given: Annotated[SignalledIn, Query()]) ->
     return ItemPageOut.of(goldfold, signals.items_signalled(goldfold, given.meant()), given.after, given.limit)
 
 
+@router.get("/overturns", dependencies=[AsLead])
+def list_overturns(
+    goldfold: TheGoldfold, until: Until = None, weeks: Weeks = 12, project: str = ""
+) -> list[dict[str, Any]]:
+    """By week, the share of decided appeals that were overturned."""
+    return signals.overturns(goldfold, until, weeks, project)
+
+
 @interception.get("", dependencies=[AsLead])
 def get_interception(
     goldfold: TheGoldfold,

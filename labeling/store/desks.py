@@ -64,6 +64,16 @@ class SqlDesks:
                 spent[person] += units
             return dict(spent)
 
+    def looks_of(self, person: str, since: datetime) -> list[tuple[str, datetime, float]]:
+        who = person.strip().casefold()
+        wrote = sa.func.coalesce(sa.func.nullif(events.c.updated_by, ""), events.c.annotator)
+        query = sa.select(events.c.task_id, events.c.annotator, events.c.updated_by, events.c.studio_updated_at)
+        query = query.add_columns(tasks.c.exposure).join(tasks, tasks.c.task_id == events.c.task_id)
+        query = query.where(events.c.studio_updated_at >= since, _is_work(), sa.func.lower(sa.func.trim(wrote)) == who)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(events.c.studio_updated_at, events.c.seq)).mappings()
+            return [(str(row["task_id"]), row["studio_updated_at"], float(row["exposure"])) for row in rows]
+
 
 def injectable(connection: sa.Connection) -> list[GoldenItem]:
     """Golden items whose answer may be asked for again: those of the tier anchor; while there are none, those of the

@@ -22,6 +22,7 @@ from labeling.store.audit import write_audit
 from labeling.store.database import Database, now
 from labeling.store.decisions import erase_decisions
 from labeling.store.gold_chain import append_erased, lock_chain
+from labeling.store.objections import erase_objections
 from labeling.store.rows import Row, dump, insert_missing, load
 from labeling.store.signals import erase_signals
 from labeling.store.stops import let_go
@@ -121,6 +122,7 @@ class SqlErasures:
             _erase_gold(connection, made)
             erase_decisions(connection, item_id, at)
             erase_signals(connection, item_id, at)
+            erase_objections(connection, item_id)
             write_audit(connection, actor, "item.erase", item_id, {"reason": made.reason})
             return made
 

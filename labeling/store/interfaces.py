@@ -43,6 +43,7 @@ from labeling.records import (
     TaskState,
     Unsent,
 )
+from labeling.store.annotator_interface import Looks, Objections
 from labeling.store.audit_interface import Audit
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
@@ -530,7 +531,7 @@ class People(Protocol):
         """Each field given replaces that field, with the audit event."""
 
 
-class Desks(Protocol):
+class Desks(Looks, Protocol):
     """Who is asked what. One hand-out at a time, over all processes."""
 
     def assign(self, plan: Callable[[Floor], Handout], since: datetime, *, anchors: bool = False) -> Handout:
@@ -587,6 +588,7 @@ class Ledger(Protocol):
     causes: Causes
     weekly: WeeklyPacks
     signals: Signals
+    objections: Objections
     keys: Keys
     sessions: Sessions
     executors: Executors

@@ -6,6 +6,7 @@ from labeling.insights.trend_records import Trends
 from labeling.mirror.records import Mirrors
 from labeling.policy_proposals import PolicyProposals
 from labeling.store.annotations import SqlAnnotations
+from labeling.store.annotator_interface import Objections
 from labeling.store.audit import SqlAudit
 from labeling.store.audit_interface import Audit
 from labeling.store.cause_interface import Causes
@@ -40,6 +41,7 @@ from labeling.store.judging import SqlGates, SqlSealedQueries
 from labeling.store.keys import SqlKeys
 from labeling.store.mirrors import SqlMirrors
 from labeling.store.models import SqlModels
+from labeling.store.objections import SqlObjections
 from labeling.store.people import SqlPeople
 from labeling.store.policies import SqlPolicyVersions
 from labeling.store.policy_proposals import SqlPolicyProposals
@@ -81,6 +83,7 @@ class SqlLedger:
     causes: Causes
     weekly: WeeklyPacks
     signals: Signals
+    objections: Objections
     keys: Keys
     sessions: Sessions
     executors: Executors
@@ -109,6 +112,7 @@ class SqlLedger:
         self.causes = SqlCauses(database)
         self.weekly = SqlWeeklyPacks(database)
         self.signals = SqlSignals(database)
+        self.objections = SqlObjections(database)
         self.keys = SqlKeys(database)
         self.sessions = SqlSessions(database)
         self.executors = SqlExecutors(database)

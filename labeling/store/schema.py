@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from labeling.errors import StoreError
 from labeling.store.database import Database
-from labeling.store.session_tables import metadata
+from labeling.store.objection_tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_046_029_254_386_353  # any number, as long as every process takes the same one

@@ -25,6 +25,7 @@ WITH_CONTENT = (
     "items",
     "legal_stops",
     "decisions",
+    "objections",
 )
 _POLL_S = 0.1
 _MAY_SWITCH = "SELECT has_function_privilege('pg_switch_wal()', 'EXECUTE')"

@@ -127,6 +127,8 @@ class PeopleContract(LedgerFixtures):
         assert ("hate", "group-0") in ann.met
         assert ledger.desks.units_since(T0) == {ANN: 2.0}
         assert ledger.desks.units_since(at(3600)) == {}
+        assert ledger.desks.looks_of(f" {ANN.upper()} ", T0) == [("copy-1", at(60), 2.0)]
+        assert ledger.desks.looks_of(ANN, at(61)) == ledger.desks.looks_of(BOB, T0) == []
 
     def test_two_who_hand_out_at_once_do_so_in_turn(self, ledger: Ledger) -> None:
         at_work(ledger, ANN)

@@ -22,6 +22,7 @@ from tests.contracts.ledger import (
 from tests.contracts.ledger_decisions import DecisionsContract
 from tests.contracts.ledger_judging import JudgingContract
 from tests.contracts.ledger_labels import AnnotationsContract, GoldenContract, GoldEventsContract, ModelsContract
+from tests.contracts.ledger_objections import ObjectionsContract
 from tests.contracts.ledger_people import PeopleContract
 from tests.contracts.ledger_policies import PoliciesContract
 from tests.contracts.ledger_sessions import SessionsContract
@@ -192,6 +193,7 @@ class LedgerContract(
     AccessContract,
     WeeklyContract,
     PeopleContract,
+    ObjectionsContract,
     DecisionsContract,
     SessionsContract,
     SignalsContract,

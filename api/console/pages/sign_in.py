@@ -26,7 +26,7 @@ def start(ask: AnnotatorAsk) -> Response:
 @router.get(PATH)
 def show(request: Request, next: str = "") -> Response:
     """The form."""
-    return render(request, _page(nav.safe(next)), None)
+    return render(request, _page(request, nav.safe(next)), None)
 
 
 @router.post(PATH)
@@ -38,7 +38,7 @@ def enter(request: Request, key: Annotated[str, Form()], next: Annotated[str, Fo
     try:
         cookie = sign_in(goldfold.ledger, key, hours)
     except Unauthenticated as error:
-        return render(request, _page(nav.safe(next), str(error), status=401), None)
+        return render(request, _page(request, nav.safe(next), str(error), status=401), None)
     return admitted(request, cookie, nav.safe(next))
 
 
@@ -46,9 +46,13 @@ def admitted(request: Request, cookie: str, path: str) -> Response:
     """Where somebody goes who was let in, with the cookie of the session."""
     settings = request.app.state.goldfold.settings
     response = RedirectResponse(path or nav.HOME, status_code=303)
-    secure = "https" in (request.url.scheme, settings.public_url.partition(":")[0])
-    set_cookie(response, cookie, settings.console_session_hours, secure=secure)
+    set_cookie(response, cookie, settings.console_session_hours, secure=is_secure(request))
     return response
+
+
+def is_secure(request: Request) -> bool:
+    """Whether browsers come over TLS, as the request or ``public_url`` says."""
+    return "https" in (request.url.scheme, request.app.state.goldfold.settings.public_url.partition(":")[0])
 
 
 @router.post("/sign-out")
@@ -60,6 +64,8 @@ def leave(ask: AnnotatorAsk) -> Response:
     return response
 
 
-def _page(next: str, problem: str = "", *, status: int = 200) -> Page:
-    data: dict[str, Any] = {"next": next, "problem": problem, "provider": ""}
+def _page(request: Request, next: str, problem: str = "", *, status: int = 200) -> Page:
+    settings = request.app.state.goldfold.settings
+    provider = settings.oidc_name if settings.oidc_issuer else ""
+    data: dict[str, Any] = {"next": next, "problem": problem, "provider": provider}
     return Page("Sign in", "sign_in.html", data, status=status)

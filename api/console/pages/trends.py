@@ -1,0 +1,216 @@
+"""What grows in the traffic, and what of it gold lacks: /console/trends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from api.composition import Goldfold
+from api.console.charts import Chart, Series
+from api.console.kept import Kept
+from api.console.page import LeadAsk, Page, ViewerAsk
+from api.coverage import SAMPLES, open_round, read_coverage
+from api.trends import alert, alerts, plan_watch, watch
+from labeling.errors import InvalidInput
+from labeling.quality.coverage import NEAR
+from labeling.quality.emerging import WEIGHTS
+
+router = APIRouter(prefix="/trends")
+HOME = "/console/trends"
+COVERAGE = f"{HOME}/coverage"
+SHOWN = 50  # alerts, items of an alert, or clusters in a page
+MOST = 500
+CHARTED = 20
+SAMPLE = SAMPLES[1]
+Budget = Annotated[int, Query(ge=1, le=MOST)]
+Json = dict[str, Any]
+
+
+class WatchForm(BaseModel):
+    """Under which policy to ask about an alert's items, and about how many."""
+
+    policy: str = Field("", max_length=100)
+    budget: int = Field(20, ge=1, le=MOST)
+
+
+class ClusterForm(BaseModel):
+    """What a round over a cluster asks."""
+
+    policy: str = Field("", max_length=100)
+    budget: int = Field(20, ge=1, le=MOST)
+
+
+@router.get("")
+def all_alerts(ask: ViewerAsk, limit: Annotated[int, Query(ge=1, le=MOST)] = SHOWN) -> Response:
+    """The newest alerts: figures and the parts of their score; for leads the words that tell them from the rest."""
+    found = [_told(one) for one in alerts(ask.goldfold, limit)]
+    data = {"alerts": found, "limit": limit, "words": _words(ask, limit), "weights": WEIGHTS, "most": MOST}
+    charts = [_volume(found[:CHARTED]), _parts(found[:CHARTED])] if found else []
+    return ask.show(Page("Trends", "trends.html", data, charts=charts))
+
+
+@router.get("/coverage")
+def coverage(ask: LeadAsk, policy: str = "", sample: int = SAMPLE, words: bool = False) -> Response:
+    """How much of the traffic lies near gold, and the darkest clusters."""
+    goldfold = ask.goldfold
+    told = ask.kept(
+        ("coverage", policy, sample, words),
+        lambda: jsonable_encoder(read_coverage(goldfold, policy, NEAR, sample, words=words)),
+    )
+    shown: list[Json] = told.value["clusters"][:SHOWN] if told.value is not None else []
+    exemplars = sorted({item_id for cluster in shown for item_id in cluster["exemplars"]})
+    data = {
+        "coverage": told,
+        "names": _external(goldfold, exemplars),
+        "policy": policy,
+        "sample": sample,
+        "words": words,
+        "samples": SAMPLES,
+        "policies": sorted(goldfold.policies),
+        "shown": SHOWN,
+    }
+    charts = [_ladder(told.value["ladder"]), _dark(shown[:CHARTED])] if told.value is not None else []
+    return ask.show(Page("Coverage", "coverage.html", data, charts=charts))
+
+
+@router.get("/coverage/{cluster}")
+def plan_cluster(ask: LeadAsk, cluster: str, policy: str = "", budget: Budget = 20) -> Response:
+    """What a round over a cluster would ask; nothing is written."""
+    goldfold, policies = ask.goldfold, [policy] if policy else []
+    plan = ask.kept(
+        ("coverage.round", cluster, policy, budget),
+        lambda: open_round(goldfold, cluster, ask.actor, budget=budget, policies=policies, dry_run=True),
+    )
+    picks = [pick.item_id for pick in plan.value.picks] if plan.value is not None else []
+    data = {
+        "cluster": cluster,
+        "plan": plan,
+        "names": _external(goldfold, picks[:SHOWN]),
+        "policy": policy,
+        "budget": budget,
+        "people": goldfold.settings.overlap,
+        "policies": sorted(goldfold.policies),
+        "shown": SHOWN,
+        "most": MOST,
+    }
+    return ask.show(Page("A round over a cluster", "coverage_round.html", data))
+
+
+@router.post("/coverage/{cluster}")
+def open_cluster(ask: LeadAsk, cluster: str) -> Response:
+    """Open the round."""
+    given = ask.typed(ClusterForm)
+    policies = [given.policy] if given.policy else []
+    made = open_round(ask.goldfold, cluster, ask.actor, budget=given.budget, policies=policies, dry_run=False)
+    return ask.back(f"/console/rounds/{made.round_id}", _opened(len(made.picks)))
+
+
+@router.get("/{alert_id}")
+def one_alert(ask: ViewerAsk, alert_id: str, policy: str = "", budget: Budget = 20, after: str = "") -> Response:
+    """One alert: its figures, its items, and for leads what a watch round would ask."""
+    goldfold = ask.goldfold
+    told, behind = _told(alert(goldfold, alert_id)), goldfold.ledger.trends.get(alert_id).item_ids
+    items = behind[_place(behind, after) :][: SHOWN + 1]
+    names = _external(goldfold, items)
+    plan = ask.kept(("watch", alert_id, policy, budget), partial(plan_watch, goldfold, alert_id, policy, budget))
+    data = {
+        "alert": told,
+        "weights": WEIGHTS,
+        "count": len(behind),
+        "items": [names.get(item_id, "") for item_id in items[:SHOWN]],
+        "next": items[SHOWN - 1] if len(items) > SHOWN else "",
+        "words": _words(ask, SHOWN),
+        "plan": plan if ask.is_lead else None,
+        "policy": policy,
+        "budget": budget,
+        "policies": sorted(goldfold.policies),
+        "most": MOST,
+    }
+    return ask.show(Page(f"Alert {alert_id}", "alert.html", data, charts=[_volume([told]), _parts([told])]))
+
+
+@router.post("/{alert_id}")
+def open_watch(ask: LeadAsk, alert_id: str) -> Response:
+    """Open a watch round over an alert's items."""
+    given = ask.typed(WatchForm)
+    made = watch(ask.goldfold, alert_id, ask.actor, given.policy, given.budget)
+    return ask.back(f"/console/rounds/{made.round_id}", _opened(int(str(made.plan["budget"]))))
+
+
+def _told(one: Mapping[str, Any]) -> Json:
+    """An alert without the items behind it, which its own page lists."""
+    told: Json = jsonable_encoder({name: value for name, value in one.items() if name != "item_ids"})
+    return told
+
+
+def _opened(picks: int) -> str:
+    return f"The round is open: {picks} picks. The next sync sends its tasks."
+
+
+def _words(ask: ViewerAsk, limit: int) -> Kept[dict[str, list[str]]] | None:
+    """By alert, words of its texts; None for who may not see them."""
+    if not ask.is_lead:
+        return None
+    goldfold = ask.goldfold
+    return ask.kept(
+        ("trends.words", limit),
+        lambda: {one["alert_id"]: one["words"] for one in alerts(goldfold, limit, words=True)},
+    )
+
+
+def _external(goldfold: Goldfold, item_ids: Iterable[str]) -> dict[str, str]:
+    """By item id, the external id of what is there."""
+    found = goldfold.ledger.items.by_id(list(item_ids))
+    return {item_id: item.external_id for item_id, item in found.items()}
+
+
+def _place(item_ids: Sequence[str], after: str) -> int:
+    if after and after not in item_ids:
+        raise InvalidInput("after: is none of the alert's items: begin at the first page")
+    return item_ids.index(after) + 1 if after else 0
+
+
+def _name(alert: Mapping[str, Any]) -> str:
+    body = alert["body"]
+    where = body.get("market") or "all markets"
+    what = f" cluster {body['cluster']}" if body["kind"] == "cluster" else ""
+    return f"{alert['last_day']} {body['kind'] if body['kind'] == 'theme' else where}{what} ({alert['alert_id'][-8:]})"
+
+
+def _volume(found: Sequence[Mapping[str, Any]]) -> Chart:
+    names, bodies = [_name(one) for one in found], [one["body"] for one in found]
+    links = [f"{HOME}/{one['alert_id']}" for one in found]
+    expected = [body.get("expected") for body in bodies]
+    # Where expected days lie; a theme has no such bounds.
+    low = [body.get("low", body.get("expected")) for body in bodies]
+    high = [body.get("high", body.get("expected")) for body in bodies]
+    seen = Series("seen", names, [body.get("count") for body in bodies], links=links)
+    series = [seen, Series("expected", names, expected, low, high, links=links)]
+    caption = "What was seen on the alert's last day against its baseline; the bars hold 95 of 100 such days."
+    return Chart("volume", "Volume against the baseline", "points", "alert", "items", series, caption=caption)
+
+
+def _parts(found: Sequence[Mapping[str, Any]]) -> Chart:
+    names = [_name(one) for one in found]
+    series = [Series(part, names, [one["body"]["parts"].get(part) for one in found]) for part in WEIGHTS]
+    return Chart("parts", "Parts of the score", "bar", "alert", "part, 0 to 1", series, y_range=(0, 1))
+
+
+def _ladder(rungs: Sequence[Mapping[str, Any]]) -> Chart:
+    at = [rung["cosine"] for rung in rungs]
+    shares = Series("near gold", at, *([rung[name] for rung in rungs] for name in ("value", "low", "high")))
+    title = "Traffic near gold, by how near is meant"
+    return Chart("ladder", title, "line", "cosine from which on", "share of items", [shares], y_range=(0, 1))
+
+
+def _dark(clusters: Sequence[Mapping[str, Any]]) -> Chart:
+    names = [one["cluster"].rpartition("-")[2] for one in clusters]
+    series = [Series("dark risk", names, [one["dark_risk"] for one in clusters])]
+    caption = "The expected number of violating items that lie near no gold; gold that stays secret counts as none."
+    return Chart("dark", "The darkest clusters", "bar", "cluster", "risk", series, caption=caption)
