@@ -188,8 +188,8 @@ def _volume(found: Sequence[Mapping[str, Any]]) -> Chart:
     links = [f"{HOME}/{one['alert_id']}" for one in found]
     expected = [body.get("expected") for body in bodies]
     # Where expected days lie; a theme has no such bounds.
-    low = [body.get("low", body.get("expected")) for body in bodies]
-    high = [body.get("high", body.get("expected")) for body in bodies]
+    usual = [body.get("usual") or [body.get("expected")] * 2 for body in bodies]
+    low, high = [ends[0] for ends in usual], [ends[1] for ends in usual]
     seen = Series("seen", names, [body.get("count") for body in bodies], links=links)
     series = [seen, Series("expected", names, expected, low, high, links=links)]
     caption = "What was seen on the alert's last day against its baseline; the bars hold 95 of 100 such days."
