@@ -95,15 +95,7 @@ def overturns(goldfold: Goldfold) -> list[Shown]:
     return [
         _shown(
             f"overturned appeals, {one['project'] or 'all projects'}: {one['state']}",
-            {
-                **{name: one["overturns"][name] for name in ("low", "high")},
-                "value": one["overturns"]["change"],
-                "n": one["n"]["after"]["decided"],
-                "verdict": INSUFFICIENT,
-            },
-            {"items": "/v1/signals/alarm"},
-            one,
-            told,
+            {"verdict": INSUFFICIENT, **one["overturns"]},
             form="share",
         )
         for one in told["projects"]

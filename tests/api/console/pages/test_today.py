@@ -42,7 +42,7 @@ def test_qa_that_is_due_that_waits_and_that_breaches(lived: Console) -> None:
     assert breach["accuracy"] == project["accuracy"]
     page = lived.get(PATH).text
     assert f"{100 * project['accuracy']['value']:.1f} %" in page
-    assert "/v1/qa/decisions%3Fday" in page  # its items
+    assert "/v1/qa/items%3Fday" in page  # its items
 
 
 def test_alarms_stale_gold_disputes_and_trends_are_those_of_their_rooms(lived: Console) -> None:
@@ -69,6 +69,7 @@ def test_people_are_counted_and_never_named(lived: Console) -> None:
     assert people["exposure"]["over"] == 1
     assert people["injections"]["flagged"] == len(asked(lived, "/v1/injections")["flagged"]) == 1
     page = lived.get(PATH).text
+    assert "cannot be told yet" in page  # nothing was looked at again
     assert not [name for name in PEOPLE if f"{name}@example.org" in page]
 
 
