@@ -22,13 +22,35 @@ from api import problems
 from api.console import nav
 from api.console.kept import Answers
 from api.console.page import failed, wants_json
-from api.console.pages import files, items, rounds, sign_in
+from api.console.pages import (
+    files,
+    golden,
+    golden_versions,
+    items,
+    model_acts,
+    model_errors,
+    model_thresholds,
+    models,
+    rounds,
+    sign_in,
+)
 from api.errors import ROOTS, Unauthenticated
 from api.service import Service
 
 PATH = "/console"
 SIGN_IN = "/console/sign-in"
-PAGES = (sign_in, files, items, rounds)
+PAGES = (
+    sign_in,
+    files,
+    items,
+    rounds,
+    golden,
+    golden_versions,
+    models,
+    model_thresholds,
+    model_errors,
+    model_acts,
+)
 # The one sheet that Plotly's script writes into each page, for maps that we do not draw; a new Plotly may have another.
 PLOTLY_SHEET = "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
 CSP = "; ".join(
