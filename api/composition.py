@@ -480,9 +480,8 @@ class Goldfold:
         """Set where a model draws the line for a policy, or (None) take it back; ``how`` may say ``dry_run``."""
         model = self.ledger.models.get(model_id)
         if wanted is None:
-            clear_threshold(self.ledger, model_id, policy_id, actor)
-            taus = operating_thresholds(self.ledger.models.get(model_id), self.policies)
-            return {"threshold": taus.get(policy_id), "rule": "policy"}
+            clear_threshold(self.ledger, model_id, policy_id, actor, **how)
+            return {"threshold": operating_thresholds(None, self.policies).get(policy_id), "rule": "policy"}
         version = golden_version or model.golden_version
         contender = self.contender(model)
         return set_threshold(self.ledger, contender, policy_id, wanted, golden_version=version, actor=actor, **how)

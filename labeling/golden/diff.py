@@ -11,8 +11,8 @@ Of a row that is sealed in either version it is told that it changed, not how: r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from labeling.golden import manifest
@@ -21,17 +21,23 @@ from labeling.records import GoldenItem, GoldenVersion, GoldState, Partition
 
 Row = Mapping[str, object]
 Pair = tuple[str, str]  # item id, policy id
+Ends = tuple[GoldenItem | None, GoldenItem | None]
 SHOWN = ("outcome", "rule", "severity", "tier", "partition", "policy_version")
 _OPEN = ("added", "removed", "erased", "moved")  # may be told of a sealed row
 
 
-class Versions(Protocol):
+class Events(Protocol):
+    """What happened to golden items."""
+
+    def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]: ...
+
+
+class Versions(Events, Protocol):
     """The part of the ledger that is compared."""
 
     def version(self, version: str) -> GoldenVersion: ...
     def differing(self, before: str, after: str) -> Iterator[tuple[GoldenItem | None, GoldenItem | None]]: ...
     def memberships(self, item_id: str) -> list[tuple[str, GoldenItem]]: ...
-    def events(self, item_id: str | None = None, *, after: int = 0, until: int | None = None) -> list[GoldEvent]: ...
     def errata(self, version: str | None = None, item_id: str | None = None) -> list[Erratum]: ...
 
 
@@ -59,10 +65,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Which:
+    """Which rows are told one by one: after the first ``skip`` up to ``limit`` (None: all) of those of a ``kind`` ("":
+    each), without the ``sealed`` ones where these are only to be counted."""
+
+    limit: int | None = None
+    skip: int = 0
+    kind: str = ""
+    sealed: bool = True
+
+    def tells(self, change: Change) -> bool:
+        """Whether a change is one of them."""
+        return (self.sealed or not change.sealed) and (not self.kind or self.kind in change.shown)
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
     """From one version to another. ``counts`` by kind; ``strata``: the same for each policy, language and partition
     (as in the second version; of what is gone, as in the first); ``rows``: up to a limit, with who and why;
-    ``changed``: rows that differ, in all. ``errata``: known errors of either version."""
+    ``changed``: rows that differ, in all. ``errata``: known errors of either version. ``listed``: rows that could be
+    told one by one, of which ``rows`` is a page."""
 
     before: str
     after: str
@@ -71,6 +93,7 @@ class Diff:
     strata: list[dict[str, Any]]
     rows: list[dict[str, Any]]
     errata: list[Erratum]
+    listed: int = 0
 
 
 def told(item: GoldenItem) -> Row:
@@ -104,31 +127,42 @@ def applied(rows: Iterable[Row], changed: Iterable[Change]) -> list[Row]:
     return [found[pair] for pair in sorted(found)]
 
 
-def diff(golden: Versions, before: str, after: str, limit: int | None = None) -> Diff:
+def diff(golden: Versions, before: str, after: str, limit: int | None = None, which: Which | None = None) -> Diff:
     """Compare two versions, proposed ones too. Raises NotFound."""
-    versions = [golden.version(name) for name in (before, after)]
-    tally = _Tally()
-    shown: list[tuple[Change, str]] = []
-    for change, external_id in _changed(golden.differing(before, after)):
-        tally.add(change)
-        if limit is None or len(shown) < limit:
-            shown.append((change, external_id))
-    low, high = sorted(version.events for version in versions)
-    why = _why(golden.events(after=low, until=high) if shown else [], {change.pair for change, _ in shown})
+    low, high = sorted(golden.version(name).events for name in (before, after))
+    which = Which(limit=limit) if which is None else which
+    found = compared(golden, golden.differing(before, after), (low, high), which)
     errata = [*golden.errata(before), *(golden.errata(after) if after != before else [])]
     sealed = _sealed(golden, (before, after), errata)
-    return Diff(
-        before=before,
-        after=after,
-        changed=tally.changed,
-        counts=dict(sorted(tally.counts.items())),
-        strata=tally.by_stratum(),
-        rows=[_row(change, external_id, why.get(change.pair, [])) for change, external_id in shown],
-        errata=[withheld(erratum, sealed) for erratum in errata],
-    )
+    return replace(found, before=before, after=after, errata=[withheld(erratum, sealed) for erratum in errata])
 
 
-def _changed(ends: Iterable[tuple[GoldenItem | None, GoldenItem | None]]) -> Iterator[tuple[Change, str]]:
+def compared(golden: Events, ends: Iterable[Ends], span: tuple[int, int | None], which: Which) -> Diff:
+    """What differs between rows, given as each item and policy's row before and after (None: it is not there).
+    ``span``: the event after which the first ones stood, and the second ones (None: now). Neither versions nor errata
+    are told."""
+    tally, shown, passed = _Tally(), list[tuple[Change, str]](), 0
+    for change, external_id in _changed(ends):
+        tally.add(change)
+        if not which.tells(change):
+            continue
+        passed += 1
+        if passed > which.skip and (which.limit is None or len(shown) < which.limit):
+            shown.append((change, external_id))
+    pairs = {change.pair for change, _ in shown}
+    why = _why(golden.events(after=span[0], until=span[1]) if shown else [], pairs)
+    rows = [_row(change, external_id, why.get(change.pair, [])) for change, external_id in shown]
+    counts = dict(sorted(tally.counts.items()))
+    return Diff("", "", tally.changed, counts, tally.by_stratum(), rows, [], passed)
+
+
+def told_errata(golden: Versions, errata: Sequence[Erratum]) -> list[Erratum]:
+    """Errata as they may be told, each by what its row is in its own version."""
+    sealed = {erratum: _sealed(golden, (erratum.version,), [erratum]) for erratum in errata}
+    return [withheld(erratum, sealed[erratum]) for erratum in errata]
+
+
+def _changed(ends: Iterable[Ends]) -> Iterator[tuple[Change, str]]:
     """The changes among rows that may differ, each with the item's external id."""
     for before, after in ends:
         old, new = None if before is None else told(before), None if after is None else told(after)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 import pyarrow.compute as pc
@@ -83,6 +83,12 @@ class GoldPlan:
     needs: tuple[Need, ...]
     labels: int
     languages: dict[str, int]
+
+    def only(self, need: Need) -> GoldPlan:
+        """The plan of one gap alone, with its share of the labels, rounded up."""
+        missing = sum(each.gap for each in self.needs)
+        labels = -(-self.labels * need.gap // missing) if missing else 0
+        return replace(self, needs=(need,), labels=labels)
 
     def as_dict(self) -> dict[str, object]:
         """JSON-able."""

@@ -14,6 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,16 @@ class GoldenSet(Protocol):
     def versions(self, *, everything: bool = False) -> list[GoldenVersion]: ...
     def members(self, version: str, *, unreleased: bool = False) -> list[GoldenItem]: ...
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version that is not there yet: its number, the released one before it with its rows, and its own rows."""
+
+    version: str
+    parent: GoldenVersion | None
+    before: list[GoldenItem]
+    members: list[GoldenItem]
 
 
 class GoldenArchive(Protocol):
@@ -62,21 +73,14 @@ def publish(
     its approval, or a row changed meanwhile; IntegrityError when a near-duplicate group lies in two partitions;
     StoreError when the manifest cannot be written.
     """
-    if bump is not None and bump not in BUMPS:
-        raise InvalidInput(f"bump: {bump!r} is not one of {', '.join(BUMPS)}")
-    members = publishable(golden.items())
-    if not members:
-        raise NothingToDo("the golden set has no active item yet: label and sync first")
-    _whole_groups(members)
-    everything = golden.versions(everything=True)
-    parent = _last_released(everything)
-    step = "major" if parent is None else _step(golden.members(parent.version), members, bump)
-    number = _free(parent.version if parent else None, step, {one.version for one in everything})
+    drafted = draft(golden, bump)
+    number, members = drafted.version, drafted.members
+    parent = None if drafted.parent is None else drafted.parent.version
     rows = manifest.rows(members)
     root = manifest.merkle_root(rows)
     version = GoldenVersion(
         version=number,
-        parent=parent.version if parent else None,
+        parent=parent,
         merkle_root=root,
         manifest_path=str(
             write_manifest(folder.resolve() / f"golden-{number}-{root[:16]}.jsonl", manifest.lines(rows))
@@ -92,6 +96,22 @@ def publish(
         _drop(golden, Path(version.manifest_path))
         raise
     return version
+
+
+def draft(golden: GoldenSet, bump: str | None = None) -> Draft:
+    """What ``publish`` would make now; nothing is written. Raises as it does."""
+    if bump is not None and bump not in BUMPS:
+        raise InvalidInput(f"bump: {bump!r} is not one of {', '.join(BUMPS)}")
+    members = publishable(golden.items())
+    if not members:
+        raise NothingToDo("the golden set has no active item yet: label and sync first")
+    _whole_groups(members)
+    everything = golden.versions(everything=True)
+    parent = _last_released(everything)
+    before = [] if parent is None else golden.members(parent.version)
+    step = "major" if parent is None else _step(before, members, bump)
+    number = _free(parent.version if parent else None, step, {one.version for one in everything})
+    return Draft(number, parent, before, members)
 
 
 def _drop(golden: GoldenSet, path: Path) -> None:

@@ -98,11 +98,14 @@ def set_threshold(
     return told
 
 
-def clear_threshold(stores: ThresholdStores, model_id: str, policy_id: str, actor: str) -> None:
-    """The policy's own threshold holds again. Raises NothingToDo when none was set."""
+def clear_threshold(
+    stores: ThresholdStores, model_id: str, policy_id: str, actor: str, *, dry_run: bool = False
+) -> None:
+    """The policy's own threshold holds again. Raises NothingToDo when none was set, with ``dry_run`` too."""
     if policy_id not in own_thresholds(stores.models.get(model_id)):
         raise NothingToDo(f"model {model_id!r} has no threshold of its own for {policy_id!r}")
-    _keep(stores, model_id, policy_id, None, actor)
+    if not dry_run:
+        _keep(stores, model_id, policy_id, None, actor)
 
 
 def _rows(golden: Golden, contender: Contender, policy_id: str, version: str) -> list[GoldenItem]:

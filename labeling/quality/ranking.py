@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, cloppe
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Point = Mapping[str, float | int | None]  # of a drawn line
 AT = 0.9  # the precision that recall is told at, and the recall that false positives are told at
 POINTS = 200  # of a drawn line, at most
 NAMES = ("auprc", "recall_at_precision", "fpr_at_recall", "ece", "brier")
@@ -128,6 +129,13 @@ def series(scores: F64, truth: Bools) -> dict[str, list[dict[str, float | int | 
             }
         )
     return {"pr": points, "reliability": _reliability(scores, truth), "thresholds": sweep}
+
+
+def point_at(points: Sequence[Point], threshold: float) -> Point | None:
+    """Of the ``thresholds`` of ``series`` the lowest at or above ``threshold``: at ``threshold`` itself no more is
+    missed, and no less flagged, than there. None above them all: nothing is flagged."""
+    above = [(float(tau), point) for point in points if (tau := point["threshold"]) is not None and tau >= threshold]
+    return min(above, key=lambda pair: pair[0])[1] if above else None
 
 
 def _reliability(scores: F64, truth: Bools) -> list[dict[str, float | int | None]]:

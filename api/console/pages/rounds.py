@@ -22,13 +22,11 @@ from api.jobs.errors import JobUnknown
 from api.jobs.records import ENDED, Job
 from api.rounds import stop_round
 from labeling.errors import Conflict, NotFound
-from labeling.golden.newest import newest_name
 from labeling.insights.round_outlook import effective_n, histogram
 from labeling.insights.round_picks import Card, cards
 from labeling.purposes import purpose
-from labeling.quality.forecast import Point
 from labeling.records import Round, RoundState, TaskState
-from labeling.yields import Yields, curve, yields
+from labeling.yields import curve, yields
 
 router = APIRouter(prefix="/rounds")
 SHOWN = 50  # rounds or cards of a page
@@ -204,21 +202,30 @@ def _picked(ask: Ask, round_id: str) -> dict[str, Any]:
     }
 
 
-def _yields(ask: Ask, round_id: str | None, more: int, cost: float | None) -> Page:
-    def compute() -> tuple[Yields, list[Point], str]:
-        ledger = ask.goldfold.ledger
-        told = yields(ledger, round_id, cost_per_label=cost, more=more)
-        return told, curve(ledger), newest_name(ledger.golden)
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What lanes brought, as the API tells it, and the charts of it."""
 
-    found = ask.kept(("yields", round_id, more, cost), compute)
-    charts: list[Chart] = []
-    if found.value is not None:
-        told, points, _ = found.value
-        charts += [shares_chart(told)] if told.lanes else []
-        charts += [lift_chart(told)] if any(row.lift for row in told.lanes) else []
+    told: dict[str, object]
+    charts: list[Chart]
+
+    def as_dict(self) -> dict[str, object]:
+        return self.told
+
+
+def _yields(ask: Ask, round_id: str | None, more: int, cost: float | None) -> Page:
+    def compute() -> _Brought:
+        ledger = ask.goldfold.ledger
+        found, points = yields(ledger, round_id, cost_per_label=cost, more=more), curve(ledger)
+        charts = [shares_chart(found)] if found.lanes else []
+        charts += [lift_chart(found)] if any(row.lift for row in found.lanes) else []
         charts += [curve_chart(points)] if points else []
+        return _Brought(found.as_dict(), charts)
+
+    brought = ask.kept(("yields", round_id, more, cost), compute)
+    charts = [] if brought.value is None else brought.value.charts
     title = "What rounds brought" if round_id is None else f"What round {round_id} brought"
-    data = {"found": found, "round_id": round_id or "", "more": more, "cost": cost}
+    data = {"found": brought, "round_id": round_id or "", "more": more, "cost": cost}
     return Page(title, "round_yield.html", data, charts)
 
 

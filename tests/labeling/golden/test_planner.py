@@ -121,3 +121,11 @@ def test_a_round_is_shared_out_and_bounded(needs: list[Need], budget: int, germa
         assert all(quota["at_least"] > 0 for quota in asked_for)
     assert all(quota["at_least"] <= german / 2 for quota in quotas if quota["value"] == "de")
     assert not any(quota["value"] == "und" for quota in quotas)
+
+
+@given(GAPS, st.integers(0, 10_000))
+def test_the_plan_of_one_gap_has_its_share_of_the_labels(needs: list[Need], labels: int) -> None:
+    plan = GoldPlan(Partition.DEV, 0.9, 0.1, tuple(needs), labels, {})
+    shares = [plan.only(need).labels for need in needs]
+    assert labels <= sum(shares) <= labels + len(needs)
+    assert all(plan.only(need).needs == (need,) for need in needs)

@@ -56,6 +56,8 @@ def test_another_calibration_makes_the_policys_own_threshold_hold_again(exam: Sh
 def test_a_threshold_is_taken_back(exam: Shop) -> None:
     fit(exam)
     draw(exam, Wanted(MISS_RATE, 0.3))
+    clear_threshold(exam.ledger, "m1", "fraud", "eve", dry_run=True)
+    assert operating_thresholds(exam.ledger.models.get("m1"), exam.policies)["fraud"] != 0.5
     clear_threshold(exam.ledger, "m1", "fraud", "eve")
     assert operating_thresholds(exam.ledger.models.get("m1"), exam.policies)["fraud"] == 0.5
     with pytest.raises(NothingToDo, match="no threshold of its own"):

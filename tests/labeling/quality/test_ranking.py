@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_curve
 
-from labeling.quality.ranking import curve, ranking_figures, series
+from labeling.quality.ranking import curve, point_at, ranking_figures, series
 
 SCORES = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), st.booleans()), min_size=13, max_size=60)
 
@@ -71,6 +71,18 @@ def test_the_lines_to_draw() -> None:
     assert (last["miss_rate"], last["load"]) == (0.0, 1.0)
     none = series(scores, np.zeros(500, bool))
     assert {point["miss_bound"] for point in none["thresholds"]} == {None}
+
+
+def test_the_point_of_a_threshold_is_the_next_score_that_is_drawn() -> None:
+    scores = line_of(0.1, 0.9, 9)
+    points = series(scores, scores > 0.5)["thresholds"]
+    for tau in (0.0, 0.35, scores[4], 0.55):
+        point = point_at(points, tau)
+        assert point is not None
+        assert point["load"] == pytest.approx((scores >= tau).mean())
+        assert point["threshold"] == pytest.approx(scores[scores >= tau].min())
+    assert point_at(points, 0.95) is None
+    assert point_at([], 0.5) is None
 
 
 @pytest.mark.parametrize("kind", [False, True])
