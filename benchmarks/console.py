@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -69,13 +70,17 @@ PEOPLE, ROUNDS, DAYS, BLOCK, TOPICS = 40, 10, 60, 50_000, 64
 TIMES, PATIENCE_S = 5, 300.0
 POLICIES = ("hate_speech", "violence", "self_harm")
 RULES = {name: policy.rule_ids[0] for name, policy in read_policies(PACKAGED_POLICIES).items() if name in POLICIES}
-EXAMPLES = {
-    "/console/rounds/{round_id}": "/console/rounds/round-0",
-    "/console/items/{external_id:path}": "/console/items/post-1",
-    "/console/policies/{policy_id}": "/console/policies/hate_speech",
-    "/console/audit/kpis/{kpi_id}": "/console/audit/kpis/accuracy",
-    "/console/golden/items/{external_id}": "/console/golden/items/post-1",
+EXAMPLES = {  # what stands for a parameter of a page's path
+    "round_id": "round-0",
+    "external_id:path": "post-1",
+    "external_id": "post-1",
+    "policy_id": "hate_speech",
+    "kpi_id": "accuracy",
+    "version": "1.0.0",
+    "person": "person1@example.com",
 }
+NO_PAGES = ("/console/", "/console/list", "/console/sign-in", "/console/map/item", "/console/map/points")
+STREAMS = "/events"
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 TARGET = "any page in <= 300 ms"
 
@@ -309,10 +314,13 @@ def _paths() -> list[str]:
     """Every page without a parameter, and one of each kind that has one."""
     routes = [each for page in PAGES for each in page.router.routes if isinstance(each, APIRoute)]
     gets = {f"/console{each.path}" for each in routes if "GET" in (each.methods or ())}
-    left_out = ("/console/", "/console/list", "/console/sign-in")
-    plain = {path for path in gets if "{" not in path and path not in left_out and "/oidc/" not in path}
-    known = {name: each for name, each in EXAMPLES.items() if name in gets}
-    return sorted(plain) + sorted(known.values())
+    told = {path: re.sub(r"\{([^}]*)\}", lambda found: EXAMPLES.get(found[1], "?"), path) for path in gets}
+    streams = {path for path in told if path.endswith(STREAMS) and "audit" not in path}
+    return sorted(
+        {each for path, each in told.items() if "?" not in each and path not in NO_PAGES and "/oidc/" not in path}
+        - streams
+        - {told[path] for path in streams}
+    )
 
 
 async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, float]:

@@ -36,7 +36,7 @@ NOTED = """
 addEventListener('securitypolicyviolation', (e) => console.error('POLICY', e.violatedDirective, e.blockedURI));
 """
 FORMS = """
-() => [...document.querySelectorAll('form[action]')].filter((form) => form.getAttribute('method') !== 'post').map((form) =>
+() => [...document.querySelectorAll('form[action]:not([method=post])')].map((form) =>
   form.getAttribute('action') + '?' + new URLSearchParams(new FormData(form)))
 """
 
@@ -139,9 +139,14 @@ def settle(page: Page) -> None:
         plot.locator("svg").first.wait_for(state="attached", timeout=60_000)
 
 
-def test_every_page_is_sound_at_two_widths_and_in_the_dark(site: Site) -> None:
+@pytest.fixture(scope="module")
+def pages(site: Site) -> dict[str, str]:
+    """An address of each page, by its path."""
     with site.visit(LEADS, Role.ADMIN) as page:
-        pages = crawl(page, site.url)
+        return crawl(page, site.url)
+
+
+def test_every_page_is_sound_at_two_widths_and_in_the_dark(site: Site, pages: dict[str, str]) -> None:
     reached = set(pages)
     wanted = {path for path, _ in _templates()} - NOT_PAGES
     assert not wanted - reached, sorted(wanted - reached)
@@ -158,12 +163,11 @@ def test_every_page_is_sound_at_two_widths_and_in_the_dark(site: Site) -> None:
                 if page.evaluate("document.scrollingElement.scrollWidth > innerWidth + 1"):
                     problems.append(f"{address} at {width}: wider than its window")
                 keep_screen(page, f"console-{_name(path)}-{width}")
-    assert problems == []
+    assert not problems, "\n".join(problems)
 
 
-def test_every_page_tells_what_it_must_without_script(site: Site) -> None:
+def test_every_page_tells_what_it_must_without_script(site: Site, pages: dict[str, str]) -> None:
     with site.visit(LEADS, Role.ADMIN) as page:
-        pages = crawl(page, site.url)
         cookies = page.context.cookies()
     context = site.browser.new_context(java_script_enabled=False)
     context.add_cookies(cookies)  # type: ignore[arg-type]
@@ -175,6 +179,96 @@ def test_every_page_tells_what_it_must_without_script(site: Site) -> None:
             answer = bare.request.get(f"{site.url}{urlsplit(address).path}{image.get_attribute('src')}")
             assert (answer.status, answer.headers["content-type"]) == (200, "image/png"), address
     context.close()
+
+
+def test_a_leads_morning(site: Site) -> None:
+    with site.visit(LEADS, Role.LEAD) as page:
+        assert page.inner_text("h1") == "Today"
+        settle(page)
+        page.locator("form.due button").first.click()
+        settle(page)
+        asked = page.locator("dd strong").first.inner_text()
+        page.get_by_role("button", name="Draw it, and ask").click()
+        settle(page)
+        assert asked in page.locator(".said").inner_text()
+        page.get_by_role("link", name="Find the cause on the desk").first.click()
+        settle(page)
+        assert "/console/quality" in page.url
+        page.get_by_role("link", name="Patterns").click()
+        settle(page)
+        page.locator("main a[href*='/quality/patterns/']").first.click()
+        settle(page)
+        page.locator("a.item").first.click()
+        shown = page.locator(".content").count()
+        page.get_by_role("button", name="Show the content").click()
+        assert (shown, page.locator(".content").count()) == (0, 1)
+    trail = site.goldfold.ledger.audit.latest(20)
+    assert {"content.shown", "qa.sample"} <= {str(row["action"]) for row in trail}
+
+
+def test_an_engineers_round_from_a_gap_to_its_start(site: Site) -> None:
+    with site.visit("eng@example.org", Role.ENGINEER) as page:
+        assert page.inner_text("h1") == "Rounds"
+        page.get_by_role("link", name="Golden", exact=True).click()
+        settle(page)
+        page.locator("table.heat a, td.short a").first.click()
+        page.wait_for_url("**/console/rounds/new?**")
+        assert page.input_value("[name=budget]") == "37"
+        page.fill("[name=budget]", "8")
+        page.get_by_role("button", name="Show what it would cost").click()
+        settle(page)
+        assert "minutes" in page.inner_text("main")
+        page.get_by_role("button", name="Start this round").click()
+        page.wait_for_url(re.compile(r"/console/rounds/[^/?]+$"))
+        settle(page)
+        assert "round" in page.inner_text("h1").lower()
+        page.goto(f"{site.url}/console/models")
+        assert "underpowered" in page.inner_text("main")
+
+
+def test_an_annotator_sees_their_own_page_and_nothing_else(site: Site) -> None:
+    with site.visit("ann@example.org", Role.ANNOTATOR, WIDTHS["phone"]) as page:
+        settle(page)
+        assert page.inner_text("h1") == "Me"
+        assert page.locator("nav[aria-label=Console] a").all_inner_texts() == ["Me"]
+        text = page.inner_text("main")
+        assert not [name for name in ("bea", "cem", "dia", "eli") if f"{name}@example.org" in text]
+        for closed in ("rounds", "golden", "models", "quality", "trends", "audit", "today"):
+            answer = page.request.get(f"{site.url}/console/{closed}", headers={"Accept": "text/html"})
+            assert answer.status == 403, closed
+
+
+def test_a_policy_writer_asks_what_a_change_would_cost(site: Site) -> None:
+    with site.visit("writer@example.org", Role.LEAD) as page:
+        page.goto(f"{site.url}/console/policies/violence/what-if")
+        text = page.input_value("#text")
+        version = re.search(r"^version: \"?([0-9.]+)", text, re.MULTILINE)
+        assert version
+        major = int(version[1].split(".")[0]) + 1
+        page.fill("#text", text.replace(version[0], version[0].replace(version[1], f"{major}.0.0")))
+        page.fill("[name=reason]", "threats in jest are left up")
+        page.locator("main form button").last.click()
+        settle(page)
+        told = page.inner_text("main")
+        assert "Labels expected to turn" in told
+        assert "Minutes of people" in told
+        page.goto(f"{site.url}/console/policies/violence/history")
+        settle(page)
+        assert version[1] in page.inner_text("main")
+
+
+def test_an_auditor_is_two_clicks_from_formula_and_items(site: Site) -> None:
+    with site.visit("audit@example.org", Role.VIEWER) as page:
+        page.get_by_role("link", name="Audit", exact=True).click()
+        settle(page)
+        page.locator("main a[href*='/audit/kpis/']").first.click()
+        settle(page)
+        told = page.inner_text("main")
+        assert "Formula" in told
+        assert "Computed by" in told
+        page.get_by_role("link", name="of the golden set").click()
+        settle(page)
+        assert LEADS not in page.inner_text("main")
 
 
 def _name(path: str) -> str:
