@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -10,12 +11,13 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.console.forms import checked, file_of, given, lines
-from api.console.page import Ask, EngineerAsk, LeadAsk, Page
+from api.console.page import Ask, EngineerAsk, LeadAsk, Page, wants_json
+from api.errors import status_of
 from api.policy_changes import Follow, foresee
 from api.policy_proposals import release
 from api.routes.policies import ChangeIn, PublishIn
 from api.uploads import Upload
-from labeling.errors import PolicyError
+from labeling.errors import LabelingError, PolicyError
 from labeling.policies import Policy, read_policy
 from labeling.policy_publish import history_of
 from labeling.policy_texts import as_yaml
@@ -57,12 +59,22 @@ def publish(ask: LeadAsk, policy_id: str) -> Response:
 
 
 def _foreseen(ask: Ask, policy_id: str, text: bytes) -> Response:
-    policy = _policy(text)
-    asked = checked(ChangeIn, {**_change(ask), **given(ask.form, "reason"), "text": policy})
-    told = foresee(ask.goldfold, asked.draft(ask.goldfold, policy_id), asked.change("preview")).as_dict()
-    filled = {"kinds": [kind.value for kind in asked.kinds], "reason": asked.reason}
-    filled |= {"rules": "\n".join(asked.rules), "predecessors": "\n".join(asked.predecessors)}
+    filled = _change(ask) | {"reason": ask.form.get("reason", "")}
+    filled |= {name: "\n".join(filled[name]) for name in ("rules", "predecessors")}
+    try:
+        told = _told(ask, policy_id, text)
+    except LabelingError as error:
+        if wants_json(ask.request):
+            raise
+        page = _page(ask, policy_id, text.decode(errors="replace"), filled)  # nobody types a policy twice
+        refused = {**page.data, "problem": str(error)}
+        return ask.show(replace(page, data=refused, status=status_of(type(error))))
     return ask.show(_page(ask, policy_id, text.decode(), filled, told))
+
+
+def _told(ask: Ask, policy_id: str, text: bytes) -> dict[str, object]:
+    asked = checked(ChangeIn, {**_change(ask), **given(ask.form, "reason"), "text": _policy(text)})
+    return foresee(ask.goldfold, asked.draft(ask.goldfold, policy_id), asked.change("preview")).as_dict()
 
 
 def _change(ask: Ask) -> dict[str, Any]:
@@ -91,6 +103,7 @@ def _page(ask: Ask, policy_id: str, text: str, filled: dict[str, Any], told: dic
         "kinds": [kind.value for kind in ChangeKind],
         "newest": _newest(ask, policy_id).version,
         "foreseen": told,
+        "problem": "",
         "may_publish": ask.is_lead,
         "two": ask.goldfold.settings.two_person_release,
         "budget": ask.goldfold.settings.budget,
