@@ -81,6 +81,12 @@ class WindowOut(BaseModel):
     zone: str
 
 
+class OverturnsOut(WindowOut):
+    """A week's decided appeals."""
+
+    overturned: FigureOut
+
+
 class SeenOut(BaseModel):
     """What a window holds. ``effective``: Kish's n of the judged decisions, of which ``right`` are right."""
 
@@ -261,9 +267,9 @@ def list_items(goldfold: TheGoldfold, given: Annotated[SignalledIn, Query()]) ->
 @router.get("/overturns", dependencies=[AsLead])
 def list_overturns(
     goldfold: TheGoldfold, until: Until = None, weeks: Weeks = 12, project: str = ""
-) -> list[dict[str, Any]]:
+) -> list[OverturnsOut]:
     """By week, the share of decided appeals that were overturned."""
-    return signals.overturns(goldfold, until, weeks, project)
+    return [OverturnsOut.model_validate(week) for week in signals.overturns(goldfold, until, weeks, project)]
 
 
 @interception.get("", dependencies=[AsLead])

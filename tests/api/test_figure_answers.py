@@ -51,6 +51,7 @@ FREE_ROUTES = {
     "POST /v1/trends/{alert_id}/watch": "a round: ids and counts",
     "GET /v1/decisions/days": "counts",
     "GET /v1/signals": "counts",
+    "GET /v1/people/me/objections": "answers and objections, one by one",
     "GET /v1/qa/decisions": "decisions of the sample, one by one",
     "GET /v1/golden/errors": "labels that look wrong, one by one, with a score that ranks them",
     "GET /v1/golden/plan": "counts of rows, there and needed",
