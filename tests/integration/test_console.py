@@ -25,7 +25,7 @@ from api.service import Service
 from tests.api.console.seeded import copied, seed
 from tests.chromium import chromium, keep_screen
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # every page, twice, on whatever else the machine does
 
 WIDTHS = {"wide": 1440, "phone": 390}
 HEIGHT = 900
