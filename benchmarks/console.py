@@ -293,8 +293,11 @@ def _measure(folder: str) -> tuple[float, ...]:
     with Service(goldfold.settings, goldfold) as service:
         told = asyncio.run(_all_pages(service, plaintext))
     told.sort(key=lambda page: page[1])
+    missing = ", ".join(sorted(set(_paths()) - {path for path, _, _ in told})) or "none"
     slow = "; ".join(f"{path} {warm:.0f} ms (cold {cold:.1f} s)" for path, warm, cold in told[:-6:-1])
-    (Path(folder) / "slowest").write_text(f"{len(told)} pages, the slowest: {slow}", encoding="utf-8")
+    (Path(folder) / "slowest").write_text(
+        f"{len(told)} pages, not measured: {missing}; the slowest: {slow}", encoding="utf-8"
+    )
     return told[-1][1], median(warm for _, warm, _ in told), max(cold for _, _, cold in told)
 
 
@@ -302,10 +305,18 @@ async def _all_pages(service: Service, key: str) -> list[tuple[str, float, float
     """(path, warm ms, cold s) of each page that a reader can open."""
     app = build_app(service)
     headers = {"Authorization": f"Bearer {key}", "Accept": "text/html"}
+    found: list[tuple[str, float, float]] = []
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://bench", headers=headers
+        transport=transport, base_url="http://bench", headers=headers, follow_redirects=True
     ) as client:
-        found = [(path, *(await _timed(client, path))) for path in _paths()]
+        for path in _paths():
+            try:
+                found.append((path, *(await _timed(client, path))))
+            except (httpx.HTTPStatusError, TimeoutError) as error:
+                print(f"{path}: not measured: {error}", flush=True)
+            else:
+                print("{}: {:.0f} ms warm, {:.1f} s cold".format(*found[-1]), flush=True)
     app.state.answers.close()
     return found
 

@@ -43,6 +43,11 @@ class Signal:
     erased_at: datetime | None = None
 
     @property
+    def is_decided(self) -> bool:
+        """Whether it is an appeal that stands or fell."""
+        return self.outcome in (AppealOutcome.UPHELD, AppealOutcome.OVERTURNED)
+
+    @property
     def key(self) -> tuple[str, str]:
         """Kind and id."""
         return self.kind.value, self.signal_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from matplotlib.figure import Figure
@@ -48,7 +48,8 @@ class Chart:
     """A chart of a page. ``chart_id`` names it there: letters, digits and hyphens. ``z`` (rows of ``y``, columns of
     ``x``) is of a ``heat`` alone, which has one series of no ``y`` values of its own but its rows' names. ``marks``:
     values of x at which a vertical line stands, with what it says, as where a series breaks. ``stacked``: bars lie on
-    each other. ``y_range``: from where to where, as (0, 1) for shares; None: what fits."""
+    each other. ``steps``: a line stays where it is until its next point. ``y_range``: from where to where, as (0, 1)
+    for shares; None: what fits."""
 
     chart_id: str
     title: str
@@ -61,7 +62,7 @@ class Chart:
     stacked: bool = False
     y_range: tuple[float, float] | None = None
     caption: str = ""
-    steps: bool = field(default=False)
+    steps: bool = False
 
     def plotly(self) -> dict[str, Any]:
         """Plotly's ``data`` and ``layout``; colours are the page's own, by place. A heat map is a table in a page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 from labeling.errors import InvalidInput
 
 M = TypeVar("M", bound=BaseModel)
+Place = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,18 @@ async def file_of(request: Request, most_bytes: int) -> Sent | None:
     return Sent(file.filename, content)
 
 
-def checked(model: type[M], given: Mapping[str, Any]) -> M:
-    """``given`` as a model. Raises InvalidInput naming each field."""
+def dotted(place: Place) -> str:
+    """A field as its model names it."""
+    return ".".join(map(str, place))
+
+
+def checked(model: type[M], given: Mapping[str, Any], named: Callable[[Place], str] = dotted) -> M:
+    """``given`` as a model. Raises InvalidInput naming each field; ``named`` says what the form calls it."""
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found]
+        problems = [f"{named(each['loc'])}: {each['msg']}" for each in found]
         raise InvalidInput("; ".join(problems), tuple(problems)) from error
 
 

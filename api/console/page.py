@@ -19,7 +19,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
 from api.auth import COOKIE, RANK, Role, bearer, header
@@ -27,6 +27,7 @@ from api.composition import Goldfold
 from api.console import formats, nav
 from api.console.assets import address
 from api.console.charts import Chart, chart_of
+from api.console.forms import checked
 from api.console.kept import Answers, Kept
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
 from api.errors import Forbidden, Unauthenticated
@@ -90,13 +91,7 @@ class Ask:
 
     def typed(self, model: type[M]) -> M:
         """The form as a model; fields left empty count as not given. Raises InvalidInput naming each field."""
-        given = {name: value for name, value in self.form.items() if value != "" and name != CSRF}
-        try:
-            return model.model_validate(given)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found]
-            raise InvalidInput("; ".join(problems), tuple(problems)) from error
+        return checked(model, {name: value for name, value in self.form.items() if value != "" and name != CSRF})
 
     def show(self, page: Page) -> Response:
         """The page as this request wants it. Raises NotFound for a chart that it has not."""

@@ -90,7 +90,7 @@ class _Seen:
     def window(self, project: str) -> common_mode.Window:
         rows, signals = self.rows_of(project), self.signals_of(project)
         effective, right = kish([row.verdict == RIGHT for row in rows], [row.sampled.pi for row in rows])
-        decided = [one for one in signals if one.outcome in (AppealOutcome.UPHELD, AppealOutcome.OVERTURNED)]
+        decided = [one for one in signals if one.is_decided]
         return common_mode.Window(
             judged=len(rows),
             effective=effective,

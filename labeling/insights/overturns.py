@@ -15,7 +15,6 @@ from labeling.store.interfaces import Golden
 from labeling.store.signal_interface import Signals
 
 LICENCE = "signals: appeals that were decided, which speaks for nobody who kept silent"
-OUTCOMES = (AppealOutcome.UPHELD, AppealOutcome.OVERTURNED)
 Json = dict[str, object]
 
 
@@ -36,7 +35,7 @@ def weekly_overturns(stores: Stores, last: date, weeks: int, zone: str, project:
     golden = newest_name(stores.golden)
     for span in weekly(last, weeks, zone):
         found = [one for one in stores.signals.within(span.since, span.until) if project in ("", one.project)]
-        decided = [one for one in found if one.outcome in OUTCOMES]
+        decided = [one for one in found if one.is_decided]
         figure = proportion(sum(one.outcome is AppealOutcome.OVERTURNED for one in decided), len(decided))
         items = Meant(span.since, span.until, project or None, SignalKind.APPEAL, DECIDED).link()
         told.append({**span.as_dict(), "overturned": Origin(LICENCE, golden, "", items).of(figure.as_dict())})

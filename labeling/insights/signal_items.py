@@ -42,8 +42,5 @@ def signal_items(signals: Signals, meant: Meant) -> list[str]:
 
 
 def _is_meant(one: Signal, meant: Meant) -> bool:
-    if meant.outcome == DECIDED:
-        says = one.outcome in (AppealOutcome.UPHELD, AppealOutcome.OVERTURNED)
-    else:
-        says = meant.outcome in ("", one.outcome)
+    says = one.is_decided if meant.outcome == DECIDED else meant.outcome in ("", one.outcome)
     return says and meant.project in (None, one.project) and meant.kind in (None, one.kind)

@@ -17,6 +17,7 @@ from api import root_causes, signals
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
+from api.console.series import of_figures
 from labeling.insights.interception import WANTED
 from labeling.insights.removals import STAGES
 
@@ -140,11 +141,9 @@ def _stages(slices: Sequence[Mapping[str, Any]], *, in_views: bool) -> Chart:
 
 
 def _recall(slices: Sequence[Mapping[str, Any]]) -> Chart:
-    names, series = [_name(one) for one in slices], []
-    for unit in ("items", "views"):
-        told = [one["recall"][unit] for one in slices]
-        columns = ([each[name] for each in told] for name in ("value", "low", "high"))
-        series.append(Series(f"recall in {unit}", names, *columns))
+    names = [_name(one) for one in slices]
+    recalls = {unit: [one["recall"][unit] for one in slices] for unit in ("items", "views")}
+    series = [of_figures(f"recall in {unit}", names, told) for unit, told in recalls.items()]
     series.append(Series("floor in items", names, [one["recall"]["items"]["floor"] for one in slices]))
     caption = "The floor takes each stratum in which audits found nothing at its upper bound."
     return Chart("recall", "Recall", "points", "policy", "share removed", series, y_range=(0, 1), caption=caption)
@@ -154,11 +153,9 @@ def _common_mode(told: Mapping[str, Any]) -> Chart:
     """Internal QA's accuracy and overturned appeals, by week, in one chart."""
     accuracy, overturns = told["accuracy"]["weeks"], told["overturns"]
     lines = (("internal QA: accuracy", accuracy, "accuracy"), ("appeals: overturned", overturns, "overturned"))
-    series = []
-    for name, weeks, key in lines:
-        shown = [week[key] if week[key]["value"] is not None else {} for week in weeks]
-        columns = ([each.get(part) for each in shown] for part in ("value", "low", "high"))
-        series.append(Series(name, [week["from"] for week in weeks], *columns))
+    series = [
+        of_figures(name, [week["from"] for week in weeks], [week[key] for week in weeks]) for name, weeks, key in lines
+    ]
     marks = [(one["week"], f"{one['kind']} {one.get('policy') or ''}".strip()) for one in told["accuracy"]["breaks"]]
     title = "Internal QA against appeals, all projects"
     caption = "The alarm rings where accuracy stays flat while overturns rise. Dotted: where the series breaks."

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
-from pydantic import ValidationError
 
+from api.console.forms import Place, checked
 from api.console.page import Ask, EngineerAsk, Page
 from api.console.pages.round_charts import pi_chart
 from api.errors import STATUSES, status_of
@@ -81,12 +81,7 @@ class Design:
         named |= {"policies": self.many("policies"), "quotas": quotas}
         named |= {"costs": costs} if costs else {}
         named |= {"lanes": "auto"} if self.one("lanes") == "auto" else {"lanes": lanes} if lanes else {}
-        try:
-            return RoundIn.model_validate(named).request()
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            problems = [f"{_field(each['loc'])}: {each['msg']}" for each in found]
-            raise InvalidInput("; ".join(problems), tuple(problems)) from error
+        return checked(RoundIn, named, _field).request()
 
 
 @router.get("/new")
@@ -155,7 +150,7 @@ def _choices(ask: Ask, typed: Design) -> dict[str, Any]:
     }
 
 
-def _field(place: tuple[int | str, ...]) -> str:
+def _field(place: Place) -> str:
     """A field of the request as the form names it."""
     name, *rest = map(str, place)
     if name == "costs" and rest:
