@@ -20,6 +20,7 @@ from labeling.golden.blame import blame
 
 router = APIRouter()
 CONTENT = ("text", "media", "image", "image_blurred")
+QUOTING = ("rationale",)  # what may quote content
 SHOWN = 200  # rows of a list; the API pages on
 
 
@@ -45,7 +46,7 @@ async def behind(ask: ViewerAsk, of: str) -> Response:
     if parts.scheme or parts.netloc or not parts.path.startswith("/v1/"):
         raise InvalidInput("of: expected an address of the API such as /v1/rounds")
     answer = await _asked(ask, of)
-    rows, rest = _rows(answer)
+    rows, rest = _rows(_bare(answer))
     return ask.show(Page(f"Behind {parts.path}", "list.html", {"of": of, "rows": rows, "rest": rest, "most": SHOWN}))
 
 
@@ -63,6 +64,15 @@ async def _asked(ask: Ask, address: str) -> Any:
         said = told.get("detail", "the API gave no reason")
         raise NotFound(said) if answer.status_code == httpx.codes.NOT_FOUND else InvalidInput(f"of: {said}")
     return told
+
+
+def _bare(answer: Any) -> Any:
+    """Without content: that stands on an item's own page alone, where asking for it is noted."""
+    if isinstance(answer, list):
+        return [_bare(each) for each in answer]
+    if isinstance(answer, dict):
+        return {name: _bare(each) for name, each in answer.items() if name not in (*CONTENT, *QUOTING)}
+    return answer
 
 
 def _rows(answer: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from api.auth import Role
 from tests.api.client import call
-from tests.api.console.conftest import HTML, Console
+from tests.api.console.conftest import HTML, JSON, Console
 
 
 def _item(console: Console) -> str:
@@ -41,3 +41,15 @@ def test_a_list_shows_what_the_api_answers_with_the_rights_of_who_looks(golden: 
 def test_a_list_is_of_this_api_and_of_nothing_else(golden: Console) -> None:
     for of in ("https://evil.test/v1/x", "//evil.test/v1/x", "/console/rounds", "/media/x", "/v1/nothing"):
         assert golden.get(f"/console/list?of={of}").status_code in (404, 422)
+
+
+def test_a_list_never_holds_content(golden: Console) -> None:
+    row = golden.goldfold.ledger.golden.items()[0]
+    of = f"/console/list?of=/v1/items/{row.external_id}"
+    assert row.text in call(golden.app, "GET", of.partition("of=")[2], key=golden.keys[Role.LEAD]).text
+    assert row.text not in golden.get(of).text
+    assert row.text not in golden.get(of, headers=JSON).text
+    (task, *_) = golden.goldfold.ledger.tasks.where(round_id="week-1")
+    told = golden.json(f"/console/list?of=/v1/tasks/{task.task_id}/annotations")
+    assert told["rows"]
+    assert not [each for each in told["rows"] if "rationale" in each]
