@@ -1,8 +1,8 @@
 """Figures that take longer than a page may: kept, shown with the time they are of, and computed anew behind the scenes.
 
-A page asks for a figure by name. What is there is shown at once; where it is older than ``FRESH_S`` it is computed
-again meanwhile, and the next look shows that. What was never computed is waited for a moment, and then said to be on
-its way.
+A page asks for a figure by name. What is there is shown at once; where it is older than ``FRESH_S``, and than ``REST``
+times what it took, it is computed again meanwhile, and the next look shows that. What was never computed is waited for
+a moment, and then said to be on its way.
 Nothing here outlives the process: every figure can be computed anew from the ledger and the lake.
 """
 
@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 from api.errors import ROOTS
 
 FRESH_S = 60.0
+REST = 10.0  # times what a figure took: it stays fresh so long at least, or a large site would compute without end
 WAIT_S = 2.0  # for a figure that nobody has seen yet
 MOST = 256  # figures kept
 WORKERS = 2
@@ -44,7 +45,8 @@ class Kept(Generic[T]):
 @dataclass(slots=True)
 class _Entry:
     kept: Kept[Any]
-    made_s: float
+    made_s: float  # when it was begun
+    fresh_s: float = FRESH_S
     running: Future[None] | None = None
 
 
@@ -64,7 +66,7 @@ class Answers:
             self._entries.move_to_end(name)
             while len(self._entries) > MOST:
                 self._entries.popitem(last=False)
-            stale = self._clock() - entry.made_s > FRESH_S
+            stale = self._clock() - entry.made_s > entry.fresh_s
             if stale and (entry.running is None or entry.running.done()):
                 entry.running = self._workers.submit(self._make, entry, compute)
             running = entry.running
@@ -89,5 +91,6 @@ class Answers:
             kept = Kept(compute(), at)
         except ROOTS as error:
             kept = Kept(None, at, error)
+        took_s = self._clock() - began_s
         with self._lock:
-            entry.kept, entry.made_s = kept, began_s
+            entry.kept, entry.made_s, entry.fresh_s = kept, began_s, max(FRESH_S, REST * took_s)

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from api.console.kept import FRESH_S, MOST, Answers
+from api.console.kept import FRESH_S, MOST, REST, Answers
 from labeling.errors import NothingToDo
 
 
@@ -52,6 +52,21 @@ def test_a_stale_figure_is_shown_while_the_new_one_is_made(answers: Answers, clo
     go.set()
     assert made.wait(20)
     while answers.of("n", slow).value != "new":
+        pass
+
+
+def test_what_took_long_stays_fresh_in_proportion(answers: Answers, clock: Clock) -> None:
+    numbers = count(1)
+
+    def slow() -> int:
+        clock.now_s += 180
+        return next(numbers)
+
+    assert answers.of("n", slow).value == 1
+    clock.now_s += 180 * REST - 181
+    assert answers.of("n", slow).value == 1
+    clock.now_s += 2
+    while answers.of("n", slow).value != 2:
         pass
 
 
