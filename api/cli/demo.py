@@ -94,6 +94,7 @@ def _settings(options: Given, folder: Path, studio: EmbeddedStudio) -> Settings:
 def _addresses(settings: Settings, studio: EmbeddedStudio, folder: Path, key: str | None) -> dict[str, str]:
     return {
         "Goldfold": f"http://{settings.host}:{settings.port}",
+        "Goldfold's console": f"http://{settings.host}:{settings.port}/console/ (sign in with the key)",
         "Goldfold's admin key": key or "shown on the first start only (goldfold --data-dir ... keys create)",
         "Label Studio": studio.base_url,
         "Label Studio's accounts": f"{studio.account.email}, and the demo's people; passwords in {folder}",

@@ -27,7 +27,7 @@ def serve_command(
     port: Annotated[int | None, typer.Option(help="Port to listen on (setting: port).")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run the service: REST, jobs, and the sweep of Label Studio. The first admin key is printed once.
+    """Run the service: REST, the console, jobs, and the sweep of Label Studio. The first admin key is printed once.
 
     With --json it prints one document, its address and that key (or null), as soon as it listens.
 
@@ -50,7 +50,7 @@ def serve_command(
                 show_json({"address": address, "first_admin_key": first})
             elif first:
                 out.print(f"First admin key, shown this once: {first}")
-            err.print(f"Goldfold listens on {address}")
+            err.print(f"Goldfold listens on {address}; its console is at {address}/console/")
 
         serve(service, ready)
 
