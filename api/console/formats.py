@@ -36,6 +36,16 @@ def words(value: object) -> str:
     return str(value).replace("_", " ").replace("-", " ")
 
 
+def policy(value: object) -> str:
+    """A policy's id as its readers say it: ``hate_speech`` as Hate speech."""
+    return words(value).capitalize()
+
+
+def count(value: int, noun: str, plural: str = "") -> str:
+    """``1 item``, ``2 items``."""
+    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+
+
 def interval(figure: Mapping[str, Any], digits: int = 3) -> str:
     """``low to high`` of a figure; a dash where there is none."""
     low, high = figure.get("low"), figure.get("high")
@@ -47,5 +57,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "share": share,
     "moment": moment,
     "words": words,
+    "policy": policy,
+    "count": count,
     "interval": interval,
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from api.console.formats import interval, moment, number, share, words
+from api.console.formats import count, interval, moment, number, policy, share, words
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,12 @@ def test_shares_times_words_and_intervals() -> None:
     assert words("over_enforcement") == "over enforcement"
     assert interval({"low": 0.1, "high": 0.25}) == "0.100 to 0.250"
     assert interval({"low": None, "high": 0.25}) == "–"
+
+
+def test_one_is_not_many() -> None:
+    assert count(1, "item") == "1 item"
+    assert count(1_200, "box", "boxes") == "1,200 boxes"
+
+
+def test_a_policy_is_called_by_its_name() -> None:
+    assert policy("hate_speech") == "Hate speech"
