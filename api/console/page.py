@@ -1,7 +1,8 @@
-"""A page: what it tells, said as HTML to a person, as JSON to a program, and a chart of it as PNG, CSV or JSON.
+"""A page: what it tells, said as HTML to a person, as JSON to a program, and a chart of it as CSV, PNG, PDF or JSON.
 
 A page function gathers numbers from the rooms that own them into a ``Page``; the template only lays them out. Whoever
-asks with ``Accept: application/json`` gets ``data`` and the charts' numbers; ``?chart=ID&as=png|csv|json`` one chart.
+asks with ``Accept: application/json`` gets ``data`` and the charts' numbers; with ``?chart=ID&as=csv|png|pdf|json`` one
+chart.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from api.console.assets import address
 from api.console.charts import Chart, chart_of
 from api.console.forms import checked
 from api.console.kept import Answers, Kept
+from api.console.pictures import picture
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
 from api.errors import Forbidden, Unauthenticated
 from api.jobs.runtime import JobRuntime
@@ -212,14 +214,15 @@ def _plain(value: Any) -> Any:
 def _chart(chart: Chart, form: str) -> Response:
     name = f'attachment; filename="{chart.chart_id}.{form}"'
     if form == "png":
-        return Response(
-            chart.png(), media_type="image/png", headers={"Content-Disposition": name.replace("attachment", "inline")}
-        )
+        shown = {"Content-Disposition": name.replace("attachment", "inline")}
+        return Response(picture(chart, "png"), media_type="image/png", headers=shown)
+    if form == "pdf":
+        return Response(picture(chart, "pdf"), media_type="application/pdf", headers={"Content-Disposition": name})
     if form == "csv":
         return Response(chart.csv(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
     if form == "json":
         return JSONResponse(jsonable_encoder(chart))
-    raise InvalidInput(f"as: {form!r} is not one of png, csv, json")
+    raise InvalidInput(f"as: {form!r} is not one of csv, png, pdf, json")
 
 
 @cache

@@ -235,6 +235,6 @@ def _moved(policies: Any) -> Chart:
     cells = [policies[name]["all"] for name in names]
     drawn = [
         Series("PSI", names, [cell["psi"] for cell in cells]),
-        Series("noise of windows this size", names, [cell["psi_noise"] for cell in cells]),
+        Series("noise of windows this size", names, [cell["psi_noise"] for cell in cells], reference=True),
     ]
     return Chart("drift", "Population stability index by policy", "bar", "policy", "PSI", drawn)
