@@ -22,20 +22,18 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
 
 from api.auth import COOKIE, RANK, Role, bearer, header
 from api.composition import Goldfold
 from api.console import formats, nav
 from api.console.assets import address
 from api.console.charts import Chart, chart_of
-from api.console.forms import checked
+from api.console.forms import checked, fields_of
 from api.console.kept import Answers, Kept
 from api.console.pictures import picture
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
 from api.errors import Forbidden, Unauthenticated, status_of
 from api.jobs.runtime import JobRuntime
-from api.problems import request_id
 from api.service import Service
 from labeling.errors import InvalidInput
 from labeling.records import ApiKey
@@ -191,8 +189,7 @@ def asking(role: Role) -> Callable[..., Any]:
             raise Forbidden(f"this page needs the role {role} or above; you are signed in as {visitor.key.role}")
         form: dict[str, str] = {}
         if request.method == "POST":
-            given = await request.form()
-            form = {name: value for name, value in given.items() if not isinstance(value, UploadFile)}
+            form = await fields_of(request)
             check_csrf(visitor, form.get(CSRF, ""))
         state = request.app.state
         return Ask(request, visitor, state.service, state.answers, form)
@@ -270,9 +267,3 @@ def data_block(value: Any) -> Markup:
     """JSON for a block of data in HTML, which no browser runs: nothing in it can end the block."""
     told = json.dumps(jsonable_encoder(value), allow_nan=False).replace("<", "\\u003c")
     return Markup(told)  # noqa: S704 - a < cannot be in it
-
-
-def failed(request: Request, status: int, heading: str, detail: str, cures: Sequence[str] = ()) -> HTMLResponse:
-    """A failure as a page."""
-    data = {"heading": heading, "detail": detail, "cures": list(cures), "request_id": request_id(request)}
-    return render(request, Page(heading, "problem.html", data, status=status), getattr(request.state, "visitor", None))
