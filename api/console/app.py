@@ -47,6 +47,7 @@ from api.console.pages import (
     round_design,
     round_map,
     rounds,
+    scheme,
     sign_in,
     today,
     trees,
@@ -60,6 +61,7 @@ PATH = "/console"
 SIGN_IN = "/console/sign-in"
 PAGES = (  # a path of its own words stands before one with a parameter
     sign_in,
+    scheme,
     files,
     items,
     today,

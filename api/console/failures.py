@@ -39,4 +39,6 @@ async def typed_by(request: Request) -> dict[str, str]:
     """What somebody typed into the form of a POST; no secret of a sign-in."""
     if request.method != "POST" or request.url.path.endswith(nav.SIGN_IN):
         return {}
-    return {name: value for name, value in (await fields_of(request)).items() if name != CSRF and value.strip()}
+    async with request.form():  # its files are closed: nobody reads them any more
+        fields = await fields_of(request)
+    return {name: value for name, value in fields.items() if name != CSRF and value.strip()}

@@ -39,6 +39,8 @@ from labeling.errors import InvalidInput
 from labeling.records import ApiKey
 
 SAID = "goldfold_said"  # what the last action came to, shown once
+SCHEME = "goldfold_scheme"  # in which colours its browser shows the console
+SCHEMES = ("system", "light", "dark")
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
@@ -64,7 +66,7 @@ class Page:
         return {name: value for name, value in self.data.items() if isinstance(value, Kept)}
 
     @property
-    def errors(self) -> dict[str, Exception]:
+    def failed(self) -> dict[str, Exception]:
         """Why figures are not to be had, by name."""
         return {name: value.error for name, value in self.kept.items() if value.error is not None}
 
@@ -73,8 +75,8 @@ class Page:
         """The status for a program: 202 while a figure is on its way; where there is none at all, what went wrong."""
         if self.status != 200:
             return self.status
-        if self.errors and len(self.errors) == len(self.kept):
-            return status_of(type(next(iter(self.errors.values()))))
+        if self.failed and len(self.failed) == len(self.kept):
+            return status_of(type(next(iter(self.failed.values()))))
         return 202 if self.pending else 200
 
     @property
@@ -145,6 +147,7 @@ def wants_json(request: Request) -> bool:
 def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLResponse:
     """A page for a person."""
     said = unquote(request.cookies.get(SAID, ""))
+    scheme = request.cookies.get(SCHEME, "")
     body = (
         _templates()
         .get_template(page.template)
@@ -161,6 +164,8 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             finds=visitor is not None and RANK[visitor.role] >= RANK[Role.ENGINEER],
             asof=page.asof,
             said=said,
+            schemes=SCHEMES,
+            scheme=scheme if scheme in SCHEMES else SCHEMES[0],
         )
     )
     response = HTMLResponse(body, status_code=page.status)
@@ -222,8 +227,8 @@ async def _visitor(request: Request, plaintext: str | None) -> Visitor:
 def _json(page: Page) -> JSONResponse:
     told = {name: _plain(value) for name, value in page.data.items()}
     charts = {chart.chart_id: jsonable_encoder(chart) for chart in page.charts}
-    errors = {name: str(error) for name, error in page.errors.items()}
-    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending, "errors": errors}
+    failed = {name: str(error) for name, error in page.failed.items()}
+    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending, "failed": failed}
     return JSONResponse(body, status_code=page.answered)
 
 

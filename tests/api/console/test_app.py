@@ -151,7 +151,7 @@ def test_a_figure_that_is_not_to_be_had_is_named_to_a_program(bare: Console) -> 
     answer = bare.get("/console/quality/people", headers=JSON)
     told = answer.json()
     assert answer.status_code == 409
-    assert told["errors"] == {"found": told["found"]["error"]}
+    assert told["failed"] == {"found": told["found"]["error"]}
     assert f"not there yet: {told['found']['error'][:20]}" in bare.get("/console/quality/people").text
 
 
@@ -159,6 +159,18 @@ def test_the_field_for_an_item_is_for_who_may_see_one(bare: Console) -> None:
     for role in Role:
         shown = 'action="/console/items/find"' in bare.get("/console/me", role).text
         assert shown == (role in (Role.ENGINEER, Role.LEAD, Role.ADMIN))
+
+
+def test_who_chooses_colours_gets_them_and_is_back_where_they_were(bare: Console) -> None:
+    headers = {**HTML, "Cookie": f"goldfold_session={bare.session()}", "Referer": "http://goldfold.test/console/rounds"}
+    form = {"scheme": "dark", "csrf": bare.csrf()}
+    chosen = call(bare.app, "POST", "/console/scheme", data=form, headers=headers)
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/console/rounds")
+    cookie = chosen.headers["set-cookie"].split(";")[0]
+    for sent, told in ((cookie, True), ("goldfold_scheme=<b>", False)):
+        page = call(bare.app, "GET", "/console/rounds", headers={**headers, "Cookie": f"{headers['Cookie']}; {sent}"})
+        assert ('data-scheme="dark"' in page.text) is told
+    assert bare.post("/console/scheme", {"scheme": "pink"}).status_code == 422
 
 
 def test_the_api_answers_a_session_that_reads_and_no_session_that_writes(bare: Console) -> None:
