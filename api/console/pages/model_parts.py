@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 from api.auth import RANK, Role
-from api.console.charts import Chart, Series
+from api.console.charts import Basis, Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask
+from api.console.series import basis_of
 from labeling.model_records import Model
 
 HERE = "/console/models"
@@ -62,6 +63,11 @@ def whole(found: Kept[Any], policy: str) -> Json | None:
     """A policy's slice of all its rows; None where there is none."""
     slices = [] if found.value is None else found.value["slices"]
     return next((one for one in slices if (one["policy"], one["dimension"]) == (policy, "all")), None)
+
+
+def rests(slice_: Json | None) -> Basis:
+    """What is drawn of a slice rests on what its figures do."""
+    return basis_of(list(slice_["figures"].values())[:1]) if slice_ else Basis()
 
 
 def lines_of(found: Kept[Any], policy: str) -> Mapping[str, list[Json]] | None:
