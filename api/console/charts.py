@@ -215,7 +215,7 @@ class Chart:
         if any(each.told):
             made |= {
                 "hovertext": each.told,
-                "hovertemplate": "%{x}: %{y}<br>%{hovertext}<extra>%{fullData.name}</extra>",
+                "hovertemplate": f"%{{{x}}}: %{{{y}}}<br>%{{hovertext}}<extra>%{{fullData.name}}</extra>",
             }
         if each.links:
             made["customdata"] = list(each.links)

@@ -14,6 +14,8 @@ from api.console.page import Page, render
 from api.console.sessions import CSRF
 from api.problems import request_id
 
+MOST_BYTES = 256 << 10  # of a form whose fields are given back
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -36,8 +38,11 @@ def failed(request: Request, what: Failure) -> HTMLResponse:
 
 
 async def typed_by(request: Request) -> dict[str, str]:
-    """What somebody typed into the form of a POST; no secret of a sign-in."""
-    if request.method != "POST" or request.url.path.endswith(nav.SIGN_IN):
+    """What somebody typed into the form of a POST; no secret of a sign-in, and nothing of a large body: whoever is not
+    signed in could send many."""
+    announced = request.headers.get("content-length", "")
+    small = announced.isdecimal() and int(announced) <= MOST_BYTES
+    if request.method != "POST" or not small or request.url.path.endswith(nav.SIGN_IN):
         return {}
     async with request.form():  # its files are closed: nobody reads them any more
         fields = await fields_of(request)

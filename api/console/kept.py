@@ -18,7 +18,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
+
+import structlog
 
 from api.errors import ROOTS
 
@@ -29,6 +32,7 @@ DEAR_S = 1.0
 MOST = 256  # figures kept
 WORKERS = 2
 
+log = structlog.get_logger("api")
 T = TypeVar("T")
 
 
@@ -75,23 +79,28 @@ class Answers:
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="goldfold-console")
 
     def of(self, name: Hashable, compute: Callable[[], T], wait_s: float = WAIT_S) -> Kept[T]:
-        """The figure of that name; ``compute`` makes it. A failure that is no error of ours is raised to who waits."""
+        """The figure of that name; ``compute`` makes it. A failure that is no error of ours is raised to who waits, or
+        to who looks next; where an older figure is shown meanwhile it is logged."""
         with self._lock:
             entry = self._entries.setdefault(name, _Entry(Kept(None), float("-inf")))
             self._entries.move_to_end(name)
             while len(self._entries) > MOST:
                 self._entries.popitem(last=False)
+            if entry.running is not None and entry.running.done() and entry.kept.pending:
+                _raise(entry)
             now_s = self._clock()
             stale = entry.changes != self._changes or now_s - entry.made_s > entry.fresh_s
             if stale and (entry.running is None or entry.running.done()):
                 entry.asked_s = now_s
                 entry.running = self._workers.submit(self._make, entry, compute)
+                if not entry.kept.pending:
+                    entry.running.add_done_callback(partial(_note, name))
             running = entry.running
         if entry.kept.pending and running is not None:
-            done, _ = wait_for([running], timeout=wait_s)
-            if done:
-                running.result()
+            wait_for([running], timeout=wait_s)
         with self._lock:
+            if entry.kept.pending and entry.running is not None and entry.running.done():
+                _raise(entry)
             late = entry.kept.value is not None and entry.changes != self._changes
             return replace(entry.kept, late=True) if late else entry.kept
 
@@ -120,3 +129,20 @@ class Answers:
         with self._lock:
             entry.kept, entry.made_s, entry.changes = kept, began_s, changes
             entry.took_s, entry.fresh_s = took_s, max(FRESH_S, REST * took_s)
+
+
+def _raise(entry: _Entry) -> None:
+    """The fault of an entry that came to nothing, once."""
+    running, entry.running = entry.running, None
+    if running is not None:
+        running.result()
+
+
+def _note(name: Hashable, done: Future[None]) -> None:
+    if not done.cancelled() and done.exception() is not None:
+        log.error("a figure could not be made anew", figure=_kind(name), exc_info=done.exception())
+
+
+def _kind(name: Hashable) -> str:
+    """What a figure is of, without what was asked of it."""
+    return str(name[0] if isinstance(name, tuple) else name)

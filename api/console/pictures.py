@@ -60,6 +60,8 @@ class _Drawing:
     def __init__(self, axes: Any, chart: Chart) -> None:
         self.axes = axes
         self.chart = chart
+        self.axis = chart.x_axis
+        self.places = {name: place for place, name in enumerate(chart.names)} if self.axis == "category" else {}
         self.floor: tuple[dict[float, float], dict[float, float]] = (
             {},
             {},
@@ -109,7 +111,7 @@ class _Drawing:
         chart = self.chart
         known = [number for number, x in enumerate(each.x) if x is not None]
         aside = 0.0
-        if chart.kind == "points" and chart.x_axis == "category":
+        if chart.kind == "points" and self.axis == "category":
             aside = WIDTH / len(chart.measured) * (place - (len(chart.measured) - 1) / 2)
         at = [self._at(each.x[number]) + aside if aside else self._at(each.x[number]) for number in known]
         looks: dict[str, Any] = {"marker": "o", "markersize": 4, "capsize": 2}
@@ -124,7 +126,7 @@ class _Drawing:
         """A dashed line, or a tick at each name."""
         at, y = [self._at(x) for x in each.x], [_float(value) for value in each.y]
         looks: dict[str, Any] = {"color": GREY, "label": each.name}
-        if self.chart.x_axis != "category" or self.chart.kind == "line":
+        if self.axis != "category" or self.chart.kind == "line":
             self.axes.plot(at, y, linestyle="--", drawstyle="steps-post" if self.chart.steps else "default", **looks)
         elif self.chart.lies:
             self.axes.plot(y, at, linestyle="none", marker="|", markersize=18, markeredgewidth=2, **looks)
@@ -133,23 +135,23 @@ class _Drawing:
 
     def _at(self, x: Value) -> Any:
         """Where a value of x stands."""
-        if self.chart.x_axis == "category":
-            return self.chart.names.index(str(x)) if str(x) in self.chart.names else len(self.chart.names)
-        return date.fromisoformat(str(x)) if self.chart.x_axis == "date" else x
+        if self.axis == "category":
+            return self.places.get(str(x), len(self.places))
+        return date.fromisoformat(str(x)) if self.axis == "date" else x
 
     def _dress(self) -> None:
         axes, chart = self.axes, self.chart
         across, along = (axes.yaxis, axes.xaxis) if chart.lies else (axes.xaxis, axes.yaxis)
         across.set_label_text(chart.x_title)
         along.set_label_text(chart.y_title)
-        if chart.x_axis == "category":
+        if self.axis == "category":
             across.set_ticks(range(len(chart.names)), chart.names)
         for axis, unit in ((across, chart.x_unit), (along, chart.unit)):
             if unit == "share":
                 axis.set_major_formatter(PercentFormatter(1, decimals=0))
         if chart.lies:
             axes.invert_yaxis()
-        elif chart.x_axis == "date" or (len(chart.names) > WORDS and chart.x_axis == "category"):
+        elif self.axis == "date" or len(self.places) > WORDS:
             axes.tick_params(axis="x", labelrotation=30)
         if chart.span is not None:
             (axes.set_xlim if chart.lies else axes.set_ylim)(*chart.span)

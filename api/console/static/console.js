@@ -140,10 +140,18 @@ function drop(part) {
 // The page once more.
 async function refresh() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+  if (answer.status >= 500) return stop();
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [old, made] = [document.getElementById("main"), page.getElementById("main")];
   if (old && made) renew(old, made);
+}
+
+// One of the figures came to nothing: whoever loads the page again is told what happened.
+function stop() {
+  delete document.getElementById("main").dataset.pending;
+  for (const said of document.querySelectorAll(".busy p")) said.textContent += " Something went wrong: load the page again.";
+  for (const place of document.querySelectorAll(".busy")) place.classList.remove("busy");
 }
 
 // Figures that are on their way: look again, ever more seldom, until they are there.

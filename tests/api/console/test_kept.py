@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+import structlog
 
 from api.console.kept import DEAR_S, FRESH_S, MOST, REST, Answers
 from labeling.errors import NothingToDo
@@ -90,6 +91,30 @@ def test_a_fault_of_ours_is_raised_to_who_waits(answers: Answers) -> None:
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             answers.of("n", lambda: 1 / 0)
+
+
+def _look_until(answers: Answers, value: float) -> None:
+    while answers.of("n", lambda: value, wait_s=0.0).value != value:
+        pass
+
+
+def test_a_fault_that_nobody_waited_for_is_raised_to_who_looks_next(answers: Answers) -> None:
+    go = threading.Event()
+    assert answers.of("n", lambda: 1 / 0 if go.wait(20) else 0, wait_s=0.05).pending
+    go.set()
+    with pytest.raises(ZeroDivisionError):
+        _look_until(answers, 1.0)
+    assert answers.of("n", lambda: 1.0).value == 1.0
+
+
+def test_a_fault_behind_an_older_figure_is_logged(answers: Answers, clock: Clock) -> None:
+    assert answers.of(("n", "asked"), lambda: 1.0).value == 1.0
+    clock.now_s = FRESH_S + 1
+    with structlog.testing.capture_logs() as logs:
+        assert answers.of(("n", "asked"), lambda: 1 / 0).value == 1.0
+        while not logs:
+            pass
+    assert [each["figure"] for each in logs] == ["n"]
 
 
 def test_what_changed_is_forgotten_even_where_it_is_under_way(answers: Answers) -> None:
