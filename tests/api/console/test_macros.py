@@ -41,7 +41,7 @@ def said(call: str, **names: Any) -> str:
 )
 def test_a_figure_is_its_value_its_interval_and_what_it_rests_on(more: dict[str, Any], share: str, first: str) -> None:
     told = said('ui.figure(told, "Right", "share")', told={**TOLD, **more})
-    assert told == f"Right {share} {first} population: all traffic of the week · {VERSIONS} · items"
+    assert told == f"Right {share} {first} all traffic of the week · {VERSIONS} · items"
 
 
 def test_decimals_stay_decimals() -> None:
@@ -59,7 +59,7 @@ def test_a_cell_says_versions_where_nothing_above_it_does() -> None:
 def test_what_a_table_has_in_common_is_told_once() -> None:
     other = {**TOLD, "licence": "none", "policy_version": "1.0.0, 2.0.0"}
     told = said("ui.common(all)", all=[TOLD, None, TOLD, other])
-    assert told == "population population: all traffic of the week ; none · golden 1.1.0 · policy 1.0.0, 2.0.0"
+    assert told == "population all traffic of the week ; none · golden 1.1.0 · policy 1.0.0, 2.0.0"
 
 
 def test_the_longest_tab_is_the_current_one() -> None:
