@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from labeling.quality.coverage import WHOLE
+from labeling.quality.qa_accuracy import CENSUS
+
 NONE = "–"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Up to ``digits`` decimals; thousands apart; a dash for none."""
+    """A count whole, what was measured with ``digits`` decimals, 1 as 1.000 too; thousands apart; a dash for none."""
     if value is None:
         return NONE
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.{digits}f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
 def share(value: float | None, digits: int = 1) -> str:
@@ -52,7 +53,19 @@ def interval(figure: Mapping[str, Any], digits: int = 3) -> str:
     return NONE if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+def is_whole(figure: Mapping[str, Any]) -> bool:
+    """Whether all there is was counted: there is no interval then."""
+    return figure.get("method") in (CENSUS, WHOLE)
+
+
+def be(subject: str) -> str:
+    """``is`` or ``are``, as a heading wants it: "The picks" are, "The map of the picks" is."""
+    head = subject.split(" of ")[0].strip()
+    asks = head.split(" ")[0].lower() in ("what", "how", "where", "which", "this")
+    return "are" if not asks and (" and " in head or head.endswith("s")) else "is"
+
+
+FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "share": share,
     "moment": moment,
@@ -60,4 +73,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "policy": policy,
     "count": count,
     "interval": interval,
+    "be": be,
+    "is_whole": is_whole,
 }

@@ -1,7 +1,8 @@
-"""A page: what it tells, said as HTML to a person, as JSON to a program, and a chart of it as PNG, CSV or JSON.
+"""A page: what it tells, said as HTML to a person, as JSON to a program, and a chart of it as CSV, PNG, PDF or JSON.
 
 A page function gathers numbers from the rooms that own them into a ``Page``; the template only lays them out. Whoever
-asks with ``Accept: application/json`` gets ``data`` and the charts' numbers; ``?chart=ID&as=png|csv|json`` one chart.
+asks with ``Accept: application/json`` gets ``data`` and the charts' numbers; with ``?chart=ID&as=csv|png|pdf|json`` one
+chart.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
@@ -20,24 +22,25 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
 
 from api.auth import COOKIE, RANK, Role, bearer, header
 from api.composition import Goldfold
 from api.console import formats, nav
 from api.console.assets import address
 from api.console.charts import Chart, chart_of
-from api.console.forms import checked
+from api.console.forms import checked, fields_of
 from api.console.kept import Answers, Kept
+from api.console.pictures import picture
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
-from api.errors import Forbidden, Unauthenticated
+from api.errors import Forbidden, Unauthenticated, status_of
 from api.jobs.runtime import JobRuntime
-from api.problems import request_id
 from api.service import Service
 from labeling.errors import InvalidInput
 from labeling.records import ApiKey
 
 SAID = "goldfold_said"  # what the last action came to, shown once
+SCHEME = "goldfold_scheme"  # in which colours its browser shows the console
+SCHEMES = ("system", "light", "dark")
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,7 +58,37 @@ class Page:
     @property
     def pending(self) -> list[str]:
         """Figures that are on their way."""
-        return [name for name, value in self.data.items() if isinstance(value, Kept) and value.pending]
+        return [name for name, value in self.kept.items() if value.pending]
+
+    @property
+    def awaited(self) -> list[str]:
+        """Figures that are on their way, or that are there and are being made anew after a change."""
+        return [name for name, value in self.kept.items() if value.pending or value.late]
+
+    @property
+    def kept(self) -> dict[str, Kept[Any]]:
+        """Its kept figures, by name."""
+        return {name: value for name, value in self.data.items() if isinstance(value, Kept)}
+
+    @property
+    def unavailable(self) -> dict[str, Exception]:
+        """Why figures are not to be had, by name."""
+        return {name: value.error for name, value in self.kept.items() if value.error is not None}
+
+    @property
+    def answered(self) -> int:
+        """The status for a program: 202 while a figure is on its way; where there is none at all, what went wrong."""
+        if self.status != 200:
+            return self.status
+        if self.unavailable and len(self.unavailable) == len(self.kept):
+            return status_of(type(next(iter(self.unavailable.values()))))
+        return 202 if self.pending else 200
+
+    @property
+    def asof(self) -> datetime | None:
+        """The minute that all kept figures of the page are of, if it is one."""
+        times = [value.at for value in self.kept.values() if value.at is not None and value.value is not None]
+        return max(times) if len({f"{at:%Y-%m-%dT%H:%M}" for at in times}) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +152,7 @@ def wants_json(request: Request) -> bool:
 def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLResponse:
     """A page for a person."""
     said = unquote(request.cookies.get(SAID, ""))
+    scheme = request.cookies.get(SCHEME, "")
     body = (
         _templates()
         .get_template(page.template)
@@ -126,12 +160,17 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             **page.data,
             title=page.title,
             charts={chart.chart_id: chart for chart in page.charts},
-            pending=page.pending,
+            pending=page.awaited,
             visitor=visitor,
             menu=nav.menu(visitor.role) if visitor else [],
             path=request.url.path,
             query=request.url.query,
+            here=nav.room(request.url),
+            finds=visitor is not None and RANK[visitor.role] >= RANK[Role.ENGINEER],
+            asof=page.asof,
             said=said,
+            schemes=SCHEMES,
+            scheme=scheme if scheme in SCHEMES else SCHEMES[0],
         )
     )
     response = HTMLResponse(body, status_code=page.status)
@@ -160,8 +199,7 @@ def asking(role: Role) -> Callable[..., Any]:
             raise Forbidden(f"this page needs the role {role} or above; you are signed in as {visitor.key.role}")
         form: dict[str, str] = {}
         if request.method == "POST":
-            given = await request.form()
-            form = {name: value for name, value in given.items() if not isinstance(value, UploadFile)}
+            form = await fields_of(request)
             check_csrf(visitor, form.get(CSRF, ""))
         state = request.app.state
         return Ask(request, visitor, state.service, state.answers, form)
@@ -194,17 +232,20 @@ async def _visitor(request: Request, plaintext: str | None) -> Visitor:
 def _json(page: Page) -> JSONResponse:
     told = {name: _plain(value) for name, value in page.data.items()}
     charts = {chart.chart_id: jsonable_encoder(chart) for chart in page.charts}
-    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending}
-    return JSONResponse(body, status_code=202 if page.pending and page.status == 200 else page.status)
+    body = {
+        "title": page.title,
+        **jsonable_encoder(told),
+        "charts": charts,
+        "pending": page.pending,
+        "unavailable": {name: str(error) for name, error in page.unavailable.items()},
+    }
+    return JSONResponse(body, status_code=page.answered)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Kept):
-        return {
-            "value": _plain(value.value),
-            "at": value.at,
-            "error": None if value.error is None else str(value.error),
-        }
+        error = None if value.error is None else str(value.error)
+        return {"value": _plain(value.value), "at": value.at, "late": value.late, "error": error}
     as_dict = getattr(value, "as_dict", None)
     return as_dict() if callable(as_dict) else value
 
@@ -212,14 +253,15 @@ def _plain(value: Any) -> Any:
 def _chart(chart: Chart, form: str) -> Response:
     name = f'attachment; filename="{chart.chart_id}.{form}"'
     if form == "png":
-        return Response(
-            chart.png(), media_type="image/png", headers={"Content-Disposition": name.replace("attachment", "inline")}
-        )
+        shown = {"Content-Disposition": name.replace("attachment", "inline")}
+        return Response(picture(chart, "png"), media_type="image/png", headers=shown)
+    if form == "pdf":
+        return Response(picture(chart, "pdf"), media_type="application/pdf", headers={"Content-Disposition": name})
     if form == "csv":
         return Response(chart.csv(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
     if form == "json":
         return JSONResponse(jsonable_encoder(chart))
-    raise InvalidInput(f"as: {form!r} is not one of png, csv, json")
+    raise InvalidInput(f"as: {form!r} is not one of csv, png, pdf, json")
 
 
 @cache
@@ -232,7 +274,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= formats.FILTERS
-    made.globals |= {"asset": address, "data_block": data_block}
+    made.globals |= {"asset": address, "data_block": data_block, "current": nav.current}
     return made
 
 
@@ -240,9 +282,3 @@ def data_block(value: Any) -> Markup:
     """JSON for a block of data in HTML, which no browser runs: nothing in it can end the block."""
     told = json.dumps(jsonable_encoder(value), allow_nan=False).replace("<", "\\u003c")
     return Markup(told)  # noqa: S704 - a < cannot be in it
-
-
-def failed(request: Request, status: int, heading: str, detail: str, cures: Sequence[str] = ()) -> HTMLResponse:
-    """A failure as a page."""
-    data = {"heading": heading, "detail": detail, "cures": list(cures), "request_id": request_id(request)}
-    return render(request, Page(heading, "problem.html", data, status=status), getattr(request.state, "visitor", None))

@@ -17,7 +17,7 @@ from api import root_causes, signals
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from labeling.insights.interception import WANTED
 from labeling.insights.removals import STAGES
 
@@ -144,9 +144,13 @@ def _recall(slices: Sequence[Mapping[str, Any]]) -> Chart:
     names = [_name(one) for one in slices]
     recalls = {unit: [one["recall"][unit] for one in slices] for unit in ("items", "views")}
     series = [of_figures(f"recall in {unit}", names, told) for unit, told in recalls.items()]
-    series.append(Series("floor in items", names, [one["recall"]["items"]["floor"] for one in slices]))
+    series.append(Series("floor in items", names, [one["recall"]["items"]["floor"] for one in slices], reference=True))
     caption = "The floor takes each stratum in which audits found nothing at its upper bound."
-    return Chart("recall", "Recall", "points", "policy", "share removed", series, y_range=(0, 1), caption=caption)
+    title, y_title = "Recall", "share removed"
+    basis = basis_of(each for told in recalls.values() for each in told)
+    return Chart(
+        "recall", title, "points", "policy", y_title, series, y_range=(0, 1), caption=caption, unit="share", basis=basis
+    )
 
 
 def _common_mode(told: Mapping[str, Any]) -> Chart:
@@ -160,5 +164,15 @@ def _common_mode(told: Mapping[str, Any]) -> Chart:
     title = "Internal QA against appeals, all projects"
     caption = "The alarm rings where accuracy stays flat while overturns rise. Dotted: where the series breaks."
     return Chart(
-        "common-mode", title, "line", "week from", "share", series, marks=marks, y_range=(0, 1), caption=caption
+        "common-mode",
+        title,
+        "line",
+        "week from",
+        "share",
+        series,
+        marks=marks,
+        y_range=(0, 1),
+        caption=caption,
+        unit="share",
+        basis=basis_of(week[key] for _, weeks, key in lines for week in weeks),
     )

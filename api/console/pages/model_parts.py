@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 from api.auth import RANK, Role
-from api.console.charts import Chart, Series
+from api.console.charts import Basis, Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask
+from api.console.series import basis_of
 from labeling.model_records import Model
 
 HERE = "/console/models"
@@ -64,6 +65,11 @@ def whole(found: Kept[Any], policy: str) -> Json | None:
     return next((one for one in slices if (one["policy"], one["dimension"]) == (policy, "all")), None)
 
 
+def rests(slice_: Json | None) -> Basis:
+    """What is drawn of a slice rests on what its figures do."""
+    return basis_of(list(slice_["figures"].values())[:1]) if slice_ else Basis()
+
+
 def lines_of(found: Kept[Any], policy: str) -> Mapping[str, list[Json]] | None:
     """What is drawn of a policy; None where there is nothing."""
     return None if found.value is None else found.value["series"].get(policy)
@@ -74,7 +80,17 @@ def precision_recall(policy: str, points: Sequence[Json]) -> Chart:
     known = [point for point in points if point["recall"] is not None]
     notes = [f"threshold {point['threshold']:.3f}" for point in known]
     line = Series(policy, [p["recall"] for p in known], [p["precision"] for p in known], notes=notes)
-    return Chart("pr", f"{policy}: precision and recall", "line", "recall", "precision", [line], y_range=(0, 1.02))
+    return Chart(
+        "pr",
+        f"{policy}: precision and recall",
+        "line",
+        "recall",
+        "precision",
+        [line],
+        y_range=(0, 1),
+        unit="share",
+        x_unit="share",
+    )
 
 
 def reliability(chart_id: str, title: str, lines: Mapping[str, Sequence[Json]]) -> Chart:
@@ -87,14 +103,24 @@ def reliability(chart_id: str, title: str, lines: Mapping[str, Sequence[Json]]) 
             [one["value"] for one in bins],
             [one["low"] for one in bins],
             [one["high"] for one in bins],
-            [f"n {one['n']}" for one in bins],
+            n=[one["n"] for one in bins],
         )
         for name, bins in lines.items()
     ]
-    ideal = Series("as it ought to be", [0.0, 1.0], [0.0, 1.0])
+    ideal = Series("as it ought to be", [0.0, 1.0], [0.0, 1.0], reference=True)
     caption = "Bins of equal mass with 95 % intervals."
-    axes = ("mean probability said", "share that violates")
-    return Chart(chart_id, title, "line", *axes, [*drawn, ideal], y_range=(0, 1.02), caption=caption)
+    return Chart(
+        chart_id,
+        title,
+        "line",
+        "mean probability said",
+        "share that violates",
+        [*drawn, ideal],
+        y_range=(0, 1),
+        caption=caption,
+        unit="share",
+        x_unit="share",
+    )
 
 
 def sweep(policy: str, points: Sequence[Json], marks: Sequence[tuple[float, str]]) -> Chart:
@@ -106,4 +132,6 @@ def sweep(policy: str, points: Sequence[Json], marks: Sequence[tuple[float, str]
         Series("flagged (review load)", taus, [point["load"] for point in points]),
     ]
     title = f"{policy}: what a threshold misses and costs"
-    return Chart("sweep", title, "line", "threshold", "share", drawn, marks=marks, y_range=(0, 1.02), steps=True)
+    return Chart(
+        "sweep", title, "line", "threshold", "share", drawn, marks=marks, y_range=(0, 1), steps=True, unit="share"
+    )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from fastapi.responses import Response
 
 from api.console.charts import Chart
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
-from api.console.pages.model_parts import about, address, chosen, judged, lines_of, policies_of, sweep, whole
+from api.console.pages.model_parts import about, address, chosen, judged, lines_of, policies_of, rests, sweep, whole
 from api.routes.models import ThresholdIn
 from labeling.judging.operating import operating_thresholds, own_thresholds
 from labeling.quality.ranking import point_at
@@ -33,7 +34,7 @@ def thresholds(ask: ViewerAsk, model_id: str, policy: str = "", at: float | None
     if lines is not None:
         point = point_at(lines["thresholds"], at)
         marks = [(at, "here"), *([] if now in (None, at) else [(now, "now")])]
-        charts = [sweep(policy, lines["thresholds"], marks)]
+        charts = [replace(sweep(policy, lines["thresholds"], marks), basis=rests(whole(found, policy)))]
     data = {
         **about(ask, model),
         "judged": found,

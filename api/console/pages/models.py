@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,6 +23,7 @@ from api.console.pages.model_parts import (
     policies_of,
     precision_recall,
     reliability,
+    rests,
     whole,
 )
 from api.routes.models import ModelOut
@@ -113,7 +114,8 @@ def curves(ask: ViewerAsk, model_id: str, policy: str = "", golden: str = "") ->
     lines, charts = lines_of(found, policy), list[Chart]()
     if lines is not None:
         bins = {policy: lines["reliability"]}
-        charts = [precision_recall(policy, lines["pr"]), reliability("reliability", f"{policy}: reliability", bins)]
+        drawn = precision_recall(policy, lines["pr"]), reliability("reliability", f"{policy}: reliability", bins)
+        charts = [replace(each, basis=rests(whole(found, policy))) for each in drawn]
     data = {
         **about(ask, model),
         "judged": found,
@@ -235,6 +237,6 @@ def _moved(policies: Any) -> Chart:
     cells = [policies[name]["all"] for name in names]
     drawn = [
         Series("PSI", names, [cell["psi"] for cell in cells]),
-        Series("noise of windows this size", names, [cell["psi_noise"] for cell in cells]),
+        Series("noise of windows this size", names, [cell["psi_noise"] for cell in cells], reference=True),
     ]
     return Chart("drift", "Population stability index by policy", "bar", "policy", "PSI", drawn)

@@ -12,7 +12,7 @@ from api import sops
 from api.console.charts import Chart
 from api.console.forms import Sent, file_of
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from api.uploads import Upload
 from labeling.errors import InvalidInput, NotFound
 from labeling.insights.policy_text import reading_of_step
@@ -94,7 +94,18 @@ def _names(ask: Ask, steps: Any) -> dict[str, str]:
 def _kept_share(replayed: Json | None) -> list[Chart]:
     if not replayed:
         return []
-    names = [step["step"] for step in replayed["steps"]]
-    series = of_figures("gold in reach", names, [step["kept"] for step in replayed["steps"]])
+    names, shares = [step["step"] for step in replayed["steps"]], [step["kept"] for step in replayed["steps"]]
     title = "Share of walks that each question keeps on the way to gold"
-    return [Chart("kept", title, "points", "step", "share kept", [series])]
+    return [
+        Chart(
+            "kept",
+            title,
+            "points",
+            "step",
+            "share kept",
+            [of_figures("gold in reach", names, shares)],
+            y_range=(0, 1),
+            unit="share",
+            basis=basis_of(shares),
+        )
+    ]
