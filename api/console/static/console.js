@@ -77,11 +77,32 @@ function follow(place) {
   addEventListener("pagehide", () => source.close());
 }
 
-// A slider of a form: what it stands at is told beside it, and its page is loaded when it is let go.
+// A slider of a form: while it is dragged, the places that name a figure (data-of) tell what the block of its points has
+// for where it stands. Let go, or a while after the last key, the part of the page that it is about is loaded anew.
 function slide(input) {
   const told = document.getElementById(input.dataset.slide);
-  input.addEventListener("input", () => { if (told) told.textContent = input.value; });
-  input.addEventListener("change", () => input.form.requestSubmit());
+  const shown = () => {
+    const block = document.getElementById(input.dataset.points);
+    const points = block ? JSON.parse(block.textContent) : [];
+    const point = points.find((each) => each.at === null || each.at >= input.valueAsNumber);
+    if (told) told.textContent = input.value;
+    for (const place of point ? document.querySelectorAll("[data-of]") : []) {
+      place.textContent = point.told[place.dataset.of] ?? "";
+    }
+  };
+  const load = async () => {
+    history.replaceState(null, "", `?${new URLSearchParams(new FormData(input.form))}`);
+    await refresh([input.dataset.part]).catch(() => input.form.requestSubmit());
+    if (document.querySelector(`#${input.dataset.part} .busy`)) input.form.requestSubmit();
+  };
+  let waiting, keys = false;
+  input.addEventListener("keydown", () => { keys = true; });
+  input.addEventListener("pointerdown", () => { keys = false; });
+  input.addEventListener("input", shown);
+  input.addEventListener("change", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(load, keys ? 800 : 0);
+  });
 }
 
 dress(document);
