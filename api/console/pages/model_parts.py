@@ -107,9 +107,7 @@ def precision_recall(policy: str, points: Sequence[Json], n: int, positives: int
     """Precision along recall, at falling thresholds, of ``n`` items of which ``positives`` violate."""
     known = [point for point in points if point["recall"] is not None]
     notes = [f"threshold {point['threshold']:.3f}" for point in known]
-    line = Series(
-        words.policy(policy), [p["recall"] for p in known], [p["precision"] for p in known], notes=notes
-    )
+    line = Series(words.policy(policy), [p["recall"] for p in known], [p["precision"] for p in known], notes=notes)
     title = f"{words.policy(policy)}: precision and recall"
     caption = f"n {n:,} items, {positives:,} of them violate."
     return Chart("pr", title, "line", "recall", "precision", [line], y_range=(0, 1.02), caption=caption)

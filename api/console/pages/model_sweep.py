@@ -44,9 +44,7 @@ def live(points: Sequence[Point], whole: Mapping[str, Any]) -> list[Json]:
     ]
 
 
-def sweep(
-    policy: str, points: Sequence[Point], marks: Sequence[tuple[float, str]], whole: Mapping[str, Any]
-) -> Chart:
+def sweep(policy: str, points: Sequence[Point], marks: Sequence[tuple[float, str]], whole: Mapping[str, Any]) -> Chart:
     """What a threshold misses and costs, with vertical ``marks``; pointing at it tells interval and n."""
     taus = [point["threshold"] for point in points]
     told = [told_at(point, whole) for point in points]
