@@ -10,12 +10,10 @@ NONE = "–"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Up to ``digits`` decimals; thousands apart; a dash for none."""
+    """A count whole, what was measured with ``digits`` decimals, 1 as 1.000 too; thousands apart; a dash for none."""
     if value is None:
         return NONE
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.{digits}f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
 def share(value: float | None, digits: int = 1) -> str:
@@ -52,6 +50,13 @@ def interval(figure: Mapping[str, Any], digits: int = 3) -> str:
     return NONE if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
+def be(subject: str) -> str:
+    """``is`` or ``are``, as a heading wants it: "The picks" are, "The map of the picks" is."""
+    head = subject.split(" of ")[0].strip()
+    asks = head.split(" ")[0].lower() in ("what", "how", "where", "which", "this")
+    return "are" if not asks and (" and " in head or head.endswith("s")) else "is"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "share": share,
@@ -60,4 +65,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "policy": policy,
     "count": count,
     "interval": interval,
+    "be": be,
 }

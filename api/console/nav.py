@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from starlette.datastructures import URL
 
@@ -32,11 +35,38 @@ MENU = (
     Place("/console/audit", "Audit", Role.VIEWER),
     Place("/console/me", "Me", Role.ANNOTATOR),
 )
+LIST = "/console/list"
+LISTS = {  # by what their address on the API begins with
+    "/console/rounds": ("rounds", "yield"),
+    "/console/golden": ("golden",),
+    "/console/models": ("models", "gates"),
+    "/console/quality": ("qa", "findings", "patterns", "kpi", "people", "injections", "weekly"),
+    "/console/policies": ("policies", "sops"),
+    "/console/trends": ("trends", "coverage"),
+    "/console/interception": ("interception", "signals"),
+    "/console/audit": ("erasures", "holds", "stops"),
+}
+ROOMS = {"/console/map": "/console/rounds"}
 
 
 def menu(role: Role) -> list[Place]:
     """What somebody of that role sees."""
     return [place for place in MENU if RANK[place.role] <= RANK[role]]
+
+
+def current(path: str, addresses: Sequence[str]) -> str:
+    """The longest of ``addresses`` that ``path`` lies at or below; "" for none."""
+    found = [each for each in addresses if path == each or path.startswith(each.rstrip("/") + "/")]
+    return max(found, key=len, default="")
+
+
+def room(url: URL) -> str:
+    """The menu's entry that a page belongs to; "" for none. A list belongs where what it lists is told of."""
+    path = url.path
+    if path == LIST:
+        listed = re.split(r"[/?]", parse_qs(url.query).get("of", [""])[0].removeprefix("/v1/"))[0]
+        path = next((place for place, lists in LISTS.items() if listed in lists), path)
+    return current(ROOMS.get(path, path), [place.path for place in MENU])
 
 
 def asked(url: URL) -> str:

@@ -1,7 +1,8 @@
-"""A page: what it tells, said as HTML to a person, as JSON to a program, and a chart of it as PNG, CSV or JSON.
+"""A page: what it tells, said as HTML to a person, as JSON to a program, and a chart of it as CSV, PNG, PDF or JSON.
 
 A page function gathers numbers from the rooms that own them into a ``Page``; the template only lays them out. Whoever
-asks with ``Accept: application/json`` gets ``data`` and the charts' numbers; ``?chart=ID&as=png|csv|json`` one chart.
+asks with ``Accept: application/json`` gets ``data`` and the charts' numbers; with ``?chart=ID&as=csv|png|pdf|json`` one
+chart.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
@@ -29,8 +31,9 @@ from api.console.assets import address
 from api.console.charts import Chart, chart_of
 from api.console.forms import checked
 from api.console.kept import Answers, Kept
+from api.console.pictures import picture
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
-from api.errors import Forbidden, Unauthenticated
+from api.errors import Forbidden, Unauthenticated, status_of
 from api.jobs.runtime import JobRuntime
 from api.problems import request_id
 from api.service import Service
@@ -55,7 +58,32 @@ class Page:
     @property
     def pending(self) -> list[str]:
         """Figures that are on their way."""
-        return [name for name, value in self.data.items() if isinstance(value, Kept) and value.pending]
+        return [name for name, value in self.kept.items() if value.pending]
+
+    @property
+    def kept(self) -> dict[str, Kept[Any]]:
+        """Its kept figures, by name."""
+        return {name: value for name, value in self.data.items() if isinstance(value, Kept)}
+
+    @property
+    def errors(self) -> dict[str, Exception]:
+        """Why figures are not to be had, by name."""
+        return {name: value.error for name, value in self.kept.items() if value.error is not None}
+
+    @property
+    def answered(self) -> int:
+        """The status for a program: 202 while a figure is on its way; where there is none at all, what went wrong."""
+        if self.status != 200:
+            return self.status
+        if self.errors and len(self.errors) == len(self.kept):
+            return status_of(type(next(iter(self.errors.values()))))
+        return 202 if self.pending else 200
+
+    @property
+    def asof(self) -> datetime | None:
+        """The minute that all kept figures of the page are of, if it is one."""
+        times = [value.at for value in self.kept.values() if value.at is not None and value.value is not None]
+        return max(times) if len({f"{at:%Y-%m-%dT%H:%M}" for at in times}) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +159,9 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             menu=nav.menu(visitor.role) if visitor else [],
             path=request.url.path,
             query=request.url.query,
+            here=nav.room(request.url),
+            finds=visitor is not None and RANK[visitor.role] >= RANK[Role.ENGINEER],
+            asof=page.asof,
             said=said,
         )
     )
@@ -194,17 +225,15 @@ async def _visitor(request: Request, plaintext: str | None) -> Visitor:
 def _json(page: Page) -> JSONResponse:
     told = {name: _plain(value) for name, value in page.data.items()}
     charts = {chart.chart_id: jsonable_encoder(chart) for chart in page.charts}
-    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending}
-    return JSONResponse(body, status_code=202 if page.pending and page.status == 200 else page.status)
+    errors = {name: str(error) for name, error in page.errors.items()}
+    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending, "errors": errors}
+    return JSONResponse(body, status_code=page.answered)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Kept):
-        return {
-            "value": _plain(value.value),
-            "at": value.at,
-            "error": None if value.error is None else str(value.error),
-        }
+        error = None if value.error is None else str(value.error)
+        return {"value": _plain(value.value), "at": value.at, "late": value.late, "error": error}
     as_dict = getattr(value, "as_dict", None)
     return as_dict() if callable(as_dict) else value
 
@@ -212,14 +241,15 @@ def _plain(value: Any) -> Any:
 def _chart(chart: Chart, form: str) -> Response:
     name = f'attachment; filename="{chart.chart_id}.{form}"'
     if form == "png":
-        return Response(
-            chart.png(), media_type="image/png", headers={"Content-Disposition": name.replace("attachment", "inline")}
-        )
+        shown = {"Content-Disposition": name.replace("attachment", "inline")}
+        return Response(picture(chart, "png"), media_type="image/png", headers=shown)
+    if form == "pdf":
+        return Response(picture(chart, "pdf"), media_type="application/pdf", headers={"Content-Disposition": name})
     if form == "csv":
         return Response(chart.csv(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
     if form == "json":
         return JSONResponse(jsonable_encoder(chart))
-    raise InvalidInput(f"as: {form!r} is not one of png, csv, json")
+    raise InvalidInput(f"as: {form!r} is not one of csv, png, pdf, json")
 
 
 @cache
@@ -232,7 +262,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= formats.FILTERS
-    made.globals |= {"asset": address, "data_block": data_block}
+    made.globals |= {"asset": address, "data_block": data_block, "current": nav.current}
     return made
 
 

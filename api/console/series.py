@@ -1,18 +1,30 @@
-"""Figures as what a chart draws: with their intervals, and with no point where too few answers tell nothing."""
+"""Figures as what a chart draws: with n and interval, with no point where too few answers tell nothing, and with what
+they rest on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from api.console.charts import Series
+from api.console.charts import Basis, Series
+
+Figure = Mapping[str, Any]
 
 
-def of_figures(name: str, x: Sequence[str], figures: Sequence[Mapping[str, Any]], *, noted: bool = True) -> Series:
-    """A series of figures by ``x``. ``noted``: a point says its n when it is pointed at; bars would print it."""
+def of_figures(name: str, x: Sequence[str], figures: Sequence[Figure]) -> Series:
+    """A series of figures by ``x``."""
     known = [one.get("value") is not None for one in figures]
     low, high = (
         [one.get(end) if has else None for one, has in zip(figures, known, strict=True)] for end in ("low", "high")
     )
-    notes = [f"n {one.get('n')}" for one in figures] if noted else ()
-    return Series(name, x, [one.get("value") for one in figures], low, high, notes=notes)
+    return Series(name, x, [one.get("value") for one in figures], low, high, n=[one.get("n") for one in figures])
+
+
+def basis_of(figures: Iterable[Figure | None], items: str = "") -> Basis:
+    """What figures rest on together: each licence and version once."""
+    told = [one for one in figures if one]
+    licence, golden, policy = (
+        "; ".join(dict.fromkeys(str(one[name]) for one in told if one.get(name)))
+        for name in ("licence", "golden_version", "policy_version")
+    )
+    return Basis(licence, golden, policy, items)

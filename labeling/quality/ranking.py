@@ -159,9 +159,9 @@ def _reliability(scores: F64, truth: Bools) -> list[dict[str, float | int | None
 
 
 def figures_at(point: Point | None, n: int, positives: int) -> dict[str, Figure]:
-    """What a point of ``thresholds`` tells of ``n`` items of which ``positives`` violate, as figures: the share of these
-    that is ``missed``, the share of all that is flagged (``load``), and the share of the flagged that is ``right``.
-    None: above every score, where nothing is flagged."""
+    """What a point of ``thresholds`` tells of ``n`` items of which ``positives`` violate, as figures: the share of
+    these that is ``missed``, the share of all that is flagged (``load``), and the share of the flagged that is
+    ``right``. None: above every score, where nothing is flagged."""
     flagged = 0 if point is None else round(float(point["load"] or 0) * n)
     missed = positives if point is None else round(float(point["miss_rate"] or 0) * positives)
     return {

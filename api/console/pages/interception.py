@@ -144,9 +144,10 @@ def _recall(slices: Sequence[Mapping[str, Any]]) -> Chart:
     names = [_name(one) for one in slices]
     recalls = {unit: [one["recall"][unit] for one in slices] for unit in ("items", "views")}
     series = [of_figures(f"recall in {unit}", names, told) for unit, told in recalls.items()]
-    series.append(Series("floor in items", names, [one["recall"]["items"]["floor"] for one in slices]))
+    series.append(Series("floor in items", names, [one["recall"]["items"]["floor"] for one in slices], reference=True))
     caption = "The floor takes each stratum in which audits found nothing at its upper bound."
-    return Chart("recall", "Recall", "points", "policy", "share removed", series, y_range=(0, 1), caption=caption)
+    title, y_title = "Recall", "share removed"
+    return Chart("recall", title, "points", "policy", y_title, series, y_range=(0, 1), caption=caption, unit="share")
 
 
 def _common_mode(told: Mapping[str, Any]) -> Chart:
@@ -160,5 +161,14 @@ def _common_mode(told: Mapping[str, Any]) -> Chart:
     title = "Internal QA against appeals, all projects"
     caption = "The alarm rings where accuracy stays flat while overturns rise. Dotted: where the series breaks."
     return Chart(
-        "common-mode", title, "line", "week from", "share", series, marks=marks, y_range=(0, 1), caption=caption
+        "common-mode",
+        title,
+        "line",
+        "week from",
+        "share",
+        series,
+        marks=marks,
+        y_range=(0, 1),
+        caption=caption,
+        unit="share",
     )

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from api import signals
 from api.console.charts import Chart, Series
 from api.console.page import LeadAsk, Page
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 
 router = APIRouter(prefix="/quality/kpi")
 SERIES_WEEKS = 12
@@ -58,6 +58,8 @@ def _series(told: Mapping[str, Any] | None) -> list[Chart]:
             [line],
             marks=drawn,
             caption=caption,
+            unit="share",
+            basis=basis_of(figures),
         )
     ]
 
@@ -69,4 +71,4 @@ def _change(told: Mapping[str, Any] | None) -> list[Chart]:
     parts = [Series(part.replace("_", " "), names, [p["parts"][part] for p in told["projects"]]) for part in PARTS]
     title = "What the change of the error rate is made of"
     caption = "The parts add up to the change; they split it and claim no interval of their own."
-    return [Chart("change", title, "bar", "project", "change of the error rate", parts, caption=caption)]
+    return [Chart("change", title, "bar", "project", "change of the error rate", parts, caption=caption, unit="share")]

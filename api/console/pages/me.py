@@ -151,7 +151,7 @@ def _exposure(days: Kept[list[ExposureDay]], cap: float, zone: str) -> list[Char
     names = [one.day.isoformat() for one in days.value]
     series = [
         Series("seen", names, [one.units for one in days.value]),
-        Series("cap", names, [cap] * len(names)),
+        Series("cap", names, [cap] * len(names), reference=True),
     ]
     caption = f"Days begin at midnight, {zone}. One unit is half a minute with one text of the mildest kind."
     return [Chart("exposure", "Exposure by day", "line", "day", "units", series, caption=caption)]

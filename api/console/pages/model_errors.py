@@ -75,7 +75,7 @@ def errors(
         "policies": sorted(load_artefact(model).policies),
         "partitions": [str(each) for each in OPEN],
         "kinds": KINDS,
-        "errors": listed[start : start + SHOWN],
+        "wrong": listed[start : start + SHOWN],
         "relabel": f"{DESIGNER}?{urlencode({'policies': policy, **AGAIN})}",
         "all": len(listed),
         "skip": start,

@@ -11,6 +11,7 @@ from api.console import formats as words
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask
+from api.console.series import basis_of
 from labeling.judging.gate import PASS
 from labeling.model_records import GateRow, Model
 from labeling.records import Partition
@@ -103,14 +104,26 @@ def lines_of(found: Kept[Any], policy: str) -> Mapping[str, list[Json]] | None:
     return None if found.value is None else found.value["series"].get(policy)
 
 
-def precision_recall(policy: str, points: Sequence[Json], n: int, positives: int) -> Chart:
-    """Precision along recall, at falling thresholds, of ``n`` items of which ``positives`` violate."""
+def precision_recall(policy: str, points: Sequence[Json], rows: Json) -> Chart:
+    """Precision along recall, at falling thresholds. ``rows``: the policy's slice of all its rows."""
+    rests = rows["figures"]["recall"]
+    n, positives = rows["n"], rests["n"]
     known = [point for point in points if point["recall"] is not None]
     notes = [f"threshold {point['threshold']:.3f}" for point in known]
     line = Series(words.policy(policy), [p["recall"] for p in known], [p["precision"] for p in known], notes=notes)
-    title = f"{words.policy(policy)}: precision and recall"
-    caption = f"n {n:,} items, {positives:,} of them violate."
-    return Chart("pr", title, "line", "recall", "precision", [line], y_range=(0, 1.02), caption=caption)
+    return Chart(
+        "pr",
+        f"{words.policy(policy)}: precision and recall",
+        "line",
+        "recall",
+        "precision",
+        [line],
+        y_range=(0, 1),
+        caption=f"n {n:,} items, {positives:,} of them violate.",
+        unit="share",
+        x_unit="share",
+        basis=basis_of([rests]),
+    )
 
 
 def reliability(chart_id: str, title: str, lines: Mapping[str, Sequence[Json]]) -> Chart:
@@ -123,11 +136,21 @@ def reliability(chart_id: str, title: str, lines: Mapping[str, Sequence[Json]]) 
             [one["value"] for one in bins],
             [one["low"] for one in bins],
             [one["high"] for one in bins],
-            [f"n {one['n']}" for one in bins],
+            n=[one["n"] for one in bins],
         )
         for name, bins in lines.items()
     ]
-    ideal = Series("as it ought to be", [0.0, 1.0], [0.0, 1.0])
-    caption = "Bins of equal mass with 95 % intervals; pointing at one tells its n."
-    axes = ("mean probability said", "share that violates")
-    return Chart(chart_id, title, "line", *axes, [*drawn, ideal], y_range=(0, 1.02), caption=caption)
+    ideal = Series("as it ought to be", [0.0, 1.0], [0.0, 1.0], reference=True)
+    caption = "Bins of equal mass with 95 % intervals."
+    return Chart(
+        chart_id,
+        title,
+        "line",
+        "mean probability said",
+        "share that violates",
+        [*drawn, ideal],
+        y_range=(0, 1),
+        caption=caption,
+        unit="share",
+        x_unit="share",
+    )

@@ -1,5 +1,5 @@
-"""What each threshold of a model misses, flags and gets right: as figures, as a chart, and as what a slider tells while it
-is dragged."""
+"""What each threshold of a model misses, flags and gets right: as figures, as a chart, and as what a slider tells while
+it is dragged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from api.console import formats
 from api.console.charts import Chart, Series
+from api.console.series import basis_of
 from labeling.figures import ORIGIN
 from labeling.quality.ranking import Point, figures_at
 
@@ -49,16 +50,27 @@ def sweep(policy: str, points: Sequence[Point], marks: Sequence[tuple[float, str
     taus = [point["threshold"] for point in points]
     told = [told_at(point, whole) for point in points]
     missed, load = ([_note(one[name]) for one in told] for name in ("missed", "load"))
-    drawn = [
-        Series("missed, 95 % upper bound", taus, [point["miss_bound"] for point in points], notes=missed),
-        Series("missed", taus, [point["miss_rate"] for point in points], notes=missed),
-        Series("flagged (review load)", taus, [point["load"] for point in points], notes=load),
-    ]
-    title = f"{formats.policy(policy)}: what a threshold misses and costs"
-    caption = f"n {whole['n']:,} items of dev, {whole['figures']['recall']['n']:,} of them violate."
-    axes = ("threshold", "share")
-    return Chart("sweep", title, "line", *axes, drawn, marks=marks, y_range=(0, 1.02), steps=True, caption=caption)
+    violating, every = [one["missed"]["n"] for one in told], [one["load"]["n"] for one in told]
+    bound, rate, flagged = ([point[name] for point in points] for name in ("miss_bound", "miss_rate", "load"))
+    return Chart(
+        "sweep",
+        f"{formats.policy(policy)}: what a threshold misses and costs",
+        "line",
+        "threshold",
+        "share",
+        [
+            Series("missed, 95 % upper bound", taus, bound, n=violating),
+            Series("missed", taus, rate, notes=missed, n=violating),
+            Series("flagged (review load)", taus, flagged, notes=load, n=every),
+        ],
+        marks=marks,
+        y_range=(0, 1),
+        steps=True,
+        unit="share",
+        caption=f"n {whole['n']:,} items of dev, {whole['figures']['recall']['n']:,} of them violate.",
+        basis=basis_of([whole["figures"]["recall"]]),
+    )
 
 
 def _note(figure: Mapping[str, Any]) -> str:
-    return f"{figure['events']} of {figure['n']}, 95 % interval {formats.interval(figure)}"
+    return f"95 % interval {formats.share(figure['low'])} to {formats.share(figure['high'])}"

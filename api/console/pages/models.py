@@ -33,12 +33,12 @@ from api.console.pages.model_parts import (
 from api.console.pages.model_words import reason_words, slice_words, told_verdict, values_in_words
 from api.routes.models import ModelOut
 from labeling.artefacts import kind_of
+from labeling.figures import ORIGIN
 from labeling.judging.beside import beside
 from labeling.judging.gate import right_shares
 from labeling.judging.operating import own_thresholds
 from labeling.judging.promotion import champion_before
 from labeling.model_records import GateRow, Model, ModelState
-from labeling.figures import ORIGIN
 from labeling.training import CALIBRATION, calibration_version
 
 router = APIRouter(prefix="/models")
@@ -51,7 +51,8 @@ def all_models(ask: ViewerAsk, skip: int = 0) -> Response:
     """Every model, champions first, then the newest; with what gold and the gate said of each, and the newest
     verdicts."""
     ledger = ask.goldfold.ledger
-    models = sorted(reversed(ledger.models.all()), key=lambda model: model.state is not ModelState.CHAMPION)
+    models = ledger.models.all()[::-1]
+    models.sort(key=lambda model: model.state is not ModelState.CHAMPION)
     start = max(skip, 0)
     listed = [_line(ask, model) for model in models[start : start + SHOWN]]
     data = {
@@ -141,7 +142,7 @@ def curves(ask: ViewerAsk, model_id: str, policy: str = "", golden: str = "") ->
     if lines is not None and all_rows is not None:
         bins = {policy_words(policy): lines["reliability"]}
         charts = [
-            precision_recall(policy, lines["pr"], all_rows["n"], all_rows["figures"]["recall"]["n"]),
+            precision_recall(policy, lines["pr"], all_rows),
             reliability("reliability", f"{policy_words(policy)}: reliability", bins),
         ]
     data = {
@@ -274,7 +275,7 @@ def _moved(policies: Any) -> Chart:
     notes = [f"n {cell['n_reference']:,} then, {cell['n_current']:,} since" for cell in cells]
     drawn = [
         Series("PSI", said, [cell["psi"] for cell in cells]),
-        Series("noise of windows this size", said, [cell["psi_noise"] for cell in cells]),
+        Series("noise of windows this size", said, [cell["psi_noise"] for cell in cells], reference=True),
     ]
     caption = "; ".join(f"{name}: {note}" for name, note in zip(said, notes, strict=True)) + "."
     return Chart("drift", "Population stability index by policy", "bar", "policy", "PSI", drawn, caption=caption)

@@ -49,6 +49,6 @@ def _shares(parts: Sequence[dict[str, Any]]) -> list[Chart]:
     if not parts:
         return []
     names, shares = [part["name"] for part in parts], [part["share"] for part in parts]
-    series = of_figures("share of the variance", names, shares, noted=False)
+    series = of_figures("share of the variance", names, shares)
     title = "How much of the variance each circumstance holds"
-    return [Chart("shares", title, "bar", "circumstance", "share of the variance", [series])]
+    return [Chart("shares", title, "bar", "circumstance", "share of the variance", [series], unit="share")]

@@ -108,15 +108,12 @@ def _day_charts(report: Mapping[str, Any] | None) -> list[Chart]:
         return []
     names = [one["project"] for one in projects]
     accuracy = of_figures("accuracy", names, [one["accuracy"] for one in projects])
-    target = Series("target", names, [one["target"] for one in projects])
+    target = Series("target", names, [one["target"] for one in projects], reference=True)
     kinds = list(projects[0]["errors"])
-    errors = [
-        of_figures(kind.replace("_", " "), names, [one["errors"][kind] for one in projects], noted=False)
-        for kind in kinds
-    ]
+    errors = [of_figures(kind.replace("_", " "), names, [one["errors"][kind] for one in projects]) for kind in kinds]
     return [
-        Chart("accuracy", "Accuracy and target", "points", "project", "share right", [accuracy, target]),
-        Chart("errors", "Errors by type", "bar", "project", "share of decisions", errors),
+        Chart("accuracy", "Accuracy and target", "points", "project", "share right", [accuracy, target], unit="share"),
+        Chart("errors", "Errors by type", "bar", "project", "share of decisions", errors, unit="share"),
     ]
 
 

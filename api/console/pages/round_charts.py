@@ -49,7 +49,8 @@ def shares_chart(told: Yields) -> Chart:
             Series(name, lanes, [f.value for f in figures], [f.low for f in figures], [f.high for f in figures])
         )
     caption = "Shares of the settled picks, with 95 % intervals. They speak for the picks, not for traffic."
-    return Chart("shares", "What each lane brought", "bar", "lane", "share", series, y_range=(0, 1), caption=caption)
+    title = "What each lane brought"
+    return Chart("shares", title, "bar", "lane", "share", series, y_range=(0, 1), caption=caption, unit="share")
 
 
 def lift_chart(told: Yields) -> Chart:

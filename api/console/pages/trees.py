@@ -97,4 +97,4 @@ def _kept_share(replayed: Json | None) -> list[Chart]:
     names = [step["step"] for step in replayed["steps"]]
     series = of_figures("gold in reach", names, [step["kept"] for step in replayed["steps"]])
     title = "Share of walks that each question keeps on the way to gold"
-    return [Chart("kept", title, "points", "step", "share kept", [series])]
+    return [Chart("kept", title, "points", "step", "share kept", [series], y_range=(0, 1), unit="share")]

@@ -206,7 +206,9 @@ def _ladder(rungs: Sequence[Mapping[str, Any]]) -> Chart:
     at = [rung["cosine"] for rung in rungs]
     shares = Series("near gold", at, *([rung[name] for rung in rungs] for name in ("value", "low", "high")))
     title = "Traffic near gold, by how near is meant"
-    return Chart("ladder", title, "line", "cosine from which on", "share of items", [shares], y_range=(0, 1))
+    return Chart(
+        "ladder", title, "line", "cosine from which on", "share of items", [shares], y_range=(0, 1), unit="share"
+    )
 
 
 def _dark(clusters: Sequence[Mapping[str, Any]]) -> Chart:

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from api.console.formats import count, interval, moment, number, policy, share, words
+from api.console.formats import be, count, interval, moment, number, policy, share, words
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(None, "–"), (1234567, "1,234,567"), (0.12345, "0.123"), (2.0, "2"), (1234.5, "1,234.500")]
+    ("value", "told"),
+    [(None, "–"), (1234567, "1,234,567"), (0.12345, "0.123"), (2, "2"), (1.0, "1.000"), (1234.5, "1,234.500")],
 )
 def test_numbers(value: float | None, told: str) -> None:
     assert number(value) == told
@@ -32,3 +33,18 @@ def test_one_is_not_many() -> None:
 
 def test_a_policy_is_called_by_its_name() -> None:
     assert policy("hate_speech") == "Hate speech"
+
+
+@pytest.mark.parametrize(
+    ("subject", "verb"),
+    [
+        ("The picks", "are"),
+        ("Cost and yield", "are"),
+        ("The map of the picks", "is"),
+        ("This page", "is"),
+        ("What a threshold misses and costs", "is"),
+        ("Coverage", "is"),
+    ],
+)
+def test_a_heading_has_its_verb(subject: str, verb: str) -> None:
+    assert be(subject) == verb

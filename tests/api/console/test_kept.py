@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from api.console.kept import FRESH_S, MOST, REST, Answers
+from api.console.kept import DEAR_S, FRESH_S, MOST, REST, Answers
 from labeling.errors import NothingToDo
 
 
@@ -98,6 +98,50 @@ def test_what_changed_is_forgotten_even_where_it_is_under_way(answers: Answers) 
     answers.forget()
     go.set()
     assert answers.of("n", lambda: "after", wait_s=20).value == "after"
+
+
+def _dear(clock: Clock, value: object) -> object:
+    """Takes a while."""
+    clock.now_s += DEAR_S
+    return value
+
+
+def test_after_a_change_what_is_dear_is_shown_late_and_made_anew(answers: Answers, clock: Clock) -> None:
+    assert answers.of("dear", lambda: _dear(clock, "old")).value == "old"
+    assert answers.of("quick", lambda: "old").value == "old"
+    answers.forget()
+    go = threading.Event()
+    shown = answers.of("dear", lambda: _dear(clock, "new") if go.wait(20) else "")
+    assert (shown.value, shown.late, shown.at is not None) == ("old", True, True)
+    assert answers.of("quick", lambda: "new").value == "new"
+    go.set()
+    while (shown := answers.of("dear", lambda: "never")).late:
+        pass
+    assert (shown.value, shown.late) == ("new", False)
+
+
+def test_what_was_begun_before_a_change_is_not_fresh(answers: Answers, clock: Clock) -> None:
+    go = threading.Event()
+    begun = answers.of("n", lambda: "before" if go.wait(20) else "", wait_s=0.05)
+    assert begun.pending
+    clock.now_s += DEAR_S  # it takes long: it is not begun again with each change, or it would never be there
+    answers.forget()
+    go.set()
+    shown = answers.of("n", lambda: "after", wait_s=20)
+    assert (shown.value, shown.late) == ("before", True)
+    while (shown := answers.of("n", lambda: "after")).late:
+        pass
+    assert shown.value == "after"
+
+
+def test_why_a_figure_cannot_be_had_is_forgotten_however_dear(answers: Answers, clock: Clock) -> None:
+    def none() -> str:
+        _dear(clock, "")
+        raise NothingToDo("no round is closed yet")
+
+    assert answers.of("n", none).error is not None
+    answers.forget()
+    assert answers.of("n", lambda: "there").value == "there"
 
 
 def test_no_more_than_so_many_are_kept(answers: Answers) -> None:

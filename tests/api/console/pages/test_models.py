@@ -120,7 +120,7 @@ def test_errors_go_by_clusters_and_never_touch_sealed_items(exam: Console, repor
     assert found["wrong"]["value"] == pytest.approx(1 - whole["figures"]["accuracy"]["value"])
     assert found["wrong"]["licence"] == whole["figures"]["accuracy"]["licence"]
     rows = {row.external_id: row for row in exam.goldfold.ledger.golden.items(policy_id=HARM)}
-    assert {str(rows[one["external_id"]].partition) for one in told["errors"]} == {"dev"}
+    assert {str(rows[one["external_id"]].partition) for one in told["wrong"]} == {"dev"}
     assert sum(one["wrong"]["events"] for one in found["clusters"]) == found["wrong"]["events"] == told["all"]
     page = exam.get(f"{MODEL}/errors").text
     assert "vermin" not in page  # words are made of content
