@@ -7,7 +7,7 @@ from typing import Any
 
 from api.console.page import Ask
 
-ACTORS = ("actor", "author", "decided_by")
+ACTORS = ("actor", "author", "decided_by", "by")
 
 
 def unnamed(ask: Ask, told: Mapping[str, Any]) -> dict[str, Any]:
