@@ -153,4 +153,5 @@ def reliability(chart_id: str, title: str, lines: Mapping[str, Sequence[Json]]) 
         caption=caption,
         unit="share",
         x_unit="share",
+        basis=basis_of(one for bins in lines.values() for one in bins),
     )

@@ -172,7 +172,7 @@ def drift(ask: ViewerAsk, model_id: str) -> Response:
     """How far its scores have moved since it was promoted."""
     model = ask.goldfold.ledger.models.get(model_id)
     found = ask.kept(("drift", model_id), lambda: ask.goldfold.drift(model_id))
-    charts = [] if found.value is None else [_moved(found.value["policies"])]
+    charts = [] if found.value is None else _moved(found.value["policies"])
     return ask.show(
         Page(f"Model {model_id}: drift", "model_drift.html", {**about(ask, model), "drift": found}, charts=charts)
     )
@@ -268,7 +268,10 @@ def _is_of(row: GateRow, model_id: str) -> bool:
     return model_id in (body["challenger"]["model_id"], body["champion"]["model_id"])
 
 
-def _moved(policies: Any) -> Chart:
+def _moved(policies: Any) -> list[Chart]:
+    """Nothing where no window is large enough to tell."""
+    if all(cells["all"]["psi"] is None for cells in policies.values()):
+        return []
     names = sorted(policies)
     cells = [policies[name]["all"] for name in names]
     said = [policy_words(name) for name in names]
@@ -278,4 +281,5 @@ def _moved(policies: Any) -> Chart:
         Series("noise of windows this size", said, [cell["psi_noise"] for cell in cells], reference=True),
     ]
     caption = "; ".join(f"{name}: {note}" for name, note in zip(said, notes, strict=True)) + "."
-    return Chart("drift", "Population stability index by policy", "bar", "policy", "PSI", drawn, caption=caption)
+    title = "Population stability index by policy"
+    return [Chart("drift", title, "bar", "policy", "PSI", drawn, caption=caption)]
