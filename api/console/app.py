@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
@@ -20,9 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.console import nav
+from api.console.failures import Failure, failed, typed_by
 from api.console.kept import Answers
 from api.console.oidc import Provider
-from api.console.page import failed, wants_json
+from api.console.page import wants_json
 from api.console.pages import (
     audit,
     causes,
@@ -46,19 +48,21 @@ from api.console.pages import (
     round_design,
     round_map,
     rounds,
+    scheme,
     sign_in,
     today,
     trees,
     trends,
     weekly,
 )
-from api.errors import ROOTS, Unauthenticated
+from api.errors import ROOTS, Forbidden, Unauthenticated
 from api.service import Service
 
 PATH = "/console"
 SIGN_IN = "/console/sign-in"
 PAGES = (  # a path of its own words stands before one with a parameter
     sign_in,
+    scheme,
     files,
     items,
     today,
@@ -101,6 +105,7 @@ CSP = "; ".join(
     )
 )
 
+log = structlog.get_logger("api")
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -123,32 +128,57 @@ def console_app(service: Service, main: FastAPI, answers: Answers) -> FastAPI:
 
 
 class Closed:
-    """No script but our own, and nothing from another host: on every answer of the console."""
+    """No script but our own, and nothing from another host: on every answer of the console. What nobody expected is
+    logged here, once, and answered as any failure is, or the server's plain text would be all that anybody saw."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
         async def answer(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = CSP
                 headers["Referrer-Policy"] = "same-origin"  # with none at all a form would not say where it came from
             await send(message)
 
-        await self.app(scope, receive, answer)
+        try:
+            await self.app(scope, receive, answer)
+        except Exception:
+            if started:
+                raise  # too late for an answer: who stands before us logs it and closes the connection
+            log.exception("unexpected error", path=scope["path"])
+            await _sorry(Request(scope, receive))(scope, receive, answer)
+
+
+def _sorry(request: Request) -> Response:
+    """What is said of a failure that nobody expected: nothing but where it is logged."""
+    logged = problems.request_id(request)
+    if wants_json(request):
+        detail = f"something went wrong on our side; it is logged under {logged}"
+        return problems.problem(request.url.path, logged, 500, detail)
+    detail = "Nothing you did is to blame. Try again; if it stays, tell whoever runs Goldfold the id below."
+    return failed(request, Failure(500, "Something went wrong on our side", detail))
 
 
 def _as_page(handler: Handler) -> Handler:
-    """A problem as a page, where a person looks; who is not signed in is shown where to."""
+    """A problem as a page, where a person looks; who is not signed in is shown where to, and what they typed."""
 
     async def told(request: Request, error: Exception) -> Response:
         response = await handler(request, error)
         if wants_json(request):
             return response
-        if isinstance(error, Unauthenticated) and request.method == "GET":
+        gone = isinstance(error, Unauthenticated)
+        if gone and request.method == "GET":
             return RedirectResponse(f"{SIGN_IN}?next={quote(nav.asked(request.url))}", status_code=303)
         said = json.loads(bytes(response.body))
-        return failed(request, said["status"], said["title"], said["detail"], said["problems"])
+        typed = await typed_by(request) if isinstance(error, Unauthenticated | Forbidden) else {}
+        sign_in = f"{SIGN_IN}?next={quote(nav.came_from(request))}" if gone else ""
+        what = Failure(said["status"], said["title"], said["detail"], tuple(said["problems"]), typed, sign_in)
+        return failed(request, what)
 
     return told

@@ -123,6 +123,8 @@ class Chart:
     def plotly(self) -> dict[str, Any]:
         """Plotly's ``data`` and ``layout``; colours are the page's own, by place. A heat map is a table in a page."""
         x: dict[str, Any] = {**_axis(self.x_title, self.x_unit), "type": self.x_axis}
+        if self.x_axis == "category":
+            x["showgrid"] = False
         y: dict[str, Any] = _axis(self.y_title, self.unit)
         if self.span is not None:
             y["range"] = list(self.span)
@@ -131,7 +133,14 @@ class Chart:
             "yaxis": x | {"autorange": "reversed"} if self.lies else y,
             "barmode": "stack" if self.stacked else "group",
             "showlegend": len(self.series) > 1,
-            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+            "legend": {
+                "orientation": "h",
+                "traceorder": "normal",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1.02,
+                "yanchor": "bottom",
+            },
             "shapes": [
                 {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": {"dash": "dot"}}
                 for at, _ in self.marks

@@ -24,6 +24,12 @@ class Sent:
     content: bytes
 
 
+async def fields_of(request: Request) -> dict[str, str]:
+    """The fields of a form, without its files."""
+    given = await request.form()
+    return {name: value for name, value in given.items() if not isinstance(value, UploadFile)}
+
+
 async def file_of(request: Request, most_bytes: int) -> Sent | None:
     """The field ``file`` of a form; None where no file was chosen. What the form holds open is closed. Raises
     InvalidInput for a larger file."""

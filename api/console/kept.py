@@ -57,17 +57,18 @@ class _Entry:
     running: Future[None] | None = None
     asked_s: float = 0.0  # when ``running`` was asked for
 
-    def is_dear(self, now_s: float) -> bool:
-        """Whether it took long, or takes long at this moment."""
+    def cost_s(self, now_s: float) -> float:
+        """How long it took, or takes at this moment."""
         under_way = self.running is not None and not self.running.done()
-        return max(self.took_s, now_s - self.asked_s if under_way else 0.0) >= DEAR_S
+        return max(self.took_s, now_s - self.asked_s if under_way else 0.0)
 
 
 class Answers:
-    """Kept figures of one process. Safe for threads; close it once."""
+    """Kept figures of one process. Safe for threads; close it once. ``dear_s``: what takes so long is dear."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, dear_s: float = DEAR_S) -> None:
         self._clock = clock
+        self.dear_s = dear_s
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._changes = 0
@@ -100,7 +101,7 @@ class Answers:
             self._changes += 1
             now_s = self._clock()
             for name, entry in list(self._entries.items()):
-                if entry.kept.error is not None or not entry.is_dear(now_s):
+                if entry.kept.error is not None or entry.cost_s(now_s) < self.dear_s:
                     del self._entries[name]
 
     def close(self) -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from starlette.datastructures import URL
+from starlette.requests import Request
 
 from api.auth import RANK, Role
 
 HOME = "/console/"
+SIGN_IN = "/sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,12 @@ def asked(url: URL) -> str:
 def safe(path: str) -> str:
     """A path to lead back to after a sign-in, if it is one of the console; else "": nobody is sent to another site."""
     return path if path.startswith(HOME) and "//" not in path and "\\" not in path else ""
+
+
+def came_from(request: Request) -> str:
+    """The page of the console that a form was sent from; where the day begins if the browser does not say."""
+    page = URL(request.headers.get("referer", ""))
+    return (safe(asked(page)) if page.netloc == request.url.netloc else "") or HOME
 
 
 def home(role: Role) -> str:

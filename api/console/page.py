@@ -22,25 +22,25 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
 
 from api.auth import COOKIE, RANK, Role, bearer, header
 from api.composition import Goldfold
 from api.console import formats, nav
 from api.console.assets import address
 from api.console.charts import Chart, chart_of
-from api.console.forms import checked
+from api.console.forms import checked, fields_of
 from api.console.kept import Answers, Kept
 from api.console.pictures import picture
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
 from api.errors import Forbidden, Unauthenticated, status_of
 from api.jobs.runtime import JobRuntime
-from api.problems import request_id
 from api.service import Service
 from labeling.errors import InvalidInput
 from labeling.records import ApiKey
 
 SAID = "goldfold_said"  # what the last action came to, shown once
+SCHEME = "goldfold_scheme"  # in which colours its browser shows the console
+SCHEMES = ("system", "light", "dark")
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
@@ -66,7 +66,7 @@ class Page:
         return {name: value for name, value in self.data.items() if isinstance(value, Kept)}
 
     @property
-    def errors(self) -> dict[str, Exception]:
+    def failed(self) -> dict[str, Exception]:
         """Why figures are not to be had, by name."""
         return {name: value.error for name, value in self.kept.items() if value.error is not None}
 
@@ -75,8 +75,8 @@ class Page:
         """The status for a program: 202 while a figure is on its way; where there is none at all, what went wrong."""
         if self.status != 200:
             return self.status
-        if self.errors and len(self.errors) == len(self.kept):
-            return status_of(type(next(iter(self.errors.values()))))
+        if self.failed and len(self.failed) == len(self.kept):
+            return status_of(type(next(iter(self.failed.values()))))
         return 202 if self.pending else 200
 
     @property
@@ -147,6 +147,7 @@ def wants_json(request: Request) -> bool:
 def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLResponse:
     """A page for a person."""
     said = unquote(request.cookies.get(SAID, ""))
+    scheme = request.cookies.get(SCHEME, "")
     body = (
         _templates()
         .get_template(page.template)
@@ -163,6 +164,8 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             finds=visitor is not None and RANK[visitor.role] >= RANK[Role.ENGINEER],
             asof=page.asof,
             said=said,
+            schemes=SCHEMES,
+            scheme=scheme if scheme in SCHEMES else SCHEMES[0],
         )
     )
     response = HTMLResponse(body, status_code=page.status)
@@ -191,8 +194,7 @@ def asking(role: Role) -> Callable[..., Any]:
             raise Forbidden(f"this page needs the role {role} or above; you are signed in as {visitor.key.role}")
         form: dict[str, str] = {}
         if request.method == "POST":
-            given = await request.form()
-            form = {name: value for name, value in given.items() if not isinstance(value, UploadFile)}
+            form = await fields_of(request)
             check_csrf(visitor, form.get(CSRF, ""))
         state = request.app.state
         return Ask(request, visitor, state.service, state.answers, form)
@@ -225,8 +227,8 @@ async def _visitor(request: Request, plaintext: str | None) -> Visitor:
 def _json(page: Page) -> JSONResponse:
     told = {name: _plain(value) for name, value in page.data.items()}
     charts = {chart.chart_id: jsonable_encoder(chart) for chart in page.charts}
-    errors = {name: str(error) for name, error in page.errors.items()}
-    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending, "errors": errors}
+    failed = {name: str(error) for name, error in page.failed.items()}
+    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending, "failed": failed}
     return JSONResponse(body, status_code=page.answered)
 
 
@@ -270,9 +272,3 @@ def data_block(value: Any) -> Markup:
     """JSON for a block of data in HTML, which no browser runs: nothing in it can end the block."""
     told = json.dumps(jsonable_encoder(value), allow_nan=False).replace("<", "\\u003c")
     return Markup(told)  # noqa: S704 - a < cannot be in it
-
-
-def failed(request: Request, status: int, heading: str, detail: str, cures: Sequence[str] = ()) -> HTMLResponse:
-    """A failure as a page."""
-    data = {"heading": heading, "detail": detail, "cures": list(cures), "request_id": request_id(request)}
-    return render(request, Page(heading, "problem.html", data, status=status), getattr(request.state, "visitor", None))

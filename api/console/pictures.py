@@ -154,7 +154,7 @@ class _Drawing:
         if chart.span is not None:
             (axes.set_xlim if chart.lies else axes.set_ylim)(*chart.span)
         if len(chart.series) > 1:
-            axes.legend(frameon=False, fontsize=8)
+            axes.figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=8)
 
 
 def _heat(axes: Any, chart: Chart) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from api.console.charts import Basis, Series
+from api.console.charts import Basis, Series, Value
 
 Figure = Mapping[str, Any]
 
 
-def of_figures(name: str, x: Sequence[str], figures: Sequence[Figure]) -> Series:
+def of_figures(name: str, x: Sequence[Value], figures: Sequence[Figure]) -> Series:
     """A series of figures by ``x``."""
     known = [one.get("value") is not None for one in figures]
     low, high = (

@@ -16,14 +16,16 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 import anyio.to_thread
+import structlog
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.auth import COOKIE, Access, Role, acting, hash_key, session_of, verify
+from api.auth import COOKIE, KEY, Access, Role, acting, hash_key, session_of, verify
 from api.errors import Forbidden, Unauthenticated
 from labeling.records import ApiKey
 from labeling.session_records import ConsoleSession
 
+log = structlog.get_logger("api")
 CSRF = "csrf"
 KEPT = timedelta(days=1)  # ended sessions are swept when somebody signs in
 
@@ -54,6 +56,8 @@ def sign_in(ledger: Access, plaintext: str, hours: float) -> str:
     """Open a session with a key; what its cookie holds. Raises Unauthenticated."""
     key = verify(ledger.keys, plaintext.strip())
     if key is None:
+        shape = KEY.fullmatch(plaintext.strip())
+        refused("the API key is not valid", shape["key_id"] if shape else "")
         raise Unauthenticated("the API key is not valid: it is mistyped, unknown or revoked")
     return _open(ledger, ConsoleSession("", key.key_hash, key.key_id, key.name, key.role, "", *_span(hours)))
 
@@ -65,10 +69,18 @@ def admit(ledger: Access, person: Person, hours: float) -> str:
 
 
 def sign_out(ledger: Access, request: Request) -> None:
-    """End the session of this request's cookie, if there is one."""
+    """End the session of this request's cookie, if there is one: also of who signs in anew in the same browser."""
     cookie = request.cookies.get(COOKIE)
-    if cookie:
-        ledger.sessions.end(hash_key(cookie))
+    found = session_of(ledger, cookie) if cookie else None
+    if found is not None:
+        ledger.sessions.end(found.session_hash)
+        ledger.audit.add(found.key_id, "console.sign-out", found.key_id, {"name": found.name, "role": found.role})
+
+
+def refused(why: str, key_id: str = "") -> None:
+    """Somebody was not let in. That goes into the log, as a key that opens nothing on the API does, and is counted with
+    the requests: the audit trail is of those who are known, and a stranger could write into it without end."""
+    log.warning("console sign-in refused", why=why, key_id=key_id)
 
 
 async def visitor_of(ledger: Access, cookie: str) -> Visitor | None:

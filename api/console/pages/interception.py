@@ -17,7 +17,7 @@ from api import root_causes, signals
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from labeling.insights.interception import WANTED
 from labeling.insights.removals import STAGES
 
@@ -147,7 +147,10 @@ def _recall(slices: Sequence[Mapping[str, Any]]) -> Chart:
     series.append(Series("floor in items", names, [one["recall"]["items"]["floor"] for one in slices], reference=True))
     caption = "The floor takes each stratum in which audits found nothing at its upper bound."
     title, y_title = "Recall", "share removed"
-    return Chart("recall", title, "points", "policy", y_title, series, y_range=(0, 1), caption=caption, unit="share")
+    basis = basis_of(each for told in recalls.values() for each in told)
+    return Chart(
+        "recall", title, "points", "policy", y_title, series, y_range=(0, 1), caption=caption, unit="share", basis=basis
+    )
 
 
 def _common_mode(told: Mapping[str, Any]) -> Chart:
@@ -171,4 +174,5 @@ def _common_mode(told: Mapping[str, Any]) -> Chart:
         y_range=(0, 1),
         caption=caption,
         unit="share",
+        basis=basis_of(week[key] for _, weeks, key in lines for week in weeks),
     )

@@ -7,7 +7,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.console import oidc
 from api.console.pages.sign_in import admitted, is_secure
-from api.console.sessions import admit
+from api.console.sessions import admit, refused
+from api.errors import Forbidden, SignInRefused
 from labeling.errors import NotFound
 
 router = APIRouter(prefix="/oidc")
@@ -33,7 +34,11 @@ def start(request: Request, next: str = "") -> Response:
 @router.get("/callback")
 def callback(request: Request) -> Response:
     """Back from the provider: open a session."""
-    person, path = _provider(request).finish(request.query_params, request.cookies.get(oidc.COOKIE, ""))
+    try:
+        person, path = _provider(request).finish(request.query_params, request.cookies.get(oidc.COOKIE, ""))
+    except (SignInRefused, Forbidden) as error:
+        refused(str(error))
+        raise
     goldfold = request.app.state.goldfold
     cookie = admit(goldfold.ledger, person, goldfold.settings.console_session_hours)
     response = admitted(request, cookie, path)

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from api.console.charts import Chart
 from api.console.page import Ask, LeadAsk, Page
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from api.patterns import mined
 
 router = APIRouter(prefix="/quality/patterns")
@@ -51,4 +51,15 @@ def _shares(parts: Sequence[dict[str, Any]]) -> list[Chart]:
     names, shares = [part["name"] for part in parts], [part["share"] for part in parts]
     series = of_figures("share of the variance", names, shares)
     title = "How much of the variance each circumstance holds"
-    return [Chart("shares", title, "bar", "circumstance", "share of the variance", [series], unit="share")]
+    return [
+        Chart(
+            "shares",
+            title,
+            "bar",
+            "circumstance",
+            "share of the variance",
+            [series],
+            unit="share",
+            basis=basis_of(shares),
+        )
+    ]

@@ -15,6 +15,7 @@ from api.composition import Goldfold
 from api.console.actors import unnamed
 from api.console.charts import Chart
 from api.console.formats import policy as policy_words
+from api.console.openable import openable, openable_kept
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, ViewerAsk
 from api.console.series import of_figures
 from api.policy_changes import progressed, relabel, standing, standings, told
@@ -83,7 +84,7 @@ def text(ask: ViewerAsk, policy_id: str, version: str = "", examples: bool = Fal
         "examples": examples,
         "held": {rule.id: len(rule.examples) + len(rule.near_misses) for rule in one.policy.rules},
         "standing": now,
-        "marks": marked,
+        "marks": openable_kept(ask, marked),
         "tree": [sop.id for sop in sops.sops(goldfold).values() if sop.policy == policy_id],
         "is_newest": one is history[-1],
     }
@@ -97,7 +98,12 @@ def progress(ask: ViewerAsk, policy_id: str) -> Response:
     history_of(goldfold.ledger, policy_id)
     done = ask.kept(("policies.progress", policy_id), lambda: asdict(progressed(goldfold, policy_id)))
     bridge = ask.kept(("policies.bridge", policy_id), lambda: bridge_report(goldfold.ledger, policy_id).as_dict())
-    data = {**rooms(ask, policy_id), "progress": done, "bridge": bridge, "budget": goldfold.settings.budget}
+    data = {
+        **rooms(ask, policy_id),
+        "progress": done,
+        "bridge": openable_kept(ask, bridge),
+        "budget": goldfold.settings.budget,
+    }
     return ask.show(Page(f"{policy_words(policy_id)}: labels given again", "policy_progress.html", data))
 
 
@@ -116,7 +122,7 @@ def history(ask: ViewerAsk, policy_id: str, more: bool = False) -> Response:
     most = EFFECTS[more]
     found = ask.kept(("policies.effects", policy_id, most), lambda: effects(goldfold, policy_id, most))
     versions = [{**unnamed(ask, told(one)), "changed": _changed(every, one)} for one in reversed(every)]
-    effected = [unnamed(ask, one) for one in found.value or ()]
+    effected = [openable(ask, unnamed(ask, one)) for one in found.value or ()]
     data = {
         **rooms(ask, policy_id),
         "versions": versions,

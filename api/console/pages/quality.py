@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from api.daily_qa import count_days, day_named, report_day, sample_day
 from api.routes.qa import SampleIn
 from labeling.agreements import ALL
@@ -109,11 +109,21 @@ def _day_charts(report: Mapping[str, Any] | None) -> list[Chart]:
     names = [one["project"] for one in projects]
     accuracy = of_figures("accuracy", names, [one["accuracy"] for one in projects])
     target = Series("target", names, [one["target"] for one in projects], reference=True)
+    basis = basis_of(one["accuracy"] for one in projects)
     kinds = list(projects[0]["errors"])
     errors = [of_figures(kind.replace("_", " "), names, [one["errors"][kind] for one in projects]) for kind in kinds]
     return [
-        Chart("accuracy", "Accuracy and target", "points", "project", "share right", [accuracy, target], unit="share"),
-        Chart("errors", "Errors by type", "bar", "project", "share of decisions", errors, unit="share"),
+        Chart(
+            "accuracy",
+            "Accuracy and target",
+            "points",
+            "project",
+            "share right",
+            [accuracy, target],
+            unit="share",
+            basis=basis,
+        ),
+        Chart("errors", "Errors by type", "bar", "project", "share of decisions", errors, unit="share", basis=basis),
     ]
 
 
@@ -123,4 +133,5 @@ def _agreement_charts(cells: Sequence[Json]) -> list[Chart]:
     names = [one["rule_id"] or one["language"] or one["policy"] or "all" for one in cells]
     series = [of_figures(name, names, [one["outcome"][name] for one in cells]) for name in ("alpha", "ac1")]
     title = "Agreement on the outcome, beyond chance"
-    return [Chart("agreement", title, "points", "of", "Krippendorff's alpha, Gwet's AC1", series)]
+    basis = basis_of(one["outcome"]["alpha"] for one in cells)
+    return [Chart("agreement", title, "points", "of", "Krippendorff's alpha, Gwet's AC1", series, basis=basis)]

@@ -45,9 +45,8 @@ def shares_chart(told: Yields) -> Chart:
     series = []
     for name in SHARES:
         figures = [getattr(row, name) for row in rows]
-        series.append(
-            Series(name, lanes, [f.value for f in figures], [f.low for f in figures], [f.high for f in figures])
-        )
+        value, low, high, n = ([getattr(f, part) for f in figures] for part in ("value", "low", "high", "n"))
+        series.append(Series(name, lanes, value, low, high, n=n))
     caption = "Shares of the settled picks, with 95 % intervals. They speak for the picks, not for traffic."
     title = "What each lane brought"
     return Chart("shares", title, "bar", "lane", "share", series, y_range=(0, 1), caption=caption, unit="share")

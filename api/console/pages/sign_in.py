@@ -14,7 +14,6 @@ from api.console.sessions import check_origin, set_cookie, sign_in, sign_out
 from api.errors import Unauthenticated
 
 router = APIRouter()
-PATH = "/sign-in"
 
 
 @router.get("/", include_in_schema=False)
@@ -23,13 +22,13 @@ def start(ask: AnnotatorAsk) -> Response:
     return RedirectResponse(nav.home(ask.visitor.role), status_code=303)
 
 
-@router.get(PATH)
+@router.get(nav.SIGN_IN)
 def show(request: Request, next: str = "") -> Response:
     """The form."""
     return render(request, _page(request, nav.safe(next)), None)
 
 
-@router.post(PATH)
+@router.post(nav.SIGN_IN)
 def enter(request: Request, key: Annotated[str, Form()], next: Annotated[str, Form()] = "") -> Response:
     """Open a session with an API key."""
     check_origin(request)
@@ -43,8 +42,10 @@ def enter(request: Request, key: Annotated[str, Form()], next: Annotated[str, Fo
 
 
 def admitted(request: Request, cookie: str, path: str) -> Response:
-    """Where somebody goes who was let in, with the cookie of the session."""
-    settings = request.app.state.goldfold.settings
+    """Where somebody goes who was let in, with the cookie of the session; the browser's session before it ends."""
+    goldfold = request.app.state.goldfold
+    sign_out(goldfold.ledger, request)
+    settings = goldfold.settings
     response = RedirectResponse(path or nav.HOME, status_code=303)
     set_cookie(response, cookie, settings.console_session_hours, secure=is_secure(request))
     return response
@@ -59,7 +60,7 @@ def is_secure(request: Request) -> bool:
 def leave(ask: AnnotatorAsk) -> Response:
     """End the session."""
     sign_out(ask.goldfold.ledger, ask.request)
-    response = RedirectResponse(nav.HOME.rstrip("/") + PATH, status_code=303)
+    response = RedirectResponse(nav.HOME.rstrip("/") + nav.SIGN_IN, status_code=303)
     response.delete_cookie(COOKIE, path="/")
     return response
 

@@ -14,9 +14,10 @@ from api.console.actors import unnamed
 from api.console.charts import Chart
 from api.console.formats import policy as policy_words
 from api.console.forms import Sent, file_of
+from api.console.openable import openable
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
 from api.console.pages.policies import rooms
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from api.uploads import Upload
 from labeling.errors import InvalidInput, NotFound
 from labeling.insights.policy_text import reading_of_step
@@ -94,7 +95,7 @@ def _replay(ask: Ask, policy_id: str, sent: Sent) -> Response:
 def _replayed(ask: Ask, sop: Sop) -> Json | None:
     """The newest replay of the tree as it is now; None where none is kept."""
     try:
-        return unnamed(ask, sops.kept_replay(ask.goldfold, sop))
+        return dict(openable(ask, unnamed(ask, sops.kept_replay(ask.goldfold, sop))))
     except NotFound:
         return None
 
@@ -116,7 +117,18 @@ def _names(ask: Ask, steps: Any) -> dict[str, str]:
 def _kept_share(replayed: Json | None) -> list[Chart]:
     if not replayed:
         return []
-    names = [step["step"] for step in replayed["steps"]]
-    series = of_figures("gold in reach", names, [step["kept"] for step in replayed["steps"]])
+    names, shares = [step["step"] for step in replayed["steps"]], [step["kept"] for step in replayed["steps"]]
     title = "Share of walks that each question keeps on the way to gold"
-    return [Chart("kept", title, "points", "step", "share kept", [series], y_range=(0, 1), unit="share")]
+    return [
+        Chart(
+            "kept",
+            title,
+            "points",
+            "step",
+            "share kept",
+            [of_figures("gold in reach", names, shares)],
+            y_range=(0, 1),
+            unit="share",
+            basis=basis_of(shares),
+        )
+    ]

@@ -15,6 +15,7 @@ from api.composition import Goldfold
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import LeadAsk, Page, ViewerAsk
+from api.console.series import basis_of, of_figures
 from api.coverage import SAMPLES, open_round, read_coverage
 from api.trends import alert, alerts, plan_watch, watch
 from labeling.errors import InvalidInput
@@ -203,12 +204,10 @@ def _parts(found: Sequence[Mapping[str, Any]]) -> Chart:
 
 
 def _ladder(rungs: Sequence[Mapping[str, Any]]) -> Chart:
-    at = [rung["cosine"] for rung in rungs]
-    shares = Series("near gold", at, *([rung[name] for rung in rungs] for name in ("value", "low", "high")))
-    title = "Traffic near gold, by how near is meant"
-    return Chart(
-        "ladder", title, "line", "cosine from which on", "share of items", [shares], y_range=(0, 1), unit="share"
-    )
+    series = [of_figures("near gold", [rung["cosine"] for rung in rungs], rungs)]
+    title, x_title = "Traffic near gold, by how near is meant", "cosine from which on"
+    rests = basis_of(rungs)
+    return Chart("ladder", title, "line", x_title, "share of items", series, y_range=(0, 1), unit="share", basis=rests)
 
 
 def _dark(clusters: Sequence[Mapping[str, Any]]) -> Chart:

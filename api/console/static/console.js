@@ -49,7 +49,7 @@ async function draw(place) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: token("--ink"), family: token("--sans"), size: 13 },
     hoverlabel: { bgcolor: token("--card"), bordercolor: token("--line-strong"), font: { color: token("--ink") } },
-    margin: { l: 48, r: 12, t: 32, b: 40 },
+    margin: { l: 48, r: 12, t: layout.showlegend ? 32 : 12, b: 40 },
   }, { responsive: true, displaylogo: false, displayModeBar: false });
   place.on("plotly_click", (event) => {
     const link = event.points[0]?.customdata;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -104,6 +105,72 @@ def test_an_error_of_a_room_is_told_as_it_is(bare: Console) -> None:
     page = bare.get("/console/items/nobody")
     assert page.status_code == 404
     assert "no item has the external_id &#39;nobody&#39;" in page.text
+
+
+def test_what_nobody_expected_is_a_page_and_a_problem_and_is_logged_once(
+    bare: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nav, "safe", lambda _path: 1 / 0)
+    with structlog.testing.capture_logs() as logs:
+        page = bare.get("/console/sign-in", None)
+    assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"] == CSP
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["x-request-id"] in page.text
+    assert "division" not in page.text
+    (logged,) = [each for each in logs if each["log_level"] == "error"]
+    assert (logged["event"], logged["path"]) == ("unexpected error", "/console/sign-in")
+    told = assert_problem(bare.get("/console/sign-in", None, JSON), 500, "logged under")
+    assert "division" not in str(told)
+
+
+def test_what_was_typed_is_not_lost_with_the_session(bare: Console) -> None:
+    form = {"note": "A long note <b>", "csrf": "old", "empty": ""}
+    headers = {**HTML, "Cookie": "goldfold_session=gone", "Referer": "http://goldfold.test/console/me?x=1"}
+    page = call(bare.app, "POST", "/console/sign-out", data=form, headers=headers)
+    assert page.status_code == 401
+    assert 'href="/console/sign-in?next=/console/me%3Fx%3D1"' in page.text
+    assert re.search(r"<textarea[^>]+readonly>\nA long note &lt;b&gt;</textarea>", page.text)
+    assert page.text.count("<textarea") == 1
+    stale = bare.post("/console/sign-out", form, csrf="old")
+    assert stale.status_code == 403
+    assert "A long note" in stale.text
+    foreign = {**headers, "Referer": "https://evil.test/console/me"}
+    page = call(bare.app, "POST", "/console/sign-out", data=form, headers=foreign)
+    assert 'href="/console/sign-in?next=/console/"' in page.text
+
+
+def test_a_secret_that_was_typed_is_never_shown_again(bare: Console) -> None:
+    form = {"key": bare.keys[Role.LEAD]}
+    page = call(bare.app, "POST", "/console/sign-in", data=form, headers={**HTML, "Origin": "https://evil.test"})
+    assert page.status_code == 403
+    assert form["key"] not in page.text
+
+
+def test_a_figure_that_is_not_to_be_had_is_named_to_a_program(bare: Console) -> None:
+    answer = bare.get("/console/quality/people", headers=JSON)
+    told = answer.json()
+    assert answer.status_code == 409
+    assert told["failed"] == {"found": told["found"]["error"]}
+    assert f"not there yet: {told['found']['error'][:20]}" in bare.get("/console/quality/people").text
+
+
+def test_the_field_for_an_item_is_for_who_may_see_one(bare: Console) -> None:
+    for role in Role:
+        shown = 'action="/console/items/find"' in bare.get("/console/me", role).text
+        assert shown == (role in (Role.ENGINEER, Role.LEAD, Role.ADMIN))
+
+
+def test_who_chooses_colours_gets_them_and_is_back_where_they_were(bare: Console) -> None:
+    headers = {**HTML, "Cookie": f"goldfold_session={bare.session()}", "Referer": "http://goldfold.test/console/rounds"}
+    form = {"scheme": "dark", "csrf": bare.csrf()}
+    chosen = call(bare.app, "POST", "/console/scheme", data=form, headers=headers)
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/console/rounds")
+    cookie = chosen.headers["set-cookie"].split(";")[0]
+    for sent, told in ((cookie, True), ("goldfold_scheme=<b>", False)):
+        page = call(bare.app, "GET", "/console/rounds", headers={**headers, "Cookie": f"{headers['Cookie']}; {sent}"})
+        assert ('data-scheme="dark"' in page.text) is told
+    assert bare.post("/console/scheme", {"scheme": "pink"}).status_code == 422
 
 
 def test_the_api_answers_a_session_that_reads_and_no_session_that_writes(bare: Console) -> None:

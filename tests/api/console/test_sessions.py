@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 
 from api.auth import COOKIE, Role, hash_key, make_key, session_of
 from api.console import nav
@@ -28,7 +29,30 @@ def test_a_key_opens_a_session_that_ends_with_a_sign_out(bare: Console) -> None:
     assert session_of(bare.goldfold.ledger, cookie[1]) is None
     del bare.cookies[Role.LEAD]
     trail = [row["action"] for row in bare.goldfold.ledger.audit.latest(5)]
-    assert "console.sign-in" in trail
+    assert trail[:2] == ["console.sign-out", "console.sign-in"]
+
+
+def test_a_new_sign_in_in_the_same_browser_ends_the_one_before(bare: Console) -> None:
+    ledger = bare.goldfold.ledger
+    old = sign_in(ledger, bare.keys[Role.LEAD], 1)
+    headers = {**HTML, "Cookie": f"{COOKIE}={old}"}
+    wrong = call(bare.app, "POST", "/console/sign-in", data={"key": "gf_typo"}, headers=headers)
+    assert wrong.status_code == 401
+    assert session_of(ledger, old) is not None
+    call(bare.app, "POST", "/console/sign-in", data={"key": bare.keys[Role.VIEWER]}, headers=headers)
+    assert session_of(ledger, old) is None
+    ended, opened = ledger.audit.latest(2)
+    assert (ended["action"], opened["action"]) == ("console.sign-out", "console.sign-in")
+    assert ended["actor"] != opened["actor"]
+
+
+def test_who_is_not_let_in_is_in_the_log(bare: Console) -> None:
+    wrong = "gf_" + "0" * 12 + "_" + "a" * 43
+    with structlog.testing.capture_logs() as logs:
+        call(bare.app, "POST", "/console/sign-in", data={"key": wrong}, headers=HTML)
+    (told,) = [each for each in logs if each["event"] == "console sign-in refused"]
+    assert told["key_id"] == "0" * 12
+    assert "a" * 43 not in str(logs)
 
 
 def test_over_tls_the_cookie_goes_over_nothing_else(bare: Console) -> None:
