@@ -82,7 +82,7 @@ def text(ask: ViewerAsk, policy_id: str, version: str = "", examples: bool = Fal
         "version": unnamed(ask, told(one)),
         "text": one.policy.model_copy(update={"rules": rules}),
         "examples": examples,
-        "held": {rule.id: len(rule.examples) + len(rule.near_misses) for rule in one.policy.rules},
+        "has_examples": any(rule.examples or rule.near_misses for rule in one.policy.rules),
         "standing": now,
         "marks": openable_kept(ask, marked),
         "tree": [sop.id for sop in sops.sops(goldfold).values() if sop.policy == policy_id],
