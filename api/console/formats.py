@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from labeling.quality.coverage import WHOLE
+from labeling.quality.qa_accuracy import CENSUS
+
 NONE = "–"
 
 
@@ -50,6 +53,11 @@ def interval(figure: Mapping[str, Any], digits: int = 3) -> str:
     return NONE if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
+def is_whole(figure: Mapping[str, Any]) -> bool:
+    """Whether all there is was counted: there is no interval then."""
+    return figure.get("method") in (CENSUS, WHOLE)
+
+
 def be(subject: str) -> str:
     """``is`` or ``are``, as a heading wants it: "The picks" are, "The map of the picks" is."""
     head = subject.split(" of ")[0].strip()
@@ -57,7 +65,7 @@ def be(subject: str) -> str:
     return "are" if not asks and (" and " in head or head.endswith("s")) else "is"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     "number": number,
     "share": share,
     "moment": moment,
@@ -66,4 +74,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "count": count,
     "interval": interval,
     "be": be,
+    "is_whole": is_whole,
 }

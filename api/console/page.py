@@ -61,12 +61,17 @@ class Page:
         return [name for name, value in self.kept.items() if value.pending]
 
     @property
+    def awaited(self) -> list[str]:
+        """Figures that are on their way, or that are there and are being made anew after a change."""
+        return [name for name, value in self.kept.items() if value.pending or value.late]
+
+    @property
     def kept(self) -> dict[str, Kept[Any]]:
         """Its kept figures, by name."""
         return {name: value for name, value in self.data.items() if isinstance(value, Kept)}
 
     @property
-    def failed(self) -> dict[str, Exception]:
+    def unavailable(self) -> dict[str, Exception]:
         """Why figures are not to be had, by name."""
         return {name: value.error for name, value in self.kept.items() if value.error is not None}
 
@@ -75,8 +80,8 @@ class Page:
         """The status for a program: 202 while a figure is on its way; where there is none at all, what went wrong."""
         if self.status != 200:
             return self.status
-        if self.failed and len(self.failed) == len(self.kept):
-            return status_of(type(next(iter(self.failed.values()))))
+        if self.unavailable and len(self.unavailable) == len(self.kept):
+            return status_of(type(next(iter(self.unavailable.values()))))
         return 202 if self.pending else 200
 
     @property
@@ -155,7 +160,7 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             **page.data,
             title=page.title,
             charts={chart.chart_id: chart for chart in page.charts},
-            pending=page.pending,
+            pending=page.awaited,
             visitor=visitor,
             menu=nav.menu(visitor.role) if visitor else [],
             path=request.url.path,
@@ -227,8 +232,13 @@ async def _visitor(request: Request, plaintext: str | None) -> Visitor:
 def _json(page: Page) -> JSONResponse:
     told = {name: _plain(value) for name, value in page.data.items()}
     charts = {chart.chart_id: jsonable_encoder(chart) for chart in page.charts}
-    failed = {name: str(error) for name, error in page.failed.items()}
-    body = {"title": page.title, **jsonable_encoder(told), "charts": charts, "pending": page.pending, "failed": failed}
+    body = {
+        "title": page.title,
+        **jsonable_encoder(told),
+        "charts": charts,
+        "pending": page.pending,
+        "unavailable": {name: str(error) for name, error in page.unavailable.items()},
+    }
     return JSONResponse(body, status_code=page.answered)
 
 

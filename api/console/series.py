@@ -21,10 +21,13 @@ def of_figures(name: str, x: Sequence[Value], figures: Sequence[Figure]) -> Seri
 
 
 def basis_of(figures: Iterable[Figure | None], items: str = "") -> Basis:
-    """What figures rest on together: each licence and version once."""
+    """What figures rest on together: each licence and each version once."""
     told = [one for one in figures if one]
-    licence, golden, policy = (
-        "; ".join(dict.fromkeys(str(one[name]) for one in told if one.get(name)))
-        for name in ("licence", "golden_version", "policy_version")
-    )
-    return Basis(licence, golden, policy, items)
+    licences = dict.fromkeys(str(one["licence"]) for one in told if one.get("licence"))
+    golden, policies = (_each(one.get(name) for one in told) for name in ("golden_version", "policy_version"))
+    return Basis("; ".join(licences), golden, policies, items)
+
+
+def _each(versions: Iterable[object]) -> str:
+    """Versions once each; a figure of several policies names theirs with commas between."""
+    return ", ".join(dict.fromkeys(one for said in versions if said for one in str(said).split(", ")))

@@ -124,7 +124,7 @@ def precision_recall(policy: str, points: Sequence[Json], rows: Json) -> Chart:
         caption=f"n {n:,} items, {positives:,} of them violate.",
         unit="share",
         x_unit="share",
-        basis=basis_of([rests]),
+        basis=basis_of([rests], rests["items"] or ""),
     )
 
 

@@ -68,7 +68,7 @@ def sweep(policy: str, points: Sequence[Point], marks: Sequence[tuple[float, str
         steps=True,
         unit="share",
         caption=f"n {whole['n']:,} items of dev, {whole['figures']['recall']['n']:,} of them violate.",
-        basis=basis_of([whole["figures"]["recall"]]),
+        basis=basis_of([whole["figures"]["recall"]], whole["figures"]["recall"]["items"] or ""),
     )
 
 

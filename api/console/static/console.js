@@ -133,7 +133,7 @@ function renew(old, made) {
 
 function drop(part) {
   const next = part.nextElementSibling;
-  if (!isBusy(part)) { undress(part); part.remove(); }
+  if (!isBusy(part) && !part.matches(".said")) { undress(part); part.remove(); }  // what is said is said once
   return next;
 }
 

@@ -43,9 +43,9 @@ class Console:
         return call(self.app, "GET", path, key=None if role is None else self.keys[role], headers=headers, **more)
 
     def json(self, path: str, role: Role = Role.LEAD) -> dict[str, Any]:
-        """The same page's numbers; a site that has none yet says why by its status and ``failed``."""
+        """The same page's numbers; a site that has none yet says why by its status and ``unavailable``."""
         answer = self.get(path, role, JSON)
-        assert answer.status_code in (200, 202) or answer.json().get("failed"), answer.text
+        assert answer.status_code in (200, 202) or answer.json().get("unavailable"), answer.text
         told: dict[str, Any] = answer.json()
         return told
 

@@ -151,7 +151,7 @@ def test_a_figure_that_is_not_to_be_had_is_named_to_a_program(bare: Console) -> 
     answer = bare.get("/console/quality/people", headers=JSON)
     told = answer.json()
     assert answer.status_code == 409
-    assert told["failed"] == {"found": told["found"]["error"]}
+    assert told["unavailable"] == {"found": told["found"]["error"]}
     assert f"not there yet: {told['found']['error'][:20]}" in bare.get("/console/quality/people").text
 
 

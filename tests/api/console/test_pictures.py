@@ -20,6 +20,11 @@ def _axes(chart: Chart) -> Axes:
     return axes
 
 
+def _told(line: Any, axis: str) -> list[Any]:
+    """Where the points of a line stand."""
+    return list(getattr(line, f"get_{axis}data")())
+
+
 def _ends(drawn: Any) -> list[float]:
     """The intervals of an error bar, from below."""
     (bars,) = drawn.lines[2]
@@ -62,8 +67,8 @@ def test_points_have_their_intervals_and_stand_beside_each_other() -> None:
     first, second = (each for each in axes.containers if isinstance(each, ErrorbarContainer))
     assert _ends(second) == pytest.approx([0.1, 0.3, 0.2, 0.4])
     assert _ends(first)[:2] == pytest.approx([0.4, 0.7])
-    assert list(first.lines[0].get_xdata()) == pytest.approx([-0.2, 0.8])
-    assert list(second.lines[0].get_xdata()) == pytest.approx([0.2, 1.2])
+    assert _told(first.lines[0], "x") == pytest.approx([-0.2, 0.8])
+    assert _told(second.lines[0], "x") == pytest.approx([0.2, 1.2])
 
 
 def test_bars_of_long_names_lie() -> None:
@@ -78,8 +83,8 @@ def test_a_gap_stays_a_gap_and_a_target_is_dashed() -> None:
     ideal = Series("ideal", ["1", "3"], [0.6, 0.6], reference=True)
     axes = _axes(Chart("c", "t", "line", "x", "y", [*LINE.series, ideal], y_range=(0, 1), unit="share"))
     line, dashed = axes.lines[0], axes.lines[-1]
-    assert [str(y) for y in line.get_ydata()] == ["0.5", "nan", "0.7"]
-    assert (list(dashed.get_xdata()), dashed.get_linestyle()) == ([0, 2], "--")
+    assert [str(y) for y in _told(line, "y")] == ["0.5", "nan", "0.7"]
+    assert (_told(dashed, "x"), dashed.get_linestyle()) == ([0, 2], "--")
     assert axes.get_ylim() == pytest.approx((-0.02, 1.02))
     assert axes.yaxis.get_major_formatter()(0.5) == "50%"
 

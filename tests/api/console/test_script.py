@@ -13,7 +13,7 @@ from tests.chromium import chromium
 
 URL = "http://goldfold.test/console/page"
 PAGE = """<!doctype html><html><head><script type="module" src="/console.js" data-plotly="/none.js"></script></head>
-<body><main id="main"{pending}><div class="heading"><h1>Page</h1></div>
+<body><main id="main"{pending}>{said}<div class="heading"><h1>Page</h1></div>
 <form id="ask"><input name="q" value="sent"></form><form id="idle"><input name="r" value="{look}"></form>
 <div id="live" data-events="/events">{look}</div>
 <details><summary>More</summary><p>{look}</p></details>
@@ -60,7 +60,8 @@ def answer(route: Route, looks: dict[str, int]) -> None:
         looks["page"] += 1
         is_late = looks["page"] < 3
         pending = ' data-pending="figure"' if is_late else ""
-        body = PAGE.format(pending=pending, look=looks["page"], figure=BUSY if is_late else THERE)
+        said = '<p class="said">Done</p>' if looks["page"] == 1 else ""
+        body = PAGE.format(said=said, pending=pending, look=looks["page"], figure=BUSY if is_late else THERE)
         route.fulfill(body=body, content_type="text/html")
 
 
@@ -71,7 +72,7 @@ def test_what_was_typed_and_where_the_cursor_is_stay(seen: dict[str, object]) ->
 def test_the_rest_of_the_page_is_the_new_one(seen: dict[str, object]) -> None:
     assert (seen["page"], seen["pending"], seen["busy"]) == (3, None, 0)
     assert (seen["idle"], seen["inside"]) == ("3", "3")
-    assert seen["order"] == ["DIV", "FORM", "FORM", "DIV", "DETAILS", "P", "SECTION"]
+    assert seen["order"] == ["P", "DIV", "FORM", "FORM", "DIV", "DETAILS", "P", "SECTION"]
 
 
 def test_a_stream_goes_on_and_no_other_is_opened(seen: dict[str, object]) -> None:

@@ -68,7 +68,7 @@ def test_both_series_of_the_alarm_stand_in_one_chart(site: Console) -> None:
     figure = told[-1]["overturned"]
     assert [row[1] for row in drawn] == [week["from"] for week in told]
     assert [float(cell) for cell in drawn[-1][2:6]] == [figure[name] for name in ("value", "low", "high", "n")]
-    assert drawn[0][2:] == ["", "", ""]
+    assert drawn[0][2:6] == ["", "", "", "0"]
 
 
 def test_viewers_see_figures_and_no_items(site: Console) -> None:

@@ -48,17 +48,19 @@ def test_models_are_listed_with_their_states(exam: Console) -> None:
     judged = exam.get("/v1/models/hate-1", Role.VIEWER, JSON).json()["metrics"]["policies"][HARM]
     assert exam.json(MODEL)["evaluation"]["policies"][HARM] == judged
     assert f"n {judged['recall']['n']}" in exam.get(MODEL).text
-    (line,) = [one for one in exam.json(MODELS, Role.VIEWER)["models"] if one["recall"]]
+    (line,) = [one for one in exam.json(MODELS, Role.ENGINEER)["models"] if one["recall"]]
     assert (line["model_id"], line["recall"][HARM]) == ("hate-1", judged["recall"])
     assert str(same[0]["version"])[:12] not in exam.get(MODELS).text  # hashes stand on the model's own page
 
 
 def test_slices_and_curves_are_those_of_the_report(exam: Console, report: dict[str, Any]) -> None:
-    told = _settled(exam, f"{MODEL}/slices?dimension=lane", Role.VIEWER)
+    told = _settled(exam, f"{MODEL}/slices?dimension=lane", Role.ENGINEER)
     same = [one for one in report["slices"] if (one["policy"], one["dimension"]) == (HARM, "lane")]
     assert told["slices"] == same
     assert {one["value"] for one in same} == {"random", "uncertain"}
     assert told["asked"]["golden"] == "1.1.0"
+    unlinked = _settled(exam, f"{MODEL}/slices?dimension=lane", Role.VIEWER)["slices"]
+    assert {figure["items"] for one in unlinked for figure in one["figures"].values()} == {None}
     older = _settled(exam, f"{MODEL}/slices?golden=1.0.0", Role.VIEWER)
     assert (older["newer"], older["asked"]["golden"]) == ("1.1.0", "1.0.0")
     assert "the newest released version is" in exam.get(f"{MODEL}/slices?golden=1.0.0").text
