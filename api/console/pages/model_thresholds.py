@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.console.charts import Chart
+from api.console.formats import policy as policy_words
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
 from api.console.pages.model_parts import about, address, chosen, judged, judging_version, lines_of, policies_of, whole
 from api.console.pages.model_sweep import live, shown, sweep, told_at
@@ -79,7 +80,7 @@ def look(
         "line": ask.kept(("line", model_id, policy, miss_rate, precision), lambda: _drawn(ask, model_id, given)),
         "now": operating_thresholds(model, ask.goldfold.policies).get(policy),
     }
-    return ask.show(Page(f"Model {model_id}: the line for {policy}", "model_line.html", data))
+    return ask.show(Page(f"Model {model_id}: the line for {policy_words(policy)}", "model_line.html", data))
 
 
 @router.post("/{model_id}/line")
