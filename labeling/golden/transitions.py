@@ -31,6 +31,14 @@ _INTO: Mapping[GoldAction, GoldState] = {
 }
 
 
+def moves(tier: Tier, state: GoldState) -> tuple[GoldAction, ...]:
+    """What a lead may do with an item of that tier and state, as far as these two tell (``labeling.standing`` knows
+    whether the evidence suffices)."""
+    ends = {GoldAction.PROMOTED: TIERS[-1], GoldAction.DEMOTED: TIERS[0]}
+    by_hand = (action for action in FROM if action is not GoldAction.STALED)
+    return tuple(action for action in by_hand if state in FROM[action] and ends.get(action) != tier)
+
+
 def moved(item: GoldenItem, action: GoldAction) -> GoldenItem:
     """The item after ``action``. Raises Conflict when the item's tier or state does not allow it, InvalidInput for an
     action that is no move (folding, relabelling, regrouping and erasing have ways of their own)."""

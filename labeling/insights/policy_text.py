@@ -59,6 +59,14 @@ def reading_of_step(verdict: str) -> Reading:
     return OF_STEPS[verdict]
 
 
+def mark_of_definition(policy_id: str, cells: Iterable[Mapping[str, Any]]) -> Json:
+    """The same of the definition: whether those who answer the same task agree that the policy is broken at all, in
+    every language together. Nothing of the kind is known of a single guideline."""
+    mine = (cell for cell in cells if (cell["policy"], cell["language"], cell["rule_id"]) == (policy_id, "", ""))
+    blind = next((cell["outcome"]["observed"] for cell in mine), None)
+    return {"reading": reading(blind), "blind": blind}
+
+
 def marks(
     policy: Policy, cells: Iterable[Mapping[str, Any]], sop: Sop | None, replayed: Mapping[str, Any] | None
 ) -> list[Json]:

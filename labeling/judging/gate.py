@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from labeling.judging.slices import Cell, by_severity, cells, hidden
 from labeling.quality.compare import holm, mcnemar, not_worse, paired_difference, pairs_needed
-from labeling.quality.intervals import INSUFFICIENT
+from labeling.quality.intervals import INSUFFICIENT, Figure, proportion
 from labeling.records import GoldenItem
 
 PASS, FAIL, UNDERPOWERED = "pass", "fail", "underpowered"
@@ -104,6 +105,14 @@ def rule(
 def _margin(cell: Cell, terms: Terms) -> float:
     severity = int(cell.value) if cell.dimension == "severity" else terms.severities[cell.policy]
     return terms.margins[severity]
+
+
+def right_shares(told: Mapping[str, Any]) -> dict[str, Figure]:
+    """A slice as a verdict holds it -> the share of its pairs that each side is right about; nothing of a slice that
+    tells none. Copies are one pair, so the pairs are independent."""
+    sides = {side: told.get(f"{side}_right") for side in ("challenger", "champion")}
+    n = int(told["n"])
+    return {side: proportion(round(share * n), n) for side, share in sides.items() if share is not None}
 
 
 def _tested(

@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from labeling.quality.bootstrap import resamples
 from labeling.quality.calibration import calibration_error, equal_mass_bins
-from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure, clopper_pearson, upper_bound, wilson
+from labeling.quality.intervals import (
+    ENOUGH,
+    FEW,
+    INSUFFICIENT,
+    Figure,
+    clopper_pearson,
+    proportion,
+    upper_bound,
+    wilson,
+)
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -147,3 +156,16 @@ def _reliability(scores: F64, truth: Bools) -> list[dict[str, float | int | None
         low, high = wilson(events, n)
         rows.append({"mean": float(scores[mine].mean()), "value": events / n, "low": low, "high": high, "n": n})
     return rows
+
+
+def figures_at(point: Point | None, n: int, positives: int) -> dict[str, Figure]:
+    """What a point of ``thresholds`` tells of ``n`` items of which ``positives`` violate, as figures: the share of
+    these that is ``missed``, the share of all that is flagged (``load``), and the share of the flagged that is
+    ``right``. None: above every score, where nothing is flagged."""
+    flagged = 0 if point is None else round(float(point["load"] or 0) * n)
+    missed = positives if point is None else round(float(point["miss_rate"] or 0) * positives)
+    return {
+        "missed": proportion(missed, positives),
+        "load": proportion(flagged, n),
+        "right": proportion(positives - missed, flagged),
+    }

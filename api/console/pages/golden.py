@@ -11,18 +11,18 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.auth import RANK, Role
+from api.console.actors import unnamed
 from api.console.kept import Kept
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, ViewerAsk
 from api.console.pages.golden_grid import by_policy, grid_of, tallies
 from api.routes.golden import get_golden
 from api.routes.golden_versions import ErratumIn, add_erratum
 from labeling.golden.audit import audit
-from labeling.golden.blame import blame
 from labeling.golden.contests import contests
 from labeling.golden.diff import told_errata
 from labeling.golden.planner import GoldPlan
 from labeling.golden_records import Erratum
-from labeling.records import VersionState
+from labeling.records import GoldenVersion, VersionState
 from labeling.suspects import kept as suspects
 
 router = APIRouter(prefix="/golden")
@@ -71,8 +71,8 @@ def overview(
         "grid": grid,
         "asked": {"policy": chosen, "partition": partition, "half_width": half_width},
         "policies": sorted(goldfold.policies),
-        "newest": next((each for each in reversed(versions) if each.state is VersionState.RELEASED), None),
-        "proposed": next((each for each in versions if each.state is VersionState.PROPOSED), None),
+        "newest": next((_told(each) for each in reversed(versions) if each.state is VersionState.RELEASED), None),
+        "proposed": next((_told(each) for each in versions if each.state is VersionState.PROPOSED), None),
         "beside": _beside(ask),
     }
     return ask.show(Page("Golden set", "golden.html", data, charts=[] if grid is None else [grid.chart()]))
@@ -87,8 +87,9 @@ def contested(ask: EngineerAsk, skip: int = 0) -> Response:
 
 
 @router.get("/errors")
-def ledger_of_errors(ask: ViewerAsk, skip: int = 0) -> Response:
-    """Rows of versions that are known to be wrong; for leads also labels that look wrong."""
+def ledger_of_errors(ask: ViewerAsk, skip: int = 0, item: str = "", policy: str = "", version: str = "") -> Response:
+    """Rows of versions that are known to be wrong; for leads also labels that look wrong. ``item``, ``policy`` and
+    ``version`` fill in the form by which a lead notes one."""
     golden = ask.goldfold.ledger.golden
     errata = golden.errata()[::-1]
     start = max(skip, 0)
@@ -103,6 +104,7 @@ def ledger_of_errors(ask: ViewerAsk, skip: int = 0) -> Response:
         "shown": SHOWN,
         "suspected": suspected,
         "versions": [each.version for each in reversed(golden.versions())] if ask.is_lead else [],
+        "filled": {"item": item, "policy": policy, "version": version},
     }
     return ask.show(Page("Known errors", "golden_errors.html", data))
 
@@ -116,28 +118,11 @@ def add(ask: LeadAsk) -> Response:
     return ask.back(f"{HERE}/errors", f"Noted against version {made.version}, which stays as it is.")
 
 
-@router.get("/items")
-def ask_for_history(ask: LeadAsk, item: str = "") -> Response:
-    """The history of the item that is named, or the form to name one."""
-    return _history(ask, item.strip())
-
-
-@router.get("/items/{external_id:path}")
-def history(ask: LeadAsk, external_id: str) -> Response:
-    """How the labels of one item came about, and everything that happened to them."""
-    return _history(ask, external_id)
-
-
 @router.get("/verify")
 def verify(ask: EngineerAsk) -> Response:
     """Whether every hash holds: of the chain, of the set as it is, of each version."""
     found = ask.kept("golden audit", lambda: audit(ask.goldfold.ledger.golden))
     return ask.show(Page("Hashes", "golden_verify.html", {"tabs": tabs(ask), "audited": found}))
-
-
-def _history(ask: Ask, item: str) -> Response:
-    found = asdict(blame(ask.goldfold.ledger, item)) if item else None
-    return ask.show(Page("History of an item", "golden_item.html", {"tabs": tabs(ask), "item": item, "history": found}))
 
 
 def _neediest(plan: Kept[GoldPlan]) -> str:
@@ -148,7 +133,12 @@ def _neediest(plan: Kept[GoldPlan]) -> str:
 def _named(ask: Ask, erratum: Erratum) -> dict[str, Any]:
     """With the caller's own id of the item, while there is one."""
     rows = ask.goldfold.ledger.golden.rows_of(erratum.item_id)
-    return asdict(erratum) | {"external_id": rows[0].external_id if rows else ""}
+    return unnamed(ask, asdict(erratum)) | {"external_id": rows[0].external_id if rows else ""}
+
+
+def _told(version: GoldenVersion) -> dict[str, Any]:
+    """A version as the overview tells it."""
+    return {"version": version.name, "created_at": version.created_at, "counts": version.counts}
 
 
 def _beside(ask: Ask) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.console.actors import unnamed
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, ViewerAsk
 from api.console.pages.golden import HERE, SHOWN, tabs
 from api.routes.golden import Bump, PublishIn, VersionOut, publish_version
@@ -30,7 +31,7 @@ def all_versions(ask: ViewerAsk, skip: int = 0) -> Response:
     start = max(skip, 0)
     data = {
         "tabs": tabs(ask),
-        "versions": [VersionOut.of(each) for each in everything[start : start + SHOWN]],
+        "versions": [_told(ask, each) for each in everything[start : start + SHOWN]],
         "names": [each.version for each in everything],
         "all": len(everything),
         "skip": start,
@@ -84,7 +85,7 @@ def compare(ask: EngineerAsk, before: str = "", after: str = "", kind: str = "",
         "shown": SHOWN,
         "names": _names(golden.versions(everything=True)),
     }
-    title = f"{before} to {after}" if found else "Compare versions"
+    title = f"What changed from {before} to {after}" if found else "Compare versions"
     return ask.show(Page(title, "golden_diff.html", data))
 
 
@@ -95,12 +96,12 @@ def one_version(ask: ViewerAsk, version: str) -> Response:
     found = golden.version(version)
     data: dict[str, Any] = {
         "tabs": tabs(ask),
-        "version": VersionOut.of(found),
-        "errata": [asdict(erratum) for erratum in told_errata(golden, golden.errata(version)[:SHOWN])],
+        "version": _told(ask, found),
+        "errata": [unnamed(ask, asdict(erratum)) for erratum in told_errata(golden, golden.errata(version)[:SHOWN])],
         "exports": _handed(ask, found) if ask.is_lead else None,
         "may_decide": ask.is_lead and found.state is VersionState.PROPOSED and found.author != ask.actor,
     }
-    return ask.show(Page(f"Golden version {data['version'].name}", "golden_version.html", data))
+    return ask.show(Page(f"Golden version {found.name}", "golden_version.html", data))
 
 
 @router.post("/{version}/approve")
@@ -115,6 +116,10 @@ def say_no(ask: LeadAsk, version: str) -> Response:
     """Turn a proposed version down."""
     made = reject(ask.goldfold, version, ask.visitor.key, ask.typed(DecisionIn))
     return ask.back(f"{VERSIONS}/{version}", f"Version {made.version} is rejected; its number is not given again.")
+
+
+def _told(ask: Ask, version: GoldenVersion) -> dict[str, Any]:
+    return unnamed(ask, VersionOut.of(version).model_dump())
 
 
 def _names(versions: list[GoldenVersion]) -> list[str]:

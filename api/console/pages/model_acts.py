@@ -4,14 +4,13 @@ it would come to.
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page
-from api.console.pages.model_parts import about, address, chosen
+from api.console.pages.model_parts import about, address, chosen, judging_version, newest_verdict
+from api.console.pages.model_words import told_verdict
 from api.console.pages.models import labelled_first, worth
 from api.ids import new_id
 from api.jobs.rescoring import begin_rescore
@@ -42,9 +41,10 @@ class PromotionIn(BaseModel):
 
 @router.post("/{model_id}/evaluate")
 def evaluate(ask: EngineerAsk, model_id: str) -> Response:
-    """Judge a model on the dev partition of the version it was trained on, and keep what is found."""
-    ask.goldfold.evaluate(model_id)
-    return ask.back(address(model_id), "Judged anew; the figures below are kept with the model.")
+    """Judge a model on dev, by the golden version that its pages have too, and keep what is found."""
+    version = judging_version(ask, ask.goldfold.ledger.models.get(model_id), "")
+    ask.goldfold.evaluate(model_id, version)
+    return ask.back(address(model_id), f"Judged anew on golden {version}; the figures below are kept with the model.")
 
 
 @router.get("/{model_id}/calibrate")
@@ -98,11 +98,12 @@ def look_at_promotion(ask: LeadAsk, model_id: str) -> Response:
     goldfold = ask.goldfold
     model = goldfold.ledger.models.get(model_id)
     champion = goldfold.ledger.models.champion(model.modality)
+    row = newest_verdict(ask, model_id, None if champion is None else champion.model_id)
     data = {
         **about(ask, model),
         "champion": None if champion is None else champion.model_id,
         "needs_gate": needs_gate(goldfold.ledger, goldfold.settings.gate_needed, None, model.modality),
-        "verdict": _newest(ask, model, champion),
+        "verdict": None if row is None else told_verdict(row.gate_id, row.body),
         "items": goldfold.ledger.items.count(),
     }
     return ask.show(Page(f"Promote {model_id}", "model_promote.html", data))
@@ -138,13 +139,3 @@ def _crowned(ask: Ask, model: Model, job_id: str) -> Response:
     job = begin_rescore(ask.goldfold, ask.jobs.submit, model.model_id, job_id)
     said = f"Model {model.model_id} is the champion; job {job.job_id} scores every item with it."
     return ask.back(address(model.model_id), said)
-
-
-def _newest(ask: Ask, model: Model, champion: Model | None) -> dict[str, Any] | None:
-    """The newest verdict on a model against the champion of now."""
-    rival = None if champion is None else champion.model_id
-    for row in reversed(ask.goldfold.ledger.gates.all()):
-        body: Any = row.body
-        if body["challenger"]["model_id"] == model.model_id and rival in (None, body["champion"]["model_id"]):
-            return {"gate_id": row.gate_id, **body}
-    return None

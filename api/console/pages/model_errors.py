@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.console.kept import Kept
 from api.console.page import Ask, EngineerAsk, Page
-from api.console.pages.model_parts import SHOWN, about, chosen, judged, policies_of
+from api.console.pages.golden_grid import DESIGNER
+from api.console.pages.model_parts import SHOWN, about, chosen, judged, judging_version, policies_of
 from labeling.artefacts import load_artefact
 from labeling.golden.vectors import LakeVectors
 from labeling.insights.model_errors import (
@@ -28,6 +30,7 @@ from labeling.model_records import Model
 
 router = APIRouter(prefix="/models")
 KINDS = (FALSE_POSITIVE, FALSE_NEGATIVE)
+AGAIN = {"budget": "50", "lane_uncertain": "0.5", "lane_relabel": "0.5"}  # a round half of second looks
 
 
 @router.get("/{model_id}/errors")
@@ -44,18 +47,22 @@ def errors(
 ) -> Response:
     """False positives and negatives of one policy, all or of one cluster, those farthest from the line first."""
     model = ask.goldfold.ledger.models.get(model_id)
-    seen = judged(ask, model, golden)
+    version = judging_version(ask, model, golden)
+    seen = judged(ask, model, version)
     policy = chosen(policy, policies_of(seen))
     found: Kept[Any] = seen
     if policy:
-        found = _found(ask, model, policy, partition, golden or model.golden_version, named=named)
+        found = _found(ask, model, policy, partition, version, named=named)
     listed = list[ModelError]()
     if policy and found.value is not None:  # the page has some of them, and is not told all
         listed, found = list(found.value.errors), Kept(replace(found.value, errors=()), found.at)
+        if named:
+            where = {"where": "console", "words_of": f"{policy}, {partition}, golden {version}"}
+            ask.goldfold.ledger.audit.add(ask.actor, "content.shown", model_id, where)
     listed = [one for one in listed if kind in ("", one.kind) and cluster in (None, one.cluster)]
     start = max(skip, 0)
     data: dict[str, Any] = {
-        **about(ask, model),
+        **about(ask, model, version),
         "found": found,
         "asked": {
             "policy": policy,
@@ -63,12 +70,13 @@ def errors(
             "kind": kind,
             "cluster": cluster,
             "named": named,
-            "golden": golden or model.golden_version,
+            "golden": version,
         },
         "policies": sorted(load_artefact(model).policies),
         "partitions": [str(each) for each in OPEN],
         "kinds": KINDS,
-        "errors": listed[start : start + SHOWN],
+        "wrong": listed[start : start + SHOWN],
+        "relabel": f"{DESIGNER}?{urlencode({'policies': policy, **AGAIN})}",
         "all": len(listed),
         "skip": start,
         "shown": SHOWN,

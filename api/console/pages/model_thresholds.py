@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,38 +11,53 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.console.charts import Chart
+from api.console.formats import policy as policy_words
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
-from api.console.pages.model_parts import about, address, chosen, judged, lines_of, policies_of, rests, sweep, whole
+from api.console.pages.model_parts import about, address, chosen, judged, judging_version, lines_of, policies_of, whole
+from api.console.pages.model_sweep import live, shown, sweep, told_at
 from api.routes.models import ThresholdIn
 from labeling.judging.operating import operating_thresholds, own_thresholds
 from labeling.quality.ranking import point_at
 
 router = APIRouter(prefix="/models")
+Json = dict[str, Any]
 
 
 @router.get("/{model_id}/thresholds")
-def thresholds(ask: ViewerAsk, model_id: str, policy: str = "", at: float | None = None, golden: str = "") -> Response:
+def thresholds(
+    ask: ViewerAsk,
+    model_id: str,
+    policy: str = "",
+    at: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
+    golden: str = "",
+) -> Response:
     """What a threshold would miss and cost on dev gold; ``at``: where the slider stands."""
     model = ask.goldfold.ledger.models.get(model_id)
-    found = judged(ask, model, golden)
+    version = judging_version(ask, model, golden)
+    found = judged(ask, model, version)
     policies = policies_of(found)
     policy = chosen(policy, policies)
     lines, now = lines_of(found, policy), operating_thresholds(model, ask.goldfold.policies).get(policy)
     at = at if at is not None else now if now is not None else 0.5
-    point, charts = None, list[Chart]()
-    if lines is not None:
+    all_rows = whole(found, policy)
+    point, told, points, charts = None, None, list[Json](), list[Chart]()
+    if lines is not None and all_rows is not None:
         point = point_at(lines["thresholds"], at)
+        told, points = told_at(point, all_rows), live(lines["thresholds"], all_rows)
         marks = [(at, "here"), *([] if now in (None, at) else [(now, "now")])]
-        charts = [replace(sweep(policy, lines["thresholds"], marks), basis=rests(whole(found, policy)))]
+        charts = [sweep(policy, lines["thresholds"], marks, all_rows)]
     data = {
-        **about(ask, model),
+        **about(ask, model, version),
         "judged": found,
-        "asked": {"policy": policy, "at": at, "golden": golden or model.golden_version},
+        "asked": {"policy": policy, "at": at, "golden": version},
         "policies": policies,
-        "whole": whole(found, policy),
+        "whole": all_rows,
         "now": now,
         "own": own_thresholds(model).get(policy),
         "point": point,
+        "told": told,
+        "shown": shown(point, told) if told else None,
+        "points": points,
     }
     return ask.show(Page(f"Model {model_id}: thresholds", "model_thresholds.html", data, charts=charts))
 
@@ -66,7 +80,7 @@ def look(
         "line": ask.kept(("line", model_id, policy, miss_rate, precision), lambda: _drawn(ask, model_id, given)),
         "now": operating_thresholds(model, ask.goldfold.policies).get(policy),
     }
-    return ask.show(Page(f"Model {model_id}: the line for {policy}", "model_line.html", data))
+    return ask.show(Page(f"Model {model_id}: the line for {policy_words(policy)}", "model_line.html", data))
 
 
 @router.post("/{model_id}/line")

@@ -10,8 +10,10 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.console.formats import policy as policy_words
 from api.console.forms import checked, file_of, given, lines
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, wants_json
+from api.console.pages.policies import rooms
 from api.errors import status_of
 from api.policy_changes import Follow, foresee
 from api.policy_proposals import release
@@ -97,7 +99,7 @@ def _newest(ask: Ask, policy_id: str) -> Policy:
 
 def _page(ask: Ask, policy_id: str, text: str, filled: dict[str, Any], told: dict[str, object] | None = None) -> Page:
     data = {
-        "policy_id": policy_id,
+        **rooms(ask, policy_id),
         "text": text,
         "filled": {"kinds": [], "reason": "", "rules": "", "predecessors": "", **filled},
         "kinds": [kind.value for kind in ChangeKind],
@@ -108,4 +110,4 @@ def _page(ask: Ask, policy_id: str, text: str, filled: dict[str, Any], told: dic
         "two": ask.goldfold.settings.two_person_release,
         "budget": ask.goldfold.settings.budget,
     }
-    return Page(f"{policy_id}: what if", "policy_what_if.html", data)
+    return Page(f"{policy_words(policy_id)}: what if", "policy_what_if.html", data)

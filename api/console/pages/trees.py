@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -9,14 +10,19 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api import sops
+from api.console.actors import unnamed
 from api.console.charts import Chart
+from api.console.formats import policy as policy_words
 from api.console.forms import Sent, file_of
+from api.console.openable import openable
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
+from api.console.pages.policies import rooms
 from api.console.series import basis_of, of_figures
 from api.uploads import Upload
 from labeling.errors import InvalidInput, NotFound
 from labeling.insights.policy_text import reading_of_step
 from labeling.policy_publish import history_of
+from labeling.sop.lint import Remark
 from labeling.sop.outline import outline
 from labeling.sop.tree import Sop
 from labeling.sop.walks import read_walks
@@ -24,6 +30,12 @@ from labeling.sop.walks import read_walks
 router = APIRouter(prefix="/policies")
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".json")
 Json = dict[str, Any]
+DOWNLOADS = {
+    "form": "form for Label Studio (XML)",
+    "prompt": "prompt (text)",
+    "guide.html": "guide (HTML)",
+    "guide.pdf": "guide (PDF)",
+}
 
 
 @router.get("/{policy_id}/tree")
@@ -35,17 +47,20 @@ def tree(ask: ViewerAsk, policy_id: str, sop: str = "") -> Response:
     if sop and sop not in mine:
         raise NotFound(f"sop {sop!r} is no tree of {policy_id} (known: {', '.join(mine) or 'none'})")
     chosen = mine.get(sop) or next(iter(mine.values()), None)
-    data: Json = {"policy_id": policy_id, "trees": list(mine), "sop": chosen, "path_of_tree": _path(policy_id)}
+    data: Json = {**rooms(ask, policy_id), "trees": list(mine), "sop": chosen, "path_of_tree": _path(policy_id)}
     if chosen is None:
-        return ask.show(Page(f"{policy_id}: decision tree", "tree.html", data | _NOTHING))
-    replayed, why = _replayed(ask, chosen)
-    remarks = ask.kept(("tree.lint", chosen.tree_hash), lambda: [r.as_dict() for r in sops.lint_sop(goldfold, chosen)])
+        return ask.show(Page(f"{policy_words(policy_id)}: decision tree", "tree.html", data | _NOTHING))
+    replayed = _replayed(ask, chosen)
+    remarks = ask.kept(("tree.lint", chosen.tree_hash), lambda: _grouped(sops.lint_sop(goldfold, chosen)))
     steps = {
         one["step"]: one | {"reading": reading_of_step(one["verdict"])} for one in (replayed or {}).get("steps", ())
     }
-    data |= {"roots": outline(chosen), "remarks": remarks, "replayed": replayed, "why": why, "steps": steps}
-    data |= {"names": _names(ask, steps.values()), "kinds": list(sops.COMPILED)}
-    return ask.show(Page(f"{policy_id}: decision tree", "tree.html", data, charts=_kept_share(replayed)))
+    data |= {"roots": outline(chosen), "remarks": remarks, "replayed": replayed, "steps": steps}
+    data |= {
+        "names": _names(ask, steps.values()),
+        "downloads": {kind: DOWNLOADS.get(kind, kind) for kind in sops.COMPILED},
+    }
+    return ask.show(Page(f"{policy_words(policy_id)}: decision tree", "tree.html", data, charts=_kept_share(replayed)))
 
 
 @router.post("/{policy_id}/tree")
@@ -57,7 +72,7 @@ async def replay(ask: EngineerAsk, policy_id: str) -> Response:
     return await run_sync(_replay, ask, policy_id, sent)
 
 
-_NOTHING: Json = {"roots": [], "remarks": None, "replayed": None, "why": "", "steps": {}, "names": {}, "kinds": []}
+_NOTHING: Json = {"roots": [], "remarks": None, "replayed": None, "steps": {}, "names": {}, "downloads": {}}
 
 
 def _path(policy_id: str) -> str:
@@ -77,12 +92,20 @@ def _replay(ask: Ask, policy_id: str, sent: Sent) -> Response:
     return ask.back(f"{_path(policy_id)}?sop={sop.id}", f"{told.walks} walks are replayed.{worst}")
 
 
-def _replayed(ask: Ask, sop: Sop) -> tuple[Json | None, str]:
-    """The newest replay, or why there is none."""
+def _replayed(ask: Ask, sop: Sop) -> Json | None:
+    """The newest replay of the tree as it is now; None where none is kept."""
     try:
-        return sops.kept_replay(ask.goldfold, sop), ""
-    except NotFound as error:
-        return None, str(error)
+        return dict(openable(ask, unnamed(ask, sops.kept_replay(ask.goldfold, sop))))
+    except NotFound:
+        return None
+
+
+def _grouped(remarks: Sequence[Remark]) -> list[Json]:
+    """Lint's remarks, each said once with all places that it is about."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for remark in remarks:
+        found.setdefault((remark.level.value, remark.message), []).append(remark.where)
+    return [{"level": level, "message": message, "where": places} for (level, message), places in found.items()]
 
 
 def _names(ask: Ask, steps: Any) -> dict[str, str]:

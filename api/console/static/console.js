@@ -177,11 +177,31 @@ function follow(place) {
 }
 addEventListener("pagehide", () => { for (const source of sources.values()) source.close(); });
 
-// A slider of a form: what it stands at is told beside it, and its page is loaded when it is let go.
+// A slider of a form: while it is dragged, the places that name a figure (data-of) tell what the block of its points has
+// for where it stands. Let go, or a while after the last key, the page is looked at once more for where it stands then.
 function slide(input) {
   const told = document.getElementById(input.dataset.slide);
-  input.addEventListener("input", () => { if (told) told.textContent = input.value; });
-  input.addEventListener("change", () => input.form.requestSubmit());
+  const shown = () => {
+    const block = document.getElementById(input.dataset.points);
+    const points = block ? JSON.parse(block.textContent) : [];
+    const point = points.find((each) => each.at === null || each.at >= input.valueAsNumber);
+    if (told) told.textContent = input.value;
+    for (const place of point ? document.querySelectorAll("[data-of]") : []) {
+      place.textContent = point.told[place.dataset.of] ?? "";
+    }
+  };
+  const load = () => {
+    history.replaceState(null, "", `?${new URLSearchParams(new FormData(input.form))}`);
+    refresh().then(wait).catch(() => input.form.requestSubmit());
+  };
+  let waiting, keys = false;
+  input.addEventListener("keydown", () => { keys = true; });
+  input.addEventListener("pointerdown", () => { keys = false; });
+  input.addEventListener("input", shown);
+  input.addEventListener("change", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(load, keys ? 800 : 0);
+  });
 }
 
 // A table that is wider than the screen shows at its edge that there is more.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.errors import Conflict, InvalidInput
-from labeling.golden.transitions import FROM, TIERS, moved, relabelled
+from labeling.golden.transitions import FROM, TIERS, moved, moves, relabelled
 from labeling.records import GoldAction, GoldenItem, GoldState, Outcome, Tier
 from tests.labeling.golden.made import golden_item
 
@@ -75,3 +75,16 @@ def test_a_tier_that_was_earned_stays_with_the_label_alone() -> None:
     assert relabelled(anchor, replace(ITEM, severity=4)).tier is Tier.GOLDEN
     assert relabelled(anchor, replace(ITEM, policy_version="2.0.0")).tier is Tier.GOLDEN
     assert relabelled(replace(ITEM, tier=Tier.PROVISIONAL), ITEM).tier is Tier.GOLDEN
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize("state", list(GoldState))
+def test_what_a_lead_is_offered_is_what_is_not_refused(tier: Tier, state: GoldState) -> None:
+    item = replace(golden_item("a"), tier=tier, state=state)
+    for action in (each for each in FROM if each is not GoldAction.STALED):
+        if action in moves(tier, state):
+            assert moved(item, action) != item
+        else:
+            with pytest.raises(Conflict):
+                moved(item, action)
+    assert GoldAction.STALED not in moves(tier, state)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from labeling.insights.policy_text import OF_STEPS, Reading, marks, reading
+from labeling.insights.policy_text import OF_STEPS, Reading, mark_of_definition, marks, reading
 from labeling.policies import Policy, Rule
 from labeling.quality.intervals import proportion
 from labeling.sop.replay import LOSING
@@ -44,3 +44,10 @@ def test_a_rule_is_marked_by_the_gravest_of_what_is_known() -> None:
 
 def test_every_verdict_of_a_replay_is_read() -> None:
     assert OF_STEPS.keys() == {*LOSING, "fine", "insufficient"}
+
+
+def test_the_definition_is_read_by_the_whole_policys_agreement() -> None:
+    whole = {**_cell("", 199, 200), "language": ""}
+    cells = [{**_cell("", 40, 100), "language": "pt"}, {**_cell("threat", 40, 100), "language": ""}, whole]
+    assert mark_of_definition("harm", cells) == {"reading": Reading.AGREE, "blind": whole["outcome"]["observed"]}
+    assert mark_of_definition("other", cells) == {"reading": Reading.UNKNOWN, "blind": None}

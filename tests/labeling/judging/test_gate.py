@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labeling.judging.gate import FAIL, PASS, UNDERPOWERED, Ruling, Terms, rule
+from labeling.judging.gate import FAIL, PASS, UNDERPOWERED, Ruling, Terms, right_shares, rule
 from labeling.records import GoldenItem, Outcome
 from tests.labeling.golden.made import golden_item
 
@@ -118,3 +118,14 @@ def test_many_slices_do_not_fail_a_model_by_chance() -> None:
         champion, challenger = draws > 0.06, (draws < 0.06) | (draws > 0.12)
         failed += rule(given, champion, challenger, (0, 0), TERMS).verdict == FAIL
     assert failed <= 5
+
+
+def test_the_shares_that_each_side_is_right_about_have_intervals() -> None:
+    told = {"n": 40, "challenger_right": 36 / 40, "champion_right": 30 / 40}
+    shares = right_shares(told)
+    assert {side: (one.events, one.n, one.value) for side, one in shares.items()} == {
+        "challenger": (36, 40, 0.9),
+        "champion": (30, 40, 0.75),
+    }
+    assert shares["challenger"].low < 0.9 < shares["challenger"].high
+    assert right_shares({"n": 3, "champion_right": None, "challenger_right": None}) == {}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_curve
 
-from labeling.quality.ranking import curve, point_at, ranking_figures, series
+from labeling.quality.ranking import curve, figures_at, point_at, ranking_figures, series
 
 SCORES = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), st.booleans()), min_size=13, max_size=60)
 
@@ -89,3 +89,18 @@ def test_the_point_of_a_threshold_is_the_next_score_that_is_drawn() -> None:
 def test_labels_of_one_kind_say_nothing_of_what_scores_mean(kind: bool) -> None:
     found = ranking_figures(line_of(0, 1, 40), np.full(40, kind), [str(n) for n in range(40)])
     assert {figure.verdict for figure in found.values()} == {"insufficient"}
+
+
+def test_a_point_of_the_lines_is_told_as_figures() -> None:
+    scores, truth = np.linspace(0.0, 1.0, 40), np.arange(40) % 3 == 0
+    points = series(scores, truth)["thresholds"]
+    positives = int(truth.sum())
+    for point in points:
+        tau = float(point["threshold"] or 0)
+        flagged, missed = int((scores >= tau).sum()), int((truth & (scores < tau)).sum())
+        told = figures_at(point, len(scores), positives)
+        assert (told["missed"].events, told["missed"].n) == (missed, positives)
+        assert (told["load"].events, told["load"].n) == (flagged, 40)
+        assert (told["right"].events, told["right"].n) == (positives - missed, flagged)
+    above = figures_at(None, 40, positives)
+    assert (above["missed"].value, above["load"].value, above["right"].value) == (1.0, 0.0, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -78,8 +79,9 @@ def numbers(console: Console, path: str, role: Role = Role.LEAD) -> dict[str, An
     """What a page tells a program, once its figures are there."""
     for _ in range(30):
         told = console.json(path, role)
-        if not told["pending"]:
+        if not told["pending"] and not any(isinstance(one, dict) and one.get("late") for one in told.values()):
             break
+        time.sleep(0.2)
     same: dict[str, Any] = timed(told)
     return same
 

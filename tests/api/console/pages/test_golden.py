@@ -8,8 +8,9 @@ import pytest
 
 from api.auth import Role
 from api.console.pages.golden_grid import grid_of
-from labeling.records import GoldAction, VersionState
+from labeling.records import GoldAction, GoldState, VersionState
 from labeling.standing import change
+from tests.api.client import call
 from tests.api.console.conftest import JSON, Console, opened
 from tests.api.console.pages.exam import RULE, examined, retired
 from tests.api.site import HARM
@@ -118,8 +119,14 @@ def test_an_error_of_a_version_is_noted_and_listed(exam: Console) -> None:
     assert exam.post(f"{GOLDEN}/errors", form).status_code == 303
     told = exam.json(f"{GOLDEN}/errors", Role.VIEWER)
     assert (told["all"], told["errata"][0]["external_id"], told["suspected"]) == (1, row.external_id, None)
+    assert told["errata"][0]["actor"] == ""  # who noted it is told to leads
+    assert exam.json(f"{GOLDEN}/errors")["errata"][0]["actor"] != ""
     assert "it quotes the news" in exam.get(f"{GOLDEN}/versions/1.0.0").text
-    assert "no queue of label errors was made yet" in exam.get(f"{GOLDEN}/errors").text  # leads alone see it
+    filled = exam.get(f"{GOLDEN}/errors?item={row.external_id}&policy={HARM}&version=1.0.0").text
+    assert f'value="{row.external_id}"' in filled
+    assert '<details id="note" open>' in filled
+    assert "/console/items/" not in exam.get(f"{GOLDEN}/errors", Role.VIEWER).text
+    assert "No queue of labels that look wrong" in exam.get(f"{GOLDEN}/errors").text  # leads alone see it
     missing = exam.post(f"{GOLDEN}/errors", {"version": "1.0.0"})
     assert missing.status_code == 422
     assert "external_id" in missing.text
@@ -130,10 +137,47 @@ def test_hashes_contests_and_the_history_of_an_item(exam: Console) -> None:
     assert audited["problems"] == []
     assert audited["events"] > 140
     assert "is contested" in exam.get(f"{GOLDEN}/contests", Role.ENGINEER).text
+    here = f'<a href="{GOLDEN}/versions" aria-current="page">'
+    assert here in exam.get(f"{GOLDEN}/versions/1.0.0").text  # a version's page lies in the room of versions
+    told = exam.json(f"{GOLDEN}/versions/1.0.0", Role.VIEWER)["version"]
+    assert (told["author"], exam.json(f"{GOLDEN}/versions/1.0.0")["version"]["author"]) == ("", "somebody")
     page = exam.get(f"{GOLDEN}/items/{retired(exam.goldfold)}").text
     assert "nobody posts that" in page
     assert "1.0.0" in page
     assert exam.get(f"{GOLDEN}/items?item=nobody").status_code == 404
+
+
+def test_an_item_is_moved_after_a_look_at_what_that_changes(exam: Console) -> None:
+    golden = exam.goldfold.ledger.golden
+    row = next(row for row in golden.items(partition="train") if row.state is GoldState.ACTIVE)
+    item = f"{GOLDEN}/items/{row.external_id}"
+    page = exam.get(item).text
+    assert "See what it would change" in page
+    for name, is_open in (("demoted", True), ("quarantined", True), ("retired", True), ("restored", False)):
+        assert (f'<option value="{name}">' in page) is is_open
+    look = f"{GOLDEN}/change?item={row.external_id}&policy={HARM}&action=quarantined"
+    assert exam.get(look, Role.ENGINEER).status_code == 403
+    told = exam.json(look)
+    same = call(
+        exam.app,
+        "POST",
+        f"/v1/golden/items/{row.external_id}/changes",
+        key=exam.keys[Role.LEAD],
+        json={"action": "quarantined", "reason": "a look", "policy": HARM, "dry_run": True},
+    ).json()
+    assert told["would"] == same
+    assert told["held"] == ["1.0.0", "1.1.0", "1.2.0"]
+    assert golden.rows_of(row.external_id)[0].state is GoldState.ACTIVE  # it was a look
+    form = {"item": row.external_id, "policy": HARM, "action": "quarantined", "reason": ""}
+    assert exam.post(f"{GOLDEN}/change", form).status_code == 422
+    assert exam.post(f"{GOLDEN}/change", form | {"reason": "a doubt"}, csrf="no").status_code == 403
+    assert exam.post(f"{GOLDEN}/change", form | {"reason": "a doubt"}).headers["location"] == item
+    assert golden.rows_of(row.external_id)[0].state is GoldState.QUARANTINED
+    assert '<option value="restored">' in exam.get(item).text
+    again = exam.get(look)
+    assert (again.status_code, "cannot be quarantined" in again.text) == (409, True)
+    wrong = exam.get(f"{GOLDEN}/change?item={row.external_id}&action=burnt")
+    assert (wrong.status_code, "action" in wrong.text) == (422, True)
 
 
 def test_where_nothing_is_yet_the_page_says_what_to_do(bare: Console) -> None:
