@@ -1,9 +1,11 @@
 """Every page of the console with a large site behind it: the time that the server takes for it, warm.
 
 1 M items in the lake, 50,000 golden items in two versions, 100,000 answers of 40 people to 50,000 tasks, 100,000
-decisions of 60 days. All of it is made; lake and ledger are real. A page is asked for until nothing on it is on its
-way, and then ``TIMES`` times more, of which the median counts. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another number of
-items, of which gold, answers and decisions are the same shares. ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the site there.
+decisions of 60 days, two models, alerts, patterns, a finding, a weekly pack and a map. All of it is made; lake and
+ledger are real. A page is asked for until nothing on it is on its way, and then ``TIMES`` times more, of which the
+median counts. A page that cannot be measured fails the run, at its end. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another
+number of items, of which gold, answers and decisions are the same shares. ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the
+site there.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import re
 import sqlite3
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,19 +33,25 @@ import pyarrow as pa
 import structlog
 from fastapi.routing import APIRoute
 
+from api import root_causes, trends, weekly
 from api.auth import Role, make_key
 from api.composition import Goldfold
 from api.console.app import PAGES
+from api.coverage import read_coverage
 from api.jobs import steps
+from api.patterns import mined
 from api.server import build_app
 from api.service import Service
 from benchmarks.golden import EVENT, ITEM, PARTS, batched, folded, insert, made, plainly
 from benchmarks.process import in_own_process
 from benchmarks.row import Row, hardware
 from configs.settings import PACKAGED_POLICIES, Settings
-from labeling.decision_records import Decided, Decision, Source
+from labeling.decision_records import Decided, Decision, ErrorType, Source
 from labeling.golden.chain import START
 from labeling.golden.publish import publish
+from labeling.insights.causes import Told
+from labeling.insights.embedding_map import draw_map, in_process
+from labeling.insights.weekly import week_of
 from labeling.policies import read_policies
 from labeling.records import (
     AnnotationEvent,
@@ -72,7 +81,7 @@ TIMES, PATIENCE_S = 5, 1200.0
 POLICIES = ("hate_speech", "violence", "self_harm")
 RULES = {name: policy.rule_ids[0] for name, policy in read_policies(PACKAGED_POLICIES).items() if name in POLICIES}
 MODELS = ("bench-1", "bench-2")
-EXAMPLES = {  # what stands for a parameter of a page's path
+EXAMPLES = {  # what stands for a parameter of a page's path; those that the site names itself come from ``_named``
     "round_id": "round-0",
     "external_id:path": "post-1",
     "external_id": "post-1",
@@ -80,11 +89,22 @@ EXAMPLES = {  # what stands for a parameter of a page's path
     "kpi_id": "accuracy",
     "version": "1.0.0",
     "person": "person1@example.com",
+    "person:path": "person1@example.com",
     "model_id": MODELS[1],
 }
-LEFT_OUT = ("/cancel", "/line")  # of a round that is open, and what a form asks for
-NO_PAGES = ("/console/", "/console/list", "/console/sign-in", "/console/map/item", "/console/map/points")
-STREAMS = "/events"
+NAMED = "names.json"
+OPEN_ROUND = "round-open"
+BURST = 100  # one item in so many came up today, all in one market
+ASTRAY = "m7"  # the market that production is often wrong in
+ASKED = {  # what a page is asked with
+    "/console/list": ("?of=/v1/golden/items?policy=hate_speech", "?of=/v1/rounds/round-0/picks"),
+    "/console/models/{model_id}/line": ("?policy=hate_speech&miss_rate=0.2",),
+    "/console/rounds/new": (
+        "?round_id=next&policies=hate_speech&budget=100&lane_random=0.5&lane_uncertain=0.5&plan=1",
+    ),
+    "/console/map": ("", "?round=round-0"),
+}
+NO_PAGES = re.compile(r"^/console/($|oidc/|static/|sign-in$|map/item$|.*\{round_id\}/events$|map/events$)")
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 TARGET = "any page in <= 300 ms"
 
@@ -113,11 +133,14 @@ def _goldfold(folder: Path) -> Goldfold:
 
 def _fill(folder: str, count: int) -> tuple[float, ...]:
     goldfold = _goldfold(Path(folder))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     _fill_lake(goldfold, count)
     _fill_rounds(goldfold, count // GOLD)
     _fill_gold(goldfold, count // GOLD)
     _fill_decisions(goldfold, count // DECISIONS)
     _fill_models(goldfold)
+    _score_all(goldfold, count)
+    _fill_desk(goldfold)
     goldfold.close()
     return (float(count),)
 
@@ -129,8 +152,8 @@ def _fill_lake(goldfold: Goldfold, count: int) -> None:
     for first in range(0, count, BLOCK):
         ids = [_item(n) for n in range(first, min(first + BLOCK, count))]
         items = [
-            Item(i, f"post-{n}", f"words {n}", f"{n:064x}", "en" if n % 3 else "de", market=f"m{n % 10}", views=10,
-                 created_at=NOW - timedelta(minutes=n % (35 * 1440)))
+            Item(i, f"post-{n}", f"words {n}", f"{n:064x}", language="en" if n % 3 else "de", market=f"m{n % 10}",
+                 views=10, created_at=NOW - timedelta(minutes=1500 if n % BURST == 3 else n * 9973 % (35 * 1440)))
             for n, i in enumerate(ids, first)
         ]  # fmt: skip
         version = goldfold.lake.append(items)
@@ -139,6 +162,14 @@ def _fill_lake(goldfold: Goldfold, count: int) -> None:
         flat = pa.array((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16).ravel())
         column = pa.FixedSizeListArray.from_arrays(flat, width)
         goldfold.lake.add_columns(f"embeddings-{scorer.embedding_version}", ids, {"embedding": column})
+    _score_all(goldfold, count)
+
+
+def _score_all(goldfold: Goldfold, count: int) -> None:
+    """Scores of what scores now."""
+    rng, scorer = np.random.default_rng(2), goldfold.scorer()
+    for first in range(0, count, BLOCK):
+        ids = [_item(n) for n in range(first, min(first + BLOCK, count))]
         scores = {policy: pa.array(rng.beta(0.5, 4, len(ids)).astype(np.float32)) for policy in scorer.policies}
         goldfold.lake.add_columns(f"scores-{scorer.version}", ids, scores)
 
@@ -168,6 +199,12 @@ def _fill_rounds(goldfold: Goldfold, count: int) -> None:
             insert(plain, adjudications, [_final(round_id, n, at) for n in chosen])
             plain.execute("UPDATE tasks SET state = 'settled' WHERE round_id = ?", (round_id,))
             plain.commit()
+
+    ledger.rounds.create(Round(OPEN_ROUND, RoundState.PLANNED, ROUNDS, plan, {}, "", (), NOW, NOW))
+    last = range(ROUNDS * each, ROUNDS * each + 10)
+    picks, tasks = [_pick(OPEN_ROUND, n) for n in last], [_task(OPEN_ROUND, n, NOW) for n in last]
+    ledger.rounds.record_selection(OPEN_ROUND, picks, tasks, {"items": count}, "bench", ())
+    ledger.rounds.set_state(OPEN_ROUND, RoundState.OPEN)
 
 
 def _fill_gold(goldfold: Goldfold, count: int) -> None:
@@ -212,8 +249,10 @@ def _fill_decisions(goldfold: Goldfold, count: int) -> None:
 
 
 def _decision(number: int, lot: float) -> Decision:
-    policy = POLICIES[number % len(POLICIES)]
-    violates = number % 5 == 0
+    """As gold has it, but for one in twenty, and for most in one market."""
+    policy, market = POLICIES[number % len(POLICIES)], f"m{number % 10}"
+    errs = number % 20 == 9 or (market == ASTRAY and number % 3 > 0)
+    violates = (_answer(number, 0).outcome is Outcome.VIOLATES) != errs
     return Decision(
         source=(Source.HUMAN, Source.HUMAN, Source.MODEL, Source.AGENT)[number % 4],
         decision_id=f"d{number}",
@@ -228,7 +267,7 @@ def _decision(number: int, lot: float) -> Decision:
         project=f"project-{number % 3}",
         team=f"team-{number % 5}",
         language="en" if number % 3 else "de",
-        market=f"m{number % 10}",
+        market=market,
         shift=("day", "night")[number % 2],
         tool="queue",
         lot=lot,
@@ -301,32 +340,55 @@ def _final(round_id: str, number: int, at: datetime) -> list[object]:
     ]
 
 
+def _fill_desk(goldfold: Goldfold) -> None:
+    """What leads look at, and what the site calls it."""
+    trends.judge_day(goldfold)
+    told = Told("Removed in one market", "Posts of one market are removed.", {"market": ASTRAY}, (), ErrorType.OVER, 3)
+    found = root_causes.open_(goldfold, told, "bench")
+    week = week_of(NOW - timedelta(days=8), "UTC")
+    weekly.draft_pack(goldfold, week, "bench", coverage=False)
+    draw_map(goldfold.ledger, goldfold.lake, goldfold.scorer(), goldfold.cache_dir, in_process())
+    named = {
+        "gate_id": goldfold.ledger.gates.all()[0].gate_id,
+        "alert_id": trends.alerts(goldfold)[0]["alert_id"],
+        "pattern_id": mined(goldfold).patterns[0].pattern_id,
+        "cluster": read_coverage(goldfold)["clusters"][0]["cluster"],
+        "finding_id": found.finding_id,
+        "week": week,
+    }
+    (goldfold.settings.data_dir / NAMED).write_text(json.dumps(named), encoding="utf-8")
+
+
 def _measure(folder: str) -> tuple[float, ...]:
+    """The slowest and the median page, warm, ms; the longest wait, s. Raises ValueError for pages without a figure."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     goldfold = _goldfold(Path(folder))
     key, plaintext = make_key("bench", Role.ADMIN)
     goldfold.ledger.keys.add(key)
+    named = EXAMPLES | json.loads((Path(folder) / NAMED).read_text(encoding="utf-8"))
+    wanted = _paths(named)
     with Service(goldfold.settings, goldfold) as service:
-        told = asyncio.run(_all_pages(service, plaintext))
+        told = asyncio.run(_all_pages(service, plaintext, wanted))
+    missing = sorted(set(wanted) - {path for path, _, _ in told})
+    if missing:
+        raise ValueError(f"not measured: {', '.join(missing)}")
     told.sort(key=lambda page: page[1])
-    missing = ", ".join(sorted(set(_paths()) - {path for path, _, _ in told})) or "none"
     slow = "; ".join(f"{path} {warm:.0f} ms (cold {cold:.1f} s)" for path, warm, cold in told[:-6:-1])
-    (Path(folder) / "slowest").write_text(
-        f"{len(told)} pages, not measured: {missing}; the slowest: {slow}", encoding="utf-8"
-    )
+    (Path(folder) / "slowest").write_text(f"{len(told)} pages; the slowest: {slow}", encoding="utf-8")
     return told[-1][1], median(warm for _, warm, _ in told), max(cold for _, _, cold in told)
 
 
-async def _all_pages(service: Service, key: str) -> list[tuple[str, float, float]]:
-    """(path, warm ms, cold s) of each page that a reader can open."""
+async def _all_pages(service: Service, key: str, wanted: Sequence[str]) -> list[tuple[str, float, float]]:
+    """(path, warm ms, cold s) of each page, as somebody sees it who has signed in."""
     app = build_app(service)
-    headers = {"Authorization": f"Bearer {key}", "Accept": "text/html"}
     found: list[tuple[str, float, float]] = []
     transport = httpx.ASGITransport(app)
+    headers = {"Accept": "text/html"}
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://bench", headers=headers, follow_redirects=True
+        transport=transport, base_url="http://127.0.0.1", headers=headers, follow_redirects=True
     ) as client:
-        for path in _paths():
+        (await client.post("/console/sign-in", data={"key": key})).raise_for_status()
+        for path in wanted:
             try:
                 found.append((path, *(await _timed(client, path))))
             except (httpx.HTTPStatusError, TimeoutError) as error:
@@ -337,18 +399,18 @@ async def _all_pages(service: Service, key: str) -> list[tuple[str, float, float
     return found
 
 
-def _paths() -> list[str]:
-    """Every page without a parameter, and one of each kind that has one."""
+def _paths(named: Mapping[str, str]) -> list[str]:
+    """An address of each page, or several; what streams, and what only leads on, is none."""
     routes = [each for page in PAGES for each in page.router.routes if isinstance(each, APIRoute)]
-    gets = {f"/console{each.path}" for each in routes if "GET" in (each.methods or ())}
-    told = {path: re.sub(r"\{([^}]*)\}", lambda found: EXAMPLES.get(found[1], "?"), path) for path in gets}
-    streams = {path for path in told if path.endswith(STREAMS) and "audit" not in path}
-    return sorted(
-        {each for path, each in told.items() if "?" not in each and path not in NO_PAGES and "/oidc/" not in path}
-        - {each for each in told.values() if each.endswith(LEFT_OUT)}
-        - streams
-        - {told[path] for path in streams}
-    )
+    pages = {f"/console{each.path}" for each in routes if "GET" in (each.methods or ())}
+    found = []
+    for page in sorted(pages):
+        if NO_PAGES.search(page):
+            continue
+        known = dict(named) | ({"round_id": OPEN_ROUND} if page.endswith("/cancel") else {})
+        path = re.sub(r"\{([^}]*)\}", lambda part, known=known: known[part[1]], page)  # type: ignore[misc]
+        found += [path + query for query in ASKED.get(page, ("",))]
+    return found
 
 
 async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, float]:

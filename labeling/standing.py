@@ -128,7 +128,7 @@ def evidence(stores: Stores, item: GoldenItem) -> Evidence:
     ]
     found = stores.annotations.current(asked)
     answers = independent([found[task_id] for task_id in asked])
-    decided = _decision(stores.golden.adjudications(), item)
+    decided = _decision(stores.golden.adjudications(item_id=item.item_id), item)
     return Evidence({author(a): plain(a.answer) for a in answers}, decided is not None and bool(decided.adjudicator))
 
 

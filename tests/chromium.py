@@ -29,6 +29,7 @@ ARGUMENTS = (
 )
 SIZE = {"width": 1100, "height": 800}
 PATIENCE_MS = 60_000
+TALL_PX = 2400
 
 
 @contextmanager
@@ -79,10 +80,12 @@ def focus_by_tab(page: Page, tag: str = "TEXTAREA", most: int = 120) -> None:
     pytest.fail(f"no {tag} was reached by Tab")
 
 
-def keep_screen(page: Page, name: str) -> None:
-    """A picture for the docs, where one is asked for."""
+def keep_screen(page: Page, name: str, *, whole: bool = False) -> None:
+    """A picture for the docs, where one is asked for; ``whole``: with what lies below the window, up to ``TALL_PX``."""
     folder = os.environ.get("GOLDFOLD_TEST_SCREENS")
     if folder:
         page.wait_for_timeout(500)  # panels slide
-        picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        taken = page.screenshot(full_page=whole)
+        picture = Image.open(BytesIO(taken)).convert("RGB")
+        picture = picture.crop((0, 0, picture.width, min(picture.height, TALL_PX)))
         picture.quantize(64).save(Path(folder) / f"{name}.png", optimize=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from labeling.golden.gold_links import GoldAsked
 from labeling.golden.judges import ANY, decidable
 from labeling.golden.planner import SEEN
-from labeling.golden.stale import standing
+from labeling.golden.stale import Moved
 from labeling.judging.report import BUILT_IN, SEVERITY, dimensions
 from labeling.records import GoldenItem, Partition
 from labeling.store.interfaces import Golden, Lake
@@ -14,6 +14,10 @@ from labeling.store.interfaces import Golden, Lake
 
 def golden_items(golden: Golden, lake: Lake, asked: GoldAsked) -> tuple[list[str], int]:
     """Their items, and how many more are withheld. Raises NotFound (version), InvalidInput (dimension)."""
+    if not (asked.version or asked.judging or asked.dimension):
+        having = {"partition": asked.partition, "policy_id": asked.policy, "modality": asked.modality}
+        found = golden.placed(**having, state=asked.state)
+        return [i for i, place in found if place in SEEN], len({i for i, place in found if place not in SEEN})
     rows = [row for row in _rows(golden, asked) if _is_meant(row, asked)]
     shown = [row for row in rows if row.partition in SEEN]
     hidden = [row for row in rows if row.partition not in SEEN]
@@ -26,8 +30,11 @@ def golden_items(golden: Golden, lake: Lake, asked: GoldAsked) -> tuple[list[str
 
 
 def _rows(golden: Golden, asked: GoldAsked) -> list[GoldenItem]:
-    now = golden.items()
-    rows = standing(golden.members(asked.version), now) if asked.version else now
+    if asked.version:
+        moved = Moved.of(golden.drifted(asked.version))
+        rows = [row for row in golden.stream(asked.version, asked.partition) if moved.stands(row)]
+    else:
+        rows = golden.items(partition=asked.partition, policy_id=asked.policy)
     if not asked.judging:
         return rows
     places = [asked.partition] if asked.partition else list(Partition)

@@ -139,11 +139,14 @@ class SqlGolden:
                     return [load(GoldenItem, row) for row in rows]
         return []
 
-    def adjudications(self, task_id: str | None = None) -> list[Adjudication]:
+    def adjudications(self, task_id: str | None = None, *, item_id: str | None = None) -> list[Adjudication]:
         """Oldest first."""
         query = sa.select(adjudications).order_by(adjudications.c.created_at, adjudications.c.adjudication_id)
         if task_id is not None:
             query = query.where(adjudications.c.task_id == task_id)
+        if item_id is not None:  # by its tasks: both have an index
+            of_item = sa.select(tasks.c.task_id).where(tasks.c.item_id == item_id)
+            query = query.where(adjudications.c.task_id.in_(of_item))
         with self._database.read() as connection:
             return [load(Adjudication, row) for row in connection.execute(query).mappings()]
 
@@ -155,6 +158,12 @@ class SqlGolden:
             query = query.where(golden_items.c.policy_id == policy_id)
         with self._database.read() as connection:
             return list(map(item_of, connection.execute(query)))
+
+    def placed(self, **having: str | None) -> list[tuple[str, Partition]]:
+        query = sa.select(golden_items.c.item_id, golden_items.c.partition).order_by(golden_items.c.item_id)
+        query = query.where(*(golden_items.c[name] == value for name, value in having.items() if value is not None))
+        with self._database.read() as connection:
+            return [(item_id, Partition(partition)) for item_id, partition in connection.execute(query)]
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
         """Raises NotFound when the parent does not exist, Conflict when a member is not active any more. Only the

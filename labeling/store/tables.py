@@ -121,7 +121,7 @@ tasks = sa.Table(
     metadata,
     _text("task_id", primary_key=True),
     _text("kind"),
-    _text("round_id", sa.ForeignKey("rounds.round_id"), index=True),
+    _text("round_id", sa.ForeignKey("rounds.round_id")),
     _text("item_id", sa.ForeignKey("items.item_id")),
     _text("policy_id"),
     _text("policy_version"),
@@ -129,7 +129,7 @@ tasks = sa.Table(
     _text("content_hash"),
     _number("overlap"),
     _text("state", index=True),
-    _number("project_id", nullable=True),
+    _number("project_id", nullable=True, index=True),
     _number("studio_task_id", nullable=True),
     _text("parent_task_id", sa.ForeignKey("tasks.task_id"), nullable=True),
     _text("error"),
@@ -144,7 +144,7 @@ tasks = sa.Table(
     _text("modality", server_default="text"),
     sa.UniqueConstraint("parent_task_id", "kind", "assignee"),
     sa.Index("ix_tasks_item_id_policy_id", "item_id", "policy_id"),
-    sa.Index("ix_tasks_project_id", "project_id"),
+    sa.Index("ix_tasks_round_id_state_kind", "round_id", "state", "kind"),
     sa.Index("ix_tasks_assignee_state", "assignee", "state"),
     # Nobody meets an injected item twice, whatever races.
     sa.Index(

@@ -162,7 +162,11 @@ class GoldenContract(LedgerFixtures):
         assert ledger.golden.fold(adjudication(1), golden(1)) is False
         assert ledger.golden.adjudications() == [adjudication(1)] == ledger.golden.adjudications("task-000001")
         assert ledger.golden.adjudications("task-000002") == []
+        assert ledger.golden.adjudications(item_id="item-000001") == [adjudication(1)]
+        assert ledger.golden.adjudications(item_id="item-000002") == []
         assert ledger.golden.items() == [golden(1)]
+        assert ledger.golden.placed(policy_id="hate", state=None) == [("item-000001", golden(1).partition)]
+        assert ledger.golden.placed(policy_id="hate", state="stale") == []
         assert ledger.tasks.counts() == {"queued": 2, "settled": 2}
         folds = [entry for entry in ledger.audit.latest() if entry["action"] == "golden.fold"]
         assert [(entry["actor"], entry["target"]) for entry in folds] == [("unanimous", "item-000001/hate")]

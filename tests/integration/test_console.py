@@ -6,137 +6,33 @@ With ``GOLDFOLD_TEST_SCREENS`` every page's picture is kept in that folder: thos
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from fastapi.routing import APIRoute
-from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from api.auth import Role, make_key
-from api.composition import Goldfold
-from api.console.app import PAGES
-from api.server import serving
-from api.service import Service
+from api.auth import Role
 from tests.api.console.seeded import copied, seed
-from tests.chromium import chromium, keep_screen
+from tests.chromium import keep_screen
+from tests.console_walk import HEIGHT, WIDTHS, Site, crawl, faults, served, settle, templates_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # every page, twice, on whatever else the machine does
 
-WIDTHS = {"wide": 1440, "phone": 390}
-HEIGHT = 900
-GRAVE = ("serious", "critical")
-LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc|items/find)|[?&]chart=")
 LEADS = "lead@example.org"
-NOTED = """
-addEventListener('securitypolicyviolation', (e) => console.error('POLICY', e.violatedDirective, e.blockedURI));
+IN_TURN = """
+() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
+  .filter((each) => each.type !== 'hidden')
+  .filter((each) => each.checkVisibility() && !each.disabled && each.type !== 'radio')
+  .map((each, place) => { each.dataset.turn = place; return place; })
 """
-FORMS = """
-() => [...document.querySelectorAll('form[action]:not([method=post])')].map((form) =>
-  form.getAttribute('action') + '?' + new URLSearchParams(new FormData(form)))
-"""
-
-
-@dataclass
-class Site:
-    """A deployment that is served, and who may come in."""
-
-    goldfold: Goldfold
-    url: str
-    browser: Browser
-    keys: dict[str, str] = field(default_factory=dict)
-
-    def key(self, name: str, role: Role) -> str:
-        """An access key of that name."""
-        if name not in self.keys:
-            key, self.keys[name] = make_key(name, role)
-            self.goldfold.ledger.keys.add(key)
-        return self.keys[name]
-
-    @contextmanager
-    def visit(self, name: str, role: Role, width: int = WIDTHS["wide"], scheme: str = "light") -> Iterator[Page]:
-        """A page of somebody who has signed in; whatever the browser finds wrong fails the test."""
-        context = self.browser.new_context(
-            viewport={"width": width, "height": HEIGHT},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        context.add_init_script(NOTED)
-        page = context.new_page()
-        wrong: list[str] = []
-        page.on("console", lambda said: _note(said, wrong))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(f"{self.url}/console/sign-in")
-        page.fill("#key", self.key(name, role))
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: "sign-in" not in url)
-        yield page
-        assert wrong == []
-        context.close()
-
-
-def _note(said: ConsoleMessage, wrong: list[str]) -> None:
-    """What is an error, but for a GPU that is none and a form that was refused."""
-    if said.type == "error" and "WebGL" not in said.text and "status of 422" not in said.text:
-        wrong.append(f"{said.text} at {said.location.get('url', '')}")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("console")
     seed(folder / "seed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    goldfold = copied(folder / "seed", folder / "site")
-    goldfold.settings = goldfold.settings.model_copy(update={"port": port})
-    with Service(goldfold.settings, goldfold) as service, serving(service), chromium() as browser:
-        yield Site(goldfold, f"http://127.0.0.1:{port}", browser)
-
-
-def _templates() -> list[tuple[str, re.Pattern[str]]]:
-    """Every page's path, and what an address of it looks like; the more words of its own, the earlier."""
-    routes = [each for page in PAGES for each in page.router.routes if isinstance(each, APIRoute)]
-    paths = {f"/console{each.path}" for each in routes if "GET" in (each.methods or ())}
-    shape = {path: re.sub(r"\{\w+:path\}", ".+", path) for path in paths if not LEFT_OUT.search(path)}
-    made = [(path, re.compile(re.sub(r"\{\w+\}", "[^/]+", each))) for path, each in shape.items()]
-    return sorted(made, key=lambda pair: (pair[0].count("{"), -len(pair[0])))
-
-
-def crawl(page: Page, url: str) -> dict[str, str]:
-    """One address of each page that can be reached by links, by the page's path."""
-    found: dict[str, str] = {}
-    open_, seen = [urlsplit(page.url).path], set[str]()
-    templates = _templates()
-    while open_:
-        address = open_.pop(0)
-        template = next((path for path, shape in templates if shape.fullmatch(urlsplit(address).path)), None)
-        if template is None or template in found:
-            continue
-        found[template] = address
-        answer = page.goto(f"{url}{address}")
-        if answer is None or "text/html" not in answer.headers.get("content-type", ""):
-            del found[template]
-            templates = [each for each in templates if each[0] != template]
-            continue
-        assert answer.status == 200, (address, page.inner_text("main"))
-        settle(page)
-        hrefs = page.eval_on_selector_all("a[href]", "links => links.map((link) => link.getAttribute('href'))")
-        for href in [*hrefs, *page.evaluate(FORMS)]:
-            if href.startswith("/console/") and not LEFT_OUT.search(href) and href not in seen:
-                seen.add(href)
-                open_.append(href)
-    return found
-
-
-def settle(page: Page) -> None:
-    """Until no figure of the page is on its way any more, and its charts are drawn."""
-    page.locator("main:not([data-pending])").wait_for(timeout=120_000)
-    for plot in page.locator("[data-plot]").all():
-        plot.locator("svg").first.wait_for(state="attached", timeout=60_000)
+    with served(copied(folder / "seed", folder / "site")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +44,7 @@ def pages(site: Site) -> dict[str, str]:
 
 def test_every_page_is_sound_at_two_widths_and_in_the_dark(site: Site, pages: dict[str, str]) -> None:
     reached = set(pages)
-    wanted = {path for path, _ in _templates()} - NOT_PAGES
+    wanted = {path for path, _ in templates_of()} - NOT_PAGES
     assert not wanted - reached, sorted(wanted - reached)
     problems: list[str] = []
     for width, scheme in (("wide", "light"), ("phone", "dark")):
@@ -156,14 +52,58 @@ def test_every_page_is_sound_at_two_widths_and_in_the_dark(site: Site, pages: di
             for path, address in pages.items():
                 page.goto(f"{site.url}{address}")
                 settle(page)
-                found = Axe().run(page).response["violations"]
-                problems += [
-                    f"{address} at {width}: {v['id']} {v['nodes'][0]['html']}" for v in found if v["impact"] in GRAVE
-                ]
-                if page.evaluate("document.scrollingElement.scrollWidth > innerWidth + 1"):
-                    problems.append(f"{address} at {width}: wider than its window")
-                keep_screen(page, f"console-{_name(path)}-{width}")
+                keep_screen(page, f"console-{_name(path)}-{width}", whole=True)
+                problems += faults(page, f"{address} at {width}")
     assert not problems, "\n".join(problems)
+
+
+def test_what_is_seen_before_a_sign_in_and_where_something_is_wrong_is_sound(site: Site) -> None:
+    problems: list[str] = []
+    for width, scheme in (("wide", "light"), ("phone", "dark")):
+        context = site.browser.new_context(
+            viewport={"width": WIDTHS[width], "height": HEIGHT}, color_scheme="dark" if scheme == "dark" else "light"
+        )
+        page = context.new_page()
+        page.goto(f"{site.url}/console/sign-in")
+        keep_screen(page, f"console-sign-in-{width}", whole=True)
+        problems += faults(page, f"sign-in at {width}")
+        page.fill("#key", "gf_of_nobody")
+        page.keyboard.press("Enter")
+        page.locator("[role=alert]").wait_for()
+        problems += faults(page, f"refused sign-in at {width}")
+        page.fill("#key", site.key("viewer@example.org", Role.VIEWER))
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        for path, status in (("rounds/nowhere", 404), ("quality/people", 403), ("golden/items/nothing", 403)):
+            answer = page.goto(f"{site.url}/console/{path}")
+            assert answer is not None
+            assert answer.status == status, path
+            keep_screen(page, f"console-problem-{status}-{width}", whole=True)
+            problems += faults(page, f"{path} at {width}")
+        context.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    "path", ["today", "rounds/new?policies=violence", "models/hate-head-2/thresholds", "golden", "me"]
+)
+def test_whatever_can_be_pressed_is_reached_by_keys(site: Site, path: str) -> None:
+    with site.visit(LEADS, Role.ADMIN) as page:
+        page.goto(f"{site.url}/console/{path}")
+        settle(page)
+        wanted = set(page.evaluate(IN_TURN))
+        page.evaluate("document.body.tabIndex = -1; document.body.focus()")
+        reached = set[int]()
+        for _ in range(3 * len(wanted)):
+            page.keyboard.press("Tab")
+            turn = page.evaluate("document.activeElement.dataset.turn")
+            if turn is not None:
+                reached.add(int(turn))
+        missed = page.evaluate(
+            "(turns) => turns.map((turn) => document.querySelector(`[data-turn='${turn}']`)?.outerHTML)",
+            sorted(wanted - reached),
+        )
+        assert not missed
 
 
 def test_every_page_tells_what_it_must_without_script(site: Site, pages: dict[str, str]) -> None:
@@ -289,5 +229,6 @@ NOT_PAGES = {
     "/console/rounds/{round_id}/events",
     "/console/map/events",
     "/console/map/item",
+    "/console/map/names",
     "/console/map/points",
 }
