@@ -25,6 +25,7 @@ from api.console.oidc import Provider
 from api.console.page import failed, wants_json
 from api.console.pages import (
     audit,
+    behind,
     causes,
     files,
     golden,
@@ -59,6 +60,7 @@ SIGN_IN = "/console/sign-in"
 PAGES = (  # a path of its own words stands before one with a parameter
     sign_in,
     files,
+    behind,
     items,
     today,
     round_design,

@@ -156,6 +156,10 @@ class ItemRegistry(Protocol):
     def copies(self, content_hash: str) -> list[RegisteredItem]:
         """Every item of that content."""
 
+    def starting(self, prefix: str, *, after: str = "", limit: int) -> list[RegisteredItem]:
+        """The first ``limit`` items whose external id starts so, behind ``after`` ("": from the first), by external id;
+        a look at so many rows of an index, however many items there are."""
+
     def last_lake_version(self) -> int:
         """The highest lake version any registered item names (0: none)."""
 
@@ -252,6 +256,9 @@ class Tasks(Protocol):
 
     def of_item(self, item_id: str) -> list[Task]:
         """Every task about an item, oldest first."""
+
+    def asked(self, item_ids: Sequence[str]) -> set[str]:
+        """Those of these items about which a question is open: a task that is neither settled nor withdrawn."""
 
     def widen(self, task_ids: Sequence[str]) -> None:
         """Ask one more person about each of these blind tasks that is ``sent``; others stay as they are."""
