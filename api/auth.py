@@ -36,7 +36,7 @@ KEY_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 FRESH_S = 2.0
 STRANGERS = 4  # look-ups at a time of keys that were not found live a moment ago
 COOKIE = "goldfold_session"  # of who is signed in at the console (``api.console.sessions``)
-INSIDE = "goldfold.caller"  # in a request's scope, which nobody outside can write to: the key that the console asks with
+INSIDE = "goldfold.caller"  # of a request's scope, which nobody outside writes to: as whom the console asks
 KEY = re.compile(r"gf_(?P<key_id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 

@@ -1,7 +1,7 @@
 """What scorers are called: scores and rounds name them by a hash of all that shapes a probability.
 
-A head on one of the lake's encoders is known by its model, with the calibration of now and without one; any other scorer
-by the name that a round was selected with. Nothing is loaded.
+A head on one of the lake's encoders is known by its model, with the calibration of now and without one; any other
+scorer by the name that a round was selected with. Nothing is loaded.
 """
 
 from __future__ import annotations

@@ -27,6 +27,11 @@ class Point:
     score: float
     error: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the score (normal)."""
+        return self.score - Z * self.error, self.score + Z * self.error
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:

@@ -68,7 +68,7 @@ def _page(ask: Ask, external_id: str, *, revealed: bool) -> Page:
     content = {name: told.pop(name) for name in CONTENT}
     is_asked = bool(ledger.tasks.asked([told["item_id"]]))
     if is_asked:
-        told |= dict.fromkeys(SWAYING, {})
+        told |= {name: {} for name in SWAYING}
     data = {
         "item": told,
         "is_asked": is_asked,
