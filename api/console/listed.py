@@ -19,6 +19,7 @@ CONTENT = ("text", "media", "image", "image_blurred", "terms", "words", "example
 QUOTING = ("rationale",)  # what may quote content
 SWAYING = ("lane", "pi", "probability", "reasons", "scores", "disagreement")
 PAGING = ("after", "limit")
+UNREAD = ("task_id", "parent_task_id")  # ids that nobody reads
 STREAMS = re.compile(r"/events$")
 NAMES = {
     "item_id": "item",
@@ -217,7 +218,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, bool]]:
     names = list(dict.fromkeys(name for row in rows for name in row))
     if "external_id" in names and "item_id" in names:
         names.remove("item_id")
-    names.sort(key=lambda name: name not in ("external_id", "item_id"))
+    names.sort(key=lambda name: (name in UNREAD) - (name in ("external_id", "item_id")))
     return [(name, NAMES.get(name, name).replace("_", " ").capitalize(), _numeric(rows, name)) for name in names]
 
 

@@ -11,7 +11,7 @@ from labeling.quality.forecast import Point
 from labeling.yields import ALL, LaneYield, Yields
 
 SHARES = ("violating", "changed", "gold")
-LEAST = 3  # bars of a chart: fewer are told in words
+LEAST = 3  # bars or points of a chart: fewer are told in words
 
 
 def pi_chart(histogram: Histogram) -> Chart:
@@ -73,10 +73,10 @@ def curve_chart(points: Sequence[Point]) -> Chart:
 
 def worth_drawing(charts: Sequence[Chart]) -> list[Chart]:
     """Those with something to compare."""
-    return [chart for chart in charts if chart.kind != "bar" or _bars(chart) >= LEAST]
+    return [chart for chart in charts if _marks(chart) >= LEAST]
 
 
-def _bars(chart: Chart) -> int:
+def _marks(chart: Chart) -> int:
     if chart.stacked:
         return max((len(each.x) for each in chart.series), default=0)
     return sum(value is not None for each in chart.series for value in each.y)
