@@ -40,8 +40,9 @@ class Histogram:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """``lanes``: by lane picks, minutes, exposure, effective n and what it is likely to bring, a figure each or None
-    where no closed round had such a lane. ``past_rounds``: how many of those there are. ``effective_n``: Kish's, over all picks with a known probability together;
-    None where there are none. ``why_no_yield``: why no lane has an expectation, "" where they have."""
+    where no closed round had such a lane. ``past_rounds``: how many closed rounds there are; ``origin``: the versions
+    of their figures. ``effective_n``: Kish's, over all picks with a known probability together; None where there are
+    none. ``why_no_yield``: why no lane has an expectation, "" where they have."""
 
     picks: int
     items_scored: int

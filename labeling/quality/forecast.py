@@ -56,7 +56,8 @@ def forecast(points: Sequence[Point], more: int, worth: float = 0.5) -> Forecast
     curve = sorted({point.labels: point for point in points if point.labels > 0}.values(), key=lambda p: p.labels)
     curve = curve[-MOST_POINTS:]
     if len(curve) < LEAST_POINTS:
-        reason = f"a curve needs {LEAST_POINTS} models of different numbers of labels with scores on dev, and has {len(curve)}"
+        needed = f"a curve needs {LEAST_POINTS} models of different numbers of labels with scores on dev"
+        reason = f"{needed}, and has {len(curve)}"
         return Forecast("refused", reason, more, len(curve))
     slope, error = _slope(curve)
     step = 100 * math.log1p(more / curve[-1].labels)

@@ -28,7 +28,8 @@ class Range:
 class Lift:
     """A lane of n answers beside the random arm. ``lift``: how many times the random arm's share of violations the
     lane's is; ``random_labels``: how many labels the random arm would have needed for as many violations;
-    ``saved_labels``: how many fewer the lane took; ``saved``: the cost of the difference, in the money of ``cost_per_label``, None where that is not given."""
+    ``saved_labels``: how many more those are than the lane took; ``saved``: what they cost, in the money of
+    ``cost_per_label``, None where that is not given."""
 
     lift: Range
     random_labels: Range
