@@ -48,6 +48,7 @@ from labeling.store.audit_interface import Audit
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 from labeling.store.golden_interface import GoldenStreams
+from labeling.store.lookup_interface import ItemSearch, OpenQuestions
 from labeling.store.session_interface import Sessions
 from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
@@ -133,7 +134,7 @@ class Lake(Protocol):
         """Merge small fragments and drop old ones; readers are not disturbed."""
 
 
-class ItemRegistry(Protocol):
+class ItemRegistry(ItemSearch, Protocol):
     def known(self, external_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         """Those of ``external_ids`` that are registered, by external id."""
 
@@ -155,10 +156,6 @@ class ItemRegistry(Protocol):
 
     def copies(self, content_hash: str) -> list[RegisteredItem]:
         """Every item of that content."""
-
-    def starting(self, prefix: str, *, after: str = "", limit: int) -> list[RegisteredItem]:
-        """The first ``limit`` items whose external id starts so, behind ``after`` ("": from the first), by external id;
-        a look at so many rows of an index, however many items there are."""
 
     def last_lake_version(self) -> int:
         """The highest lake version any registered item names (0: none)."""
@@ -215,7 +212,7 @@ class Rounds(Protocol):
         """(item_id, policy_id) pairs that have a blind task which is not withdrawn: no round picks them again."""
 
 
-class Tasks(Protocol):
+class Tasks(OpenQuestions, Protocol):
     def get(self, task_id: str) -> Task: ...
     def find(self, task_ids: Sequence[str]) -> dict[str, Task]: ...
     def where(
@@ -256,9 +253,6 @@ class Tasks(Protocol):
 
     def of_item(self, item_id: str) -> list[Task]:
         """Every task about an item, oldest first."""
-
-    def asked(self, item_ids: Sequence[str]) -> set[str]:
-        """Those of these items about which a question is open: a task that is neither settled nor withdrawn."""
 
     def widen(self, task_ids: Sequence[str]) -> None:
         """Ask one more person about each of these blind tasks that is ``sent``; others stay as they are."""

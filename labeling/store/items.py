@@ -97,7 +97,8 @@ class SqlItems:
 
     def starting(self, prefix: str, *, after: str = "", limit: int) -> list[RegisteredItem]:
         found = items.c.external_id
-        query = _PRESENT.where(found >= prefix, found > after).order_by(found).limit(limit)
+        begin = found > after if after and after >= prefix else found >= prefix  # one bound: a database would use one of two
+        query = _PRESENT.where(begin).order_by(found).limit(limit)
         end = _end_of(prefix)
         with self._database.read() as connection:
             rows = connection.execute(query if end is None else query.where(found < end)).mappings()

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # every page, twice,
 WIDTHS = {"wide": 1440, "phone": 390}
 HEIGHT = 900
 GRAVE = ("serious", "critical")
-LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc)|[?&]chart=")
+LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc|file)|[?&]chart=")
 LEADS = "lead@example.org"
 NOTED = """
 addEventListener('securitypolicyviolation', (e) => console.error('POLICY', e.violatedDirective, e.blockedURI));
@@ -289,5 +289,6 @@ NOT_PAGES = {
     "/console/rounds/{round_id}/events",
     "/console/map/events",
     "/console/map/item",
+    "/console/map/names",
     "/console/map/points",
 }
