@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
-from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -42,12 +41,13 @@ async def behind(ask: ViewerAsk, of: str, start: Start = 0) -> Response:
     asked = address(of, described["paths"])
     filters = {name: value for name, value in ask.request.query_params.items() if name not in OWN}
     if filters:
-        chosen = asked.with_(**{name: value for name, value in filters.items() if name in asked.known}, after="")
+        known = {name: value for name, value in filters.items() if name in asked.known}
+        chosen = asked.with_(**{**known, "after": ""})
         return RedirectResponse(page_of(str(chosen)), status_code=303)
     answer = await _asked(ask, str(_whole(asked)))
     told = bare(_json(ask, answer))
-    page = await anyio.to_thread.run_sync(partial(_page, ask, asked, told, start, described["components"]["schemas"]))
-    return ask.show(page)
+    schemas = described["components"]["schemas"]
+    return await anyio.to_thread.run_sync(lambda: ask.show(_page(ask, asked, told, start, schemas)))
 
 
 @router.get("/file")
@@ -113,7 +113,8 @@ def _page(ask: Ask, asked: Address, told: Any, start: int, schemas: dict[str, An
     pages_on = "after" in asked.known
     shown = rows if pages_on else rows[start : start + SHOWN]
     ledger = ask.goldfold.ledger
-    shown = [hushed(row, ledger.tasks.asked(sorted(item_ids(shown)))) for row in shown]
+    open_ = ledger.tasks.asked(sorted(item_ids(shown)))
+    shown = [hushed(row, open_) for row in shown]
     names = {item_id: item.external_id for item_id, item in ledger.items.by_id(sorted(item_ids([shown, rest]))).items()}
     for row in shown:
         if "item_id" in row:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from html import unescape
 
+import pytest
+
 from api.auth import Role
+from api.console.pages import items
 from labeling.records import Task, TaskState
 from tests.api.client import call
 from tests.api.console.conftest import HTML, JSON, Console
@@ -56,6 +59,23 @@ def test_scores_are_told_once_no_question_about_the_item_is_open(golden: Console
     assert "words + head" in golden.get(f"/console/items/{_item(golden)}").text
     golden.goldfold.ledger.tasks.set_state([task.task_id], TaskState.WITHDRAWN)
     assert golden.json(path)["item"]["scores"] == scores
+
+
+def test_an_image_is_previewed_under_whatever_name_the_console_has(
+    golden: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = items.shown(golden.goldfold, "post-1")
+    told = {**known, "text": "", "modality": "image", "media": "a.jpg"}
+    base = golden.goldfold.settings.public_url
+    links = {"image": f"{base}/media/clear", "image_blurred": f"{base}/media/blurred"}
+    monkeypatch.setattr(items, "shown", lambda *_: told | links)
+    page = golden.post("/console/items/post-1", {}).text
+    assert 'src="/media/blurred"' in page
+    hidden = page[page.index('<details class="see">') :]
+    assert 'src="/media/clear"' in hidden
+    assert f"{base}/media" not in page
+    monkeypatch.setattr(items, "shown", lambda *_: {**told})
+    assert "Set <code>media_link_secret</code>" in golden.post("/console/items/post-1", {}).text
 
 
 def test_scorers_are_told_by_name(lived: Console) -> None:
@@ -119,6 +139,7 @@ def test_a_list_follows_the_pages_of_the_api_and_takes_its_filters(golden: Conso
     assert narrowed.status_code == 303
     assert "partition%3Dtrain" in narrowed.headers["location"]
     assert "nonsense" not in narrowed.headers["location"]
+    assert golden.get(f"{of}&after=x").headers["location"] == "/console/list?of=%2Fv1%2Fgolden%2Fitems%3Flimit%3D20"
     rows = golden.goldfold.ledger.golden.items()
     train = {row.external_id for row in rows if row.partition == "train"}
     assert golden.json(narrowed.headers["location"])["count"] == len(train)
