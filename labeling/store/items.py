@@ -97,7 +97,8 @@ class SqlItems:
 
     def starting(self, prefix: str, *, after: str = "", limit: int) -> list[RegisteredItem]:
         found = items.c.external_id
-        begin = found > after if after and after >= prefix else found >= prefix  # one bound: a database would use one of two
+        # One bound: of two a database would look for one, and read past all that lies before the other.
+        begin = found > after if after and after >= prefix else found >= prefix
         query = _PRESENT.where(begin).order_by(found).limit(limit)
         end = _end_of(prefix)
         with self._database.read() as connection:

@@ -6,6 +6,7 @@ import pytest
 
 from api.auth import Role
 from api.console.pages import items
+from api.items import shown
 from labeling.records import Task, TaskState
 from tests.api.client import call
 from tests.api.console.conftest import HTML, JSON, Console
@@ -31,9 +32,9 @@ def test_content_is_in_the_page_when_it_is_asked_for_and_that_is_noted(golden: C
     path = f"/console/items/{external_id}"
     assert text not in golden.get(path).text
     assert golden.json(path)["content"] is None
-    shown = golden.post(path, {}).text
-    assert f'<p class="content blurred">{text}</p>' in shown
-    assert '<input type="checkbox" id="see-text">' in shown
+    page = golden.post(path, {}).text
+    assert f'<p class="content blurred">{text}</p>' in page
+    assert '<input type="checkbox" id="see-text">' in page
     last = golden.goldfold.ledger.audit.latest(1)[0]
     assert (last["action"], last["target"]) == ("content.shown", external_id)
 
@@ -64,7 +65,7 @@ def test_scores_are_told_once_no_question_about_the_item_is_open(golden: Console
 def test_an_image_is_previewed_under_whatever_name_the_console_has(
     golden: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = items.shown(golden.goldfold, "post-1")
+    known = shown(golden.goldfold, "post-1")
     told = {**known, "text": "", "modality": "image", "media": "a.jpg"}
     base = golden.goldfold.settings.public_url
     links = {"image": f"{base}/media/clear", "image_blurred": f"{base}/media/blurred"}
