@@ -34,9 +34,10 @@ Sought = Annotated[str | None, Query(max_length=512)]
 @router.get("/find")
 def find(ask: EngineerAsk, q: Sought = None, after: Annotated[str, Query(max_length=512)] = "") -> Response:
     """To the item of that external id, or else of that item id; or else those whose external id starts so."""
-    if q is None:
-        return item(ask, "find")  # an item may be called so
-    sought, registry = q.strip(), ask.goldfold.ledger.items
+    registry = ask.goldfold.ledger.items
+    if q is None and registry.known(["find"]):
+        return item(ask, "find")  # one is called so
+    sought = (q or "").strip()
     if "\0" in sought + after:
         raise InvalidInput("q: an external id holds no NUL character")
     exact = registry.known([sought]).get(sought) or registry.by_id([sought]).get(sought)
