@@ -36,7 +36,7 @@ KEY_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 FRESH_S = 2.0
 STRANGERS = 4  # look-ups at a time of keys that were not found live a moment ago
 COOKIE = "goldfold_session"  # of who is signed in at the console (``api.console.sessions``)
-READS = ("GET", "HEAD")
+INSIDE = "goldfold.caller"  # of a request's scope, which nobody outside writes to: as whom the console asks
 KEY = re.compile(r"gf_(?P<key_id>[0-9a-f]{12})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -174,15 +174,13 @@ async def authenticate(
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     api_key: Annotated[str | None, Depends(header)],
 ) -> ApiKey:
-    """The key of this request; a session of the console may read as well, and change nothing: a foreign page could send
-    its cookie along. Raises Unauthenticated."""
+    """The key of this request. A session of the console opens nothing here: what it may see, the console's own pages
+    tell, without content that nobody asked for. Raises Unauthenticated."""
+    inside: ApiKey | None = request.scope.get(INSIDE)
+    if inside is not None:
+        request.state.key_id = inside.key_id
+        return inside
     plaintext = authorization.credentials if authorization else api_key
-    cookie = request.cookies.get(COOKIE)
-    if not plaintext and cookie and request.method in READS:
-        session = await anyio.to_thread.run_sync(session_of, request.app.state.goldfold.ledger, cookie)
-        if session is not None:
-            request.state.key_id = session.key_id
-            return acting(session)
     if not plaintext:
         raise Unauthenticated("no API key: send it as Authorization: Bearer gf_... (or as X-API-Key)")
     ring: KeyRing = request.app.state.keyring

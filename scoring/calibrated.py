@@ -22,6 +22,11 @@ class KeptScorer(Scorer, Protocol):
     def score_embeddings(self, ids: Sequence[str], embeddings: npt.NDArray[np.floating[Any]]) -> Scores: ...
 
 
+def calibrated_version(scorer_version: str, calibration_version: str) -> str:
+    """What names a scorer under that calibration."""
+    return hashlib.sha256(f"calibrated {scorer_version} {calibration_version}".encode()).hexdigest()[:VERSION_LENGTH]
+
+
 class CalibratedScorer:
     """``scorer`` with its probabilities mapped by ``calibrator``; embeddings, failures and notes are the scorer's own.
 
@@ -39,8 +44,7 @@ class CalibratedScorer:
         self.name = f"{scorer.name}, calibrated"
         self.policies = scorer.policies
         self.embedding_version = str(getattr(scorer, "embedding_version", scorer.version))
-        digest = hashlib.sha256(f"calibrated {scorer.version} {calibrator.version}".encode())
-        self.version = digest.hexdigest()[:VERSION_LENGTH]
+        self.version = calibrated_version(scorer.version, calibrator.version)
 
     @property
     def parts(self) -> tuple[Scorer, ...]:

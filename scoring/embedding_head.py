@@ -16,6 +16,11 @@ from scoring.head import Head
 from scoring.model_files import VERSION_LENGTH
 
 
+def head_scorer_version(encoder_version: str, head_version: str) -> str:
+    """What names an encoder with that head on it."""
+    return hashlib.sha256(f"{encoder_version} {head_version}".encode()).hexdigest()[:VERSION_LENGTH]
+
+
 class EmbeddingHead:
     """A ``Scorer`` whose costly half, the embeddings, can be kept: a new head over kept ones costs no encoding.
 
@@ -36,7 +41,7 @@ class EmbeddingHead:
         self.name = f"{encoder.name} + head"
         self.policies = head.policies
         self.embedding_version = encoder.version
-        self.version = hashlib.sha256(f"{encoder.version} {head.version}".encode()).hexdigest()[:VERSION_LENGTH]
+        self.version = head_scorer_version(encoder.version, head.version)
 
     def score(self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None = None) -> Scores:
         """As ``Scorer.score``."""

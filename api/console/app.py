@@ -27,6 +27,7 @@ from api.console.oidc import Provider
 from api.console.page import wants_json
 from api.console.pages import (
     audit,
+    behind,
     causes,
     files,
     golden,
@@ -64,6 +65,7 @@ PAGES = (  # a path of its own words stands before one with a parameter
     sign_in,
     scheme,
     files,
+    behind,
     items,
     today,
     round_design,

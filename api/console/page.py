@@ -131,7 +131,7 @@ class Ask:
         wanted = self.request.query_params.get("chart")
         if wanted is not None:
             return _chart(chart_of(page.charts, wanted), self.request.query_params.get("as", "png"))
-        if wants_json(self.request):
+        if wants_json(self.request) or self.request.query_params.get("as") == "json":
             return _json(page)
         return render(self.request, page, self.visitor)
 

@@ -20,10 +20,12 @@ More = Annotated[int, Query(ge=1, le=10_000_000, description="Labels that the fo
 
 
 class LiftOut(BaseModel):
-    """How many times the random arm's share the lane's is; the labels that arm would have needed; the money saved."""
+    """How many times the random arm's share the lane's is; the labels that arm would have needed; the labels and the
+    money saved."""
 
     lift: FigureOut
     random_labels: FigureOut
+    saved_labels: FigureOut
     saved: FigureOut | None
     n: int
     random_n: int

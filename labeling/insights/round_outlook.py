@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from labeling.quality.evaluation import PURPOSIVE, UNWEIGHTED
 from labeling.quality.intervals import Figure
+from labeling.quality.lift import Lift
 from labeling.yields import ALL, LaneYield, Yields
 from selection.estimation import kish_n
 from selection.types import CHANCE, Selection
@@ -39,8 +40,9 @@ class Histogram:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """``lanes``: by lane picks, minutes, exposure, effective n and what it is likely to bring, a figure each or None
-    where no closed round had such a lane. ``effective_n``: Kish's, over all picks with a known probability together;
-    None where there are none. ``why_no_yield``: why no lane has an expectation, "" where they have."""
+    where no closed round had such a lane. ``past_rounds``: how many closed rounds there are; ``origin``: the versions
+    of their figures. ``effective_n``: Kish's, over all picks with a known probability together; None where there are
+    none. ``why_no_yield``: why no lane has an expectation, "" where they have."""
 
     picks: int
     items_scored: int
@@ -51,6 +53,8 @@ class Outlook:
     histogram: Histogram
     notes: tuple[str, ...]
     why_no_yield: str
+    past_rounds: int
+    origin: Json
 
 
 def outlook(selection: Selection, items_scored: int, past: Yields | str, origin: Json) -> Outlook:
@@ -81,14 +85,20 @@ def outlook(selection: Selection, items_scored: int, past: Yields | str, origin:
         histogram=histogram(drawn),
         notes=selection.notes,
         why_no_yield=past if isinstance(past, str) else "",
+        past_rounds=0 if isinstance(past, str) else len(past.rounds),
+        origin=origin,
     )
 
 
 def expected(row: LaneYield, picks: int, origin: Json) -> Json:
-    """By each of ``BROUGHT`` a figure: how many of so many ``picks``, if all of them are settled."""
+    """By each of ``BROUGHT`` a figure: how many of so many ``picks``, if all of them are settled; and ``saved_labels``,
+    how many more the random arm would take to find as many violations, None for that itself and for second looks."""
     licence = UNWEIGHTED if row.lane in CHANCE else PURPOSIVE
     figures: dict[str, Figure] = {name: getattr(row, name) for name in BROUGHT}
-    return {name: _times(figure, picks) | origin | {"licence": licence} for name, figure in figures.items()}
+    told: Json = {name: _times(figure, picks) | origin | {"licence": licence} for name, figure in figures.items()}
+    return told | {
+        "saved_labels": None if row.lift is None else _saved(row.lift, picks) | origin | {"licence": licence}
+    }
 
 
 def effective_n(drawn: Drawn) -> float | None:
@@ -113,6 +123,16 @@ def histogram(drawn: Drawn) -> Histogram:
     edges[0], edges[-1] = low, high  # which rounding moves
     counts = {lane: tuple(np.histogram(chances, edges)[0].tolist()) for lane, chances in sorted(mine.items())}
     return Histogram(tuple(edges.tolist()), counts)
+
+
+def _saved(lift: Lift, picks: int) -> Json:
+    more: Json = {
+        "n": lift.n,
+        "verdict": lift.verdict,
+        "method": f"{lift.method}, times {picks} picks",
+        "items": YIELDS,
+    }
+    return asdict(lift.lift.times(picks, -picks)) | more
 
 
 def _times(figure: Figure, picks: int) -> Json:

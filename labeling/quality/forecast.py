@@ -27,6 +27,11 @@ class Point:
     score: float
     error: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the score (normal), within [0, 1]."""
+        return max(self.score - Z * self.error, 0.0), min(self.score + Z * self.error, 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -51,7 +56,8 @@ def forecast(points: Sequence[Point], more: int, worth: float = 0.5) -> Forecast
     curve = sorted({point.labels: point for point in points if point.labels > 0}.values(), key=lambda p: p.labels)
     curve = curve[-MOST_POINTS:]
     if len(curve) < LEAST_POINTS:
-        reason = f"{len(curve)} models of different numbers of labels have scores on dev; a curve needs {LEAST_POINTS}"
+        needed = f"a curve needs {LEAST_POINTS} models of different numbers of labels with scores on dev"
+        reason = f"{needed}, and has {len(curve)}"
         return Forecast("refused", reason, more, len(curve))
     slope, error = _slope(curve)
     step = 100 * math.log1p(more / curve[-1].labels)

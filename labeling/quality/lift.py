@@ -27,11 +27,13 @@ class Range:
 @dataclass(frozen=True, slots=True)
 class Lift:
     """A lane of n answers beside the random arm. ``lift``: how many times the random arm's share of violations the
-    lane's is; ``random_labels``: how many labels the random arm would have needed for as many violations; ``saved``:
-    the cost of the difference, in the money of ``cost_per_label``, None where that is not given."""
+    lane's is; ``random_labels``: how many labels the random arm would have needed for as many violations;
+    ``saved_labels``: how many more those are than the lane took; ``saved``: what they cost, in the money of
+    ``cost_per_label``, None where that is not given."""
 
     lift: Range
     random_labels: Range
+    saved_labels: Range
     saved: Range | None
     n: int
     random_n: int
@@ -39,9 +41,10 @@ class Lift:
     verdict: str
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able; each range with the lane's n."""
-        ranges = {name: getattr(self, name) for name in ("lift", "random_labels", "saved")}
-        told = {name: None if one is None else asdict(one) | {"n": self.n} for name, one in ranges.items()}
+        """JSON-able; each range with the lane's n, and with why it has no value."""
+        ranges = {name: getattr(self, name) for name in ("lift", "random_labels", "saved_labels", "saved")}
+        more = {"n": self.n, "verdict": self.verdict}
+        told = {name: None if one is None else asdict(one) | more for name, one in ranges.items()}
         return asdict(self) | told
 
 
@@ -62,6 +65,7 @@ def label_lift(hits: int, n: int, random_hits: int, random_n: int, cost_per_labe
     return Lift(
         lift=lift,
         random_labels=lift.times(n),
+        saved_labels=lift.times(n, -n),
         saved=None if cost_per_label is None else lift.times(n * cost_per_label, -n * cost_per_label),
         n=n,
         random_n=random_n,

@@ -48,6 +48,7 @@ from labeling.store.audit_interface import Audit
 from labeling.store.cause_interface import Causes
 from labeling.store.decision_interface import Decisions
 from labeling.store.golden_interface import GoldenStreams
+from labeling.store.lookup_interface import ItemSearch, OpenQuestions
 from labeling.store.session_interface import Sessions
 from labeling.store.signal_interface import Signals
 from labeling.store.weekly_interface import WeeklyPacks
@@ -133,7 +134,7 @@ class Lake(Protocol):
         """Merge small fragments and drop old ones; readers are not disturbed."""
 
 
-class ItemRegistry(Protocol):
+class ItemRegistry(ItemSearch, Protocol):
     def known(self, external_ids: Sequence[str]) -> dict[str, RegisteredItem]:
         """Those of ``external_ids`` that are registered, by external id."""
 
@@ -211,7 +212,7 @@ class Rounds(Protocol):
         """(item_id, policy_id) pairs that have a blind task which is not withdrawn: no round picks them again."""
 
 
-class Tasks(Protocol):
+class Tasks(OpenQuestions, Protocol):
     def get(self, task_id: str) -> Task: ...
     def find(self, task_ids: Sequence[str]) -> dict[str, Task]: ...
     def where(

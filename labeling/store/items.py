@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from labeling.store.database import Database, now
 from labeling.store.rows import NAMED, insert_missing, load, name_some, select_in
 from labeling.store.tables import erasures, items, legal_stops
 
+SURROGATES, AFTER_SURROGATES = 0xD800, 0xE000  # between the two lies nothing that a database can hold
 _PRESENT = sa.select(items).where(items.c.gone_at.is_(None))
 
 
@@ -93,6 +95,16 @@ class SqlItems:
         with self._database.read() as connection:
             return [load(RegisteredItem, row) for row in connection.execute(query).mappings()] if content_hash else []
 
+    def starting(self, prefix: str, *, after: str = "", limit: int) -> list[RegisteredItem]:
+        found = items.c.external_id
+        # One bound: of two a database would look for one, and read past all that lies before the other.
+        begin = found > after if after and after >= prefix else found >= prefix
+        query = _PRESENT.where(begin).order_by(found).limit(limit)
+        end = _end_of(prefix)
+        with self._database.read() as connection:
+            rows = connection.execute(query if end is None else query.where(found < end)).mappings()
+            return [load(RegisteredItem, row) for row in rows]
+
     def last_lake_version(self) -> int:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.max(items.c.lake_version))).scalar_one() or 0
@@ -101,6 +113,15 @@ class SqlItems:
         with self._database.read() as connection:
             present = sa.select(sa.func.count()).select_from(items).where(items.c.gone_at.is_(None))
             return connection.execute(present).scalar_one()
+
+
+def _end_of(prefix: str) -> str | None:
+    """The least text behind all that start with ``prefix``, by code point; None where there is none."""
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return None
+    last = ord(kept[-1]) + 1
+    return kept[:-1] + chr(AFTER_SURROGATES if last == SURROGATES else last)
 
 
 def known_item_ids(connection: sa.Connection, item_ids: Sequence[str]) -> list[str]:

@@ -158,6 +158,12 @@ class SqlTasks:
         with self._database.read() as connection:
             return [load(Task, row) for row in connection.execute(query).mappings()]
 
+    def asked(self, item_ids: Sequence[str]) -> set[str]:
+        ends = (TaskState.SETTLED.value, TaskState.WITHDRAWN.value)
+        query = sa.select(tasks.c.item_id).distinct().where(tasks.c.state.not_in(ends))
+        with self._database.read() as connection:
+            return {row["item_id"] for row in select_in(connection, query, tasks.c.item_id, item_ids)}
+
     def widen(self, task_ids: Sequence[str]) -> None:
         sent = (tasks.c.kind == TaskKind.BLIND.value, tasks.c.state == TaskState.SENT.value)
         with self._database.write() as connection:

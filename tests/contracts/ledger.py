@@ -83,6 +83,20 @@ class ItemsContract(LedgerFixtures):
         ledger.items.register([item(number, item_id=name) for number, name in enumerate(names)], lake_version=1)
         assert ledger.items.ids() == sorted(names)
 
+    def test_items_are_found_by_the_start_of_their_external_id(self, ledger: Ledger) -> None:
+        names = ["a", "ab", "ab-1", "ab-2", "ab\U0010ffff!", "ac", "\ud7ff1", "\ue000", "b"]
+        ledger.items.register([item(number, external_id=name) for number, name in enumerate(names)], lake_version=1)
+
+        def starting(prefix: str, after: str = "", limit: int = 9) -> list[str]:
+            return [each.external_id for each in ledger.items.starting(prefix, after=after, limit=limit)]
+
+        assert starting("ab") == ["ab", "ab-1", "ab-2", "ab\U0010ffff!"]
+        assert starting("ab", "ab-1", 1) == ["ab-2"]
+        assert starting("ab\U0010ffff") == ["ab\U0010ffff!"]
+        assert starting("\ud7ff") == ["\ud7ff1"]
+        assert starting("\U0010ffff") == starting("x") == starting("%") == starting("_") == []
+        assert starting("") == sorted(names)
+
     def test_same_content_again_is_a_no_op(self, ledger: Ledger) -> None:
         ledger.items.register([item(1), item(1)], lake_version=1)
         ledger.items.register([item(1), item(2)], lake_version=2)

@@ -359,6 +359,7 @@ class GoldEventsContract(LedgerFixtures):
         ledger.tasks.add([task(50, kind=TaskKind.ADJUDICATION, item_id="item-000001", parent_task_id="task-000001")])
         assert [each.task_id for each in ledger.tasks.of_item("item-000001")] == ["task-000001", "task-000050"]
         assert ledger.tasks.of_item("nobody") == []
+        assert ledger.tasks.asked(["item-000001", "nobody"]) == {"item-000001"}
 
 
 def move(number: int, action: GoldAction, reason: str = "why") -> GoldMove:

@@ -1,36 +1,61 @@
-"""One item, and lists of what lies behind a figure: /console/items/{external_id}, /console/list?of=/v1/...
+"""One item, and a search for one: /console/items/{external_id}, /console/items/find?q=...
 
-Content stands here alone. It is not in the page until it is asked for, and the audit trail says who did.
+Content stands here alone. It is not in the page until it is asked for, and the audit trail says who did. What a model
+thinks of an item is not told while a question about it is open.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
-import httpx
-from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse, Response
 
-from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
+from api.console.page import Ask, EngineerAsk, Page
 from api.items import shown
 from labeling.errors import InvalidInput, NotFound
 from labeling.golden.blame import blame
+from labeling.records import RegisteredItem, TaskKind
+from labeling.scorer_names import ScorerName, scorer_names
+from labeling.training import calibration_version
 
-router = APIRouter()
+router = APIRouter(prefix="/items")
+PATH = "/console/items"
 CONTENT = ("text", "media", "image", "image_blurred")
-QUOTING = ("rationale",)  # what may quote content
-SHOWN = 200  # rows of a list; the API pages on
+SWAYING = ("scores", "disagreement", "notes")
+FOUND = 50  # items of a page of what was found
+
+Sought = Annotated[str | None, Query(max_length=512)]
 
 
-@router.get("/items/{external_id:path}")
+@router.get("/find")
+def find(ask: EngineerAsk, q: Sought = None, after: Annotated[str, Query(max_length=512)] = "") -> Response:
+    """To the item of that external id, or else of that item id; or else those whose external id starts so."""
+    registry = ask.goldfold.ledger.items
+    if q is None and registry.known(["find"]):
+        return item(ask, "find")  # one is called so
+    sought = (q or "").strip()
+    if "\0" in sought + after:
+        raise InvalidInput("q: an external id holds no NUL character")
+    exact = registry.known([sought]).get(sought) or registry.by_id([sought]).get(sought)
+    if exact is not None and not after:
+        return RedirectResponse(f"{PATH}/{quote(exact.external_id, safe='')}", status_code=303)
+    found: list[RegisteredItem] = registry.starting(sought, after=after, limit=FOUND + 1) if sought else []
+    more = f"{PATH}/find?{urlencode({'q': sought, 'after': found[FOUND - 1].external_id})}" if found[FOUND:] else ""
+    data = {"q": sought, "found": found[:FOUND], "next": more, "after": after}
+    return ask.show(Page(f"Items that start with {sought}" if sought else "Find an item", "items_found.html", data))
+
+
+@router.get("/{external_id:path}")
 def item(ask: EngineerAsk, external_id: str) -> Response:
     """An item without its content."""
     return ask.show(_page(ask, external_id, revealed=False))
 
 
-@router.post("/items/{external_id:path}")
+@router.post("/{external_id:path}")
 def reveal(ask: EngineerAsk, external_id: str) -> Response:
     """The same with its content; who asked for it is noted."""
     page = _page(ask, external_id, revealed=True)
@@ -38,60 +63,65 @@ def reveal(ask: EngineerAsk, external_id: str) -> Response:
     return ask.show(page)
 
 
-@router.get("/list")
-async def behind(ask: ViewerAsk, of: str) -> Response:
-    """What the API answers under an address, as a table: the items behind a figure. It is asked with the rights of who
-    looks."""
-    parts = urlsplit(of)
-    if parts.scheme or parts.netloc or not parts.path.startswith("/v1/"):
-        raise InvalidInput("of: expected an address of the API such as /v1/rounds")
-    answer = await _asked(ask, of)
-    rows, rest = _rows(_bare(answer))
-    return ask.show(Page(f"Behind {parts.path}", "list.html", {"of": of, "rows": rows, "rest": rest, "most": SHOWN}))
-
-
-async def _asked(ask: Ask, address: str) -> Any:
-    headers = {
-        name: ask.request.headers[name]
-        for name in ("authorization", "x-api-key", "cookie")
-        if name in ask.request.headers
-    }
-    transport = httpx.ASGITransport(ask.request.app.state.main)
-    async with httpx.AsyncClient(transport=transport, base_url=str(ask.request.base_url)) as client:
-        answer = await client.get(address, headers=headers)
-    told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-    if answer.is_error:
-        said = told.get("detail", "the API gave no reason")
-        raise NotFound(said) if answer.status_code == httpx.codes.NOT_FOUND else InvalidInput(f"of: {said}")
-    return told
-
-
-def _bare(answer: Any) -> Any:
-    """Without content: that stands on an item's own page alone, where asking for it is noted."""
-    if isinstance(answer, list):
-        return [_bare(each) for each in answer]
-    if isinstance(answer, dict):
-        return {name: _bare(each) for name, each in answer.items() if name not in (*CONTENT, *QUOTING)}
-    return answer
-
-
-def _rows(answer: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The longest list of an answer as rows, and what else it says."""
-    if isinstance(answer, dict):
-        lists = {name: value for name, value in answer.items() if isinstance(value, list)}
-        longest = max(lists, key=lambda name: len(lists[name]), default=None)
-        rest = {name: value for name, value in answer.items() if name != longest}
-        return _rows(lists[longest])[0] if longest is not None else [], rest
-    rows = [each if isinstance(each, dict) else {"external_id": each} for each in answer]
-    return rows, {}
-
-
 def _page(ask: Ask, external_id: str, *, revealed: bool) -> Page:
+    ledger = ask.goldfold.ledger
     told = shown(ask.goldfold, external_id)
     content = {name: told.pop(name) for name in CONTENT}
-    try:
-        history = asdict(blame(ask.goldfold.ledger, external_id)) if ask.is_lead else None
-    except NotFound:
-        history = None
-    data = {"item": told, "content": content if revealed else None, "history": history}
+    is_asked = bool(ledger.tasks.asked([told["item_id"]]))
+    if is_asked:
+        told |= {name: {} for name in SWAYING}
+    data = {
+        "item": told,
+        "is_asked": is_asked,
+        "scorers": (names := {} if is_asked else scorer_names(ledger, ask.goldfold.lake)),
+        "in_force": _in_force(ask, names),
+        "lines": {policy.id: policy.threshold for policy in ask.goldfold.operating().values()},
+        "rounds": _rounds(ask, told["item_id"]),
+        "content": _addressed(ask, content) if revealed else None,
+        "has_preview": bool(ask.goldfold.settings.media_link_secret.get_secret_value()),
+        "history": _history(ask, external_id),
+    }
     return Page(f"Item {external_id}", "item.html", data)
+
+
+def _addressed(ask: Ask, content: dict[str, Any]) -> dict[str, Any]:
+    """The links of an image without the host of ``public_url``: the console may be open under another one, and shows
+    no image of another site."""
+    base = ask.goldfold.settings.public_url
+    return content | {name: (content[name] or "").removeprefix(base) for name in ("image", "image_blurred")}
+
+
+def _in_force(ask: Ask, names: Mapping[str, ScorerName]) -> list[str]:
+    """The versions that decide now: of the champion's, that under its calibration; all without a model of ours, where
+    there is no champion."""
+    champion = ask.goldfold.ledger.models.champion()
+    if champion is None:
+        return [version for version, each in names.items() if not each.model_id]
+    is_calibrated = calibration_version(champion) is not None
+    mine = {version: each for version, each in names.items() if each.model_id == champion.model_id}
+    return [version for version, each in mine.items() if each.is_calibrated is is_calibrated]
+
+
+def _rounds(ask: Ask, item_id: str) -> list[dict[str, Any]]:
+    """What was asked about an item, the newest first; whom an answer is known to, is nobody's business."""
+    tasks = [task for task in ask.goldfold.ledger.tasks.of_item(item_id) if task.kind is not TaskKind.INJECTION]
+    return [
+        {
+            "round_id": task.round_id,
+            "policy_id": task.policy_id,
+            "policy_version": task.policy_version,
+            "kind": str(task.kind),
+            "state": str(task.state),
+            "created_at": task.created_at,
+        }
+        for task in reversed(tasks)
+    ]
+
+
+def _history(ask: Ask, external_id: str) -> dict[str, Any] | None:
+    if not ask.is_lead:
+        return None
+    try:
+        return asdict(blame(ask.goldfold.ledger, external_id))
+    except NotFound:
+        return None

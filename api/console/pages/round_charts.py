@@ -11,6 +11,7 @@ from labeling.quality.forecast import Point
 from labeling.yields import ALL, LaneYield, Yields
 
 SHARES = ("violating", "changed", "gold")
+LEAST = 3  # bars or points of a chart: fewer are told in words
 
 
 def pi_chart(histogram: Histogram) -> Chart:
@@ -64,11 +65,21 @@ def lift_chart(told: Yields) -> Chart:
 def curve_chart(points: Sequence[Point]) -> Chart:
     """The learning curve that the forecast is drawn from."""
     x, y = [point.labels for point in points], [point.score for point in points]
-    low = [point.score - 1.96 * point.error for point in points]
-    high = [point.score + 1.96 * point.error for point in points]
+    low, high = zip(*(point.interval for point in points), strict=True)
     caption = "Mean AUPRC on dev over the policies that every judged model has a figure for, with 95 % intervals."
     series = [Series("models", x, y, low, high)]
     return Chart("curve", "Learning curve", "line", "labels learnt from", "AUPRC", series, caption=caption)
+
+
+def worth_drawing(charts: Sequence[Chart]) -> list[Chart]:
+    """Those with something to compare."""
+    return [chart for chart in charts if _marks(chart) >= LEAST]
+
+
+def _marks(chart: Chart) -> int:
+    if chart.stacked:
+        return max((len(each.x) for each in chart.series), default=0)
+    return sum(value is not None for each in chart.series for value in each.y)
 
 
 def _whole(told: Yields) -> list[LaneYield]:

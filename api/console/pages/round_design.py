@@ -6,7 +6,7 @@ What is typed stands in the address, so that a design can be kept, sent to someb
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -40,9 +40,10 @@ Typed = Mapping[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What was typed, field by field, as strings."""
+    """What was typed, field by field, as strings; ``standing``: what the form's fields hold where nothing was."""
 
     typed: Typed
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     def one(self, name: str) -> str:
         """A field's value, "" where nothing was typed."""
@@ -64,8 +65,16 @@ class Design:
 
     @property
     def lanes(self) -> dict[str, str]:
-        """The shares that were typed."""
-        return {lane: self.one(LANE + lane) for lane in LANES if self.one(LANE + lane)}
+        """The shares that were typed, but for those of nothing; none where they are those of the settings."""
+        shares = {lane: self.one(LANE + lane) for lane in LANES}
+        if all(_same(share or "0", self.standing.get(LANE + lane, "0")) for lane, share in shares.items()):
+            return {}
+        return {lane: share for lane, share in shares.items() if share and not _same(share, "0")}
+
+    def own(self, name: str) -> str:
+        """A field's value, "" where it is what stands there anyway: the settings' own, or a constant's."""
+        said = self.one(name)
+        return "" if _same(said, self.standing.get(name, "")) else said
 
     def address(self, **more: str) -> str:
         """Where this design is looked at."""
@@ -74,9 +83,9 @@ class Design:
 
     def given(self) -> dict[str, Any]:
         """The design as ``POST /v1/rounds`` takes it. Raises InvalidInput naming each field."""
-        named: dict[str, Any] = {name: self.one(name) for name in (*PLAIN, *ASSISTED) if self.one(name)}
+        named: dict[str, Any] = {name: self.own(name) for name in (*PLAIN, *ASSISTED) if self.own(name)}
         lanes = self.lanes
-        costs = {each.name: self.one(COST + each.name) for each in fields(Costs) if self.one(COST + each.name)}
+        costs = {each.name: self.own(COST + each.name) for each in fields(Costs) if self.own(COST + each.name)}
         quotas = [{name: value for name, value in row.items() if value} for row in self.quotas if row["value"]]
         named |= {"policies": self.many("policies"), "quotas": quotas}
         named |= {"costs": costs} if costs else {}
@@ -88,7 +97,7 @@ class Design:
 def design(ask: EngineerAsk) -> Response:
     """The form; with ``plan`` also what a round of it would cost and is likely to bring."""
     query = ask.request.query_params
-    typed = Design({name: query.getlist(name) for name in query})
+    typed = Design({name: query.getlist(name) for name in query}, _standing(ask))
     if not typed.one("round_id"):  # its seed comes from its id: what is shown must be what would start
         return RedirectResponse(typed.address(round_id=new_id("round")), status_code=303)
     return ask.show(_page(ask, typed, planned=bool(typed.one(PLAN))))
@@ -97,7 +106,7 @@ def design(ask: EngineerAsk) -> Response:
 @router.post("/new")
 def start(ask: EngineerAsk) -> Response:
     """Start the round that was designed."""
-    typed = Design(parse_qs(ask.form.get("design", ""), keep_blank_values=True))
+    typed = Design(parse_qs(ask.form.get("design", ""), keep_blank_values=True), _standing(ask))
     try:
         job = begin_round(ask.goldfold, ask.jobs, typed.given())
     except tuple(STATUSES) as error:
@@ -129,25 +138,58 @@ def _page(ask: Ask, typed: Design, *, planned: bool, problems: tuple[str, ...] =
     return Page("New round", "round_design.html", data, charts, status)
 
 
-def _choices(ask: Ask, typed: Design) -> dict[str, Any]:
-    """What the form offers, and the settings that stand where nothing is typed."""
+def _standing(ask: Ask) -> dict[str, str]:
+    """What stands in each field where nothing is typed: the settings, and the constants of the estimate."""
     given = ask.goldfold.settings
-    rows = [row for row in typed.quotas if any(row.values())]
+    costs = {COST + name: f"{value:g}" for name, value in asdict(Costs()).items()}
+    lanes = dict.fromkeys(LANES, 0.0) | {str(lane): share for lane, share in given.lanes.items()}
+    return costs | {
+        **{LANE + lane: f"{share:g}" for lane, share in lanes.items()},
+        "budget": str(given.budget),
+        "overlap": str(given.overlap),
+        "assisted": "0",
+        "assisted_blind_share": f"{given.assisted_blind_share:g}",
+    }
+
+
+def _choices(ask: Ask, typed: Design) -> dict[str, Any]:
+    """What the form offers, and what stands where nothing is typed."""
+    rows = [row for row in typed.quotas if any(value for name, value in row.items() if name != "key")]
     blank = dict.fromkeys(QuotaIn.model_fields, "")
+    standing = dict(typed.standing)
+    if any(typed.one(LANE + lane) for lane in LANES):
+        standing |= {LANE + lane: "0" for lane in LANES}
     return {
         "policies": sorted(ask.goldfold.policies),
-        "lanes": dict.fromkeys(LANES, 0.0) | ({} if typed.lanes else {str(lane): n for lane, n in given.lanes.items()}),
+        "lanes": list(LANES),
         "strategies": ["auto", *(name for name in STRATEGIES if name != "auto")],
         "per": list(PER),
         "quota_keys": ["policy", *QUOTA_FIELDS],
         "quotas": [*rows, *[blank] * max(QUOTA_ROWS - len(rows), 1)],
-        "costs": asdict(Costs()),
-        "settings": {
-            "budget": given.budget,
-            "overlap": given.overlap,
-            "assisted_blind_share": given.assisted_blind_share,
-        },
+        "is_bound": bool(rows),
+        "costs": list(asdict(Costs())),
+        "standing": standing,
+        "known": _known(ask),
     }
+
+
+def _known(ask: Ask) -> list[tuple[str, str]]:
+    """Values of bounds that the system knows, each with what it is: policies, and what the newest frame had."""
+    frames = (each.frame for each in reversed(ask.goldfold.ledger.rounds.all()) if "languages" in each.frame)
+    frame = next(frames, {})
+    found = [(policy, "policy") for policy in sorted(ask.goldfold.policies)]
+    for name in QUOTA_FIELDS:
+        values = frame.get({"modality": "modalities"}.get(name, f"{name}s"))
+        found += [(str(value), name) for value in sorted(values)] if isinstance(values, Mapping) else []
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two fields say the same, as numbers where they are."""
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return one == other
 
 
 def _field(place: Place) -> str:

@@ -7,15 +7,15 @@ asks for the row. Sealed gold has a place and no name.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import anyio
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sse_starlette.sse import EventSourceResponse
 
@@ -31,6 +31,7 @@ from labeling.insights.embedding_map import GROUPS, EmbeddingMap, Painted, kept_
 router = APIRouter(prefix="/map")
 PATH, KIND = "/console/map", "map"
 POLL_S = 0.5
+NAMES = 20  # points whose names are told at once
 SPAN = 64_000  # what the longer side of a map is told as, in whole numbers of 16 bits with a sign
 
 
@@ -50,6 +51,7 @@ def show(ask: EngineerAsk, round: str = "") -> Response:
         "map": None if painted is None else Kept(None if drawn is None else _told(drawn), painted.at, painted.error),
         "round": round,
         "points": f"{PATH}/points?round={quote(round)}",
+        "names": f"{PATH}/names?made=",
         "picture": f"{PATH}?{f'round={quote(round)}&' if round else ''}chart=map&as=",
         "job": job,
         "runs": job is not None and job.state not in ENDED,
@@ -77,24 +79,24 @@ def points(ask: EngineerAsk, round: str = "") -> Response:
         raise painted.error
     if painted.value is None:
         return JSONResponse({"groups": []}, status_code=202)
-    return JSONResponse(
-        {"item": f"{PATH}/item?made={_stamp(painted.value.map)}&row=", "groups": _groups(painted.value)}
-    )
+    made = _stamp(painted.value.map)
+    return JSONResponse({"item": f"{PATH}/item?made={made}&row=", "made": made, "groups": _groups(painted.value)})
 
 
 @router.get("/item")
 def item(ask: EngineerAsk, made: int, row: int) -> Response:
     """To the page of the item behind a point."""
-    kept = kept_map(ask.goldfold.cache_dir)
-    if kept is None or _stamp(kept) != made:
-        raise NotFound("the map was drawn anew: load its page again")
-    painted = _painted(ask, "")
-    if painted is None or painted.value is None:
-        raise Conflict("the map's colours are being computed: try again in a moment")
-    names = painted.value.names
+    names = _named(ask, made)
     if not 0 <= row < len(names) or not names[row]:
         raise NotFound("this point has no name: it is sealed gold, or an item that is gone")
     return RedirectResponse(f"/console/items/{quote(names[row], safe='')}", status_code=303)
+
+
+@router.get("/names")
+def names(ask: EngineerAsk, made: int, row: Annotated[list[int], Query(max_length=NAMES)]) -> Response:
+    """What the items behind some points are called, those that have a name."""
+    known = _named(ask, made)
+    return JSONResponse({"names": {str(each): known[each] for each in row if 0 <= each < len(known) and known[each]}})
 
 
 @router.get("/events")
@@ -123,6 +125,17 @@ def _job(ask: Ask) -> Job | None:
         return next((job for job in ask.jobs.all() if job.kind == KIND), None)
     except JobUnknown:  # its record was dropped meanwhile
         return None
+
+
+def _named(ask: Ask, made: int) -> Sequence[str]:
+    """The names behind the points of a drawing, by row. Raises NotFound for one of before, Conflict."""
+    kept = kept_map(ask.goldfold.cache_dir)
+    if kept is None or _stamp(kept) != made:
+        raise NotFound("the map was drawn anew: load its page again")
+    painted = _painted(ask, "")
+    if painted is None or painted.value is None:
+        raise Conflict("the map's colours are being computed: try again in a moment")
+    return painted.value.names
 
 
 def _painted(ask: Ask, round_id: str) -> Kept[Painted] | None:

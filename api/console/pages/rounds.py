@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Query
@@ -17,7 +17,14 @@ from sse_starlette.sse import EventSourceResponse
 from api.auth import RANK, Role
 from api.console.charts import Chart
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk, fragment
-from api.console.pages.round_charts import curve_chart, lanes_chart, lift_chart, pi_chart, shares_chart
+from api.console.pages.round_charts import (
+    curve_chart,
+    lanes_chart,
+    lift_chart,
+    pi_chart,
+    shares_chart,
+    worth_drawing,
+)
 from api.jobs.errors import JobUnknown
 from api.jobs.records import ENDED, Job
 from api.rounds import stop_round
@@ -26,11 +33,18 @@ from labeling.insights.round_outlook import effective_n, histogram
 from labeling.insights.round_picks import Card, cards
 from labeling.purposes import purpose
 from labeling.records import Round, RoundState, TaskState
+from labeling.scorer_names import ScorerName, scorer_names
 from labeling.yields import curve, yields
 
 router = APIRouter(prefix="/rounds")
 SHOWN = 50  # rounds or cards of a page
 JOB_POLL_S, TASKS_POLL_S = 0.5, 5.0
+PARTS = {  # of a round's tasks, as its bar shows them
+    "settled": (TaskState.SETTLED,),
+    "answered": (TaskState.ANSWERED,),
+    "waiting": (TaskState.SENT, TaskState.SENDING, TaskState.QUEUED),
+    "left out": (TaskState.WITHDRAWN, TaskState.QUARANTINED),
+}
 UNDER_WAY = (RoundState.PLANNED, RoundState.SELECTED, RoundState.OPEN)
 
 Start = Annotated[int, Query(alias="from", ge=0, le=10_000_000, description="How many come before.")]
@@ -67,24 +81,48 @@ class Standing:
         """While this stays, the page needs nothing but its progress anew."""
         return self.state, self.job_runs
 
-    def told(self) -> dict[str, Any]:
-        """What ``round_progress.html`` shows."""
-        ends = (TaskState.SETTLED, TaskState.WITHDRAWN, TaskState.QUARANTINED)
-        done = sum(self.tasks.get(state, 0) for state in ends)
+    def told(self, *, opens: bool) -> dict[str, Any]:
+        """What ``round_progress.html`` shows. ``opens``: counts lead to their tasks."""
         states = [(state.value, self.tasks[state]) for state in TaskState if state in self.tasks]
-        return {"state": self.state, "job": self.job, "states": states, "done": done, "total": sum(self.tasks.values())}
+        parts, before = [], 0
+        for name, mine in PARTS.items():
+            count = sum(self.tasks.get(state, 0) for state in mine)
+            parts.append({"name": name, "count": count, "before": before})
+            before += count
+        return {
+            "round_id": self.round_id,
+            "state": self.state,
+            "job": self.job,
+            "states": states,
+            "parts": parts,
+            "total": before,
+            "opens": opens,
+        }
 
 
 @router.get("")
-def all_rounds(ask: ViewerAsk, start: Start = 0) -> Response:
-    """Every round, the newest first, a page of them."""
+def all_rounds(
+    ask: ViewerAsk, start: Start = 0, state: str = "", policy: str = "", order: Literal["newest", "oldest"] = "newest"
+) -> Response:
+    """Every round, the newest first, a page of them; ``state`` and ``policy`` narrow them."""
     ledger = ask.goldfold.ledger
-    every = list(reversed(ledger.rounds.all()))
+    every = [each for each in ledger.rounds.all() if _is_meant(each, state, policy)]
+    chosen = every[::-1] if order == "newest" else every
     rounds = [
         {"round": each, "purpose": purpose(each), "tasks": ledger.tasks.counts(each.round_id)}
-        for each in every[start : start + SHOWN]
+        for each in chosen[start : start + SHOWN]
     ]
-    data = {"rounds": rounds, "start": start, "of": len(every), "shown": SHOWN, "designs": _designs(ask)}
+    data = {
+        "rounds": rounds,
+        "start": start,
+        "of": len(every),
+        "shown": SHOWN,
+        "designs": _designs(ask),
+        "scorers": scorer_names(ledger, ask.goldfold.lake),
+        "asked": {"state": state, "policy": policy, "order": order},
+        "states": [each.value for each in RoundState],
+        "policies": sorted(ask.goldfold.policies),
+    }
     return ask.show(Page("Rounds", "rounds.html", data))
 
 
@@ -101,14 +139,14 @@ def one_round(ask: ViewerAsk, round_id: str) -> Response:
     charts: list[Chart] = []
     picked = ask.kept(("round picks", round_id, standing.state), lambda: _picked(ask, round_id))
     if picked.value is not None and picked.value["lanes"]:
-        charts.append(lanes_chart(picked.value["lanes"]))
-        if picked.value["histogram"].edges:
-            charts.append(pi_chart(picked.value["histogram"]))
+        charts = [lanes_chart(picked.value["lanes"])]
+        charts += [pi_chart(picked.value["histogram"])] if picked.value["histogram"].edges else []
     data = {
         "round": standing.round,
         "round_id": round_id,
-        "progress": standing.told(),
+        "progress": standing.told(opens=_designs(ask)),
         "live": standing.is_live,
+        "scorer": _scorer(ask, standing.round),
         "picked": picked,
         "designs": _designs(ask),
         "cancels": _designs(ask)
@@ -116,7 +154,7 @@ def one_round(ask: ViewerAsk, round_id: str) -> Response:
         and standing.round.state is not RoundState.CLOSED
         and standing.round.state is not RoundState.CANCELLED,
     }
-    return ask.show(Page(f"Round {round_id}", "round.html", data, charts))
+    return ask.show(Page(f"Round {round_id}", "round.html", data, worth_drawing(charts)))
 
 
 @router.get("/{round_id}/events")
@@ -127,13 +165,13 @@ async def follow(ask: ViewerAsk, round_id: str) -> EventSourceResponse:
     async def events() -> AsyncIterator[dict[str, str]]:
         last, now = None, first
         while now.phase == first.phase and now.is_live:
-            said = fragment("round_progress.html", progress=now.told())
+            said = fragment("round_progress.html", progress=now.told(opens=_designs(ask)))
             if said != last:
                 yield {"event": "progress", "data": said}
             last = said
             await anyio.sleep(JOB_POLL_S if now.job_runs else TASKS_POLL_S)
             now = await anyio.to_thread.run_sync(_standing, ask, round_id)
-        yield {"event": "progress", "data": fragment("round_progress.html", progress=now.told())}
+        yield {"event": "progress", "data": fragment("round_progress.html", progress=now.told(opens=_designs(ask)))}
         yield {"event": "end", "data": now.state}
 
     return EventSourceResponse(events())
@@ -145,7 +183,8 @@ def picks(ask: EngineerAsk, round_id: str, start: Start = 0) -> Response:
     ledger = ask.goldfold.ledger
     found = ledger.rounds.get(round_id)
     shown: list[Card] = cards(ledger, round_id, limit=SHOWN + 1, offset=start)
-    data = {"round": found, "cards": shown[:SHOWN], "start": start, "shown": SHOWN, "more": len(shown) > SHOWN}
+    data = {"round": found, "cards": shown[:SHOWN], "start": start, "shown": SHOWN}
+    data |= {"more": len(shown) > SHOWN, "designs": True, "round_id": round_id}
     return ask.show(Page(f"Picks of round {round_id}", "round_picks.html", data))
 
 
@@ -220,13 +259,25 @@ def _yields(ask: Ask, round_id: str | None, more: int, cost: float | None) -> Pa
         charts = [shares_chart(found)] if found.lanes else []
         charts += [lift_chart(found)] if any(row.lift for row in found.lanes) else []
         charts += [curve_chart(points)] if points else []
-        return _Brought(found.as_dict(), charts)
+        return _Brought(found.as_dict(), worth_drawing(charts))
 
     brought = ask.kept(("yields", round_id, more, cost), compute)
     charts = [] if brought.value is None else brought.value.charts
     title = "What rounds brought" if round_id is None else f"What round {round_id} brought"
-    data = {"found": brought, "round_id": round_id or "", "more": more, "cost": cost}
+    data = {"found": brought, "round_id": round_id or "", "more": more, "cost": cost, "designs": _designs(ask)}
     return Page(title, "round_yield.html", data, charts)
+
+
+def _is_meant(round_: Round, state: str, policy: str) -> bool:
+    asked = round_.plan.get("policies")
+    return (not state or round_.state == state) and (not policy or (isinstance(asked, Mapping) and policy in asked))
+
+
+def _scorer(ask: Ask, round_: Round | None) -> ScorerName | None:
+    """Whose scores a round picks by."""
+    if round_ is None or not round_.scorer_version:
+        return None
+    return scorer_names(ask.goldfold.ledger, ask.goldfold.lake).get(round_.scorer_version)
 
 
 def _designs(ask: Ask) -> bool:

@@ -12,8 +12,10 @@ void main() {
 const COLOURS = { pool: "--line-strong", picked: "--c2", "gold: train": "--c1", "gold: calibration": "--c3", "gold: dev": "--c4", "gold: sealed": "--c5" };
 const REACH = 10; // pixels around a click
 const [LEAST, MOST] = [0.5, 400]; // how far one may zoom
-const SLOW_MS = 34; // from how long a frame on, fewer points are drawn while the map moves
-const COARSE = 8000; // so many then
+const [SLOW_MS, FAST_MS] = [34, 20]; // fewer points are drawn while the map moves where a frame takes longer, more where shorter
+const COARSEST = 1000; // so many at least
+const FEW = 1000; // points of a group that stay, all of them
+const NEAREST = 8; // named points of the list
 const STILL_MS = 150; // after which it stands still
 
 const unpack = (text, Kind) => new Kind(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
@@ -48,6 +50,7 @@ class PointMap {
   constructor(canvas, told) {
     this.canvas = canvas;
     this.item = told.item;
+    this.made = told.made;
     this.gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true });
     this.view = { zoom: 1, x: 0, y: 0 }; // x, y: what lies in the middle, in [-1, 1]
     if (!this.gl) return;
@@ -55,6 +58,7 @@ class PointMap {
     this.at = Object.fromEntries(["scale", "shift", "size", "colour"].map((name) => [name, this.gl.getUniformLocation(made, name)]));
     this.groups = told.groups.map((group) => this.group(group));
     this.total = this.groups.reduce((sum, { numbers }) => sum + numbers.length / 2, 0);
+    this.most = this.total; // points of a frame while it moves
     this.reach = [0, 1].map((side) => this.groups.reduce((most, { numbers }) => {
       for (let n = side; n < numbers.length; n += 2) most = Math.max(most, Math.abs(numbers[n]) / 32767);
       return most;
@@ -85,18 +89,21 @@ class PointMap {
     this.asked ??= requestAnimationFrame(() => { this.asked = null; this.paint(1); });
   }
 
-  // A frame while it moves; where frames take long, of some points only, until it stands still.
+  // A frame while it moves: the longer frames take, the fewer points, until it stands still.
   drawMoving() {
     this.asked ??= requestAnimationFrame((now) => {
       this.asked = null;
       const took = now - (this.last ?? now);
       this.last = now;
-      if (took < 1000) this.pace = 0.7 * (this.pace ?? 16) + 0.3 * took;
-      if (this.pace > SLOW_MS) this.isSlow = true;
-      this.paint(this.isSlow ? Math.ceil(this.total / COARSE) : 1);
+      if (took > 0 && took < 1000) {
+        this.pace = 0.6 * (this.pace ?? Math.min(took, SLOW_MS)) + 0.4 * took;
+        if (this.pace > SLOW_MS) this.most = Math.max(COARSEST, (this.most * SLOW_MS) / this.pace);
+        else if (this.pace < FAST_MS) this.most = Math.min(this.total, this.most * 1.1);
+      }
+      this.paint(Math.ceil(this.total / this.most));
     });
     clearTimeout(this.still);
-    this.still = setTimeout(() => { this.last = undefined; this.pace = undefined; this.draw(); }, STILL_MS);
+    this.still = setTimeout(() => { this.last = undefined; this.pace = undefined; this.draw(); this.onStill?.(); }, STILL_MS);
   }
 
   // Every ``step``th point of each group.
@@ -116,7 +123,7 @@ class PointMap {
       gl.uniform1f(at.size, (pool ? 3 : 7) * dense * Math.min(2, Math.max(1, Math.sqrt(view.zoom) / 2)));
       gl.bindBuffer(gl.ARRAY_BUFFER, group.buffer);
       const points = group.numbers.length / 2;
-      const nth = points > COARSE / 8 ? step : 1; // few points stay
+      const nth = points > FEW ? step : 1;
       gl.vertexAttribPointer(0, 2, gl.SHORT, true, 4 * nth, 0);
       gl.drawArrays(gl.POINTS, 0, Math.ceil(points / nth));
     }
@@ -129,17 +136,26 @@ class PointMap {
     return [this.view.x + x / this.unit, this.view.y + y / this.unit];
   }
 
-  // The row of the nearest point that has a name; null where none is near.
-  nearest([x, y]) {
-    let [found, least] = [null, (REACH / this.unit) ** 2];
-    for (const { numbers, rows } of this.groups.filter((each) => each.shown && each.rows)) {
+  // The ``most`` points nearest to a place that have a name, within ``reach`` pixels: row, group, and how far in pixels.
+  nearest([x, y], reach = REACH, most = 1) {
+    const found = [];
+    let least = (reach / this.unit) ** 2;
+    for (const { name, numbers, rows } of this.groups.filter((each) => each.shown && each.rows)) {
       for (let n = 0; n < rows.length; n += 1) {
         const far = (numbers[2 * n] / 32767 - x) ** 2 + (numbers[2 * n + 1] / 32767 - y) ** 2;
-        if (far < least) [found, least] = [rows[n], far];
+        if (far >= least) continue;
+        found.push({ row: rows[n], group: name, far });
+        found.sort((one, other) => one.far - other.far);
+        if (found.length > most) found.pop();
+        if (found.length === most) least = found[most - 1].far;
       }
     }
-    return found;
+    return found.map((each) => ({ ...each, far: Math.sqrt(each.far) * this.unit }));
   }
+
+  open(row) { location.assign(this.item + row); }
+
+  all() { this.view = { zoom: 1, x: 0, y: 0 }; this.draw(); this.onStill?.(); }
 
   zoom(factor, [x, y] = [this.view.x, this.view.y]) {
     const zoom = Math.min(MOST, Math.max(LEAST, this.view.zoom * factor));
@@ -153,33 +169,58 @@ class PointMap {
     this.drawMoving();
   }
 
+  // Two fingers: what lay between them stays there, as far apart as they are.
+  pinch(from, to, other) {
+    const between = (one) => ({ clientX: (one.clientX + other.clientX) / 2, clientY: (one.clientY + other.clientY) / 2 });
+    const apart = (one) => Math.max(Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY), 1);
+    this.move((to.clientX - from.clientX) / 2, (to.clientY - from.clientY) / 2);
+    this.zoom(apart(to) / apart(from), this.place(between(to)));
+  }
+
+  // The named points nearest to the middle of what is seen.
+  middle(most) {
+    return this.nearest([this.view.x, this.view.y], Math.hypot(this.canvas.clientWidth, this.canvas.clientHeight) / 2, most);
+  }
+
   listen() {
     const { canvas } = this;
-    let from = null;
+    const held = new Map(); // pointers that are down: where they were last
+    let moved = 0;
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       this.zoom(Math.exp(-event.deltaY / 400), this.place(event));
     }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => { from = [event.clientX, event.clientY, 0]; canvas.setPointerCapture(event.pointerId); });
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!held.size) moved = 0;
+      held.set(event.pointerId, event);
+      canvas.setPointerCapture(event.pointerId);
+    });
     canvas.addEventListener("pointermove", (event) => {
+      const from = held.get(event.pointerId);
       if (!from) return;
-      const [x, y] = [event.clientX - from[0], event.clientY - from[1]];
-      from = [event.clientX, event.clientY, from[2] + Math.abs(x) + Math.abs(y)];
-      this.move(x, y);
+      const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
+      held.set(event.pointerId, event);
+      const [x, y] = [event.clientX - from.clientX, event.clientY - from.clientY];
+      moved += Math.abs(x) + Math.abs(y) + (other ? REACH : 0);
+      if (other) this.pinch(from, event, other);
+      else this.move(x, y);
     });
     canvas.addEventListener("pointerup", (event) => {
-      const row = from && from[2] < 4 ? this.nearest(this.place(event)) : null;
-      from = null;
-      if (row !== null) location.assign(this.item + row);
+      const single = held.delete(event.pointerId) && !held.size;
+      const [found] = single && moved < 4 ? this.nearest(this.place(event)) : [];
+      if (found) this.open(found.row);
     });
-    canvas.addEventListener("pointercancel", () => { from = null; });
+    canvas.addEventListener("pointercancel", (event) => { held.delete(event.pointerId); });
     canvas.addEventListener("keydown", (event) => {
       const steps = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }[event.key];
       if (steps) this.move(...steps);
       else if (event.key === "+" || event.key === "=") this.zoom(1.25);
       else if (event.key === "-") this.zoom(0.8);
-      else if (event.key === "0") { this.view = { zoom: 1, x: 0, y: 0 }; this.draw(); }
-      else return;
+      else if (event.key === "0") this.all();
+      else if (event.key === "Enter") {
+        const [found] = this.middle(1);
+        if (found) this.open(found.row);
+      } else return;
       event.preventDefault();
     });
   }
@@ -196,18 +237,60 @@ function boxes(map) {
   }
 }
 
+function made(tag, more, ...inside) {
+  const element = Object.assign(document.createElement(tag), more);
+  element.append(...inside);
+  return element;
+}
+
+// Buttons for who has no wheel, and no second finger.
+function buttons(map) {
+  const acts = [["+", "Zoom in", () => map.zoom(1.5)], ["−", "Zoom out", () => map.zoom(1 / 1.5)], ["All", "Show all points", () => map.all()]];
+  return made("div", { className: "map-acts" }, ...acts.map(([text, ariaLabel, onclick]) =>
+    made("button", { type: "button", className: "quiet", textContent: text, ariaLabel, onclick })));
+}
+
+// The named points nearest to the middle, as links, for who cannot click on a point; the nearest is announced.
+function list(map, place, canvas) {
+  const links = made("ol", {});
+  const told = made("p", { className: "hint" });
+  told.setAttribute("aria-live", "polite");
+  const whole = made("details", { className: "nearest" }, made("summary", { textContent: "Points nearest to the middle" }), links);
+  let turn = 0;
+  async function tell() {
+    if (!whole.open && !canvas.matches(":focus-visible")) return;
+    const mine = ++turn;
+    const near = map.middle(NEAREST);
+    const asked = near.map(({ row }) => `&row=${row}`).join("");
+    const answer = near.length ? await fetch(place.dataset.names + map.made + asked) : null;
+    if (mine !== turn) return; // it moved on meanwhile
+    const names = answer?.ok ? (await answer.json()).names : {};
+    links.replaceChildren(...near.map(({ row, group }) =>
+      made("li", {}, made("a", { href: map.item + row, textContent: names[row] ?? "a point" }), ` ${group}`)));
+    told.textContent = near.length
+      ? `Nearest to the middle: ${names[near[0].row] ?? "a point"}, ${near[0].group}. Enter opens it.`
+      : "No point that has a name is in sight.";
+  }
+  map.onStill = tell;
+  whole.addEventListener("toggle", tell);
+  canvas.addEventListener("focus", tell);
+  return [told, whole];
+}
+
 export async function drawMap(place) {
   const told = await load(place.dataset.map);
   if (!told) return;
   const canvas = Object.assign(document.createElement("canvas"), { tabIndex: 0 });
   canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-label", "Map of the lake: arrows move it, plus and minus zoom, 0 shows all");
+  canvas.setAttribute("aria-label", "Map of the lake: arrows move it, plus and minus zoom, 0 shows all, Enter opens the point nearest to the middle");
   const map = new PointMap(canvas, told);
   if (!map.gl) {
     place.append(Object.assign(new Image(), { src: place.dataset.picture, alt: "Map of the lake" }));
     return;
   }
-  place.append(canvas);
+  place.append(canvas, made("span", { className: "cross", ariaHidden: "true" }));
+  place.before(buttons(map));
+  if (place.dataset.names) place.after(...list(map, place, canvas));
   boxes(map);
   map.draw();
 }

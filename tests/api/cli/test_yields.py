@@ -25,7 +25,7 @@ def test_each_figure_has_its_interval_and_too_few_have_no_value() -> None:
     assert str(risk["lift"]).startswith("insufficient [")
     assert list(notes(told)) == [
         "3 answers of the partitions sealed and anchor are withheld",
-        "Forecast: refused: 0 models of different numbers of labels have scores on dev; a curve needs 3",
+        "Forecast: refused: a curve needs 3 models of different numbers of labels with scores on dev, and has 0",
     ]
 
 

@@ -79,3 +79,9 @@ def test_the_interval_holds_the_true_gain_of_a_noisy_line() -> None:
 def test_no_labels_have_no_worth() -> None:
     with pytest.raises(ValueError, match="more: 0"):
         forecast(RISING, 0)
+
+
+def test_a_points_interval_stays_within_its_range() -> None:
+    low, high = Point(100, 0.95, 0.05).interval
+    assert low == pytest.approx(0.95 - 1.959964 * 0.05)
+    assert high == 1

@@ -12,6 +12,7 @@ def test_a_lane_that_finds_four_times_as_much() -> None:
     found = label_lift(80, 200, 20, 200, cost_per_label=2.0)
     assert found.lift.value == pytest.approx(4.0)
     assert found.random_labels.value == pytest.approx(800)
+    assert found.saved_labels.value == pytest.approx(600)
     assert found.saved is not None
     assert found.saved.value == pytest.approx(1200)
     assert found.lift.high is not None

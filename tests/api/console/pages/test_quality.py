@@ -166,7 +166,7 @@ def test_a_pack_is_read_and_signed_by_its_hash(drawn: Console) -> None:
     where = sent(drawn, path, {"week": "2026-W40"})
     told = numbers(drawn, where)["pack"]
     assert told == asked(drawn, "/v1/weekly/2026-W40")
-    assert f"/v1/weekly/2026-W40/pages/pdf?revision={told['revision']}" in drawn.get(where).text
+    assert f"file?of=/v1/weekly/2026-W40/pages/pdf%3Frevision={told['revision']}" in drawn.get(where).text
     assert send(drawn, f"{where}/sign", {"by": "Ana", "content_hash": "0" * 8}).status_code == 409
     assert sent(drawn, f"{where}/sign", {"by": "Ana", "content_hash": told["content_hash"]}) == where
     assert "by Ana" in page(drawn, where)

@@ -90,8 +90,13 @@ def test_a_click_leads_to_the_item_but_not_to_sealed_gold(site: Site, drawn: Des
     row = int(numbers(groups["gold: train"]["rows"], "<i4")[0])
     external_id = site.goldfold.ledger.items.by_id([kept.ids[row]])[kept.ids[row]].external_id
     assert drawn.get(f"{told['item']}{row}").headers["location"] == f"/console/items/{external_id}"
+    told_names = drawn.get(f"{PATH}/names?made={told['made']}&row={row}&row=-1&row=100000").json()["names"]
+    assert told_names == {str(row): external_id}
     sealed = {row.item_id for row in site.goldfold.ledger.golden.items() if row.partition == "sealed"}
     hidden = next(n for n, item_id in enumerate(kept.ids) if item_id in sealed)
+    assert drawn.get(f"{PATH}/names?made={told['made']}&row={hidden}").json()["names"] == {}
+    assert drawn.get(f"{PATH}/names?made=1&row=1").status_code == 404
+    assert drawn.get(f"{PATH}/names?made={told['made']}&{'&'.join(['row=1'] * 21)}").status_code == 422
     for wrong in (f"{told['item']}{hidden}", f"{told['item']}{len(kept.ids)}", f"{PATH}/item?made=1&row={row}"):
         assert drawn.get(wrong).status_code == 404
 
@@ -114,7 +119,7 @@ def test_the_map_is_a_picture_and_a_table_too(drawn: Desk) -> None:
 
 
 def test_engineers_alone_see_it(site: Site) -> None:
-    for path in (PATH, f"{PATH}/points", f"{PATH}/events", f"{PATH}/item?made=1&row=1"):
+    for path in (PATH, f"{PATH}/points", f"{PATH}/events", f"{PATH}/item?made=1&row=1", f"{PATH}/names?made=1&row=1"):
         assert call(site.app, "GET", path, key=site.keys[Role.VIEWER]).status_code == 403
 
 

@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from api.auth import Role
+from api.console.pages.round_design import Design
 from api.jobs import steps
 from labeling.insights.round_outlook import effective_n
+from labeling.records import TaskState
 from labeling.rounds import close_round
 from tests.api.client import call
 from tests.api.console.desk import Desk, gold_site, sign_in
@@ -49,6 +51,13 @@ def test_rounds_are_listed_newest_first(site: Site, desk: Desk) -> None:
     assert "New round" in page
     assert "New round" not in sign_in(site, Role.VIEWER).get("/console/rounds").text
     assert f">{OPEN}<" not in desk.get("/console/rounds?from=1").text
+    assert page.count("words + head") == 2  # who scored, by name
+    closed = desk.get("/console/rounds?state=closed").text
+    assert f">{CLOSED}<" in closed
+    assert f">{OPEN}<" not in closed
+    oldest = desk.get(f"/console/rounds?policy={HARM}&order=oldest").text
+    assert oldest.index(f">{CLOSED}<") < oldest.index(f">{OPEN}<")
+    assert "No round is like this" in desk.get("/console/rounds?policy=privacy").text
 
 
 def test_a_round_tells_what_the_api_tells(site: Site, desk: Desk) -> None:
@@ -58,15 +67,44 @@ def test_a_round_tells_what_the_api_tells(site: Site, desk: Desk) -> None:
     assert value["picks"] == len(picks) == 110
     assert value["effective_n"] == pytest.approx(effective_n([(p["lane"], p["pi"]) for p in picks]))
     assert body["progress"]["states"] == [["settled", 110]]
-    rows = desk.get(f"/console/rounds/{CLOSED}?chart=lanes&as=csv").text.splitlines()
-    assert rows[1:] == ["picks,random,55,,", "picks,uncertain,55,,"]
-    assert (
-        sum(int(row.split(",")[2]) for row in desk.get(f"/console/rounds/{CLOSED}?chart=pi&as=csv").text.split()[1:])
-        == 55
-    )
+    page = unescape(desk.get(f"/console/rounds/{CLOSED}").text)
+    assert "55 random, 55 uncertain" in page
+    assert "110 picks" in page
+    assert "50 % random, 50 % uncertain" in page
+    assert "2 people each" in page
+    assert desk.get(f"/console/rounds/{CLOSED}?chart=lanes&as=csv").status_code == 404  # two bars tell nothing
+    assert value["histogram"]["counts"] == {"random": [55]}
+    assert f"a chance of {100 * picks[0]['pi']:.3g} %" in page
     assert "data-events" not in desk.get(f"/console/rounds/{CLOSED}").text
     assert f'data-events="/console/rounds/{OPEN}/events"' in desk.get(f"/console/rounds/{OPEN}").text
     assert desk.get("/console/rounds/nobody").status_code == 404
+
+
+def test_progress_tells_what_is_settled_answered_and_waiting(site: Site, desk: Desk) -> None:
+    tasks = site.goldfold.ledger.tasks
+    ids = [task.task_id for task in tasks.where(round_id=OPEN)]
+    tasks.set_state(ids[:1], TaskState.ANSWERED)
+    told_ = told(site, f"/console/rounds/{OPEN}")["progress"]
+    assert [(part["name"], part["count"], part["before"]) for part in told_["parts"]] == [
+        ("settled", 0, 0),
+        ("answered", 1, 0),
+        ("waiting", 3, 1),
+        ("left out", 0, 4),
+    ]
+    page = unescape(desk.get(f"/console/rounds/{OPEN}").text)
+    assert 'aria-label="1 answered, 3 waiting of 4 tasks"' in page
+    assert f"of=/v1/tasks%3Fround_id%3D{OPEN}%26state%3Danswered" in page
+    assert "/console/list" not in sign_in(site, Role.VIEWER).get(f"/console/rounds/{OPEN}").text
+    tasks.set_state(ids[:1], TaskState.QUEUED)
+
+
+def test_the_consoles_links_do_not_tell_why_while_a_question_is_open(site: Site, desk: Desk) -> None:
+    assert f'href="/console/rounds/{OPEN}/picks"' in desk.get(f"/console/rounds/{OPEN}").text
+    for page in (f"/console/rounds/{OPEN}", f"/console/rounds/{CLOSED}", f"/console/rounds/{CLOSED}/yield"):
+        assert "/v1/rounds" not in desk.get(page).text
+    first = site.goldfold.ledger.rounds.picks(OPEN)[0]
+    name = site.goldfold.ledger.items.by_id([first.item_id])[first.item_id].external_id
+    assert told(site, f"/console/items/{name}")["item"]["scores"] == {}
 
 
 def test_why_an_item_was_picked_waits_for_its_answer(site: Site, desk: Desk) -> None:
@@ -100,6 +138,7 @@ def test_yields_are_those_of_the_api(site: Site, desk: Desk) -> None:
             (row["lane"], row["violating"], row["lift"]) for row in known["lanes"]
         ]
     assert "2.00" not in desk.get("/console/rounds/yield").text
+    assert "Saved labels" in desk.get("/console/rounds/yield").text
     assert "Saved money" in desk.get("/console/rounds/yield?cost=2").text
     assert desk.get(f"/console/rounds/{CLOSED}/yield?chart=shares&as=png").content.startswith(b"\x89PNG")
 
@@ -122,10 +161,18 @@ def test_a_dry_run_tells_what_the_preview_tells(site: Site, desk: Desk) -> None:
         assert (figure["n"], figure["high"]) == (known["n"], pytest.approx(known["high"] * row["picks"]))
         assert figure["licence"]
         assert figure["golden_version"] == "1.0.0"
+    assert (value["past_rounds"], value["origin"]["golden_version"]) == (1, "1.0.0")
+    (uncertain,) = [row for row in value["lanes"] if row["lane"] == "uncertain"]
+    lift = past["uncertain"]["lift"]["lift"]["value"]
+    saved = uncertain["expected"]["saved_labels"]["value"]
+    assert saved == (None if lift is None else pytest.approx(uncertain["picks"] * (lift - 1)))
     page = desk.get(path).text
     assert "Start this round" in page
     assert 'name="budget" type="number" min="1" step="1" value="4"' in page
     assert len(site.goldfold.ledger.rounds.all()) == rounds
+    costs = 'name="cost_decision_minutes" type="number" min="0" step="any" value="0.25"'
+    assert costs in page
+    assert '<option value="en" label="language: en">' in page
     first = desk.get("/console/rounds/new?budget=7")  # a name is given first: the seed comes from it
     assert first.status_code == 303
     assert re.search(r"budget=7&round_id=round-", first.headers["location"])
@@ -154,6 +201,18 @@ def test_what_is_wrong_is_named_and_what_was_typed_stays(
     sent = desk.post("/console/rounds/new", "/console/rounds", design=urlencode(design))
     assert sent.status_code == 422
     assert says in unescape(sent.text)
+
+
+def test_what_stands_in_the_form_is_left_to_the_settings(site: Site, desk: Desk) -> None:
+    form = unescape(desk.get("/console/rounds/new?round_id=standing").text)
+    names = re.findall(
+        r'name="((?:lane|cost)_\w+|budget|overlap|assisted\w*)" type="number"[^>]* value="([^"]*)"', form
+    )
+    given = Design({name: [value] for name, value in names}, dict(names)).given()
+    assert {name for name, value in names if value} == {name for name, _ in names}
+    plain = Design({}).given()
+    assert given | {"round_id": ""} == plain | {"round_id": ""}
+    assert Design({"lane_random": ["1"], "lane_risk": ["0"]}, dict(names)).given()["lanes"] == {"random": 1.0}
 
 
 def test_a_design_starts_a_job_and_its_round_can_be_ended(
