@@ -86,6 +86,20 @@ def count_days(goldfold: Goldfold, until: str | None, days: int) -> list[Json]:
     return told
 
 
+def days_around(goldfold: Goldfold, day: date, days: int) -> list[Json]:
+    """As ``count_days``, with how many of each sample are still ``waiting``: the days around one, none of them to
+    come."""
+    last = min(yesterday(datetime.now(UTC), goldfold.settings.exposure_zone), day + timedelta(days=days // 2))
+    counted = count_days(goldfold, last.isoformat(), days)
+    return [one | {"waiting": report_day(goldfold, one["day"])["waiting"] if one["sampled"] else 0} for one in counted]
+
+
+def newest_day(goldfold: Goldfold) -> date:
+    """The newest day that was sampled; yesterday where none was."""
+    sampled = goldfold.ledger.decisions.days()
+    return date.fromisoformat(sampled[-1].day) if sampled else day_named(goldfold, None)
+
+
 def decision_told(decision: Decision) -> Json:
     """A decision as a lead sees it."""
     names = [name for name in Decision.__slots__ if name != "lot"]

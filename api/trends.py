@@ -52,10 +52,7 @@ def titled(goldfold: Goldfold, found: Sequence[TrendAlert]) -> list[dict[str, An
     """Alerts as ``alerts`` tells them, with a title in words; a theme is called by the first of its items."""
     firsts = sorted({one.item_ids[0] for one in found if one.item_ids})
     names = {item_id: item.external_id for item_id, item in goldfold.ledger.items.by_id(firsts).items()}
-    return [
-        alert_told(one) | {"title": _title(one, names), "test": test_said(one.body)}
-        for one in found
-    ]
+    return [alert_told(one) | {"title": _title(one, names), "test": test_said(one.body)} for one in found]
 
 
 def _title(alert: TrendAlert, names: Mapping[str, str]) -> str:

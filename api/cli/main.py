@@ -28,7 +28,9 @@ class Commands(LazyGroup):
     """Every command, in the order of the loop."""
 
     entries = {  # noqa: RUF012 - constant
-        "serve": Entry("api.cli.system:serve_command", "Run the service: REST, the console, jobs, and the sweep of Label Studio."),
+        "serve": Entry(
+            "api.cli.system:serve_command", "Run the service: REST, the console, jobs, and the sweep of Label Studio."
+        ),
         "ingest": Entry("api.cli.content:ingest_command", "Take content in."),
         "import": Entry("api.cli.importing:import_command", "Take items and answers over from another tool."),
         "score": Entry("api.cli.content:score_command", "Score every item that has no score under the current model."),

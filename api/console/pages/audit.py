@@ -53,7 +53,7 @@ def events(ask: ViewerAsk, before: Before = None) -> Response:
     """What happened to the golden set, the newest first."""
     found = timeline(ask.goldfold.ledger.golden, EVENTS, before, whole=ask.is_lead)
     last = int(str(found[-1]["number"])) if found else 0
-    names = _names(ask) if ask.is_lead else {}
+    names = names_of(ask) if ask.is_lead else {}
     rows = [row | {"actor": names.get(str(row["actor"]), row["actor"])} for row in found]
     data = {"events": rows, "next": last if last > 1 else None, **_sees(ask)}
     return ask.show(Page("Events of the golden set", "audit_events.html", data))
@@ -66,7 +66,7 @@ def trail(ask: ViewerAsk, before: Before = None, actor: Words = "", action: Word
     given = {"action": action, **({"actor": actor, "target": target} if ask.is_lead else {})}
     latest = ask.goldfold.ledger.audit.latest
     found = latest(ENTRIES, before=before, **given)
-    names = _names(ask) if ask.is_lead else {}
+    names = names_of(ask) if ask.is_lead else {}
     rows = [_line(row, names, whole=ask.is_lead) for row in found]
     rest = int(str(found[-1]["seq"])) if len(found) == ENTRIES else None
     data = {"entries": rows, "given": {"actor": "", "target": "", **given}, "next": rest, **_sees(ask)}
@@ -118,7 +118,7 @@ def _counts(goldfold: Goldfold) -> Json:
     }
 
 
-def _names(ask: Ask) -> dict[str, str]:
+def names_of(ask: Ask) -> dict[str, str]:
     """Keys by id, as a person knows them."""
     return {key.key_id: key.name for key in ask.goldfold.ledger.keys.all()}
 

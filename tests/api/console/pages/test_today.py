@@ -93,6 +93,7 @@ def test_a_failed_job_goes_on_where_it_failed(lived: Console) -> None:
         jobs.result("sync-9")
     assert lived.post(f"{PATH}/jobs/nobody", {}).status_code == 404
 
+
 def test_alarms_stale_gold_disputes_and_trends_are_those_of_their_rooms(lived: Console) -> None:
     assert told(lived, "alarm")["alarms"] == asked(lived, "/v1/signals/alarm")["alarms"] == ["", "forum"]
     gold = told(lived, "gold")
