@@ -37,8 +37,13 @@ def alerts(goldfold: Goldfold, limit: int | None = None, *, words: bool = False)
 def ranked(goldfold: Goldfold, limit: int) -> list[dict[str, Any]]:
     """The alerts that nobody has looked at by their score, then the others, newest first, ``limit`` at most: as
     ``alerts`` tells them, each with a ``title`` and the ``test`` that fired."""
-    rest = [one for one in goldfold.ledger.trends.all() if one.state is not AlertState.OPEN]
-    return titled(goldfold, [*open_alerts(goldfold), *rest][:limit])
+    return titled(goldfold, _ranked(goldfold)[:limit])
+
+
+def words_of(goldfold: Goldfold, limit: int) -> dict[str, list[str]]:
+    """By alert of ``ranked``, words that tell its texts from the rest; they are content."""
+    found = _ranked(goldfold)[:limit]
+    return {alert_id: list(words) for alert_id, words in names_of(goldfold.lake, found).items()} if found else {}
 
 
 def open_alerts(goldfold: Goldfold, since: date = date.min) -> list[TrendAlert]:
@@ -55,6 +60,11 @@ def titled(goldfold: Goldfold, found: Sequence[TrendAlert]) -> list[dict[str, An
     return [alert_told(one) | {"title": _title(one, names), "test": test_said(one.body)} for one in found]
 
 
+def _ranked(goldfold: Goldfold) -> list[TrendAlert]:
+    rest = [one for one in goldfold.ledger.trends.all() if one.state is not AlertState.OPEN]
+    return [*open_alerts(goldfold), *rest]
+
+
 def _title(alert: TrendAlert, names: Mapping[str, str]) -> str:
     body, day = alert.body, f"{alert.last_day.day} {alert.last_day:%b}"
     if body["kind"] == "theme":
@@ -67,8 +77,8 @@ def _title(alert: TrendAlert, names: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WatchPlan:
-    """What a watch round would ask: ``picks`` of the alert's ``askable`` items, each of ``people``, who spend about
-    ``minutes`` on it together. ``round_id``: the round that asks already, if any."""
+    """What a watch round would ask: ``picks`` of the alert's ``askable`` items, each of ``people``: ``answers``,
+    which take about ``minutes`` together. ``round_id``: the round that asks already, if any."""
 
     alert_id: str
     policy: str
@@ -76,6 +86,7 @@ class WatchPlan:
     askable: int
     picks: int
     people: int
+    answers: int
     minutes: float
     round_id: str
 
@@ -88,7 +99,15 @@ def plan_watch(goldfold: Goldfold, alert_id: str, policy_id: str = "", budget: i
     chosen, people = ids[:budget], goldfold.settings.overlap
     minutes = minutes_of(goldfold.lake, chosen, Costs(), people).sum() if chosen else 0.0
     return WatchPlan(
-        alert_id, policy.id, budget, len(ids), len(chosen), people, round(float(minutes), 1), alert.round_id
+        alert_id=alert_id,
+        policy=policy.id,
+        budget=budget,
+        askable=len(ids),
+        picks=len(chosen),
+        people=people,
+        answers=len(chosen) * people,
+        minutes=round(float(minutes), 1),
+        round_id=alert.round_id,
     )
 
 
