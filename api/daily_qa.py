@@ -36,8 +36,10 @@ def take_in(goldfold: Goldfold, rows: Rows, **how: Any) -> ImportReport:
     return import_decisions(rows, goldfold.ledger, goldfold.lake, **how)
 
 
-def sample_day(goldfold: Goldfold, named: str | None, budget: int | None = None, *, dry_run: bool = False) -> Opened:
-    """Draw a day's sample and open its rounds. Raises NothingToDo, InvalidInput."""
+def sample_day(
+    goldfold: Goldfold, named: str | None, budget: int | None = None, *, actor: str = "", dry_run: bool = False
+) -> Opened:
+    """Draw a day's sample and open its rounds; the audit trail notes who did. Raises NothingToDo, InvalidInput."""
     given, file = goldfold.settings, read_qa_file(goldfold.settings.qa_file)
     terms = Terms(
         policies=goldfold.policies,
@@ -51,7 +53,10 @@ def sample_day(goldfold: Goldfold, named: str | None, budget: int | None = None,
         actions=actions_of(file),
     )
     images = None if goldfold.links is None else _Images(goldfold)
-    return open_day(goldfold.ledger, goldfold.lake, day_named(goldfold, named), terms, images, dry_run=dry_run)
+    made = open_day(goldfold.ledger, goldfold.lake, day_named(goldfold, named), terms, images, dry_run=dry_run)
+    if actor and not (dry_run or made.again):
+        goldfold.ledger.audit.add(actor, "qa.sample", made.day, {"sampled": made.sampled, "asked": made.asked})
+    return made
 
 
 def report_day(goldfold: Goldfold, named: str | None) -> Json:

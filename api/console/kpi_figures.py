@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from api import root_causes, signals
+from api import root_causes, signals, today
 from api.composition import Goldfold
 from api.coverage import read_coverage
 from api.daily_qa import report_day
@@ -15,9 +16,11 @@ from labeling.errors import NothingToDo
 from labeling.golden.newest import newest_name
 from labeling.golden.stale import stale_shares
 from labeling.insights.qa_report import INSUFFICIENT
+from labeling.insights.waiting import ages
 from labeling.judging.operating import own_thresholds
 from labeling.judging.population import population_figures
 from labeling.model_records import Model
+from labeling.training import CALIBRATION
 from labeling.yields import yields
 from selection.errors import NoLicence
 
@@ -240,6 +243,52 @@ def drift(goldfold: Goldfold) -> list[Shown]:
     ]
 
 
+def exposure(goldfold: Goldfold) -> list[Shown]:
+    """How many people, of all who are active."""
+    told = today.people(goldfold)["exposure"]
+    if not told["people"]:
+        raise NothingToDo(
+            "there is no roster, so nobody's exposure is bounded: goldfold roster add puts somebody on it"
+        )
+    figure = {"value": told["over"], "n": told["people"]}
+    return [_shown("people over their bound today", figure, _counted(goldfold, "/v1/roster"))]
+
+
+def adjudication_age(goldfold: Goldfold) -> list[Shown]:
+    """The oldest of each policy, in days."""
+    told = ages(goldfold.ledger.tasks, datetime.now(UTC))
+    if not told["waiting"]:
+        raise NothingToDo("no dispute waits for a lead: where answers differ, the next sync asks one")
+    origin = _counted(goldfold, "/v1/tasks?kind=adjudication")
+    return [
+        _shown(
+            f"{one['policy']}: days that the oldest waits", {"value": one["oldest_days"], "n": one["waiting"]}, origin
+        )
+        for one in told["policies"]
+    ]
+
+
+def calibration(goldfold: Goldfold) -> list[Shown]:
+    """The champion's expected calibration error, by policy, where there was enough to fit a map."""
+    champion = _champion(goldfold)
+    items = {"items": f"/v1/models/{champion.model_id}"}
+    found = [
+        _shown(f"{policy}: ECE after calibration", told["after"]["ece"], told, _of(champion, CALIBRATION), items)
+        for policy, told in _of(champion, CALIBRATION).get("policies", {}).items()
+        if "after" in told
+    ]
+    if not found:
+        raise NothingToDo(f"model {champion.model_id!r} has no calibration: run goldfold calibrate")
+    return found
+
+
+def stop_forecast(goldfold: Goldfold) -> list[Shown]:
+    """Of 500 more labels, in points of AUPRC."""
+    told: Any = yields(goldfold.ledger).as_dict()["forecast"]
+    label = f"{told['more']} more labels, in points of AUPRC: {told['reason'] or told['verdict']}"
+    return [_shown(label, told, _sample(goldfold, "/v1/yield"))]
+
+
 def _newest_day(goldfold: Goldfold) -> dict[str, Any]:
     days = goldfold.ledger.decisions.days()
     if not days:
@@ -262,6 +311,10 @@ def _of(model_: Model, key: str) -> dict[str, Any]:
 def _sample(goldfold: Goldfold, items: str) -> dict[str, str]:
     """Where a figure rests on what people were asked, and on gold as it is now."""
     return {"licence": "sample", "golden_version": newest_name(goldfold.ledger.golden), "items": items}
+
+
+def _counted(goldfold: Goldfold, items: str) -> dict[str, str]:
+    return {**_sample(goldfold, items), "licence": "counted"}
 
 
 def _shown(label: str, figure: Json, *origins: Json, form: str = "number") -> Shown:

@@ -26,7 +26,7 @@ def ages(tasks: OpenTasks, now: datetime) -> Json:
     by_policy: dict[str, list[Task]] = {}
     for task in sorted(found, key=lambda task: (task.created_at, task.task_id)):
         by_policy.setdefault(task.policy_id, []).append(task)
-    rows = [
+    rows: list[Json] = [
         {
             "policy": policy_id,
             "waiting": len(mine),

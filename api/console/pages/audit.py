@@ -4,6 +4,8 @@ with: /console/audit. Who did something is told to leads alone."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,17 +14,19 @@ from fastapi.responses import Response
 
 from api.auth import RANK, Role
 from api.composition import Goldfold
+from api.console.kpi_figures import Shown
 from api.console.kpis import REGISTER, Kpi, kpi
+from api.console.nav import MENU
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
+from api.console.rights import may_open
 from labeling.erasure import standings
 from labeling.golden.audit import audit
-from labeling.golden.newest import newest_name
 from labeling.golden.timeline import newest, timeline
 from labeling.judging.signing import verify_chain
 from labeling.records import Partition
 
 router = APIRouter(prefix="/audit")
-EVENTS, ENTRIES = 50, 50  # of a page
+EVENTS, ENTRIES, OWN = 50, 50, 20  # of a page; OWN: on a figure's own
 OPEN = ("policy", "round", "model", "qa")  # whose targets are no people, and no golden items, sealed ones among them
 OPEN_ACTIONS = ("golden.publish", "golden.export", "golden.approved", "golden.rejected")
 Before = Annotated[int | None, Query(ge=1)]
@@ -43,9 +47,13 @@ def figure(ask: ViewerAsk, kpi_id: str) -> Response:
     """A figure: its formula, who computes it, and as it stands now."""
     one = kpi(kpi_id)
     told = ask.kept(("audit", "kpi", kpi_id), partial(one.read, ask.goldfold)) if _may(ask, one) else None
-    policies = [{"policy": policy.id, "version": policy.version} for policy in ask.goldfold.policies.values()]
-    versions = {"golden_version": newest_name(ask.goldfold.ledger.golden), "policies": policies}
-    return ask.show(Page(one.name, "audit_kpi.html", {"kpi": _entry(ask, one), "figures": told, "versions": versions}))
+    if told is not None and told.value is not None:
+        told = replace(told, value=[replace(each, told=_led(ask, each.told)) for each in told.value])
+    versions = _versions(told.value if told is not None and told.value is not None else [])
+    names = names_of(ask) if ask.is_lead else {}
+    rows = [_line(row, names, whole=ask.is_lead) for row in _own_events(ask, one, versions["golden"])]
+    data = {"kpi": _entry(ask, one), "figures": told, "versions": versions, "events": rows, **_sees(ask)}
+    return ask.show(Page(one.name, "audit_kpi.html", data))
 
 
 @router.get("/events")
@@ -60,16 +68,23 @@ def events(ask: ViewerAsk, before: Before = None) -> Response:
 
 
 @router.get("/trail")
-def trail(ask: ViewerAsk, before: Before = None, actor: Words = "", action: Words = "", target: Words = "") -> Response:
+def trail(
+    ask: ViewerAsk,
+    before: Before = None,
+    actor: Words = "",
+    action: Words = "",
+    target: Words = "",
+    of: Words = "",
+) -> Response:
     """Who did what to what, the newest first. Who does not lead sees what was done, and to what unless that is a
-    person or a golden item."""
+    person or a golden item. ``of``: what changes that figure of the register alone."""
     given = {"action": action, **({"actor": actor, "target": target} if ask.is_lead else {})}
     latest = ask.goldfold.ledger.audit.latest
-    found = latest(ENTRIES, before=before, **given)
+    found = latest(ENTRIES, before=before, actions=kpi(of).events if of else (), **given)
     names = names_of(ask) if ask.is_lead else {}
     rows = [_line(row, names, whole=ask.is_lead) for row in found]
     rest = int(str(found[-1]["seq"])) if len(found) == ENTRIES else None
-    data = {"entries": rows, "given": {"actor": "", "target": "", **given}, "next": rest, **_sees(ask)}
+    data = {"entries": rows, "given": {"actor": "", "target": "", "of": of, **given}, "next": rest, **_sees(ask)}
     return ask.show(Page("Audit trail", "audit_trail.html", data))
 
 
@@ -97,8 +112,37 @@ def _sees(ask: Ask) -> dict[str, bool]:
 
 def _entry(ask: Ask, one: Kpi) -> Json:
     """What the register says of a figure, without what makes it."""
-    told = {name: getattr(one, name) for name in Kpi.__slots__ if name not in ("read", "role")}
-    return told | {"role": one.role.value, "is_open": _may(ask, one)}
+    told = {name: getattr(one, name) for name in Kpi.__slots__ if name not in ("read", "role", "events")}
+    place = next(place for place in MENU if place.path == one.page)
+    return told | {
+        "role": one.role.value,
+        "is_open": _may(ask, one),
+        "may_page": RANK[ask.visitor.role] >= RANK[place.role],
+    }
+
+
+def _led(ask: Ask, told: Json) -> Json:
+    """A figure without the way to its items for whom they are refused."""
+    items = told.get("items")
+    if not items or may_open(ask.request.app.state.main, items, ask.visitor.role):
+        return told
+    return told | {"items": None}
+
+
+def _versions(shown: Sequence[Shown]) -> dict[str, list[str]]:
+    """What the figures shown rest on: golden versions, and policies with theirs."""
+    golden = {each.told["golden_version"] for each in shown if each.told.get("golden_version")}
+    named = {one for each in shown for one in (each.told.get("policy_version") or "").split(", ") if one}
+    return {"golden": sorted(golden), "policies": sorted(named)}
+
+
+def _own_events(ask: Ask, one: Kpi, golden: Sequence[str]) -> list[dict[str, object]]:
+    """The newest entries of the trail that change a figure, and those of the golden versions that it rests on."""
+    latest = ask.goldfold.ledger.audit.latest
+    found = latest(OWN, actions=one.events)
+    for version in golden:
+        found += latest(OWN, actions=OPEN_ACTIONS, target=version)
+    return sorted({int(str(row["seq"])): row for row in found}.values(), key=lambda row: -int(str(row["seq"])))[:OWN]
 
 
 def _counts(goldfold: Goldfold) -> Json:

@@ -54,7 +54,7 @@ def one_day(ask: LeadAsk, day: str = "", project: Project = "") -> Response:
 def sample(ask: LeadAsk) -> Response:
     """Draw a day's sample; first as a dry run, which says what it would ask of people."""
     given = ask.typed(SampleIn)
-    made = sample_day(ask.goldfold, given.day, given.budget, dry_run=given.dry_run)
+    made = sample_day(ask.goldfold, given.day, given.budget, actor=ask.actor, dry_run=given.dry_run)
     if not given.dry_run:
         said = f"{made.sampled} decisions of {made.day} are sampled; people are asked about {made.asked} items"
         return ask.back(f"{PATH}?day={made.day}", f"{said} with the next sync.")

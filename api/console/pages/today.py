@@ -82,8 +82,7 @@ def preview(ask: LeadAsk, day: Day = "", budget: Budget = None) -> Response:
 def draw(ask: LeadAsk) -> Response:
     """Draw it, and open its rounds."""
     given = ask.typed(Sample)
-    done = sample_day(ask.goldfold, given.day, given.budget)
-    ask.goldfold.ledger.audit.add(ask.actor, "qa.sample", done.day, {"sampled": done.sampled, "asked": done.asked})
+    done = sample_day(ask.goldfold, given.day, given.budget, actor=ask.actor)
     again = " It had been drawn before, and stays as it was." if done.again else ""
     said = f"{done.day}: {done.sampled} decisions are judged again; people are asked about {done.asked} items.{again}"
     return ask.back(PATH, said)

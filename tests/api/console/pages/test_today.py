@@ -71,7 +71,7 @@ def test_cards_stand_by_how_urgent_they_are_and_are_counted_first(lived: Console
 
 
 def test_what_cannot_be_had_is_to_do_and_what_is_on_its_way_is_said() -> None:
-    parts = {name: Kept(None, error=NothingToDo("no lake")) for name in ("qa", "people", "gold")}
+    parts: dict[str, Kept[Any]] = {name: Kept(None, error=NothingToDo("no lake")) for name in ("qa", "people", "gold")}
     cards = cards_of({**parts, "alarm": Kept(None), "trends": Kept(None), "jobs": Kept({"running": [], "failed": []})})
     assert [card.level for card in cards] == ["warn"] * 6 + ["busy"] * 2 + ["quiet"]
     assert cards[0].line == "cannot be had: no lake"
