@@ -242,7 +242,7 @@ REGISTER = (
         "exact where all are looked at, else Wilson 1927",
         "labeling.insights.coverage.coverage",
         "population: all texts that have a score and an embedding",
-        "/console/golden",
+        "/console/trends",
         "/v1/coverage",
         Role.LEAD,
         figures.covered,
@@ -260,7 +260,7 @@ REGISTER = (
         "/v1/policies",
         Role.VIEWER,
         figures.stale,
-        ("policy.publish", "policy.relabel", "golden.stale"),
+        ("policy.publish", "policy.relabel"),
     ),
     Kpi(
         "drift",

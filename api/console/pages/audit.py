@@ -4,7 +4,7 @@ with: /console/audit. Who did something is told to leads alone."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -51,7 +51,8 @@ def figure(ask: ViewerAsk, kpi_id: str) -> Response:
         told = replace(told, value=[replace(each, told=_led(ask, each.told)) for each in told.value])
     versions = _versions(told.value if told is not None and told.value is not None else [])
     names = names_of(ask) if ask.is_lead else {}
-    rows = [_line(row, names, whole=ask.is_lead) for row in _own_events(ask, one, versions["golden"])]
+    named = {name.split(" ")[0] for name in versions["policies"] if " " in name}
+    rows = [_line(row, names, whole=ask.is_lead) for row in _own_events(ask, one, versions["golden"], named)]
     data = {"kpi": _entry(ask, one), "figures": told, "versions": versions, "events": rows, **_sees(ask)}
     return ask.show(Page(one.name, "audit_kpi.html", data))
 
@@ -136,13 +137,20 @@ def _versions(shown: Sequence[Shown]) -> dict[str, list[str]]:
     return {"golden": sorted(golden), "policies": sorted(named)}
 
 
-def _own_events(ask: Ask, one: Kpi, golden: Sequence[str]) -> list[dict[str, object]]:
+def _own_events(ask: Ask, one: Kpi, golden: Sequence[str], policies: Collection[str]) -> list[dict[str, object]]:
     """The newest entries of the trail that change a figure, and those of the golden versions that it rests on."""
     latest = ask.goldfold.ledger.audit.latest
     found = latest(OWN, actions=one.events)
     for version in golden:
         found += latest(OWN, actions=OPEN_ACTIONS, target=version)
-    return sorted({int(str(row["seq"])): row for row in found}.values(), key=lambda row: -int(str(row["seq"])))[:OWN]
+    rows = {int(str(row["seq"])): row for row in found}
+    return [rows[seq] for seq in sorted(rows, reverse=True) if _touches(rows[seq], policies)][:OWN]
+
+
+def _touches(row: Mapping[str, object], policies: Collection[str]) -> bool:
+    """Whether an entry on a policy is on one that a figure rests on, where it names them."""
+    is_other = str(row["action"]).startswith("policy.") and str(row["target"]).split(" ")[0] not in policies
+    return not (policies and is_other)
 
 
 def _counts(goldfold: Goldfold) -> Json:

@@ -158,6 +158,7 @@ def test_counts_lead_to_what_they_count(lived: Console) -> None:
 
 def test_what_was_tampered_with_is_named(lived: Console) -> None:
     """The last test of this module: it damages the site."""
+    lived.settled(f"{PATH}/verify")
     assert "Every hash matches." in lived.get(f"{PATH}/verify").text
     assert lived.get(f"{PATH}/verify", Role.VIEWER).status_code == 403
     row = lived.goldfold.ledger.golden.items()[0]
@@ -167,6 +168,7 @@ def test_what_was_tampered_with_is_named(lived: Console) -> None:
         connection.execute(changed)
     database.close()
     lived.app.state.answers.forget()
+    lived.settled(f"{PATH}/verify")
     page = lived.get(f"{PATH}/verify").text
     assert "tampered with or damaged" in page
     assert row.item_id in page
