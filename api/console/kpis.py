@@ -337,6 +337,21 @@ REGISTER = (
 )
 
 
+# Figures of rooms whose pages do not say beside each how it is computed: their foot does.
+ROOMS = {
+    "/console/rounds": ("prevalence", "yield", "stop-forecast"),
+    "/console/golden": ("stale", "coverage"),
+    "/console/models": ("model", "calibration", "miss-bound", "gate", "drift"),
+    "/console/policies": ("stale", "agreement"),
+}
+
+
+def of_room(path: str) -> list[Kpi]:
+    """The figures of the room that a page lies in, for its foot."""
+    room = "/".join(path.split("/")[:3])
+    return [kpi(kpi_id) for kpi_id in ROOMS.get(room, ())]
+
+
 def kpi(kpi_id: str) -> Kpi:
     """Raises NotFound."""
     for one in REGISTER:

@@ -29,6 +29,7 @@ from api.console.assets import address
 from api.console.charts import Chart, chart_of
 from api.console.forms import checked
 from api.console.kept import Answers, Kept
+from api.console.kpis import of_room
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
 from api.errors import Forbidden, Unauthenticated
 from api.jobs.runtime import JobRuntime
@@ -132,6 +133,7 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             path=request.url.path,
             query=request.url.query,
             said=said,
+            computed=of_room(request.url.path) if visitor and visitor.role is not Role.ANNOTATOR else [],
         )
     )
     response = HTMLResponse(body, status_code=page.status)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from api.auth import RANK, Role
 from api.console.app import PATH as CONSOLE
-from api.console.kpis import REGISTER, Kpi
+from api.console.kpis import REGISTER, ROOMS, Kpi
 from api.console.nav import MENU
 from api.console.pages.audit import OPEN_ACTIONS
 from labeling.store.database import Database
@@ -75,6 +75,25 @@ def test_a_figure_is_two_clicks_away_with_formula_value_and_items(lived: Console
     whole = lived.json(f"{PATH}/trail?of={kpi.kpi_id}")["entries"]
     assert all(row["action"].startswith(kpi.events) for row in whole)
     assert (f"{PATH}/trail?of={kpi.kpi_id}" in page) == bool(told["events"])
+
+
+def test_each_figure_is_one_click_from_the_pages_that_show_it(lived: Console) -> None:
+    day = lived.goldfold.ledger.decisions.days()[0].day
+    pages = {
+        "/console/today": ("below-target", "common-mode", "exposure", "adjudication-age", "stale", "injections"),
+        f"/console/quality?day={day}": ("accuracy", "errors", "below-target"),
+        "/console/quality/kpi": ("weekly-accuracy",),
+        "/console/quality/agreement": ("agreement",),
+        "/console/quality/causes": ("coding",),
+        "/console/interception": ("interception", "common-mode"),
+        "/console/trends/coverage": ("coverage",),
+        **ROOMS,
+    }
+    assert set().union(*pages.values()) == {kpi.kpi_id for kpi in REGISTER}
+    for path, named in pages.items():
+        lived.settled(path)
+        page = lived.get(path).text
+        assert [one for one in named if f"{PATH}/kpis/{one}" not in page] == [], path
 
 
 def test_the_route_that_a_figure_names_is_there(lived: Console) -> None:
