@@ -1,5 +1,6 @@
 """Audit: every figure's formula and items, the golden set's events, who did what, and whether anything was tampered
-with: /console/audit. Who did something is told to leads alone."""
+with: /console/audit. Here, who did something is told to leads alone; who stands for a release, a promotion or a change
+of policy is named on its own page."""
 
 from __future__ import annotations
 
