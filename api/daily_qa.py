@@ -36,8 +36,10 @@ def take_in(goldfold: Goldfold, rows: Rows, **how: Any) -> ImportReport:
     return import_decisions(rows, goldfold.ledger, goldfold.lake, **how)
 
 
-def sample_day(goldfold: Goldfold, named: str | None, budget: int | None = None, *, dry_run: bool = False) -> Opened:
-    """Draw a day's sample and open its rounds. Raises NothingToDo, InvalidInput."""
+def sample_day(
+    goldfold: Goldfold, named: str | None, budget: int | None = None, *, actor: str = "", dry_run: bool = False
+) -> Opened:
+    """Draw a day's sample and open its rounds; the audit trail notes who did. Raises NothingToDo, InvalidInput."""
     given, file = goldfold.settings, read_qa_file(goldfold.settings.qa_file)
     terms = Terms(
         policies=goldfold.policies,
@@ -51,7 +53,10 @@ def sample_day(goldfold: Goldfold, named: str | None, budget: int | None = None,
         actions=actions_of(file),
     )
     images = None if goldfold.links is None else _Images(goldfold)
-    return open_day(goldfold.ledger, goldfold.lake, day_named(goldfold, named), terms, images, dry_run=dry_run)
+    made = open_day(goldfold.ledger, goldfold.lake, day_named(goldfold, named), terms, images, dry_run=dry_run)
+    if actor and not (dry_run or made.again):
+        goldfold.ledger.audit.add(actor, "qa.sample", made.day, {"sampled": made.sampled, "asked": made.asked})
+    return made
 
 
 def report_day(goldfold: Goldfold, named: str | None) -> Json:
@@ -84,6 +89,20 @@ def count_days(goldfold: Goldfold, until: str | None, days: int) -> list[Json]:
         name = day.isoformat()
         told.append({"day": name, "decisions": sum(counts.values()), "sampled": name in sampled, "by": rows})
     return told
+
+
+def days_around(goldfold: Goldfold, day: date, days: int) -> list[Json]:
+    """As ``count_days``, with how many of each sample are still ``waiting``: the days around one, none of them to
+    come."""
+    last = min(yesterday(datetime.now(UTC), goldfold.settings.exposure_zone), day + timedelta(days=days // 2))
+    counted = count_days(goldfold, last.isoformat(), days)
+    return [one | {"waiting": report_day(goldfold, one["day"])["waiting"] if one["sampled"] else 0} for one in counted]
+
+
+def newest_day(goldfold: Goldfold) -> date:
+    """The newest day that was sampled; yesterday where none was."""
+    sampled = goldfold.ledger.decisions.days()
+    return date.fromisoformat(sampled[-1].day) if sampled else day_named(goldfold, None)
 
 
 def decision_told(decision: Decision) -> Json:

@@ -105,6 +105,15 @@ def series(goldfold: Goldfold, until: str | None, weeks: int, project: str = "")
     return kpi_series(goldfold.ledger, last, weeks, zone, _actions(goldfold), project)
 
 
+def target(goldfold: Goldfold, project: str = "") -> float | None:
+    """The share of right decisions that a project is held to; of all projects together, where they are held to the
+    same. None where they are not."""
+    file = read_qa_file(goldfold.settings.qa_file)
+    if project:
+        return file.projects.get(project, file.accuracy)
+    return None if any(each != file.accuracy for each in file.projects.values()) else file.accuracy
+
+
 def _span(name: str, told: str, zone: str) -> Window:
     first, slash, last = told.partition("/")
     try:

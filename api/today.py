@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,6 @@ from api.injections import injections_told
 from labeling.golden.newest import newest_name
 from labeling.golden.stale import stale_shares
 from labeling.insights.qa_report import AT_RISK, BELOW
-from labeling.insights.trend_records import AlertState
 from labeling.insights.waiting import ages
 
 DAYS = 7  # of production, up to yesterday
@@ -64,11 +64,14 @@ def people(goldfold: Goldfold) -> Json:
 
 
 def gold(goldfold: Goldfold) -> Json:
-    """How long questions have waited for a lead, and which policies have stale gold."""
+    """How long questions have waited for a lead, and where in Label Studio the oldest of each policy is decided; which
+    policies have stale gold."""
     golden = goldfold.ledger.golden
     shares = stale_shares(golden.items())
+    waits = ages(goldfold.ledger.tasks, datetime.now(UTC))
     return {
-        "adjudications": ages(goldfold.ledger.tasks, datetime.now(UTC)),
+        "adjudications": waits,
+        "where": _where(goldfold, [row["oldest_task"] for row in waits["policies"]]),
         "golden_version": newest_name(golden),
         "stale": [
             {
@@ -89,7 +92,17 @@ def alarm(goldfold: Goldfold) -> Json:
 
 
 def alerts(goldfold: Goldfold) -> Json:
-    """The newest trend alerts that nobody has looked at, with how many there are."""
-    since = datetime.now(UTC).date() - timedelta(weeks=signals.WEEKS)
-    open_ = [one for one in trends.alerts(goldfold) if one["state"] == AlertState.OPEN and one["last_day"] >= since]
-    return {"open": len(open_), "alerts": open_[:ALERTS]}
+    """The trend alerts of the last weeks that nobody has looked at, the highest score first, with how many there
+    are."""
+    open_ = trends.open_alerts(goldfold, datetime.now(UTC).date() - timedelta(weeks=signals.WEEKS))
+    return {"open": len(open_), "alerts": trends.titled(goldfold, open_[:ALERTS])}
+
+
+def _where(goldfold: Goldfold, task_ids: Sequence[str]) -> dict[str, str]:
+    """By task, its page in Label Studio; those that are not there yet are left out."""
+    studio = goldfold.settings.studio_url
+    return {
+        task_id: f"{studio}/projects/{task.project_id}/data?task={task.studio_task_id}"
+        for task_id, task in goldfold.ledger.tasks.find(task_ids).items()
+        if task.project_id is not None and task.studio_task_id is not None
+    }

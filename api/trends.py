@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from api.composition import Goldfold
 from labeling.errors import InvalidInput
-from labeling.insights.trend_alerts import alert_told
+from labeling.insights.trend_alerts import alert_told, test_said
 from labeling.insights.trend_names import names_of
+from labeling.insights.trend_records import AlertState, TrendAlert
 from labeling.insights.trends import Report, trends
 from labeling.insights.watch import open_watch, watchable
 from labeling.policies import Policy
@@ -32,10 +34,51 @@ def alerts(goldfold: Goldfold, limit: int | None = None, *, words: bool = False)
     return [alert_told(one) | ({"words": list(names[one.alert_id])} if words else {}) for one in found]
 
 
+def ranked(goldfold: Goldfold, limit: int) -> list[dict[str, Any]]:
+    """The alerts that nobody has looked at by their score, then the others, newest first, ``limit`` at most: as
+    ``alerts`` tells them, each with a ``title`` and the ``test`` that fired."""
+    return titled(goldfold, _ranked(goldfold)[:limit])
+
+
+def words_of(goldfold: Goldfold, limit: int) -> dict[str, list[str]]:
+    """By alert of ``ranked``, words that tell its texts from the rest; they are content."""
+    found = _ranked(goldfold)[:limit]
+    return {alert_id: list(words) for alert_id, words in names_of(goldfold.lake, found).items()} if found else {}
+
+
+def open_alerts(goldfold: Goldfold, since: date = date.min) -> list[TrendAlert]:
+    """Those that nobody has looked at and that stood on that day or later, the highest score first."""
+    found = goldfold.ledger.trends.all()
+    open_ = [one for one in found if one.state is AlertState.OPEN and one.last_day >= since]
+    return sorted(open_, key=lambda one: (-float(str(one.body["score"])), one.alert_id))
+
+
+def titled(goldfold: Goldfold, found: Sequence[TrendAlert]) -> list[dict[str, Any]]:
+    """Alerts as ``alerts`` tells them, with a title in words; a theme is called by the first of its items."""
+    firsts = sorted({one.item_ids[0] for one in found if one.item_ids})
+    names = {item_id: item.external_id for item_id, item in goldfold.ledger.items.by_id(firsts).items()}
+    return [alert_told(one) | {"title": _title(one, names), "test": test_said(one.body)} for one in found]
+
+
+def _ranked(goldfold: Goldfold) -> list[TrendAlert]:
+    rest = [one for one in goldfold.ledger.trends.all() if one.state is not AlertState.OPEN]
+    return [*open_alerts(goldfold), *rest]
+
+
+def _title(alert: TrendAlert, names: Mapping[str, str]) -> str:
+    body, day = alert.body, f"{alert.last_day.day} {alert.last_day:%b}"
+    if body["kind"] == "theme":
+        named = next((names[item_id] for item_id in alert.item_ids[:1] if item_id in names), "items that are gone")
+        return f"Around {named}, {day}"
+    where = str(body.get("market") or "").upper() or "no market"
+    what = f"cluster {body['cluster']}" if body["kind"] == "cluster" else "volume"
+    return f"More {what} in {where}, {day}" if what == "volume" else f"More of {what} in {where}, {day}"
+
+
 @dataclass(frozen=True, slots=True)
 class WatchPlan:
-    """What a watch round would ask: ``picks`` of the alert's ``askable`` items, each of ``people``, who spend about
-    ``minutes`` on it together. ``round_id``: the round that asks already, if any."""
+    """What a watch round would ask: ``picks`` of the alert's ``askable`` items, each of ``people``: ``answers``,
+    which take about ``minutes`` together. ``round_id``: the round that asks already, if any."""
 
     alert_id: str
     policy: str
@@ -43,6 +86,7 @@ class WatchPlan:
     askable: int
     picks: int
     people: int
+    answers: int
     minutes: float
     round_id: str
 
@@ -55,13 +99,21 @@ def plan_watch(goldfold: Goldfold, alert_id: str, policy_id: str = "", budget: i
     chosen, people = ids[:budget], goldfold.settings.overlap
     minutes = minutes_of(goldfold.lake, chosen, Costs(), people).sum() if chosen else 0.0
     return WatchPlan(
-        alert_id, policy.id, budget, len(ids), len(chosen), people, round(float(minutes), 1), alert.round_id
+        alert_id=alert_id,
+        policy=policy.id,
+        budget=budget,
+        askable=len(ids),
+        picks=len(chosen),
+        people=people,
+        answers=len(chosen) * people,
+        minutes=round(float(minutes), 1),
+        round_id=alert.round_id,
     )
 
 
 def alert(goldfold: Goldfold, alert_id: str) -> dict[str, Any]:
-    """One alert, as ``alerts`` tells it. Raises NotFound."""
-    return alert_told(goldfold.ledger.trends.get(alert_id))
+    """One alert, as ``ranked`` tells it. Raises NotFound."""
+    return titled(goldfold, [goldfold.ledger.trends.get(alert_id)])[0]
 
 
 def watch(goldfold: Goldfold, alert_id: str, actor: str, policy_id: str = "", budget: int = 20) -> Round:

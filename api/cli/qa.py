@@ -40,7 +40,7 @@ def sample_command(
       goldfold qa sample --day 2026-01-31 --budget 100 --dry-run
     """
     with goldfold(context) as app_:
-        made = sample_day(app_, day, budget, dry_run=dry_run)
+        made = sample_day(app_, day, budget, actor="cli", dry_run=dry_run)
     if as_json:
         show_json(made)
         return

@@ -56,6 +56,7 @@ from api.console.pages import (
     trends,
     weekly,
 )
+from api.console.rights import Rights
 from api.errors import ROOTS, Forbidden, Unauthenticated
 from api.service import Service
 
@@ -117,6 +118,7 @@ def console_app(service: Service, main: FastAPI, answers: Answers) -> FastAPI:
     app.state.service = service
     app.state.goldfold = service.goldfold
     app.state.main, app.state.keyring = main, main.state.keyring
+    app.state.rights = Rights(main)
     app.state.answers = answers
     app.state.oidc = Provider(service.settings) if service.settings.oidc_issuer else None
     for page in PAGES:

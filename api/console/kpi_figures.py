@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from api import root_causes, signals
+from api import root_causes, signals, today
 from api.composition import Goldfold
+from api.console.formats import policy as named
 from api.coverage import read_coverage
 from api.daily_qa import report_day
 from api.injections import injections_told
@@ -15,9 +17,11 @@ from labeling.errors import NothingToDo
 from labeling.golden.newest import newest_name
 from labeling.golden.stale import stale_shares
 from labeling.insights.qa_report import INSUFFICIENT
+from labeling.insights.waiting import ages
 from labeling.judging.operating import own_thresholds
 from labeling.judging.population import population_figures
 from labeling.model_records import Model
+from labeling.training import CALIBRATION
 from labeling.yields import yields
 from selection.errors import NoLicence
 
@@ -84,7 +88,7 @@ def recall(goldfold: Goldfold) -> list[Shown]:
     """In items."""
     told, items = signals.intercepted(goldfold, None), {"items": "/v1/interception"}
     return [
-        _shown(f"{one['policy']}, S{one['severity']}", one["recall"]["items"], one, told, items, form="share")
+        _shown(f"{named(one['policy'])}, S{one['severity']}", one["recall"]["items"], one, told, items, form="share")
         for one in told["slices"]
     ]
 
@@ -106,7 +110,9 @@ def agreement(goldfold: Goldfold) -> list[Shown]:
     """On the outcome, over all policies and by policy."""
     cells: Any = goldfold.agreements().as_dict()["cells"]
     return [
-        _shown(cell["policy"] or "all policies", cell["outcome"]["alpha"], cell, _sample(goldfold, "/v1/agreement"))
+        _shown(
+            named(cell["policy"] or "all policies"), cell["outcome"]["alpha"], cell, _sample(goldfold, "/v1/agreement")
+        )
         for cell in cells
         if not cell["language"] and not cell["rule_id"]
     ]
@@ -131,7 +137,7 @@ def model(goldfold: Goldfold) -> list[Shown]:
     """The champion's, by policy."""
     champion = _champion(goldfold)
     found = [
-        _shown(f"{policy}: {name}", told[name], told, {"items": f"/v1/models/{champion.model_id}"}, form=form)
+        _shown(f"{named(policy)}: {name}", told[name], told, {"items": f"/v1/models/{champion.model_id}"}, form=form)
         for policy, told in _of(champion, "policies").items()
         if told["n"]
         for name, form in (("precision", "share"), ("recall", "share"), ("auprc", "number"))
@@ -146,7 +152,7 @@ def miss_bound(goldfold: Goldfold) -> list[Shown]:
     champion = _champion(goldfold)
     found = [
         _shown(
-            f"{policy}: {told['rule']} under {told['target']:.0%}, at {told['threshold']:.3f}",
+            f"{named(policy)}: {told['rule']} under {told['target']:.0%}, at {told['threshold']:.3f}",
             {**told, "value": told["bound"]},
             {"items": f"/v1/models/{champion.model_id}"},
             form="share",
@@ -187,7 +193,7 @@ def prevalence(goldfold: Goldfold) -> list[Shown]:
             continue
         items = {"items": f"/v1/rounds/{one.round_id}/picks"}
         return [
-            _shown(f"{policy}, round {one.round_id}", cell["prevalence"], items, form="share")
+            _shown(f"{named(policy)}, round {one.round_id}", cell["prevalence"], items, form="share")
             for policy, cell in told["policies"].items()
         ]
     raise NothingToDo("no round of lanes of chance alone has answers yet: run one with the lanes random and risk")
@@ -214,10 +220,10 @@ def stale(goldfold: Goldfold) -> list[Shown]:
     found = stale_shares(golden.items())
     if not found:
         raise NothingToDo("no label is stale: no change of a policy has touched one that was not given again")
-    newest = {policy.id: policy.version for policy in goldfold.policies.values()}
+    newest = {policy.id: f"{policy.id} {policy.version}" for policy in goldfold.policies.values()}
     return [
         _shown(
-            share.policy_id,
+            named(share.policy_id),
             {"value": share.share, "n": share.stale + share.active, "licence": "counted"},
             {"golden_version": newest_name(golden), "policy_version": newest.get(share.policy_id)},
             {"items": f"/v1/policies/{share.policy_id}/stale"},
@@ -232,12 +238,60 @@ def drift(goldfold: Goldfold) -> list[Shown]:
     told = goldfold.drift()
     return [
         _shown(
-            f"{policy}: PSI",
+            f"{named(policy)}: PSI",
             {**cell["all"], "value": cell["all"]["psi"], "n": cell["all"]["n_current"]},
             {"licence": "counted", "items": f"/v1/models/{told['model_id']}/drift"},
         )
         for policy, cell in told["policies"].items()
     ]
+
+
+def exposure(goldfold: Goldfold) -> list[Shown]:
+    """How many people, of all who are active."""
+    told = today.people(goldfold)["exposure"]
+    if not told["people"]:
+        raise NothingToDo(
+            "there is no roster, so nobody's exposure is bounded: goldfold roster add puts somebody on it"
+        )
+    figure = {"value": told["over"], "n": told["people"]}
+    return [_shown("people over their bound today", figure, _counted(goldfold, "/v1/roster"))]
+
+
+def adjudication_age(goldfold: Goldfold) -> list[Shown]:
+    """The oldest of each policy, in days."""
+    told = ages(goldfold.ledger.tasks, datetime.now(UTC))
+    if not told["waiting"]:
+        raise NothingToDo("no dispute waits for a lead: where answers differ, the next sync asks one")
+    origin = _counted(goldfold, "/v1/tasks?kind=adjudication")
+    return [
+        _shown(
+            f"{named(one['policy'])}: days that the oldest waits",
+            {"value": one["oldest_days"], "n": one["waiting"]},
+            origin,
+        )
+        for one in told["policies"]
+    ]
+
+
+def calibration(goldfold: Goldfold) -> list[Shown]:
+    """The champion's expected calibration error, by policy, where there was enough to fit a map."""
+    champion = _champion(goldfold)
+    items = {"items": f"/v1/models/{champion.model_id}"}
+    found = [
+        _shown(f"{named(policy)}: ECE after calibration", told["after"]["ece"], told, _of(champion, CALIBRATION), items)
+        for policy, told in _of(champion, CALIBRATION).get("policies", {}).items()
+        if "after" in told
+    ]
+    if not found:
+        raise NothingToDo(f"model {champion.model_id!r} has no calibration: run goldfold calibrate")
+    return found
+
+
+def stop_forecast(goldfold: Goldfold) -> list[Shown]:
+    """Of 500 more labels, in points of AUPRC."""
+    told: Any = yields(goldfold.ledger).as_dict()["forecast"]
+    label = f"{told['more']} more labels, in points of AUPRC: {told['reason'] or told['verdict']}"
+    return [_shown(label, told, _sample(goldfold, "/v1/yield"))]
 
 
 def _newest_day(goldfold: Goldfold) -> dict[str, Any]:
@@ -262,6 +316,10 @@ def _of(model_: Model, key: str) -> dict[str, Any]:
 def _sample(goldfold: Goldfold, items: str) -> dict[str, str]:
     """Where a figure rests on what people were asked, and on gold as it is now."""
     return {"licence": "sample", "golden_version": newest_name(goldfold.ledger.golden), "items": items}
+
+
+def _counted(goldfold: Goldfold, items: str) -> dict[str, str]:
+    return {**_sample(goldfold, items), "licence": "counted"}
 
 
 def _shown(label: str, figure: Json, *origins: Json, form: str = "number") -> Shown:

@@ -19,7 +19,7 @@ from labeling.errors import NotFound
 class Kpi:
     """``function``: the dotted name of what computes it; ``page``: where the console shows it; ``address``: the route
     that tells it with its items; ``role``: who may see the figure; ``read``: the figures as they stand. ``read`` raises
-    a LabelingError that says why there is none."""
+    a LabelingError that says why there is none. ``events``: actions of the audit trail that change it."""
 
     kpi_id: str
     name: str
@@ -32,8 +32,10 @@ class Kpi:
     address: str
     role: Role
     read: Callable[[Goldfold], list[Shown]]
+    events: tuple[str, ...]
 
 
+QA = ("qa.sample", "objection.answer", "decisions.rename", "policy.publish", "golden.quarantined")
 REGISTER = (
     Kpi(
         "accuracy",
@@ -48,6 +50,7 @@ REGISTER = (
         "/v1/qa",
         Role.VIEWER,
         figures.accuracy,
+        QA,
     ),
     Kpi(
         "errors",
@@ -61,6 +64,7 @@ REGISTER = (
         "/v1/qa",
         Role.VIEWER,
         figures.errors,
+        QA,
     ),
     Kpi(
         "below-target",
@@ -74,6 +78,7 @@ REGISTER = (
         "/v1/qa",
         Role.VIEWER,
         figures.below_target,
+        QA,
     ),
     Kpi(
         "weekly-accuracy",
@@ -87,6 +92,7 @@ REGISTER = (
         "/v1/kpi/series",
         Role.LEAD,
         figures.weekly,
+        QA,
     ),
     Kpi(
         "interception",
@@ -100,6 +106,7 @@ REGISTER = (
         "/v1/interception",
         Role.LEAD,
         figures.recall,
+        (*QA, "item.legal_stop"),
     ),
     Kpi(
         "common-mode",
@@ -113,6 +120,7 @@ REGISTER = (
         "/v1/signals/alarm",
         Role.LEAD,
         figures.overturns,
+        QA,
     ),
     Kpi(
         "agreement",
@@ -126,6 +134,7 @@ REGISTER = (
         "/v1/agreement",
         Role.VIEWER,
         figures.agreement,
+        ("policy.publish",),
     ),
     Kpi(
         "injections",
@@ -139,6 +148,7 @@ REGISTER = (
         "/v1/injections",
         Role.LEAD,
         figures.injections,
+        ("golden.promoted", "golden.demoted", "roster.resume"),
     ),
     Kpi(
         "coding",
@@ -152,6 +162,7 @@ REGISTER = (
         "/v1/findings/agreement",
         Role.LEAD,
         figures.coding,
+        ("finding.open", "finding.code"),
     ),
     Kpi(
         "model",
@@ -165,6 +176,7 @@ REGISTER = (
         "/v1/models",
         Role.VIEWER,
         figures.model,
+        ("model",),
     ),
     Kpi(
         "miss-bound",
@@ -178,6 +190,7 @@ REGISTER = (
         "/v1/models",
         Role.VIEWER,
         figures.miss_bound,
+        ("model",),
     ),
     Kpi(
         "gate",
@@ -191,6 +204,7 @@ REGISTER = (
         "/v1/gates",
         Role.VIEWER,
         figures.gate,
+        ("model.promote", "model.rollback"),
     ),
     Kpi(
         "prevalence",
@@ -204,6 +218,7 @@ REGISTER = (
         "/v1/population",
         Role.VIEWER,
         figures.prevalence,
+        ("round", "policy.publish"),
     ),
     Kpi(
         "yield",
@@ -217,6 +232,7 @@ REGISTER = (
         "/v1/yield",
         Role.VIEWER,
         figures.lanes,
+        ("round",),
     ),
     Kpi(
         "coverage",
@@ -226,10 +242,11 @@ REGISTER = (
         "exact where all are looked at, else Wilson 1927",
         "labeling.insights.coverage.coverage",
         "population: all texts that have a score and an embedding",
-        "/console/golden",
+        "/console/trends",
         "/v1/coverage",
         Role.LEAD,
         figures.covered,
+        ("coverage.round", "model.promote"),
     ),
     Kpi(
         "stale",
@@ -243,6 +260,7 @@ REGISTER = (
         "/v1/policies",
         Role.VIEWER,
         figures.stale,
+        ("policy.publish", "policy.relabel"),
     ),
     Kpi(
         "drift",
@@ -256,8 +274,82 @@ REGISTER = (
         "/v1/models",
         Role.VIEWER,
         figures.drift,
+        ("model.promote", "model.rollback"),
+    ),
+    Kpi(
+        "exposure",
+        "Exposure over the bound",
+        "How many people saw more harm today than their bound allows. Nobody is named.",
+        "units = max(severity weight x probability) x factor of the kind x minutes / reference minutes, each task "
+        "once a day; over: units today > the bound",
+        "a count; the weights are a convention, not a measurement",
+        "labeling.roster.list_people",
+        "counted: everybody active on the roster",
+        "/console/today",
+        "/v1/roster",
+        Role.LEAD,
+        figures.exposure,
+        ("roster",),
+    ),
+    Kpi(
+        "adjudication-age",
+        "Age of adjudications",
+        "How long the oldest dispute of a policy has waited for a lead, in days.",
+        "max(now - asked at) over disputes that no lead has decided; late from 3 days on",
+        "a count of all open disputes, without sampling error",
+        "labeling.insights.waiting.ages",
+        "counted: all open disputes",
+        "/console/today",
+        "/v1/tasks",
+        Role.LEAD,
+        figures.adjudication_age,
+        ("golden.fold",),
+    ),
+    Kpi(
+        "calibration",
+        "Calibration error of the champion",
+        "How far the champion's probabilities lie from the shares that violate (ECE), after calibration.",
+        "sum over bins of the share of the weight x |mean probability - share that violates|, bins of equal mass, "
+        "cross-fitted; bootstrap by group",
+        "Naeini et al. 2015; Broecker and Smith 2007 for what chance alone gives",
+        "labeling.quality.calibration.calibration_error",
+        "sample, unless enough picks were drawn with known probability",
+        "/console/models",
+        "/v1/models",
+        Role.VIEWER,
+        figures.calibration,
+        ("model.calibrate", "model.promote"),
+    ),
+    Kpi(
+        "stop-forecast",
+        "What more labels are worth",
+        "How many points of AUPRC 500 more labels are likely to bring; where that is too few, stop.",
+        "score = a + b log(labels) by weighted least squares over the newest models, drawn on",
+        "a learning curve that never levels off: it errs on the high side",
+        "labeling.quality.forecast.forecast",
+        "forecast: of models that learn as those before them did",
+        "/console/rounds",
+        "/v1/yield",
+        Role.VIEWER,
+        figures.stop_forecast,
+        ("round", "model"),
     ),
 )
+
+
+# Figures of rooms whose pages do not say beside each how it is computed: their foot does.
+ROOMS = {
+    "/console/rounds": ("prevalence", "yield", "stop-forecast"),
+    "/console/golden": ("stale", "coverage"),
+    "/console/models": ("model", "calibration", "miss-bound", "gate", "drift"),
+    "/console/policies": ("stale", "agreement"),
+}
+
+
+def of_room(path: str) -> list[Kpi]:
+    """The figures of the room that a page lies in, for its foot."""
+    room = "/".join(path.split("/")[:3])
+    return [kpi(kpi_id) for kpi_id in ROOMS.get(room, ())]
 
 
 def kpi(kpi_id: str) -> Kpi:

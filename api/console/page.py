@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -30,7 +30,9 @@ from api.console.assets import address
 from api.console.charts import Chart, chart_of
 from api.console.forms import checked, fields_of
 from api.console.kept import Answers, Kept
+from api.console.kpis import of_room
 from api.console.pictures import picture
+from api.console.rights import Rights
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
 from api.errors import Forbidden, Unauthenticated, status_of
 from api.jobs.runtime import JobRuntime
@@ -114,6 +116,10 @@ class Ask:
         """Who acts, as the audit trail tells it."""
         return self.visitor.key.key_id
 
+    def opens(self, address: str) -> bool:
+        """Whether the visitor may look at what the API answers at an address."""
+        return opens(self.request, self.visitor, address)
+
     @property
     def is_lead(self) -> bool:
         return RANK[self.visitor.role] >= RANK[Role.LEAD]
@@ -149,6 +155,12 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accepted and "text/html" not in accepted
 
 
+def opens(request: Request, visitor: Visitor | None, address: str) -> bool:
+    """Whether a visitor may look at what the API answers at an address: a link to it stands where they may."""
+    rights: Rights = request.app.state.rights
+    return visitor is not None and rights.opens(address, visitor.role)
+
+
 def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLResponse:
     """A page for a person."""
     said = unquote(request.cookies.get(SAID, ""))
@@ -171,6 +183,8 @@ def render(request: Request, page: Page, visitor: Visitor | None) -> HTMLRespons
             said=said,
             schemes=SCHEMES,
             scheme=scheme if scheme in SCHEMES else SCHEMES[0],
+            opens=partial(opens, request, visitor),
+            computed=of_room(request.url.path) if visitor and visitor.role is not Role.ANNOTATOR else [],
         )
     )
     response = HTMLResponse(body, status_code=page.status)

@@ -125,6 +125,19 @@ class JobRuntime:
             DBOS.cancel_workflow(job_id)
         return self.get(job_id)
 
+    def again(self, job_id: str) -> Job:
+        """Go on with a job that failed or was cancelled, as it was asked the first time. Raises JobUnknown, and
+        JobConflict where it runs or is done."""
+        if self.get(job_id).state not in ("failed", "cancelled"):
+            raise JobConflict(f"job {job_id!r} neither failed nor was cancelled: there is nothing to go on with")
+        with self._submitting, self._plain_errors():
+            status = DBOS.get_workflow_status(job_id)
+            if status is None:
+                raise JobUnknown(f"no job has the id {job_id!r}")
+            (request,) = _input(status)
+            self._submit(status.name.rstrip("_"), job_id, request)
+        return self.get(job_id)
+
     def forget(self, job_id: str) -> None:
         """Drop the record of a job that ended."""
         if self.get(job_id).state in ENDED:
@@ -281,7 +294,7 @@ def _taken(job_id: str) -> JobConflict:
     return JobConflict(f"the job id {job_id!r} is taken by another job; choose another id")
 
 
-def _input(status: WorkflowStatus) -> tuple[object, ...]:
+def _input(status: WorkflowStatus) -> tuple[Any, ...]:
     return tuple((status.input or {"args": ()})["args"])
 
 

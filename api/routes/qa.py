@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.auth import Role, require
+from api.auth import Lead, Role, require
 from api.daily_qa import decisions_of_day, items_sampled, report_day, sample_day
 from api.problems import documented
 from api.routes.figures import FIRST, After, FigureOut, ItemPageOut, Limit
@@ -133,10 +133,11 @@ def list_items(goldfold: TheGoldfold, given: Annotated[SlicesIn, Query()]) -> It
     return ItemPageOut.of(goldfold, items_sampled(goldfold, given.meant()), given.after, given.limit)
 
 
-@router.post("", dependencies=[Depends(require(Role.LEAD))])
-def sample(goldfold: TheGoldfold, given: SampleIn) -> SampleOut:
+@router.post("")
+def sample(goldfold: TheGoldfold, caller: Lead, given: SampleIn) -> SampleOut:
     """Draw a day's sample and open its rounds; a day that was sampled stays as it is."""
-    return SampleOut.model_validate(sample_day(goldfold, given.day, given.budget, dry_run=given.dry_run))
+    made = sample_day(goldfold, given.day, given.budget, actor=caller.key_id, dry_run=given.dry_run)
+    return SampleOut.model_validate(made)
 
 
 @router.get("/decisions", dependencies=[Depends(require(Role.LEAD))])

@@ -69,8 +69,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """``items`` of the cluster, of which ``dark`` lie near no gold that may be told; ``picks`` of these. ``again``: the
-    round was there."""
+    """``items`` of the cluster, of which ``dark`` lie near no gold that may be told; ``picks`` of these, each for
+    ``people``. ``again``: the round was there."""
 
     round_id: str
     cluster: str
@@ -80,6 +80,12 @@ class Opened:
     notes: tuple[str, ...]
     again: bool
     dry_run: bool
+    people: int
+
+    @property
+    def answers(self) -> int:
+        """That people are asked for."""
+        return len(self.picks) * self.people
 
 
 def open_cluster(
@@ -119,7 +125,7 @@ def open_cluster(
         frame = {**selection.frame, "cluster_items": len(members), "dark_items": len(dark), "scorer": scorer.name}
         write_round(stores, lake, round_id, SEED, plan, picks, frame, notes, scorer.version, read)
         stores.audit.add(actor, "coverage.round", round_id, {"cluster": order.cluster, "picks": len(picks)})
-    return Opened(round_id, order.cluster, len(members), len(dark), tuple(picks), notes, False, dry_run)
+    return Opened(round_id, order.cluster, len(members), len(dark), tuple(picks), notes, False, dry_run, order.overlap)
 
 
 def _plan(order: Order, policies: Policies, scorer: Judge) -> dict[str, object]:
@@ -153,7 +159,8 @@ def _again(there: Round, plan: Mapping[str, object], cluster: str, picks: Sequen
     if there.plan != plan:
         raise Conflict(f"round {there.round_id!r} is there with another plan: give this one another id")
     items, dark = (int(str(there.frame[name])) for name in ("cluster_items", "dark_items"))
-    return Opened(there.round_id, cluster, items, dark, tuple(picks), there.notes, True, False)
+    people = int(str(plan["overlap"]))
+    return Opened(there.round_id, cluster, items, dark, tuple(picks), there.notes, True, False, people)
 
 
 def _members(stores: Stores, lake: Lake, scorer: Judge, cluster: str) -> list[str]:

@@ -38,7 +38,8 @@ REMOVED = "removed"
 WANTED = 0.9  # the floor of recall that the n that would help is told for
 WHERE = "/v1/interception/items"
 AUDITED, MISSED, LEFT_UP, RESTORED = "audited", "missed", "left up", "restored"
-KINDS = (AUDITED, MISSED, REMOVED, LEFT_UP, RESTORED)  # of items that a slice names
+DECIDED, UNSAMPLED = "decided", "not sampled"
+KINDS = (AUDITED, MISSED, REMOVED, LEFT_UP, RESTORED, DECIDED, UNSAMPLED, *STAGES)  # of items that a slice names
 MOST_SHOWN = 1000  # that a ticket names
 _PAGE = 5000
 Key = tuple[str, int]  # policy and severity
@@ -118,8 +119,9 @@ def intercepted_items(
     stores: Stores, lake: Lake, span: Window, actions: Mapping[str, Decided], policy: str, severity: int, kind: str
 ) -> list[str]:
     """The items of a slice, sorted: those that were ``audited`` and judged, those of them that were ``missed`` (they
-    violate, and were not removed), or all that are ``removed``, ``left up`` or ``restored``. Raises InvalidInput for
-    another kind, NothingToDo when nothing was decided."""
+    violate, and were not removed), all that are ``removed``, ``left up`` or ``restored``, that were ``decided`` about,
+    that are ``not sampled``, or that a stage removed first. Raises InvalidInput for another kind, NothingToDo when
+    nothing was decided."""
     if kind not in KINDS:
         raise InvalidInput(f"kind: {kind!r} is none of {', '.join(KINDS)}")
     slices = _found(stores, lake, span, actions, WANTED, policy)
@@ -148,8 +150,12 @@ def _of_kind(one: _Slice, kind: str) -> list[_Unit]:
     if kind in (AUDITED, MISSED):
         checked = one.checked(one.units)
         return [unit for unit, row in checked if kind == AUDITED or (row.violates and not unit.removal.is_removed)]
-    if kind == RESTORED:
-        return [unit for unit in one.units if unit.removal.is_restored]
+    if kind in STAGES:
+        return [unit for unit in one.units if unit.removal.is_removed and unit.removal.stage == kind]
+    if kind == UNSAMPLED:
+        return [unit for unit in one.units if not unit.is_covered]
+    if kind in (RESTORED, DECIDED):
+        return [unit for unit in one.units if kind == DECIDED or unit.removal.is_restored]
     return [unit for unit in one.units if unit.removal.is_removed == (kind == REMOVED)]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from labeling.quality.emerging import risk
 from labeling.quality.intervals import poisson_ratio
 from labeling.quality.themes import WINDOW
 from labeling.quality.trend_day import Day
+from labeling.quality.trends import WATCHED
 from labeling.records import GoldState, Partition
 from labeling.scorebook import LakeScorer, embedding_group, read_sheet
 from labeling.store.interfaces import Golden, Lake
@@ -102,6 +103,23 @@ def alert_told(alert: TrendAlert) -> Json:
     """An alert as it is shown, JSON-able: its items are counted here and named behind the link."""
     told = {name: getattr(alert, name) for name in alert.__slots__ if name != "item_ids"}
     return {**told, "count": len(alert.item_ids), "volume": volume(alert)}
+
+
+def test_said(body: Mapping[str, Any]) -> str:
+    """Which test fired, in a sentence: it is never the last day alone."""
+    count, p = int(body["count"]), f"p {body['p']:.2g}"
+    if body["kind"] == "theme":
+        return (
+            f"Of the last {WINDOW} days' items that were kept for the test, {count} lie in the theme where the weeks "
+            f"before explain {body['expected']:.3g} ({p})."
+        )
+    low, high = body["usual"]
+    where = "above" if count > high else "inside"
+    return (
+        f"The last {WATCHED} days together, the newest weighing most, lie {body['ewma']:.1f} standard deviations above "
+        f"what the weeks before explain ({p}). The last day alone, {count}, lies {where} its usual {low:.0f} to "
+        f"{high:.0f}."
+    )
 
 
 def _same_theme(one: TrendAlert, other: TrendAlert) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from labeling.records import Task, TaskKind, TaskState
 from labeling.settle import WAITING
 
 LATE = timedelta(days=3)  # from then on a question has waited for too long
 OPEN = (TaskState.QUEUED, TaskState.SENDING, *WAITING)
-Json = dict[str, object]
+Json = dict[str, Any]
 
 
 class OpenTasks(Protocol):
@@ -20,24 +20,26 @@ class OpenTasks(Protocol):
 
 
 def ages(tasks: OpenTasks, now: datetime) -> Json:
-    """Questions that no lead has decided, by policy, the one that waits longest first; days as fractions. JSON-able."""
+    """Questions that no lead has decided, by policy, the one that waits longest first; days as fractions;
+    ``oldest_task``: the one of a policy that was asked first. JSON-able."""
     found = tasks.where(states=OPEN, kind=TaskKind.ADJUDICATION)
-    by_policy: dict[str, list[timedelta]] = {}
-    for task in found:
-        by_policy.setdefault(task.policy_id, []).append(now - task.created_at)
-    rows = [
+    by_policy: dict[str, list[Task]] = {}
+    for task in sorted(found, key=lambda task: (task.created_at, task.task_id)):
+        by_policy.setdefault(task.policy_id, []).append(task)
+    rows: list[Json] = [
         {
             "policy": policy_id,
-            "waiting": len(waits),
-            "late": sum(wait >= LATE for wait in waits),
-            "oldest_days": round(max(waits) / timedelta(days=1), 2),
+            "waiting": len(mine),
+            "late": sum(now - task.created_at >= LATE for task in mine),
+            "oldest_days": round((now - mine[0].created_at) / timedelta(days=1), 2),
+            "oldest_task": mine[0].task_id,
         }
-        for policy_id, waits in by_policy.items()
+        for policy_id, mine in by_policy.items()
     ]
-    rows.sort(key=lambda row: (-float(str(row["oldest_days"])), str(row["policy"])))
+    rows.sort(key=lambda row: (-row["oldest_days"], row["policy"]))
     return {
         "waiting": len(found),
-        "late": sum(int(str(row["late"])) for row in rows),
+        "late": sum(row["late"] for row in rows),
         "late_after_days": LATE / timedelta(days=1),
         "oldest_days": rows[0]["oldest_days"] if rows else None,
         "policies": rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -21,7 +21,14 @@ class SqlAudit:
             write_audit(connection, actor, action, target, detail)
 
     def latest(
-        self, limit: int = 100, *, before: int | None = None, actor: str = "", action: str = "", target: str = ""
+        self,
+        limit: int = 100,
+        *,
+        before: int | None = None,
+        actor: str = "",
+        action: str = "",
+        target: str = "",
+        actions: Sequence[str] = (),
     ) -> list[dict[str, object]]:
         """Keys ``seq, at, actor, action, target, detail``, ``at`` an aware datetime."""
         query = sa.select(audit).order_by(audit.c.seq.desc()).limit(limit)
@@ -29,10 +36,11 @@ class SqlAudit:
             query = query.where(audit.c.seq < before)
         for column, wanted in ((audit.c.actor, actor), (audit.c.target, target)):
             query = query.where(column == wanted) if wanted else query
-        if action:
-            query = query.where(
-                sa.or_(audit.c.action == action, audit.c.action.startswith(f"{action}.", autoescape=True))
-            )
+        for wanted_ in filter(None, ((action,) if action else (), actions)):
+            named = [
+                sa.or_(audit.c.action == one, audit.c.action.startswith(f"{one}.", autoescape=True)) for one in wanted_
+            ]
+            query = query.where(sa.or_(*named))
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 

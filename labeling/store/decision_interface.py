@@ -36,6 +36,10 @@ class Decisions(Protocol):
     def count(self, since: datetime, until: datetime) -> dict[tuple[str, str], int]:
         """Decisions by project and source."""
 
+    def values(self, limit: int) -> dict[str, list[str]]:
+        """By each of ``labeling.cause_records.SLICE_KEYS``, the values that decisions have there, sorted, ``limit`` at
+        most; a value that says nothing is left out."""
+
     def cells(self, since: datetime, until: datetime, policies: Collection[str]) -> dict[Cell, int]:
         """Decisions under these policies by cell, of items that are there."""
 

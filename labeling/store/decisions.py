@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from labeling.cause_records import SLICE_KEYS
 from labeling.decision_records import Decision, QaDay, Sampled, Source
 from labeling.errors import Conflict
 from labeling.store.audit import write_audit
@@ -68,6 +69,16 @@ class SqlDecisions:
         query = sa.select(*group, sa.func.count()).where(_within(since, until)).group_by(*group).order_by(*group)
         with self._database.read() as connection:
             return {(project, source): n for project, source, n in connection.execute(query)}
+
+    def values(self, limit: int) -> dict[str, list[str]]:
+        columns = {name: decisions.c["policy_id" if name == "policy" else name] for name in SLICE_KEYS}
+        with self._database.read() as connection:
+            return {
+                name: list(
+                    connection.scalars(sa.select(column).distinct().where(column != "").order_by(column).limit(limit))
+                )
+                for name, column in columns.items()
+            }
 
     def cells(self, since: datetime, until: datetime, policies: Collection[str]) -> dict[Cell, int]:
         group = [decisions.c[name] for name in _ORDER]

@@ -60,6 +60,13 @@ DAY = QaDay("2026-01-02", "UTC", 4, 7, {"units": 10, "strata": [{"key": {"projec
 
 
 class DecisionsContract(LedgerFixtures):
+    def test_the_values_of_circumstances_are_told_sorted_and_cut(self, ledger: Ledger) -> None:
+        select(ledger)
+        ledger.decisions.add([decision(n, project=f"p{n % 3}", who="" if n == 0 else "ann") for n in range(4)])
+        told = ledger.decisions.values(2)
+        assert told["project"] == ["p0", "p1"]
+        assert (told["policy"], told["who"], told["team"]) == (["hate"], ["ann"], [])
+
     def test_decisions_are_appended_once_whatever_races(self, ledger: Ledger) -> None:
         select(ledger)
         rows = [decision(number) for number in range(10)]

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from api import root_causes
 from api.console.forms import checked, given, lines, part
 from api.console.page import Ask, LeadAsk, Page
+from api.console.pages.audit import names_of
 from api.drafts import check_endpoint, draft_cause
 from api.routes.causes import ActionIn, CodingIn, EndIn, FindingIn
 from labeling.cause_records import AREAS, CODES, SLICE_KEYS
@@ -26,7 +27,9 @@ PATH = "/console/quality/causes"
 SHOWN = 50  # rows of a page
 STATES = ("uncoded", "open", "in work", "mended")
 ACTION_STATES = ("open", "done", "verified", "missed", "dropped")
-PREFILLED = ("title", "statement", "origin", "policy_version")
+PREFILLED = ("title", "statement", "origin", "policy_version", "error_type")
+FIRST_KEYS = ("project", "policy", "language", "who")  # of a slice: what the form shows at once
+VALUES = 500  # of each circumstance of decisions, that a form proposes
 Start = Annotated[int, Query(ge=0)]
 Json = dict[str, Any]
 
@@ -47,7 +50,9 @@ def ask_for_one(ask: LeadAsk) -> Response:
     """The form of a new finding; a pattern's page fills in what it knows."""
     known = ask.request.query_params
     filled = {name: known.get(name, "") for name in (*PREFILLED, *SLICE_KEYS)}
-    data = {"filled": filled, "slice_keys": SLICE_KEYS, "errors": [one.value for one in ErrorType]}
+    more = any(filled[key] for key in SLICE_KEYS if key not in FIRST_KEYS)
+    data = {"filled": filled, "slice_keys": SLICE_KEYS, "errors": [one.value for one in ErrorType], "more": more}
+    data["known"] = _known(ask)
     return ask.show(Page("Open a finding", "cause_new.html", data))
 
 
@@ -126,6 +131,11 @@ def _moved(ask: Ask, action_id: str, step: str) -> str:
     return f"{action_id} is {'dropped' if step == 'drop' else 'done: decisions made from now on show if it helped'}."
 
 
+def _known(ask: Ask) -> dict[str, list[str]]:
+    """By circumstance, the values that decisions have; {} while they are being looked up."""
+    return ask.kept("decisions.values", lambda: ask.goldfold.ledger.decisions.values(VALUES)).value or {}
+
+
 def _page(ask: Ask, finding_id: str, made: Draft | None = None) -> Page:
     told = root_causes.finding(ask.goldfold, finding_id)
     data = {
@@ -137,6 +147,8 @@ def _page(ask: Ask, finding_id: str, made: Draft | None = None) -> Page:
         "kpis": KPIS,
         "at_least": sorted(AT_LEAST),
         "slice_keys": SLICE_KEYS,
+        "known": _known(ask),
+        "names": names_of(ask),
         "services": root_causes.services(ask.goldfold),
         "draft": made,
     }

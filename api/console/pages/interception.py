@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from api import root_causes, signals
 from api.console.charts import Chart, Series
+from api.console.formats import policy as policy_name
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
 from api.console.series import basis_of, of_figures
@@ -87,7 +88,8 @@ def ticket(ask: LeadAsk) -> Response:
     given = ask.typed(TicketForm)
     made = signals.ticket(ask.goldfold, given.policy, given.severity, given.until, given.weeks, ask.actor)
     return ask.back(
-        f"{HOME}#tickets", f"Finding {made.finding_id} is on the root-cause desk; its KPI is recall. Code it there."
+        f"/console/quality/causes/{made.finding_id}",
+        "The ticket is on the root-cause desk; its KPI is recall. Code it.",
     )
 
 
@@ -127,7 +129,7 @@ def _action(one: Mapping[str, Any]) -> Json:
 
 
 def _name(one: Mapping[str, Any]) -> str:
-    return f"{one['policy']} S{one['severity']}"
+    return f"{policy_name(one['policy'])} S{one['severity']}"
 
 
 def _stages(slices: Sequence[Mapping[str, Any]], *, in_views: bool) -> Chart:

@@ -10,11 +10,13 @@ from fastapi.responses import Response
 
 from api import signals
 from api.console.charts import Chart, Series
+from api.console.formats import policy
 from api.console.page import LeadAsk, Page
 from api.console.series import basis_of, of_figures
 
 router = APIRouter(prefix="/quality/kpi")
 SERIES_WEEKS = 12
+VALUES = 500  # of each circumstance of decisions, that a form proposes
 PARTS = ("mix", "within", "gold_relabel", "policy_break")
 Weeks = Annotated[int, Query(ge=1, le=signals.MOST_WEEKS)]
 
@@ -31,12 +33,15 @@ def kpi(
         ("kpi.change", project, until, window), lambda: signals.change(goldfold, None, None, last, window, project)
     )
     data = {"project": project, "until": until, "weeks": weeks, "window": window, "series": series, "change": change}
-    charts = [*_series(series.value), *_change(change.value)]
-    return ask.show(Page("KPI", "quality_kpi.html", data, charts=charts))
+    named = ask.kept("decisions.values", lambda: goldfold.ledger.decisions.values(VALUES)).value
+    data["projects"] = named["project"] if named else []
+    charts = [*_series(series.value, signals.target(goldfold, project)), *_change(change.value)]
+    title = f"Accuracy of {project}, by week" if project else "Accuracy by week"
+    return ask.show(Page(title, "quality_kpi.html", data, charts=charts))
 
 
-def _series(told: Mapping[str, Any] | None) -> list[Chart]:
-    """Weekly accuracy, with a mark at each week in which the series breaks."""
+def _series(told: Mapping[str, Any] | None, target: float | None) -> list[Chart]:
+    """Weekly accuracy beside the target, with a mark at each week in which the series breaks."""
     if not told:
         return []
     figures = [one["accuracy"] for one in told["weeks"]]
@@ -44,10 +49,18 @@ def _series(told: Mapping[str, Any] | None) -> list[Chart]:
         return []
     marks: dict[str, list[str]] = {}
     for one in told["breaks"]:
-        marks.setdefault(one["week"], []).append(f"{one['policy']}: {one['what']}")
+        marks.setdefault(one["week"], []).append(f"{policy(one['policy'])}: {one['what']}")
     line = of_figures("accuracy", [one["from"] for one in told["weeks"]], figures)
     drawn = tuple((week, "; ".join(said)) for week, said in sorted(marks.items()))
-    caption = "A dotted line: figures on its two sides were not judged by the same policy or gold." if drawn else ""
+    names = [one["from"] for one in told["weeks"]]
+    series = (
+        [line]
+        if target is None
+        else [line, Series(f"target {100 * target:g} %", names, [target] * len(names), reference=True)]
+    )
+    said = ["A dotted line: figures on its two sides were not judged by the same policy or gold."] if drawn else []
+    bare = [one["from"] for one in told["weeks"] if one["accuracy"]["value"] is None]
+    said += [f"Too few judged decisions for a figure in the weeks from {', '.join(bare)}."] if bare else []
     return [
         Chart(
             "series",
@@ -55,9 +68,9 @@ def _series(told: Mapping[str, Any] | None) -> list[Chart]:
             "line",
             "week from",
             "share right",
-            [line],
+            series,
             marks=drawn,
-            caption=caption,
+            caption=" ".join(said),
             unit="share",
             basis=basis_of(figures),
         )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -20,6 +20,7 @@ from api.composition import Goldfold
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import AnnotatorAsk, Ask, LeadAsk, Page
+from api.console.pages.audit import names_of
 from api.routes.people import get_my_page
 from labeling.errors import InvalidInput, NotFound
 from labeling.exposure import ExposureDay, exposure_of
@@ -31,6 +32,8 @@ from labeling.roster import change_person
 router = APIRouter()
 HOME = "/console/me"
 DESK = "/console/quality/objections"
+SHOWN = 20  # rows of a list
+Start = Annotated[int, Query(ge=0)]
 OPT_OUT = "policy:"  # what the boxes of the form are named by
 
 
@@ -50,8 +53,9 @@ class AnswerForm(BaseModel):
 
 
 @router.get("/me")
-def me(ask: AnnotatorAsk) -> Response:
-    """One's own results, overruled answers, exposure and opt-outs."""
+def me(ask: AnnotatorAsk, start: Start = 0, since: Start = 0) -> Response:
+    """One's own results, overruled answers, exposure and opt-outs. ``start``, ``since``: how many overruled answers,
+    and objections, to leave out."""
     goldfold, who = ask.goldfold, _who(ask)
     ledger, now = goldfold.ledger, datetime.now(UTC)
     person = _on_roster(goldfold, who)
@@ -76,6 +80,9 @@ def me(ask: AnnotatorAsk) -> Response:
         "policies": _policies(goldfold, person.opt_outs if person else ()),
         "studio": goldfold.settings.studio_url,
         "most": MAX_WORDS,
+        "start": start,
+        "since": since,
+        "shown": SHOWN,
     }
     return ask.show(Page("Me", "me.html", data, charts=_exposure(days, cap, zone)))
 
@@ -101,15 +108,24 @@ def opt_out(ask: AnnotatorAsk) -> Response:
 
 
 @router.get("/quality/objections")
-def desk(ask: LeadAsk) -> Response:
+def desk(ask: LeadAsk, start: Start = 0) -> Response:
     """Everybody's objections, the open ones first."""
-    found = ask.goldfold.ledger.objections.all()
-    names = ask.goldfold.ledger.items.by_id(sorted({one.item_id for one in found}))
-    rows = [
-        {"objection": one, "external_id": names[one.item_id].external_id if one.item_id in names else ""}
-        for one in sorted(found, key=lambda one: one.state is not ObjectionState.OPEN)
-    ]
-    return ask.show(Page("Objections", "objections.html", {"rows": rows, "most": MAX_WORDS}))
+    found = sorted(ask.goldfold.ledger.objections.all(), key=lambda one: one.state is not ObjectionState.OPEN)
+    shown = found[start : start + SHOWN]
+    items = ask.goldfold.ledger.items.by_id(sorted({one.item_id for one in shown}))
+    data = {
+        "rows": [
+            {"objection": one, "external_id": items[one.item_id].external_id if one.item_id in items else ""}
+            for one in shown
+        ],
+        "count": len(found),
+        "open": sum(one.state is ObjectionState.OPEN for one in found),
+        "start": start,
+        "next": start + SHOWN if len(found) > start + SHOWN else 0,
+        "names": names_of(ask),
+        "most": MAX_WORDS,
+    }
+    return ask.show(Page("Objections", "objections.html", data))
 
 
 @router.post("/quality/objections")

@@ -10,7 +10,6 @@ from api.auth import RANK, Role
 from api.console import formats as words
 from api.console.charts import Chart, Series
 from api.console.kept import Kept
-from api.console.openable import openable_kept
 from api.console.page import Ask
 from api.console.series import basis_of
 from labeling.judging.gate import PASS
@@ -78,11 +77,10 @@ def judged(ask: Ask, model: Model, version: str) -> Kept[Any]:
     """What the dev partition of a golden version says of a model; nothing is written. Told of each slice, with the
     lines to draw (``labeling.judging.report``)."""
     goldfold = ask.goldfold
-    found = ask.kept(
+    return ask.kept(
         ("judged", model.model_id, version),
         lambda: goldfold.judge_contender(goldfold.contender(model, model.modality), ask.actor, version),
     )
-    return openable_kept(ask, found)
 
 
 def policies_of(found: Kept[Any]) -> list[str]:

@@ -15,7 +15,6 @@ from api.console.actors import unnamed
 from api.console.charts import Chart, Series
 from api.console.formats import policy as policy_words
 from api.console.kept import Kept
-from api.console.openable import openable, openable_kept
 from api.console.page import Ask, Page, ViewerAsk
 from api.console.pages.model_parts import (
     SHOWN,
@@ -71,7 +70,7 @@ def all_models(ask: ViewerAsk, skip: int = 0) -> Response:
 def one_verdict(ask: ViewerAsk, gate_id: str) -> Response:
     """A verdict of the gate with its slices."""
     row = ask.goldfold.ledger.gates.get(gate_id)
-    body: Any = openable(ask, unnamed(ask, row.body))
+    body: Any = unnamed(ask, row.body)
     told = told_verdict(gate_id, body)
     data = {
         "gate_id": gate_id,
@@ -79,7 +78,7 @@ def one_verdict(ask: ViewerAsk, gate_id: str) -> Response:
         "signed": bool(row.signature),
         "body": body,
         "reasons": [reason_words(each) for each in body["reasons"]],
-        "slices": openable(ask, [_slice(one) for one in body["slices"]]),
+        "slices": [_slice(one) for one in body["slices"]],
     }
     return ask.show(Page(told["title"], "model_gate.html", data))
 
@@ -90,7 +89,7 @@ def one_model(ask: ViewerAsk, model_id: str) -> Response:
     ledger = ask.goldfold.ledger
     model = ledger.models.get(model_id)
     is_champion = model.state is ModelState.CHAMPION
-    evaluation: Any = openable(ask, ModelOut.of(model).metrics)
+    evaluation: Any = ModelOut.of(model).metrics
     verdicts = [_verdict(row) for row in reversed(ledger.gates.all()) if _is_of(row, model_id)][:SHOWN]
     data = {
         **about(ask, model, str(evaluation.get("golden_version", ""))),
@@ -160,7 +159,7 @@ def curves(ask: ViewerAsk, model_id: str, policy: str = "", golden: str = "") ->
 def calibration(ask: ViewerAsk, model_id: str, policy: str = "") -> Response:
     """The calibration in force, and what it was worth."""
     model = ask.goldfold.ledger.models.get(model_id)
-    made: Any = openable(ask, model.metrics.get(CALIBRATION))
+    made: Any = model.metrics.get(CALIBRATION)
     policies = labelled_first(made["policies"]) if made else []
     policy = chosen(policy, policies)
     told = made["policies"].get(policy) if made else None
@@ -237,7 +236,7 @@ def _side_by_side(ask: Ask, model: Model, other: str, version: str) -> Kept[Any]
         first, second = goldfold.contender(model, model.modality), goldfold.contender(rival, rival.modality)
         return beside(goldfold.ledger.golden, goldfold.lake, first, second, version)
 
-    return openable_kept(ask, ask.kept(("beside", model.model_id, other, version), compute))
+    return ask.kept(("beside", model.model_id, other, version), compute)
 
 
 def _line(ask: Ask, model: Model) -> dict[str, Any]:
@@ -247,7 +246,7 @@ def _line(ask: Ask, model: Model) -> dict[str, Any]:
     row = newest_verdict(ask, model.model_id)
     return told | {
         "judged_on": model.metrics.get("golden_version", ""),
-        "recall": openable(ask, {policy: one["recall"] for policy, one in sorted(evaluation.items()) if one["n"]}),
+        "recall": {policy: one["recall"] for policy, one in sorted(evaluation.items()) if one["n"]},
         "verdict": None if row is None else _verdict(row),
     }
 

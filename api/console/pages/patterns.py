@@ -35,10 +35,24 @@ def patterns(ask: LeadAsk, start: Annotated[int, Query(ge=0)] = 0) -> Response:
 @router.get("/{pattern_id}")
 def pattern(ask: LeadAsk, pattern_id: str) -> Response:
     """One pattern: its card, its verdict, and how much of the variance each circumstance holds."""
+    return ask.show(_page(ask, pattern_id, revealed=False))
+
+
+@router.post("/{pattern_id}")
+def reveal(ask: LeadAsk, pattern_id: str) -> Response:
+    """The same with words of its content; who asked for them is noted."""
+    page = _page(ask, pattern_id, revealed=True)
+    ask.goldfold.ledger.audit.add(ask.actor, "content.shown", pattern_id, {"where": "console", "what": "words"})
+    return ask.show(page)
+
+
+def _page(ask: Ask, pattern_id: str, *, revealed: bool) -> Page:
     found = _mined(ask)
     told = None if found.value is None else found.value.told(found.value.one(pattern_id), whole=True)
-    data = {"found": replace(found, value=told), "pattern_id": pattern_id}
-    return ask.show(Page("Pattern", "quality_pattern.html", data, charts=_shares(told["parts"] if told else ())))
+    terms = told.pop("terms") if told else []
+    data = {"found": replace(found, value=told), "pattern_id": pattern_id, "terms": terms if revealed else None}
+    title = str(told["card"]["title"]) if told else "Pattern"
+    return Page(title, "quality_pattern.html", data, charts=_shares(told["parts"] if told else ()))
 
 
 def _mined(ask: Ask) -> Any:

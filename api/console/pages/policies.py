@@ -15,7 +15,6 @@ from api.composition import Goldfold
 from api.console.actors import unnamed
 from api.console.charts import Chart
 from api.console.formats import policy as policy_words
-from api.console.openable import openable, openable_kept
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, ViewerAsk
 from api.console.series import of_figures
 from api.policy_changes import progressed, relabel, standing, standings, told
@@ -84,7 +83,7 @@ def text(ask: ViewerAsk, policy_id: str, version: str = "", examples: bool = Fal
         "examples": examples,
         "has_examples": any(rule.examples or rule.near_misses for rule in one.policy.rules),
         "standing": now,
-        "marks": openable_kept(ask, marked),
+        "marks": marked,
         "tree": [sop.id for sop in sops.sops(goldfold).values() if sop.policy == policy_id],
         "is_newest": one is history[-1],
     }
@@ -101,7 +100,7 @@ def progress(ask: ViewerAsk, policy_id: str) -> Response:
     data = {
         **rooms(ask, policy_id),
         "progress": done,
-        "bridge": openable_kept(ask, bridge),
+        "bridge": bridge,
         "budget": goldfold.settings.budget,
     }
     return ask.show(Page(f"{policy_words(policy_id)}: labels given again", "policy_progress.html", data))
@@ -122,7 +121,7 @@ def history(ask: ViewerAsk, policy_id: str, more: bool = False) -> Response:
     most = EFFECTS[more]
     found = ask.kept(("policies.effects", policy_id, most), lambda: effects(goldfold, policy_id, most))
     versions = [{**unnamed(ask, told(one)), "changed": _changed(every, one)} for one in reversed(every)]
-    effected = [openable(ask, unnamed(ask, one)) for one in found.value or ()]
+    effected = [unnamed(ask, one) for one in found.value or ()]
     data = {
         **rooms(ask, policy_id),
         "versions": versions,

@@ -14,7 +14,7 @@ from api.console.charts import Chart, Series
 from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page
 from api.console.series import basis_of, of_figures
-from api.daily_qa import count_days, day_named, report_day, sample_day
+from api.daily_qa import day_named, days_around, newest_day, report_day, sample_day
 from api.routes.qa import SampleIn
 from labeling.agreements import ALL
 from labeling.errors import NotFound
@@ -24,18 +24,29 @@ PATH = "/console/quality"
 DAYS = 14  # that the chooser shows
 SHOWN = 50  # people of a page
 After = Annotated[str, Query(max_length=200)]
+Project = Annotated[str, Query(max_length=200)]
 Json = dict[str, Any]
 
 
 @router.get("")
-def one_day(ask: LeadAsk, day: str = "") -> Response:
-    """What a day's sample says, and the days around it."""
-    goldfold, chosen = ask.goldfold, day_named(ask.goldfold, day)
-    named = chosen.isoformat()
+def one_day(ask: LeadAsk, day: str = "", project: Project = "") -> Response:
+    """What a day's sample says, of a project or of all, and the days around it; left out, the newest that was
+    sampled."""
+    goldfold = ask.goldfold
+    chosen = day_named(goldfold, day) if day else newest_day(goldfold)
+    named, last = chosen.isoformat(), day_named(goldfold, None)
     report = ask.kept(("quality.day", named), lambda: report_day(goldfold, named))
-    days = ask.kept(("quality.days", named), lambda: count_days(goldfold, _last(chosen), DAYS))
-    budget = goldfold.settings.qa_budget
-    data = {"day": named, "around": _around(chosen), "days": days, "report": report, "budget": budget}
+    days = ask.kept(("quality.days", named), lambda: days_around(goldfold, chosen, DAYS))
+    data = {
+        "day": named,
+        "last": last.isoformat(),
+        "around": _around(chosen, last),
+        "project": project,
+        "days": days,
+        "report": report,
+        "is_sampled": not isinstance(report.error, NotFound),
+        "budget": goldfold.settings.qa_budget,
+    }
     return ask.show(Page("Daily QA", "quality_day.html", data, charts=_day_charts(report.value)))
 
 
@@ -43,7 +54,7 @@ def one_day(ask: LeadAsk, day: str = "") -> Response:
 def sample(ask: LeadAsk) -> Response:
     """Draw a day's sample; first as a dry run, which says what it would ask of people."""
     given = ask.typed(SampleIn)
-    made = sample_day(ask.goldfold, given.day, given.budget, dry_run=given.dry_run)
+    made = sample_day(ask.goldfold, given.day, given.budget, actor=ask.actor, dry_run=given.dry_run)
     if not given.dry_run:
         said = f"{made.sampled} decisions of {made.day} are sampled; people are asked about {made.asked} items"
         return ask.back(f"{PATH}?day={made.day}", f"{said} with the next sync.")
@@ -92,13 +103,13 @@ def _people(ask: Ask) -> Kept[Json]:
     return ask.kept("quality.people", lambda: ask.goldfold.people().as_dict())
 
 
-def _last(chosen: date) -> str:
-    """The chosen day with some days after it, so that one can go on from it."""
-    return (chosen + timedelta(days=2)).isoformat()
-
-
-def _around(chosen: date) -> dict[str, str]:
-    return {name: (chosen + timedelta(days=by)).isoformat() for name, by in (("before", -1), ("after", 1))}
+def _around(chosen: date, last: date) -> dict[str, str]:
+    """The days before and after, up to the last that is over; "" where there is none."""
+    after = chosen + timedelta(days=1)
+    return {
+        "before": (chosen - timedelta(days=1)).isoformat(),
+        "after": after.isoformat() if after <= last else "",
+    }
 
 
 def _day_charts(report: Mapping[str, Any] | None) -> list[Chart]:

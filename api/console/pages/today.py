@@ -13,14 +13,18 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from api import today
+from api.auth import RANK, Role
 from api.composition import Goldfold
 from api.console.kept import WAIT_S, Kept
 from api.console.page import Ask, LeadAsk, Page
+from api.console.pages.today_cards import as_of, cards_of, counted
 from api.daily_qa import sample_day
+from api.errors import Forbidden
 from api.jobs.records import ENDED, Job
 
 router = APIRouter(prefix="/today")
 PATH = "/console/today"
+STARTS = {"rebuild": Role.ADMIN}  # who starts jobs of a kind; others: engineers
 JOBS = 50  # newest ones that are looked through
 PARTS: dict[str, Callable[[Goldfold], Any]] = {
     "qa": today.qa,
@@ -46,7 +50,21 @@ class Sample(BaseModel):
 def show(ask: LeadAsk) -> Response:
     """Everything that waits, in the order in which harm is done by waiting."""
     data: dict[str, Any] = dict(_together(ask, PARTS))
-    return ask.show(Page("Today", "today.html", data | {"jobs": _jobs(ask.jobs.all(JOBS))}))
+    jobs = _jobs(ask.jobs.all(JOBS), ask.visitor.role)
+    cards = cards_of(data | {"jobs": Kept(jobs)})
+    data |= {"jobs": jobs, "cards": cards, "counts": counted(cards), "as_of": as_of(data)}
+    return ask.show(Page("Today", "today.html", data))
+
+
+@router.post("/jobs/{job_id}")
+def go_on(ask: LeadAsk, job_id: str) -> Response:
+    """Go on with a job that failed, as it was asked the first time."""
+    role = STARTS.get(ask.jobs.get(job_id).kind, Role.ENGINEER)
+    if RANK[ask.visitor.role] < RANK[role]:
+        raise Forbidden(f"this job needs the role {role} or above; you are signed in as {ask.visitor.role}")
+    job = ask.jobs.again(job_id)
+    ask.goldfold.ledger.audit.add(ask.actor, "job.again", job_id, {"kind": job.kind})
+    return ask.back(PATH, f"{job_id} goes on where it failed.")
 
 
 @router.get("/qa")
@@ -64,8 +82,7 @@ def preview(ask: LeadAsk, day: Day = "", budget: Budget = None) -> Response:
 def draw(ask: LeadAsk) -> Response:
     """Draw it, and open its rounds."""
     given = ask.typed(Sample)
-    done = sample_day(ask.goldfold, given.day, given.budget)
-    ask.goldfold.ledger.audit.add(ask.actor, "qa.sample", done.day, {"sampled": done.sampled, "asked": done.asked})
+    done = sample_day(ask.goldfold, given.day, given.budget, actor=ask.actor)
     again = " It had been drawn before, and stays as it was." if done.again else ""
     said = f"{done.day}: {done.sampled} decisions are judged again; people are asked about {done.asked} items.{again}"
     return ask.back(PATH, said)
@@ -83,12 +100,17 @@ def _together(ask: Ask, parts: Mapping[str, Callable[[Goldfold], Any]]) -> dict[
     return {name: kept(name, until - monotonic()) for name in parts}
 
 
-def _jobs(newest: Sequence[Job]) -> dict[str, list[dict[str, Any]]]:
-    """Those that run or wait, and those that failed within the days that this page looks back."""
+def _jobs(newest: Sequence[Job], role: Role) -> dict[str, list[dict[str, Any]]]:
+    """Those that run or wait, and those that failed within the days that this page looks back; ``may``: whether
+    somebody of that role may start them again."""
     since_s = (datetime.now(UTC) - timedelta(days=today.DAYS)).timestamp()
     return {
         "running": [_job(job) for job in newest if job.state not in ENDED],
-        "failed": [_job(job) for job in newest if job.state == "failed" and job.updated_at_s >= since_s],
+        "failed": [
+            _job(job) | {"may": RANK[role] >= RANK[STARTS.get(job.kind, Role.ENGINEER)]}
+            for job in newest
+            if job.state == "failed" and job.updated_at_s >= since_s
+        ],
     }
 
 

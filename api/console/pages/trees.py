@@ -14,7 +14,6 @@ from api.console.actors import unnamed
 from api.console.charts import Chart
 from api.console.formats import policy as policy_words
 from api.console.forms import Sent, file_of
-from api.console.openable import openable
 from api.console.page import Ask, EngineerAsk, Page, ViewerAsk
 from api.console.pages.policies import rooms
 from api.console.series import basis_of, of_figures
@@ -95,7 +94,7 @@ def _replay(ask: Ask, policy_id: str, sent: Sent) -> Response:
 def _replayed(ask: Ask, sop: Sop) -> Json | None:
     """The newest replay of the tree as it is now; None where none is kept."""
     try:
-        return dict(openable(ask, unnamed(ask, sops.kept_replay(ask.goldfold, sop))))
+        return dict(unnamed(ask, sops.kept_replay(ask.goldfold, sop)))
     except NotFound:
         return None
 

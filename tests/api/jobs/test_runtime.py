@@ -148,7 +148,7 @@ def test_an_id_that_is_none_is_refused(jobs: JobRuntime, job_id: str) -> None:
 
 
 def test_an_unknown_job_is_named(jobs: JobRuntime) -> None:
-    for ask in (jobs.get, jobs.cancel, jobs.forget, jobs.result, lambda job_id: list(jobs.follow(job_id))):
+    for ask in (jobs.get, jobs.cancel, jobs.again, jobs.forget, jobs.result, lambda job_id: list(jobs.follow(job_id))):
         with pytest.raises(JobUnknown, match="no job has the id 'nobody'"):
             ask("nobody")
 
@@ -178,9 +178,11 @@ def test_a_failed_job_started_again_goes_on_at_the_step_that_failed(
     assert jobs.get("sync-1").state == "failed"
     assert "the ledger is away" in str(jobs.get("sync-1").error)
     broken = False
-    jobs.submit("sync", "sync-1", {"full": False})
+    jobs.again("sync-1")  # as it was asked
     assert jobs.result("sync-1")["settled"] == 0
     assert ran == ["projects", "settle", "settle"]
+    with pytest.raises(JobConflict, match="nothing to go on with"):
+        jobs.again("sync-1")
     assert jobs.get("sync-1").error is None
 
 

@@ -39,8 +39,8 @@ def test_what_waits_longest_comes_first_and_what_is_decided_waits_no_more(shop: 
     told = ages(Asked(aged), NOW)
     assert (told["waiting"], told["late"], told["oldest_days"]) == (4, 2, 5.5)
     assert told["policies"] == [
-        {"policy": "fraud", "waiting": 2, "late": 1, "oldest_days": 5.5},
-        {"policy": "harm", "waiting": 2, "late": 1, "oldest_days": 3.0},
+        {"policy": "fraud", "waiting": 2, "late": 1, "oldest_days": 5.5, "oldest_task": found[1].task_id},
+        {"policy": "harm", "waiting": 2, "late": 1, "oldest_days": 3.0, "oldest_task": found[3].task_id},
     ]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import importlib.util
+import re
 from typing import Any
 
 import pytest
@@ -11,8 +13,9 @@ import sqlalchemy as sa
 
 from api.auth import RANK, Role
 from api.console.app import PATH as CONSOLE
-from api.console.kpis import REGISTER, Kpi
+from api.console.kpis import REGISTER, ROOMS, Kpi
 from api.console.nav import MENU
+from api.console.pages.audit import OPEN_ACTIONS
 from labeling.store.database import Database
 from labeling.store.tables import golden_items
 from tests.api.client import routes
@@ -20,7 +23,11 @@ from tests.api.console.conftest import JSON, Console
 from tests.api.console.floor import LEAD
 
 PATH = "/console/audit"
-UNTOLD = {"coding": "insufficient", "drift": "insufficient"}  # nothing to tell of yet, which the page says
+UNTOLD = {
+    "coding": "insufficient",
+    "drift": "insufficient",
+    "stop-forecast": "refused",
+}  # nothing to tell of yet, which the page says
 
 
 @pytest.mark.parametrize("kpi", REGISTER, ids=lambda one: one.kpi_id)
@@ -58,8 +65,35 @@ def test_a_figure_is_two_clicks_away_with_formula_value_and_items(lived: Console
     assert all(one["n"] is not None and one["licence"] and one["items"].startswith("/v1/") for one in values)
     page = lived.get(f"{PATH}/kpis/{kpi.kpi_id}").text
     assert kpi.function in page
-    assert "/console/audit/events" in page
-    assert "1.1.0" in page
+    rests = told["versions"]
+    assert {one["golden_version"] for one in values if one["golden_version"]} == set(rests["golden"])
+    assert all(f"/console/golden/versions/{name}" in page for name in rests["golden"])
+    own = (*kpi.events, *OPEN_ACTIONS)
+    assert all(row["action"].startswith(own) for row in told["events"])
+    published = [row["target"] for row in told["events"] if row["action"] == "golden.publish"]
+    assert set(published) <= set(rests["golden"])
+    whole = lived.json(f"{PATH}/trail?of={kpi.kpi_id}")["entries"]
+    assert all(row["action"].startswith(kpi.events) for row in whole)
+    assert (f"{PATH}/trail?of={kpi.kpi_id}" in page) == bool(told["events"])
+
+
+def test_each_figure_is_one_click_from_the_pages_that_show_it(lived: Console) -> None:
+    day = lived.goldfold.ledger.decisions.days()[0].day
+    pages = {
+        "/console/today": ("below-target", "common-mode", "exposure", "adjudication-age", "stale", "injections"),
+        f"/console/quality?day={day}": ("accuracy", "errors", "below-target"),
+        "/console/quality/kpi": ("weekly-accuracy",),
+        "/console/quality/agreement": ("agreement",),
+        "/console/quality/causes": ("coding",),
+        "/console/interception": ("interception", "common-mode"),
+        "/console/trends/coverage": ("coverage",),
+        **ROOMS,
+    }
+    assert set().union(*pages.values()) == {kpi.kpi_id for kpi in REGISTER}
+    for path, named in pages.items():
+        lived.settled(path)
+        page = lived.get(path).text
+        assert [one for one in named if f"{PATH}/kpis/{one}" not in page] == [], path
 
 
 def test_the_route_that_a_figure_names_is_there(lived: Console) -> None:
@@ -76,6 +110,19 @@ def test_figures_are_shown_by_role(lived: Console) -> None:
         assert (told["figures"] is None) == (
             "It is shown to" in lived.get(f"{PATH}/kpis/{kpi.kpi_id}", Role.VIEWER).text
         )
+
+
+def test_a_viewer_is_led_to_no_refusal(lived: Console) -> None:
+    paths = [PATH, f"{PATH}/events", f"{PATH}/trail", "/console/interception", "/console/trends"]
+    paths += [f"{PATH}/kpis/{kpi.kpi_id}" for kpi in REGISTER if kpi.kpi_id != "agreement"]
+    led = set()
+    for path in paths:
+        lived.settled(path, Role.VIEWER)
+        found = re.findall(r'href="([^"#?]*[^"]*)"', lived.get(path, Role.VIEWER).text)
+        led |= {html.unescape(each) for each in found if each.startswith("/console/") and "/static/" not in each}
+    assert len(led) > 30
+    refused = {each: lived.get(each, Role.VIEWER).status_code for each in led if "chart=" not in each}
+    assert {each: code for each, code in refused.items() if code not in (200, 303, 307)} == {}
 
 
 def test_why_there_is_no_figure_is_said(bare: Console) -> None:
@@ -130,6 +177,7 @@ def test_counts_lead_to_what_they_count(lived: Console) -> None:
 
 def test_what_was_tampered_with_is_named(lived: Console) -> None:
     """The last test of this module: it damages the site."""
+    lived.settled(f"{PATH}/verify")
     assert "Every hash matches." in lived.get(f"{PATH}/verify").text
     assert lived.get(f"{PATH}/verify", Role.VIEWER).status_code == 403
     row = lived.goldfold.ledger.golden.items()[0]
@@ -139,6 +187,7 @@ def test_what_was_tampered_with_is_named(lived: Console) -> None:
         connection.execute(changed)
     database.close()
     lived.app.state.answers.forget()
+    lived.settled(f"{PATH}/verify")
     page = lived.get(f"{PATH}/verify").text
     assert "tampered with or damaged" in page
     assert row.item_id in page

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from api.auth import Role
+from api.console.formats import policy
 from api.console.pages.interception import _bare, _recall
 from tests.api.client import call
 from tests.api.console.conftest import Console, opened
@@ -44,7 +47,7 @@ def test_stages_and_recall_stand_as_the_api_tells_them(site: Console) -> None:
     assert told["interception"]["value"] == api(site, f"/v1/interception?until={DAY}&weeks=1&wanted=0.8")
     assert told["alarm"]["value"] == api(site, f"/v1/signals/alarm?until={DAY}&weeks=1")
     page = site.get(ASKED).text
-    assert f"{HARM} S" in page
+    assert f"{policy(HARM)} S" in page
     assert "none: nothing of" in page  # no figure without its audit, and why
     (one,) = told["interception"]["value"]["slices"]
     stages = {stage["stage"]: stage for stage in one["stages"]}
@@ -55,6 +58,19 @@ def test_stages_and_recall_stand_as_the_api_tells_them(site: Console) -> None:
     assert site.get(f"{ASKED}&chart=recall").status_code == 404  # nothing was audited: there is nothing to draw
     drawn_recall = _recall([{"policy": "p", "severity": 3, "recall": {"items": FIGURE, "views": FIGURE}}])
     assert [(each.y, each.low) for each in drawn_recall.series] == [([0.9], [0.8]), ([0.9], [0.8]), ([0.7], ())]
+
+
+def test_counts_lead_to_their_items(site: Console) -> None:
+    told = site.json(ASKED)["interception"]["value"]
+    (one,) = told["slices"]
+    page = html.unescape(site.get(ASKED).text)
+    counts = {stage["stage"]: stage["items"] for stage in one["stages"]}
+    counts |= {"left up": one["left_up"], "decided": one["decided"], "not sampled": one["unsampled"]}
+    for kind, count in counts.items():
+        address = f"/v1/interception/items?first={told['from']}&last={told['to']}&policy={HARM}"
+        address += f"&severity={one['severity']}&kind={quote(kind)}"
+        assert (f"of={quote(address)}" in page) == bool(count)
+        assert api(site, f"{address}&limit=1000")["count"] == count
 
 
 def test_both_series_of_the_alarm_stand_in_one_chart(site: Console) -> None:
@@ -96,10 +112,12 @@ def test_a_ticket_goes_to_the_desk_and_stands_here(site: Console) -> None:
     assert "No ticket came from here" in site.get(ASKED).text
     assert site.post(path, form, csrf="no").status_code == 403
     assert site.post(path, form, Role.ENGINEER).status_code == 403
-    assert site.post(path, form).status_code == 303
+    where = site.post(path, form).headers["location"]
     assert site.post(path, form).status_code == 409  # it is there
     (ticket,) = site.json(ASKED)["tickets"]
     assert ticket["title"] == f"{HARM} (S{one['severity']}) gets through"
+    assert where == f"/console/quality/causes/{ticket['finding_id']}"
+    assert f'href="{where}">{ticket["title"]}<' in site.get(ASKED).text
     assert "nothing agreed yet" in site.get(ASKED).text
     body = {"what": "write the guide anew", "owner": "ann", "kpi": "recall", "target": 0.9, "due": "2030-01-31"}
     made = call(site.app, "POST", f"/v1/findings/{ticket['finding_id']}/actions", key=site.keys[Role.LEAD], json=body)

@@ -76,6 +76,9 @@ def test_the_page_tells_what_the_api_tells(site: Console) -> None:
     for heading in ("How your answers stand", "Decided otherwise", "Exposure", "What you are not asked about"):
         assert heading in page
     assert "data?task=" in page
+    later = site.get(f"{ME}?start=5", Role.ANNOTATOR).text
+    assert (page.count("data?task="), later.count("data?task=")) == (6, 1)
+    assert 'href="?start=0#overruled"' in later
     assert 'role="status"' not in page  # nothing was done yet
     rows = list(csv.reader(io.StringIO(site.get(f"{ME}?chart=exposure&as=csv", Role.ANNOTATOR).text)))
     assert [float(row[2]) for row in rows if row[0] == "seen"][-1] == spent["spent"]
@@ -93,6 +96,8 @@ def test_an_objection_goes_to_a_lead_and_comes_back_with_an_answer(site: Console
     assert site.get(DESK, Role.ENGINEER).status_code == 403
     desk = site.get(DESK).text
     assert "it is &lt;b&gt;quoted&lt;/b&gt;" in desk
+    assert 'href="/console/quality/objections" aria-current="page"' in desk
+    assert [len(site.json(f"{DESK}?start={n}")["rows"]) for n in (0, 1, 2)] == [2, 1, 0]
     (made, _) = site.json(ME, Role.ANNOTATOR)["objections"][::-1]
     answer = {"objection": made["objection_id"], "state": "reopened", "answer": "you are right"}
     assert site.post(DESK, answer, Role.ENGINEER).status_code == 403

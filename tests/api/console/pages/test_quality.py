@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ def test_a_day_that_was_not_sampled_says_what_to_do(console: Console) -> None:
     said = page(console, "/console/quality?day=2020-01-01")
     assert "was not sampled yet" in said
     assert "See what it would ask" in said
+    assert "goldfold decisions import" in said  # nothing was decided
+    yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+    page(console, "/console/quality")
+    said = console.get("/console/quality").text  # no day is sampled: yesterday
+    assert f"{yesterday} was not sampled yet" in said
+    assert (f'max="{yesterday}"' in said, 'rel="next"' in said) == (True, False)
     assert "write it as 2026-01-31" in console.get("/console/quality?day=soon").text
 
 
@@ -71,6 +78,13 @@ def test_a_day_tells_the_numbers_of_the_api_and_its_charts_too(drawn: Console) -
     assert f"{100 * first['value']:.1f} % {100 * first['low']:.1f} % to" in said
     assert "mod-1" not in said
     rows = drawn.get(f"{path}&chart=accuracy&as=csv").text.splitlines()
+    assert numbers(drawn, "/console/quality")["day"] == DAY  # the newest that was sampled
+    strip = {one["day"]: one for one in told["days"]["value"]}
+    assert (len(strip), strip[DAY]["waiting"], strip[DAY]["sampled"]) == (14, report["waiting"], True)
+    name = report["projects"][0]["project"]
+    one = drawn.get(f"{path}&project={name}").text
+    assert f"/console/quality/causes/new?title={name}%20is%20" in one
+    assert all(each["project"] == name or f"{each['project']}</a><br>" not in one for each in report["projects"])
     assert rows[1].split(",")[:3] == ["accuracy", report["projects"][0]["project"], str(first["value"])]
 
 
@@ -82,6 +96,7 @@ def test_people_stand_by_name_with_intervals_and_no_points(drawn: Console) -> No
     assert all(one["parts"][0]["right"].get("value") is None for one in told["people"])
     rest = numbers(drawn, f"/console/quality/people?after={names[0]}")["found"]["value"]["people"]
     assert [one["person"] for one in rest] == names[1:]
+    assert 'href="/console/quality/people" aria-current="page"' in drawn.get(f"/console/quality/people/{names[0]}").text
     assert "says violates" in page(drawn, f"/console/quality/people/{names[0]}")
     assert drawn.get("/console/quality/people/nobody").status_code == 404
 
@@ -97,7 +112,12 @@ def test_agreement_and_the_kpi_tell_the_numbers_of_the_api(drawn: Console) -> No
     said = page(drawn, path)
     assert numbers(drawn, path)["series"]["value"] == asked(drawn, f"/v1/kpi/series?until={DAY}&weeks=3")
     assert "no project has judged decisions in both periods" in said
-    assert drawn.get(f"{path}&chart=series&as=csv").text.count("accuracy,") == 3
+    drawn_weeks = drawn.get(f"{path}&chart=series&as=csv").text
+    assert (drawn_weeks.count("accuracy,"), drawn_weeks.count("target 95 %,")) == (3, 3)
+    bare = [
+        one["from"] for one in asked(drawn, f"/v1/kpi/series?until={DAY}&weeks=3")["weeks"] if not one["accuracy"]["n"]
+    ]
+    assert f"Too few judged decisions for a figure in the weeks from {', '.join(bare)}" in said
 
 
 def test_patterns_are_cards_with_items_or_say_that_there_is_none(drawn: Console) -> None:
@@ -110,6 +130,11 @@ def test_patterns_are_cards_with_items_or_say_that_there_is_none(drawn: Console)
         text = drawn.get(f"/console/quality/patterns/{one['id']}").text
         assert all(f"/console/items/{name}" in text for name in one["exemplars"])
         assert f"origin=pattern:{one['id']}" in text
+        assert "Words that set it apart" not in text
+        shown = send(drawn, f"/console/quality/patterns/{one['id']}", {})
+        assert "Words that set it apart" in shown.text
+        last = drawn.goldfold.ledger.audit.latest(1)[0]
+        assert (last["action"], last["target"]) == ("content.shown", one["id"])
     if not whole["patterns"]:
         assert "No pattern stands now" in said
     assert drawn.get("/console/quality/patterns/nothing").status_code == 404
@@ -143,7 +168,10 @@ def test_a_draft_is_asked_of_no_file_but_those_of_the_folder(drawn: Console) -> 
 
 
 def test_from_a_finding_to_an_action_and_its_figures(drawn: Console) -> None:
-    assert "Mind the quote" in drawn.get("/console/quality/causes/new?title=Mind%20the%20quote").text
+    form = drawn.get("/console/quality/causes/new?title=Mind%20the%20quote&policy=hate_speech").text
+    assert "Mind the quote" in form
+    assert '<option value="hate_speech" selected>Hate speech</option>' in form
+    assert '<option value="forum"></option>' in form  # of the decisions there are
     path = sent(drawn, "/console/quality/causes/new", FINDING)
     assert path.startswith("/console/quality/causes/fnd_")
     bad = send(drawn, "/console/quality/causes/new", {**FINDING, "slice.nothing": "x"})
@@ -158,7 +186,7 @@ def test_from_a_finding_to_an_action_and_its_figures(drawn: Console) -> None:
     assert sent(drawn, f"{move}/verify", {}) == "/console/quality/actions"
     assert "in since Monday" in page(drawn, "/console/quality/actions?state=done")
     sent(drawn, f"{move}/drop", {"reason": "no"})
-    assert "There is no action here" in page(drawn, "/console/quality/actions?state=done")
+    assert "There is no action that is done" in page(drawn, "/console/quality/actions?state=done")
 
 
 def test_a_pack_is_read_and_signed_by_its_hash(drawn: Console) -> None:
@@ -168,6 +196,7 @@ def test_a_pack_is_read_and_signed_by_its_hash(drawn: Console) -> None:
     assert told == asked(drawn, "/v1/weekly/2026-W40")
     assert f"file?of=/v1/weekly/2026-W40/pages/pdf%3Frevision={told['revision']}" in drawn.get(where).text
     assert send(drawn, f"{where}/sign", {"by": "Ana", "content_hash": "0" * 8}).status_code == 409
+    assert 'value="lead@example.com"' in drawn.get(where).text  # who is signed in signs
     assert sent(drawn, f"{where}/sign", {"by": "Ana", "content_hash": told["content_hash"]}) == where
     assert "by Ana" in page(drawn, where)
     assert "Ana" in page(drawn, path)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from api.auth import Role
+from api.console.kept import Kept
+from api.console.pages.today_cards import cards_of
+from api.jobs.errors import JobFailed
+from labeling.errors import NothingToDo
 from labeling.records import RoundState
 from tests.api.client import call
 from tests.api.console.conftest import Console
@@ -43,6 +49,49 @@ def test_qa_that_is_due_that_waits_and_that_breaches(lived: Console) -> None:
     page = lived.get(PATH).text
     assert f"{100 * project['accuracy']['value']:.1f} %" in page
     assert "/v1/qa/items%3Fday" in page  # its items
+    assert f"/console/quality?day={breach['day']}&amp;project=chat" in page
+    desk = lived.get(f"/console/quality/causes/new?title=t&project=chat&origin=qa:{breach['day']}:chat").text
+    assert all(f'value="{given}"' in desk for given in ("t", f"qa:{breach['day']}:chat"))
+    assert f"/console/quality/causes/new?title=chat%20is%20below%20target%20on%20{breach['day']}" in page
+
+
+def test_cards_stand_by_how_urgent_they_are_and_are_counted_first(lived: Console) -> None:
+    found = lived.settled(PATH)
+    levels = [card["level"] for card in found["cards"]]
+    assert len(levels) == 9
+    assert levels == sorted(levels, key=("bad", "warn", "quiet").index)
+    assert {level: levels.count(level) for level in ("bad", "warn", "quiet")} | {"busy": 0} == found["counts"]
+    urgent = {card["card_id"] for card in found["cards"] if card["level"] == "bad"}
+    assert urgent == {"breaches", "alarm", "exposure", "disputes"}
+    page = lived.get(PATH).text
+    assert f'href="#bad"><strong>{len(urgent)}</strong> urgent' in page
+    assert all(page.count(f'id="{card["card_id"]}"') == 1 for card in found["cards"])
+    assert page.count("As of") == 1
+    assert found["as_of"] == min(found[name]["at"] for name in ("qa", "people", "gold", "alarm", "trends"))
+
+
+def test_what_cannot_be_had_is_to_do_and_what_is_on_its_way_is_said() -> None:
+    parts: dict[str, Kept[Any]] = {name: Kept(None, error=NothingToDo("no lake")) for name in ("qa", "people", "gold")}
+    cards = cards_of({**parts, "alarm": Kept(None), "trends": Kept(None), "jobs": Kept({"running": [], "failed": []})})
+    assert [card.level for card in cards] == ["warn"] * 6 + ["busy"] * 2 + ["quiet"]
+    assert cards[0].line == "cannot be had: no lake"
+
+
+def test_a_failed_job_goes_on_where_it_failed(lived: Console) -> None:
+    """There is no Label Studio that it could reach, so it fails again."""
+    jobs = lived.app.state.service.jobs
+    jobs.submit("sync", "sync-9", {"full": False})
+    with pytest.raises(JobFailed):
+        jobs.result("sync-9")
+    page = lived.get(PATH).text
+    assert "studio_token is not set" in page
+    assert f'action="{PATH}/jobs/sync-9"' in page
+    assert lived.post(f"{PATH}/jobs/sync-9", {}, csrf="no").status_code == 403
+    assert lived.post(f"{PATH}/jobs/sync-9", {}).status_code == 303
+    assert lived.goldfold.ledger.audit.latest(1)[0]["action"] == "job.again"
+    with pytest.raises(JobFailed):
+        jobs.result("sync-9")
+    assert lived.post(f"{PATH}/jobs/nobody", {}).status_code == 404
 
 
 def test_alarms_stale_gold_disputes_and_trends_are_those_of_their_rooms(lived: Console) -> None:
@@ -55,7 +104,14 @@ def test_alarms_stale_gold_disputes_and_trends_are_those_of_their_rooms(lived: C
     )
     assert gold["adjudications"]["late"] == 1
     assert 5.9 < gold["adjudications"]["oldest_days"] < 6.5
-    assert told(lived, "trends")["open"] == len(asked(lived, "/v1/trends"))
+    trends = told(lived, "trends")
+    assert trends["open"] == len(asked(lived, "/v1/trends"))
+    scores = [one["body"]["score"] for one in trends["alerts"]]
+    assert scores == sorted(scores, reverse=True)
+    page = lived.get(PATH).text
+    assert f'/console/trends/{trends["alerts"][0]["alert_id"]}">{trends["alerts"][0]["title"]}<' in page
+    task = lived.goldfold.ledger.tasks.get(gold["adjudications"]["policies"][0]["oldest_task"])
+    assert f"/data?task={task.studio_task_id}" in page
 
 
 def test_people_are_counted_and_never_named(lived: Console) -> None:

@@ -37,25 +37,32 @@ def theme(site: Console) -> dict[str, Any]:
     return next(one for one in site.json(HOME)["alerts"] if one["body"]["kind"] == "theme")
 
 
-def test_alerts_stand_as_the_api_tells_them(site: Console) -> None:
+def test_alerts_stand_as_the_api_tells_them_the_highest_score_first(site: Console) -> None:
     told = site.json(HOME, Role.VIEWER)
-    rest = api(site, "/v1/trends", Role.VIEWER)
-    assert [one["body"] for one in told["alerts"]] == [one["body"] for one in rest]
-    assert told["alerts"]
+    rest = {one["alert_id"]: one["body"] for one in api(site, "/v1/trends", Role.VIEWER)}
+    assert {one["alert_id"]: one["body"] for one in told["alerts"]} == rest
+    scores = [one["body"]["score"] for one in told["alerts"]]
+    assert (scores, len(scores)) == (sorted(scores, reverse=True), told["open"])
     page = site.get(HOME, Role.VIEWER).text
-    assert f"{HOME}/{told['alerts'][0]['alert_id']}" in page
+    first = told["alerts"][0]
+    assert f'{HOME}/{first["alert_id"]}">{first["title"]}<' in page
     rows = list(csv.reader(io.StringIO(site.get(f"{HOME}?chart=volume&as=csv").text)))
-    assert [float(row[2]) for row in rows if row[0] == "seen"] == [one["body"]["count"] for one in rest]
+    assert [float(row[2]) for row in rows if row[0] == "seen"] == [one["body"]["count"] for one in told["alerts"]]
     assert len(site.json(f"{HOME}?limit=1")["alerts"]) == 1
 
 
-def test_words_are_for_leads(site: Console) -> None:
+def test_words_are_shown_to_leads_who_ask_and_that_is_noted(site: Console) -> None:
     alert_id = theme(site)["alert_id"]
-    for path in (HOME, f"{HOME}/{alert_id}"):
-        assert "melon" in site.get(path).text
-        for role in (Role.VIEWER, Role.ENGINEER):
-            assert "melon" not in site.get(path, role).text
-            assert site.json(path, role)["words"] is None
+    for path, form, target in ((HOME, {}, "trends"), (f"{HOME}/{alert_id}", {"show": "words"}, alert_id)):
+        assert "melon" not in site.get(path).text
+        assert site.json(path)["words"] is None
+        assert site.post(path, form, Role.ENGINEER).status_code == 403
+        assert site.post(path, form, csrf="no").status_code == 403
+        assert "melon" in site.post(path, form).text
+        last = site.goldfold.ledger.audit.latest(1)[0]
+        assert (last["action"], last["target"]) == ("content.shown", target)
+        assert "Show words" not in site.get(path, Role.VIEWER).text
+    assert site.goldfold.ledger.rounds.all() == []
 
 
 def test_an_alert_names_its_items_and_asks_people_after_a_dry_run(site: Console) -> None:
@@ -65,6 +72,8 @@ def test_an_alert_names_its_items_and_asks_people_after_a_dry_run(site: Console)
     told = site.json(path, Role.VIEWER)
     assert (told["count"], len(told["items"]), told["plan"]) == (len(behind), min(50, len(behind)), None)
     assert f"/console/items/{told['items'][0]}" in site.get(path).text
+    seen = site.get(path, Role.VIEWER).text  # who may open no item is led to none
+    assert (told["items"][0] in seen, "/console/items/" in seen) == (True, False)
     more = site.json(f"{path}?after={behind[0]}")["items"]
     assert more[0] == told["items"][1]
     assert site.get(f"{path}?after=nobody").status_code == 422
@@ -97,7 +106,9 @@ def test_coverage_stands_as_the_api_tells_it_and_leads_to_a_round(site: Console)
     plan = f"{COVERAGE}/{cluster}?policy={HARM}&budget=3"
     dry = site.json(plan)["plan"]["value"]
     assert (len(dry["picks"]), dry["dry_run"], len(site.goldfold.ledger.rounds.all())) == (3, True, before)
-    assert "6 answers" in site.get(plan).text
+    page = site.get(plan).text
+    assert "6 answers" in page
+    assert page.count("dark in cluster") == 1  # what all picks have in common is said once
     form = {"policy": HARM, "budget": "3"}
     assert site.post(f"{COVERAGE}/{cluster}", form, Role.ENGINEER).status_code == 403
     assert site.post(f"{COVERAGE}/{cluster}", form).headers["location"] == f"/console/rounds/{dry['round_id']}"
