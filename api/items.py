@@ -30,9 +30,17 @@ def shown(goldfold: Goldfold, external_id: str) -> dict[str, Any]:
         "text": row["text"],
         "language": row["language"],
         **_links(goldfold, known),
-        "scores": scores_of(goldfold.lake, known.item_id),
-        "disagreement": disagreement_of(goldfold.lake, known.item_id),
-        "notes": notes_of(goldfold.lake, known.item_id),
+        **scored(goldfold, known.item_id),
+    }
+
+
+def scored(goldfold: Goldfold, item_id: str) -> dict[str, Any]:
+    """``scores``, ``disagreement`` and ``notes`` of an item; each group of scores in the lake is looked through."""
+    lake = goldfold.lake
+    return {
+        "scores": scores_of(lake, item_id),
+        "disagreement": disagreement_of(lake, item_id),
+        "notes": notes_of(lake, item_id),
     }
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from labeling.quality.coverage import WHOLE
 from labeling.quality.qa_accuracy import CENSUS
 
 NONE = "–"
+COMMAND = re.compile(r"(goldfold(?: [a-z][a-z-]*| --[a-z][a-z-]*(?: [\w.-]*\d[\w.-]*)?)+)")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -35,6 +39,13 @@ def moment(value: datetime | str | None) -> str:
 def words(value: object) -> str:
     """An enum's or field's name as words."""
     return str(value).replace("_", " ").replace("-", " ")
+
+
+def commands(value: object) -> Markup:
+    """A sentence with the commands in it told apart from its words."""
+    parts = COMMAND.split(str(value))
+    marked = [Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)]
+    return Markup("").join(marked)
 
 
 def policy(value: object) -> str:
@@ -71,6 +82,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "moment": moment,
     "words": words,
     "policy": policy,
+    "commands": commands,
     "count": count,
     "interval": interval,
     "be": be,

@@ -7,7 +7,7 @@ thinks of an item is not told while a question about it is open.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 
 from api.console.page import Ask, EngineerAsk, Page
-from api.items import shown
+from api.items import scored, shown
 from labeling.errors import InvalidInput, NotFound
 from labeling.golden.blame import blame
 from labeling.records import RegisteredItem, TaskKind
@@ -24,8 +24,8 @@ from labeling.training import calibration_version
 
 router = APIRouter(prefix="/items")
 PATH = "/console/items"
-CONTENT = ("text", "media", "image", "image_blurred")
-SWAYING = ("scores", "disagreement", "notes")
+CONTENT = ("modality", "text", "media", "image", "image_blurred")
+SWAYING = ("scores", "disagreement", "notes", "scorers")
 FOUND = 50  # items of a page of what was found
 
 Sought = Annotated[str | None, Query(max_length=512)]
@@ -65,23 +65,34 @@ def reveal(ask: EngineerAsk, external_id: str) -> Response:
 
 def _page(ask: Ask, external_id: str, *, revealed: bool) -> Page:
     ledger = ask.goldfold.ledger
-    told = shown(ask.goldfold, external_id)
-    content = {name: told.pop(name) for name in CONTENT}
-    is_asked = bool(ledger.tasks.asked([told["item_id"]]))
-    if is_asked:
-        told |= {name: {} for name in SWAYING}
+    known = ledger.items.known([external_id]).get(external_id)
+    if known is None:
+        raise NotFound(f"no item has the external_id {external_id!r}")
+    told = shown(ask.goldfold, external_id) if revealed else {}
+    is_asked = bool(ledger.tasks.asked([known.item_id]))
+    read = ask.kept(("item", known.item_id), lambda: _read(ask, known.item_id))
+    if is_asked and read.value is not None:
+        read = replace(read, value=read.value | {name: {} for name in SWAYING})
     data = {
-        "item": told,
+        "item": asdict(known),
         "is_asked": is_asked,
-        "scorers": (names := {} if is_asked else scorer_names(ledger, ask.goldfold.lake)),
-        "in_force": _in_force(ask, names),
+        "read": read,
         "lines": {policy.id: policy.threshold for policy in ask.goldfold.operating().values()},
-        "rounds": _rounds(ask, told["item_id"]),
-        "content": _addressed(ask, content) if revealed else None,
+        "rounds": _rounds(ask, known.item_id),
+        "content": _addressed(ask, {name: told[name] for name in CONTENT}) if revealed else None,
         "has_preview": bool(ask.goldfold.settings.media_link_secret.get_secret_value()),
         "history": _history(ask, external_id),
     }
     return Page(f"Item {external_id}", "item.html", data)
+
+
+def _read(ask: Ask, item_id: str) -> dict[str, Any]:
+    """What the lake has of it but its content, and who scored it."""
+    goldfold = ask.goldfold
+    (row,) = goldfold.lake.take([item_id], ["language"]).to_pylist()
+    names = scorer_names(goldfold.ledger, goldfold.lake)
+    told = {"language": row["language"], "scorers": names, "in_force": _in_force(ask, names)}
+    return told | scored(goldfold, item_id)
 
 
 def _addressed(ask: Ask, content: dict[str, Any]) -> dict[str, Any]:

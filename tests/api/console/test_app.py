@@ -25,7 +25,7 @@ def _is(route: APIRoute, method: str) -> bool:
 
 ROUTES = [route for page in PAGES for route in page.router.routes if isinstance(route, APIRoute)]
 PLAIN = sorted(route.path for route in ROUTES if _is(route, "GET") and "{" not in route.path and route.path not in OPEN)
-NO_PAGES = ("/", "/list", "/file", "/map/events", "/map/item", "/map/names", "/map/points")
+NO_PAGES = ("/", "/list", "/file", "/golden/change", "/map/events", "/map/item", "/map/names", "/map/points")
 SCRIPT = re.compile(r"<script(?P<attributes>[^>]*)>")
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from api.console.formats import be, count, interval, moment, number, policy, share, words
+from api.console.formats import be, commands, count, interval, moment, number, policy, share, words
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_a_policy_is_called_by_its_name() -> None:
 )
 def test_a_heading_has_its_verb(subject: str, verb: str) -> None:
     assert be(subject) == verb
+
+
+def test_commands_stand_apart_from_words_and_nothing_runs() -> None:
+    said = "day 2026-11-26 was not sampled yet: goldfold qa sample --day 2026-11-26"
+    assert commands(said).endswith("yet: <code>goldfold qa sample --day 2026-11-26</code>")
+    assert commands("<b>: run it first (goldfold score)") == "&lt;b&gt;: run it first (<code>goldfold score</code>)"

@@ -51,15 +51,15 @@ def test_scores_are_told_once_no_question_about_the_item_is_open(golden: Console
     scores = call(golden.app, "GET", f"/v1/items/{external_id}", key=golden.keys[Role.LEAD]).json()["scores"]
     path = f"/console/items/{external_id}"
     assert scores
-    assert golden.json(path)["item"]["scores"] == {}
+    assert golden.json(path)["read"]["value"]["scores"] == {}
     page = golden.get(path).text
     assert "does not answer freely" in page
     assert "still-open" in page
     answered = golden.json(f"/console/items/{_item(golden)}")
-    assert answered["item"]["scores"]
+    assert answered["read"]["value"]["scores"]
     assert "words + head" in golden.get(f"/console/items/{_item(golden)}").text
     golden.goldfold.ledger.tasks.set_state([task.task_id], TaskState.WITHDRAWN)
-    assert golden.json(path)["item"]["scores"] == scores
+    assert golden.json(path)["read"]["value"]["scores"] == scores
 
 
 def test_an_image_is_previewed_under_whatever_name_the_console_has(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -44,8 +45,10 @@ def test_the_list_and_the_text_tell_the_numbers_of_the_api(console: Console) -> 
     assert shown == {
         one["policy"]: (one["version"], one["active"], one["stale"]) for one in asked(console, "/v1/policies")
     }
-    page(console, HOME, Role.VIEWER)
-    assert numbers(console, HOME, Role.VIEWER)["marks"]["value"]["definition"]["blind"]["items"] is None
+    items = numbers(console, HOME, Role.VIEWER)["marks"]["value"]["definition"]["blind"]["items"]
+    linked = f"/console/list?of={quote(items, safe='/')}"
+    assert linked in console.get(HOME, Role.ENGINEER).text
+    assert linked not in console.get(HOME, Role.VIEWER).text
     told = numbers(console, HOME)["marks"]["value"]
     (mark,) = told["rules"]
     cells = asked(console, "/v1/agreement")["cells"]

@@ -104,7 +104,7 @@ def test_the_consoles_links_do_not_tell_why_while_a_question_is_open(site: Site,
         assert "/v1/rounds" not in desk.get(page).text
     first = site.goldfold.ledger.rounds.picks(OPEN)[0]
     name = site.goldfold.ledger.items.by_id([first.item_id])[first.item_id].external_id
-    assert told(site, f"/console/items/{name}")["item"]["scores"] == {}
+    assert told(site, f"/console/items/{name}")["read"]["value"]["scores"] == {}
 
 
 def test_why_an_item_was_picked_waits_for_its_answer(site: Site, desk: Desk) -> None:
