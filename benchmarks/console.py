@@ -103,8 +103,11 @@ ASKED = {  # what a page is asked with
         "?round_id=next&policies=hate_speech&budget=100&lane_random=0.5&lane_uncertain=0.5&plan=1",
     ),
     "/console/map": ("", "?round=round-0"),
+    "/console/items/find": ("?q=post-7", "?q=item-00000007"),
+    "/console/golden/change": ("?item=post-700&action=retired",),
+    "/console/file": ("?of=/v1/weekly/{week}/pages/html",),
 }
-NO_PAGES = re.compile(r"^/console/($|oidc/|static/|sign-in$|map/item$|.*\{round_id\}/events$|map/events$)")
+NO_PAGES = re.compile(r"^/console/($|oidc/|static/|sign-in$|map/item$|map/names$|.*\{round_id\}/events$|map/events$)")
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 TARGET = "any page in <= 300 ms"
 
@@ -408,8 +411,8 @@ def _paths(named: Mapping[str, str]) -> list[str]:
         if NO_PAGES.search(page):
             continue
         known = dict(named) | ({"round_id": OPEN_ROUND} if page.endswith("/cancel") else {})
-        path = re.sub(r"\{([^}]*)\}", lambda part, known=known: known[part[1]], page)  # type: ignore[misc]
-        found += [path + query for query in ASKED.get(page, ("",))]
+        for query in ASKED.get(page, ("",)):
+            found.append(re.sub(r"\{([^}]*)\}", lambda part, known=known: known[part[1]], page + query))  # type: ignore[misc]
     return found
 
 

@@ -47,7 +47,7 @@ def counted(cards: Sequence[Card]) -> dict[str, int]:
 
 def _card(card_id: str, title: str, part: str, say: Callable[[Told], Said], kept: Kept[Any]) -> Card:
     if kept.error is not None:
-        return Card(card_id, title, part, WARN, f"cannot be had: {kept.error}")
+        return Card(card_id, title, part, WARN, f"is not there yet: {kept.error}")
     if kept.value is None:
         return Card(card_id, title, part, BUSY, "is being computed")
     return Card(card_id, title, part, *say(kept.value))

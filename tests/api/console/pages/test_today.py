@@ -74,7 +74,7 @@ def test_what_cannot_be_had_is_to_do_and_what_is_on_its_way_is_said() -> None:
     parts: dict[str, Kept[Any]] = {name: Kept(None, error=NothingToDo("no lake")) for name in ("qa", "people", "gold")}
     cards = cards_of({**parts, "alarm": Kept(None), "trends": Kept(None), "jobs": Kept({"running": [], "failed": []})})
     assert [card.level for card in cards] == ["warn"] * 6 + ["busy"] * 2 + ["quiet"]
-    assert cards[0].line == "cannot be had: no lake"
+    assert cards[0].line == "is not there yet: no lake"
 
 
 def test_a_failed_job_goes_on_where_it_failed(lived: Console) -> None:
@@ -133,7 +133,7 @@ def test_an_empty_site_is_told_what_to_do(bare: Console) -> None:
     page = bare.get(PATH).text
     for cure in ("goldfold decisions import", "goldfold roster add", "injection_rate"):
         assert cure in page
-    assert "cannot be had" not in page
+    assert "not there yet" not in page
 
 
 def test_a_sample_is_shown_with_its_cost_before_it_is_drawn(lived: Console) -> None:
