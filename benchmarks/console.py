@@ -411,9 +411,12 @@ def _paths(named: Mapping[str, str]) -> list[str]:
         if NO_PAGES.search(page):
             continue
         known = dict(named) | ({"round_id": OPEN_ROUND} if page.endswith("/cancel") else {})
-        for query in ASKED.get(page, ("",)):
-            found.append(re.sub(r"\{([^}]*)\}", lambda part, known=known: known[part[1]], page + query))  # type: ignore[misc]
+        found += [_filled(page + query, known) for query in ASKED.get(page, ("",))]
     return found
+
+
+def _filled(address: str, known: Mapping[str, str]) -> str:
+    return re.sub(r"\{([^}]*)\}", lambda part: known[part[1]], address)
 
 
 async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, float]:
