@@ -174,6 +174,15 @@ def test_an_annotator_sees_their_own_page_and_nothing_else(site: Site) -> None:
         assert page.locator("nav[aria-label=Console] a").all_inner_texts() == ["Me"]
         text = page.inner_text("main")
         assert not [name for name in ("bea", "cem", "dia", "eli") if f"{name}@example.org" in text]
+        assert "95 % interval" in page.content() or "too few" in text
+        box = page.locator("[name='policy:privacy']")
+        box.focus()
+        page.keyboard.press("Space")  # without a mouse
+        page.get_by_role("button", name="Save").press("Enter")
+        page.locator(".said").wait_for()
+        assert box.is_checked()
+        person = next(each for each in site.goldfold.ledger.people.all() if each.email == "ann@example.org")
+        assert "privacy" in person.opt_outs
         for closed in ("rounds", "golden", "models", "quality", "trends", "audit", "today"):
             answer = page.request.get(f"{site.url}/console/{closed}", headers={"Accept": "text/html"})
             assert answer.status == 403, closed
@@ -216,6 +225,24 @@ def test_an_auditor_is_two_clicks_from_formula_and_items(site: Site) -> None:
         page.get_by_role("link", name="of the golden set").click()
         settle(page)
         assert LEADS not in page.inner_text("main")
+
+
+def test_a_figure_leads_in_two_clicks_to_its_formula_versions_events_and_items(site: Site) -> None:
+    with site.visit("auditor@example.org", Role.ENGINEER) as page:
+        page.goto(f"{site.url}/console/golden")
+        settle(page)
+        page.locator("a[href='/console/audit/kpis/stale']").first.click()
+        settle(page)
+        told = page.inner_text("main")
+        for said in ("Formula", "Golden version", "What changed it", "1.1.0"):
+            assert said in told
+        page.locator("main a", has_text="items").first.click()
+        settle(page)
+        rows = page.locator("main tbody tr")
+        assert rows.count() > 0
+        rows.first.locator("a[href*='/console/items/']").click()
+        settle(page)
+        assert "What is known of it" in page.inner_text("main")
 
 
 def _name(path: str) -> str:
