@@ -9,7 +9,7 @@ from typing import Any
 
 from api.composition import Goldfold
 from labeling.errors import InvalidInput
-from labeling.insights.trend_alerts import alert_told, test_said
+from labeling.insights.trend_alerts import alert_told, by_which_test
 from labeling.insights.trend_names import names_of
 from labeling.insights.trend_records import AlertState, TrendAlert
 from labeling.insights.trends import Report, trends
@@ -57,7 +57,7 @@ def titled(goldfold: Goldfold, found: Sequence[TrendAlert]) -> list[dict[str, An
     """Alerts as ``alerts`` tells them, with a title in words; a theme is called by the first of its items."""
     firsts = sorted({one.item_ids[0] for one in found if one.item_ids})
     names = {item_id: item.external_id for item_id, item in goldfold.ledger.items.by_id(firsts).items()}
-    return [alert_told(one) | {"title": _title(one, names), "test": test_said(one.body)} for one in found]
+    return [alert_told(one) | {"title": _title(one, names), "test": by_which_test(one.body)} for one in found]
 
 
 def _ranked(goldfold: Goldfold) -> list[TrendAlert]:

@@ -105,7 +105,7 @@ def alert_told(alert: TrendAlert) -> Json:
     return {**told, "count": len(alert.item_ids), "volume": volume(alert)}
 
 
-def test_said(body: Mapping[str, Any]) -> str:
+def by_which_test(body: Mapping[str, Any]) -> str:
     """Which test fired, in a sentence: it is never the last day alone."""
     count, p = int(body["count"]), f"p {body['p']:.2g}"
     if body["kind"] == "theme":

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import Conflict, NotFound, NothingToDo, StoreError
-from labeling.insights.trend_alerts import test_said
+from labeling.insights.trend_alerts import by_which_test
 from labeling.insights.trend_clusters import load
 from labeling.insights.trend_names import names_of
 from labeling.insights.trend_records import AlertState
@@ -58,13 +58,13 @@ def test_a_planted_theme_is_one_alert_over_its_days(stocked: tuple[Shop, list[st
 
 def test_the_test_that_fired_is_said_and_is_not_the_last_day_alone() -> None:
     cell = {"kind": "market", "count": 18, "expected": 5.2, "usual": [0.0, 24.0], "ewma": 2.4, "p": 0.014}
-    said = test_said(cell)
+    said = by_which_test(cell)
     assert "The last 7 days together" in said
     assert "2.4 standard deviations above what the weeks before explain (p 0.014)" in said
     assert "The last day alone, 18, lies inside its usual 0 to 24." in said
-    assert "lies above its usual 0 to 24" in test_said(cell | {"count": 25})
+    assert "lies above its usual 0 to 24" in by_which_test(cell | {"count": 25})
     theme = {"kind": "theme", "count": 15, "expected": 0.05, "p": 1e-12}
-    assert "15 lie in the theme where the weeks before explain 0.05 (p 1e-12)" in test_said(theme)
+    assert "15 lie in the theme where the weeks before explain 0.05 (p 1e-12)" in by_which_test(theme)
 
 
 def test_the_same_day_again_and_the_newest_day_change_nothing(stocked: tuple[Shop, list[str]]) -> None:
