@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from tests.chromium import chromium
 
 WIDTHS = {"wide": 1440, "phone": 390}
 HEIGHT = 900
+LOOKS = 2  # addresses of a page: what one model's page leads to, another's may not
 GRAVE = ("serious", "critical")
 CONTRAST = {"runOnly": ["color-contrast"]}
 LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc|file)|[?&]chart=")
@@ -98,19 +100,21 @@ def templates_of() -> list[tuple[str, re.Pattern[str]]]:
 
 
 def crawl(page: Page, url: str) -> dict[str, str]:
-    """One address of each page that can be reached by links, by the page's path."""
+    """One address of each page that can be reached by links, by the page's path; of each ``LOOKS`` are followed."""
     found: dict[str, str] = {}
+    looks = Counter[str]()
     open_, seen = [urlsplit(page.url).path], set[str]()
     templates = templates_of()
     while open_:
         address = open_.pop(0)
         template = next((path for path, shape in templates if shape.fullmatch(urlsplit(address).path)), None)
-        if template is None or template in found:
+        if template is None or looks[template] >= (LOOKS if "{" in template else 1):
             continue
-        found[template] = address
+        looks[template] += 1
+        found.setdefault(template, address)
         answer = page.goto(f"{url}{address}")
         if answer is None or "text/html" not in answer.headers.get("content-type", ""):
-            del found[template]
+            found.pop(template, None)
             templates = [each for each in templates if each[0] != template]
             continue
         assert answer.status == 200, (address, page.inner_text("main"))
