@@ -33,7 +33,7 @@ import pyarrow as pa
 import structlog
 from fastapi.routing import APIRoute
 
-from api import root_causes, trends, weekly
+from api import daily_qa, root_causes, trends, weekly
 from api.auth import Role, make_key
 from api.composition import Goldfold
 from api.console.app import PAGES
@@ -86,7 +86,7 @@ EXAMPLES = {  # what stands for a parameter of a page's path; those that the sit
     "external_id:path": "post-1",
     "external_id": "post-1",
     "policy_id": "hate_speech",
-    "kpi_id": "accuracy",
+    "kpi_id": "agreement",
     "version": "1.0.0",
     "person": "person1@example.com",
     "person:path": "person1@example.com",
@@ -348,6 +348,7 @@ def _fill_desk(goldfold: Goldfold) -> None:
     trends.judge_day(goldfold)
     told = Told("Removed in one market", "Posts of one market are removed.", {"market": ASTRAY}, (), ErrorType.OVER, 3)
     found = root_causes.open_(goldfold, told, "bench")
+    daily_qa.sample_day(goldfold, (NOW - timedelta(days=2)).date().isoformat())
     week = week_of(NOW - timedelta(days=8), "UTC")
     weekly.draft_pack(goldfold, week, "bench", coverage=False)
     draw_map(goldfold.ledger, goldfold.lake, goldfold.scorer(), goldfold.cache_dir, in_process())

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.auth import Role
+from labeling.insights.embedding_map import draw_map, in_process
 from tests.api.console.seeded import copied, seed
 from tests.chromium import keep_screen
 from tests.console_walk import HEIGHT, WIDTHS, Site, crawl, faults, served, settle, templates_of
@@ -31,7 +32,9 @@ IN_TURN = """
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("console")
     seed(folder / "seed")
-    with served(copied(folder / "seed", folder / "site")) as made:
+    goldfold = copied(folder / "seed", folder / "site")
+    draw_map(goldfold.ledger, goldfold.lake, goldfold.scorer(), goldfold.cache_dir, in_process())
+    with served(goldfold) as made:
         yield made
 
 
