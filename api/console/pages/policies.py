@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,7 +17,7 @@ from api.console.actors import unnamed
 from api.console.charts import Chart
 from api.console.formats import policy as policy_words
 from api.console.page import Ask, EngineerAsk, LeadAsk, Page, ViewerAsk
-from api.console.series import of_figures
+from api.console.series import basis_of, of_figures
 from api.policy_changes import progressed, relabel, standing, standings, told
 from api.policy_effects import effects
 from api.policy_proposals import approve, reject
@@ -208,12 +209,11 @@ def _effect_charts(told: Sequence[Mapping[str, Any]]) -> list[Chart]:
     names = [one["version"] for one in versions]
     charts = []
     for measure in MEASURES:
-        series = [
-            of_figures(f"{days} days", names, [one["spans"][place][measure]["change"] for one in versions])
-            for place, days in enumerate(SPANS_DAYS)
-        ]
+        moved = [[one["spans"][place][measure]["change"] for one in versions] for place, _ in enumerate(SPANS_DAYS)]
+        series = [of_figures(f"{days} days", names, each) for days, each in zip(SPANS_DAYS, moved, strict=True)]
         if any(value is not None for each in series for value in each.y):
-            charts.append(Chart(measure, f"What {measure} moved by", "points", "version", "after less before", series))
+            title, rests = f"What {measure} moved by", basis_of(chain.from_iterable(moved))
+            charts.append(Chart(measure, title, "points", "version", "after less before", series, basis=rests))
     return charts
 
 

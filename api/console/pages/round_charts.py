@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 
 from api.console.charts import Chart, Series
+from api.console.series import basis_of
 from labeling.insights.round_outlook import Histogram
 from labeling.quality.forecast import Point
 from labeling.yields import ALL, LaneYield, Yields
@@ -43,23 +45,29 @@ def shares_chart(told: Yields) -> Chart:
     """What the settled picks of each lane were."""
     rows = _whole(told)
     lanes = [row.lane for row in rows]
-    series = []
+    series, every = [], []
     for name in SHARES:
         figures = [getattr(row, name) for row in rows]
+        every += figures
         value, low, high, n = ([getattr(f, part) for f in figures] for part in ("value", "low", "high", "n"))
         series.append(Series(name, lanes, value, low, high, n=n))
     caption = "Shares of the settled picks, with 95 % intervals. They speak for the picks, not for traffic."
     title = "What each lane brought"
-    return Chart("shares", title, "bar", "lane", "share", series, y_range=(0, 1), caption=caption, unit="share")
+    rests = basis_of(map(asdict, every))
+    return Chart(
+        "shares", title, "bar", "lane", "share", series, y_range=(0, 1), caption=caption, unit="share", basis=rests
+    )
 
 
 def lift_chart(told: Yields) -> Chart:
     """How many times the random arm's share of violations each lane found."""
-    rows = [(row.lane, row.lift.lift) for row in _whole(told) if row.lift is not None]
-    lanes, ranges = [lane for lane, _ in rows], [found for _, found in rows]
-    series = Series("lift", lanes, [f.value for f in ranges], [f.low for f in ranges], [f.high for f in ranges])
+    rows = [(row, row.lift) for row in _whole(told) if row.lift is not None]
+    lanes, ranges = [row.lane for row, _ in rows], [found.lift for _, found in rows]
+    values, low, high = ([getattr(each, part) for each in ranges] for part in ("value", "low", "high"))
+    series = Series("lift", lanes, values, low, high, n=[found.n for _, found in rows])
     caption = "1 is the random arm. The interval is exact and wide: it holds whatever the shares are."
-    return Chart("lift", "Violations beside the random arm", "bar", "lane", "times", [series], caption=caption)
+    title, rests = "Violations beside the random arm", basis_of(asdict(row.violating) for row, _ in rows)
+    return Chart("lift", title, "bar", "lane", "times", [series], caption=caption, basis=rests)
 
 
 def curve_chart(points: Sequence[Point]) -> Chart:
