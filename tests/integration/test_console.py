@@ -232,18 +232,16 @@ def test_an_auditor_is_two_clicks_from_formula_and_items(site: Site) -> None:
 
 def test_a_figure_leads_in_two_clicks_to_its_formula_versions_events_and_items(site: Site) -> None:
     with site.visit("auditor@example.org", Role.ENGINEER) as page:
-        page.goto(f"{site.url}/console/golden")
+        page.goto(f"{site.url}/console/policies")
         settle(page)
-        page.locator("a[href='/console/audit/kpis/stale']").first.click()
+        page.locator("a[href='/console/audit/kpis/agreement']").first.click()
         settle(page)
         told = page.inner_text("main")
         for said in ("Formula", "Golden version", "What changed it", "1.1.0"):
             assert said in told
         page.locator("main a", has_text="items").first.click()
         settle(page)
-        rows = page.locator("main tbody tr")
-        assert rows.count() > 0
-        rows.first.locator("a[href*='/console/items/']").click()
+        page.locator("main a[href*='/console/items/']").first.click()
         settle(page)
         assert "What is known of it" in page.inner_text("main")
 
