@@ -13,6 +13,7 @@ from types import FrameType
 import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from starlette.middleware import Middleware
 from starlette.types import Lifespan
 
@@ -122,8 +123,13 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     app.state.answers = answers
     app.mount(console.PATH, console.console_app(service, app, answers))
+    app.add_api_route("/", _to_the_console, include_in_schema=False)
     app.state.metrics.registry.register(service.online.figures)
     return app
+
+
+def _to_the_console() -> RedirectResponse:
+    return RedirectResponse(f"{console.PATH}/", status_code=303)
 
 
 def _closing(answers: Answers) -> Lifespan[FastAPI]:

@@ -211,7 +211,7 @@ def _fill_rounds(goldfold: Goldfold, count: int) -> None:
 
 
 def _fill_gold(goldfold: Goldfold, count: int) -> None:
-    """With its events, in two versions: from the first to the second fifty rows were retired."""
+    """With its events, in two versions: after each fifty rows were retired."""
     ledger, last = goldfold.ledger, START
     with closing(sqlite3.connect(goldfold.settings.data_dir / "ledger.db")) as plain:
         for part in batched(map(_gold, made(count))):
@@ -221,11 +221,11 @@ def _fill_gold(goldfold: Goldfold, count: int) -> None:
             insert(plain, gold_events, [[plainly(event, name) for name in EVENT] for event in events])
         insert(plain, gold_head, [[HEAD, *last]])
         plain.commit()
-    publish(ledger.golden, goldfold.golden_dir, NOW, author="bench")
-    for row in islice(made(count), 50):
-        gone = _gold(row)
-        change(ledger, gone.item_id, gone.policy_id, GoldAction.RETIRED, actor="bench", reason="no longer posted")
-    publish(ledger.golden, goldfold.golden_dir, NOW, author="bench")
+    for first in (0, 50):
+        publish(ledger.golden, goldfold.golden_dir, NOW, author="bench")
+        for row in islice(made(count), first, first + 50):
+            gone = _gold(row)
+            change(ledger, gone.item_id, gone.policy_id, GoldAction.RETIRED, actor="bench", reason="no longer posted")
 
 
 def _gold(row: GoldenItem) -> GoldenItem:
@@ -429,7 +429,8 @@ async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, float]:
             raise TimeoutError(f"{path} has figures on their way after {PATIENCE_S:.0f} s")
         await asyncio.sleep(0.2)
     cold = time.perf_counter() - began
-    answer.raise_for_status()
+    if not (answer.is_error and answer.json().get("unavailable")):  # it says why there is nothing to tell
+        answer.raise_for_status()
     taken = []
     for _ in range(TIMES):
         start = time.perf_counter()

@@ -18,6 +18,7 @@ from labeling.store.interfaces import Ledger
 
 OPEN = frozenset(
     {
+        "/",
         "/healthz",
         "/readyz",
         "/v1/webhooks/label-studio",

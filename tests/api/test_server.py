@@ -59,7 +59,8 @@ def test_nothing_but_the_open_routes_answers_without_a_key(app: FastAPI) -> None
     backend = {route for route in open_ if "/ml/" in route}  # not there until the settings name a user
     assert len(backend) == 5
     assert {call(app, *route.split()).status_code for route in backend} <= {404, 422}
-    assert set(answers_without_key(app)) == open_ == {"GET /healthz", "GET /readyz", *backend}
+    assert set(answers_without_key(app)) == open_ == {"GET /", "GET /healthz", "GET /readyz", *backend}
+    assert call(app, "GET", "/").headers["location"] == "/console/"
 
 
 def test_ready_says_what_is_missing_and_the_cure(app: FastAPI) -> None:
@@ -92,7 +93,7 @@ def operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_openapi_describes_each_route(app: FastAPI, service: Service) -> None:
     schema = call(app, "GET", "/openapi.json", key=admin(service)).json()
     told = dict(operations(schema))
-    assert set(told) == {f"{method} {path}" for method, path in routes(app) if path != "/openapi.json"}
+    assert set(told) == {f"{method} {path}" for method, path in routes(app) if path not in ("/", "/openapi.json")}
     for route, operation in told.items():
         assert operation.get("description") or operation.get("summary"), route
         failures = {int(status): one for status, one in operation["responses"].items() if int(status) >= 400}
