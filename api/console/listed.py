@@ -18,7 +18,7 @@ from labeling.errors import InvalidInput, NotFound
 CONTENT = ("text", "media", "image", "image_blurred", "terms", "words", "examples")
 QUOTING = ("rationale",)  # what may quote content
 SWAYING = ("lane", "pi", "probability", "reasons", "scores", "disagreement")
-PAGING = ("after", "limit")
+PAGING = ("after", "limit", "offset")
 UNREAD = ("task_id", "parent_task_id")  # ids that nobody reads
 STREAMS = re.compile(r"/events$")
 NAMES = {

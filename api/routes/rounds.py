@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, Body, Depends, status
+from fastapi import APIRouter, Body, Depends, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette.sse import EventSourceResponse
 
@@ -172,9 +172,17 @@ def cancel(goldfold: TheGoldfold, jobs: TheJobs, caller: Engineer, round_id: str
 
 
 @router.get("/{round_id}/picks", dependencies=[Depends(require(Role.ENGINEER))])
-def get_picks(goldfold: TheGoldfold, round_id: str) -> list[PickOut]:
-    """What was picked, by which lane, with which probability and why."""
-    goldfold.ledger.rounds.get(round_id)
+def get_picks(
+    goldfold: TheGoldfold,
+    round_id: str,
+    limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> list[PickOut]:
+    """What was picked, by which lane, with which probability and why: all of it by lane, or with ``limit`` so many from
+    ``offset`` on, by policy and item."""
+    rounds = goldfold.ledger.rounds
+    rounds.get(round_id)
+    found = rounds.picks(round_id) if limit is None else rounds.pick_page(round_id, limit=limit, offset=offset)
     return [
         PickOut(
             item_id=p.item_id,
@@ -184,7 +192,7 @@ def get_picks(goldfold: TheGoldfold, round_id: str) -> list[PickOut]:
             probability=p.probability,
             reasons=list(p.reasons),
         )
-        for p in goldfold.ledger.rounds.picks(round_id)
+        for p in found
     ]
 
 

@@ -44,7 +44,7 @@ async def behind(ask: ViewerAsk, of: str, start: Start = 0) -> Response:
         known = {name: value for name, value in filters.items() if name in asked.known}
         chosen = asked.with_(**{**known, "after": ""})
         return RedirectResponse(page_of(str(chosen)), status_code=303)
-    answer = await _asked(ask, str(_whole(asked)))
+    answer = await _asked(ask, str(_whole(asked, start)))
     told = bare(_json(ask, answer))
     schemas = described["components"]["schemas"]
     return await anyio.to_thread.run_sync(lambda: ask.show(_page(ask, asked, told, start, schemas)))
@@ -98,8 +98,10 @@ def _json(ask: Ask, answer: httpx.Response) -> Any:
     raise NotReady(said) if answer.is_server_error else InvalidInput(f"of: {said}", tuple(told.get("problems", ())))
 
 
-def _whole(asked: Address) -> Address:
+def _whole(asked: Address, start: int) -> Address:
     """With as many rows as are shown where the API pages on, and else with all that it tells at once."""
+    if _counts(asked):
+        return asked.with_(limit=str(SHOWN + 1), offset=str(start))
     if "limit" not in asked.known or "limit" in asked.query:
         return asked
     if "after" in asked.known:
@@ -108,10 +110,15 @@ def _whole(asked: Address) -> Address:
     return asked if most is None else asked.with_(limit=str(most))
 
 
+def _counts(asked: Address) -> bool:
+    """Whether the API is told how many come before a page."""
+    return {"limit", "offset"} <= set(asked.known) and "limit" not in asked.query
+
+
 def _page(ask: Ask, asked: Address, told: Any, start: int, schemas: dict[str, Any]) -> Page:
     rows, rest = rows_of(told)
     pages_on = "after" in asked.known
-    shown = rows if pages_on else rows[start : start + SHOWN]
+    shown = rows if pages_on else rows[:SHOWN] if _counts(asked) else rows[start : start + SHOWN]
     ledger = ask.goldfold.ledger
     open_ = ledger.tasks.asked(sorted(item_ids(shown)))
     shown = [hushed(row, open_) for row in shown]
@@ -124,7 +131,7 @@ def _page(ask: Ask, asked: Address, told: Any, start: int, schemas: dict[str, An
         "of": str(asked),
         "rows": shown,
         "rest": {name: value for name, value in rest.items() if name not in TOLD},
-        "count": rest.get("count", None if pages_on else len(rows)),
+        "count": rest.get("count", None if pages_on or _counts(asked) else len(rows)),
         "withheld": rest.get("withheld") or 0,
         "next": following,
         "first": page_of(str(asked.with_(after=""))) if "after" in asked.query else "",
@@ -136,6 +143,8 @@ def _page(ask: Ask, asked: Address, told: Any, start: int, schemas: dict[str, An
 
 
 def _next(asked: Address, rest: dict[str, Any], rows: list[Any], start: int, *, pages_on: bool) -> str:
+    if _counts(asked):
+        return page_of(str(asked), start + SHOWN) if len(rows) > SHOWN else ""
     if not pages_on:
         return page_of(str(asked), start + SHOWN) if start + SHOWN < len(rows) else ""
     if rest.get("next"):

@@ -45,8 +45,8 @@ def live(points: Sequence[Point], whole: Mapping[str, Any]) -> list[Json]:
     ]
 
 
-def sweep(policy: str, points: Sequence[Point], marks: Sequence[tuple[float, str]], whole: Mapping[str, Any]) -> Chart:
-    """What a threshold misses and costs, with vertical ``marks``; pointing at it tells interval and n."""
+def sweep(policy: str, points: Sequence[Point], whole: Mapping[str, Any]) -> Chart:
+    """What a threshold misses and costs; pointing at it tells interval and n."""
     taus = [point["threshold"] for point in points]
     told = [told_at(point, whole) for point in points]
     missed, load = ([_note(one[name]) for one in told] for name in ("missed", "load"))
@@ -63,7 +63,6 @@ def sweep(policy: str, points: Sequence[Point], marks: Sequence[tuple[float, str
             Series("missed", taus, rate, notes=missed, n=violating),
             Series("flagged (review load)", taus, flagged, notes=load, n=every),
         ],
-        marks=marks,
         y_range=(0, 1),
         steps=True,
         unit="share",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -42,10 +43,13 @@ def thresholds(
     all_rows = whole(found, policy)
     point, told, points, charts = None, None, list[Json](), list[Chart]()
     if lines is not None and all_rows is not None:
-        point = point_at(lines["thresholds"], at)
-        told, points = told_at(point, all_rows), live(lines["thresholds"], all_rows)
+        taus, key = lines["thresholds"], (model.model_id, version, policy, found.at)
+        point = point_at(taus, at)
+        told = told_at(point, all_rows)
+        points = ask.kept(("sweep.told", *key), lambda: live(taus, all_rows)).value or []
+        drawn = ask.kept(("sweep", *key), lambda: sweep(policy, taus, all_rows)).value
         marks = [(at, "here"), *([] if now in (None, at) else [(now, "now")])]
-        charts = [sweep(policy, lines["thresholds"], marks, all_rows)]
+        charts = [] if drawn is None else [replace(drawn, marks=marks)]
     data = {
         **about(ask, model, version),
         "judged": found,

@@ -44,6 +44,9 @@ def test_a_round_runs_as_a_job_of_its_id(site: Site, monkeypatch: pytest.MonkeyP
     picks = site.get(f"{PATH}/week-47/picks")
     assert len(picks) == 4
     assert all(pick["policy"] == HARM and pick["reasons"] for pick in picks)
+    pages = [site.get(f"{PATH}/week-47/picks?limit=3&offset={start}") for start in (0, 3, 6)]
+    assert [len(page) for page in pages] == [3, 1, 0]
+    assert sorted(map(str, pages[0] + pages[1])) == sorted(map(str, picks))
     other = site.ask("POST", PATH, json={**ROUND, "budget": 5})
     assert assert_problem(other, 409, "'week-47' is taken")["type"] == "urn:goldfold:problem:job-conflict"
 

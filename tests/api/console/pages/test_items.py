@@ -106,13 +106,15 @@ def test_a_list_shows_what_the_api_answers_with_the_rights_of_who_looks(golden: 
     of = "/console/list?of=/v1/rounds/week-1/picks"
     page = unescape(golden.get(of, Role.ENGINEER).text)
     assert "Picks of round week-1" in page
-    assert "100 of 110 rows" in page
+    assert "Next page" in page
     told = golden.json(of)
+    assert len(told["rows"]) == 100
     rest = golden.json(told["next"])
     picks = call(golden.app, "GET", "/v1/rounds/week-1/picks", key=golden.keys[Role.LEAD]).json()
-    assert [(r["item_id"], r["pi"]) for r in told["rows"] + rest["rows"]] == [(p["item_id"], p["pi"]) for p in picks]
+    listed = [(r["item_id"], r["pi"]) for r in told["rows"] + rest["rows"]]
+    assert sorted(listed, key=str) == sorted(((p["item_id"], p["pi"]) for p in picks), key=str)
     assert rest["next"] == ""
-    name = golden.goldfold.ledger.items.by_id([picks[0]["item_id"]])[picks[0]["item_id"]].external_id
+    name = golden.goldfold.ledger.items.by_id([listed[0][0]])[listed[0][0]].external_id
     assert told["rows"][0]["external_id"] == name
     assert f'<a class="item" href="/console/items/{name}">{name}</a>' in page
     assert golden.get(f"{of}&as=json").json()["rows"] == told["rows"]
@@ -121,7 +123,7 @@ def test_a_list_shows_what_the_api_answers_with_the_rights_of_who_looks(golden: 
     assert refused.status_code == 403
     assert "needs the role engineer or above; you are signed in as viewer" in refused.text
     cookie = {**HTML, "Cookie": f"goldfold_session={golden.session(Role.ENGINEER)}"}
-    assert "100 of 110 rows" in call(golden.app, "GET", of, headers=cookie).text
+    assert "Next page" in call(golden.app, "GET", of, headers=cookie).text
 
 
 def test_a_list_follows_the_pages_of_the_api_and_takes_its_filters(golden: Console) -> None:
