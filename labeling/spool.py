@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.store.groups import together
+
 F16 = npt.NDArray[np.float16]
 
 SPOOL_ABOVE = 500_000  # items; 384 dimensions of so many are 384 MB
@@ -23,13 +25,13 @@ def spooled(batches: Iterable[pa.RecordBatch], ids: Sequence[str], folder: Path)
     with the array, or with the process, so that nothing of an erased item stays there."""
     wanted = pa.array(ids, pa.string())
     rows: F16 | None = None
-    for batch in batches:
-        places = pc.index_in(batch.column("item_id"), value_set=wanted)
-        here = pc.is_valid(places).to_numpy(zero_copy_only=False)
+    for table in together(batches):
+        places = pc.index_in(table.column("item_id"), value_set=wanted)
+        here = pc.is_valid(places).to_numpy()
         if rows is None:
-            rows = _file(folder, len(ids), batch.column("embedding").type.list_size)
-        made = batch.column("embedding").flatten().to_numpy(zero_copy_only=False).reshape(-1, rows.shape[1])
-        rows[places.drop_null().to_numpy()] = made[here]
+            rows = _file(folder, len(ids), table.schema.field("embedding").type.list_size)
+        made = table.column("embedding").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        rows[places.drop_null().to_numpy()] = made.reshape(-1, rows.shape[1])[here]
     return np.zeros((len(ids), 1), np.float16) if rows is None else rows
 
 

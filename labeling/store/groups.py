@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from labeling.records import Item
 from labeling.store.rows import name_some
 
 KEY = "item_id"
+LOOK_ROWS = 65_536
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 ITEM_SCHEMA = pa.schema(
@@ -82,3 +83,17 @@ def check_schema(group: str, there: pa.Schema, table: pa.Table) -> pa.Table:
         if new != old:
             raise InvalidInput(f"column group {group!r}: {name} is {new}, the rows there are {old}")
     return table.select(there.names)
+
+
+def together(batches: Iterable[pa.RecordBatch], wanted: int = 0) -> Iterator[pa.Table]:
+    """The batches as tables of at least ``wanted`` rows, and ``LOOK_ROWS``, but for the last: a look for so many ids
+    hashes all of them each time, so a look at each small batch would cost rows times ids."""
+    held, rows = list[pa.RecordBatch](), 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= max(wanted, LOOK_ROWS):
+            yield pa.Table.from_batches(held)
+            held, rows = [], 0
+    if held:
+        yield pa.Table.from_batches(held)

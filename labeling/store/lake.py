@@ -19,7 +19,7 @@ from labeling.errors import DuplicateItem, InvalidInput, UnknownItem
 from labeling.records import Item
 from labeling.store.datasets import Datasets
 from labeling.store.gap import LanceGap
-from labeling.store.groups import ITEM_SCHEMA, KEY, check_schema, column_table, item_table
+from labeling.store.groups import ITEM_SCHEMA, KEY, check_schema, column_table, item_table, together
 from labeling.store.interfaces import ITEMS
 from labeling.store.rows import chunks, name_some
 
@@ -174,12 +174,13 @@ def _new_fields(dataset: Any) -> list[pa.Field]:
 def find_rows(dataset: Any, wanted: pa.Array, *columns: str) -> pa.Table:
     """The rows of ``dataset`` whose id is wanted: item_id, ``columns``, and ``position`` as ``take`` counts."""
     start, parts = 0, []
-    for batch in dataset.to_batches(columns=[KEY, *columns], scan_in_order=True):
-        position = pa.array(np.arange(start, start + batch.num_rows, dtype=np.uint64))
-        start += batch.num_rows
-        parts.append(batch.append_column("position", position).filter(pc.is_in(batch.column(KEY), value_set=wanted)))
+    batches = dataset.to_batches(columns=[KEY, *columns], scan_in_order=True)
+    for table in together(batches, len(wanted)):
+        position = pa.array(np.arange(start, start + table.num_rows, dtype=np.uint64))
+        start += table.num_rows
+        parts.append(table.append_column("position", position).filter(pc.is_in(table.column(KEY), value_set=wanted)))
     schema = pa.schema([*(dataset.schema.field(name) for name in (KEY, *columns)), pa.field("position", pa.uint64())])
-    return pa.Table.from_batches(parts, schema=parts[0].schema if parts else schema)
+    return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
 def _new_items(dataset: Any, table: pa.Table) -> pa.Table:
