@@ -104,7 +104,7 @@ def look_at_promotion(ask: LeadAsk, model_id: str) -> Response:
         "champion": None if champion is None else champion.model_id,
         "needs_gate": needs_gate(goldfold.ledger, goldfold.settings.gate_needed, None, model.modality),
         "verdict": None if row is None else told_verdict(row.gate_id, row.body),
-        "items": goldfold.ledger.items.count(),
+        "items": ask.kept("items.count", goldfold.ledger.items.count),
     }
     return ask.show(Page(f"Promote {model_id}", "model_promote.html", data))
 
