@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from labeling.insights.policy_text import OF_STEPS, Reading, mark_of_definition, marks, reading
 from labeling.policies import Policy, Rule
 from labeling.quality.intervals import proportion
@@ -47,7 +49,7 @@ def test_every_verdict_of_a_replay_is_read() -> None:
 
 
 def test_the_definition_is_read_by_the_whole_policys_agreement() -> None:
-    whole = {**_cell("", 199, 200), "language": ""}
+    whole: dict[str, Any] = {**_cell("", 199, 200), "language": ""}
     cells = [{**_cell("", 40, 100), "language": "pt"}, {**_cell("threat", 40, 100), "language": ""}, whole]
     assert mark_of_definition("harm", cells) == {"reading": Reading.AGREE, "blind": whole["outcome"]["observed"]}
     assert mark_of_definition("other", cells) == {"reading": Reading.UNKNOWN, "blind": None}

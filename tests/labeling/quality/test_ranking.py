@@ -92,7 +92,7 @@ def test_labels_of_one_kind_say_nothing_of_what_scores_mean(kind: bool) -> None:
 
 
 def test_a_point_of_the_lines_is_told_as_figures() -> None:
-    scores, truth = np.linspace(0.0, 1.0, 40), np.arange(40) % 3 == 0
+    scores, truth = np.linspace(0.0, 1.0, 40, dtype=np.float64), np.arange(40) % 3 == 0
     points = series(scores, truth)["thresholds"]
     positives = int(truth.sum())
     for point in points:
