@@ -175,4 +175,4 @@ def test_what_the_lanes_brought(stocked: Terminal) -> None:
     assert (told["forecast"]["verdict"], told["forecast"]["more"]) == ("refused", 300)
     shown = stocked("rounds", "--yield", "--id", "week-1").out
     assert "What the lanes brought (1 rounds" in shown
-    assert "Forecast: refused: 0 models" in shown
+    assert "Forecast: refused: a curve needs 3 models" in shown
