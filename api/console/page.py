@@ -116,10 +116,6 @@ class Ask:
         """Who acts, as the audit trail tells it."""
         return self.visitor.key.key_id
 
-    def opens(self, address: str) -> bool:
-        """Whether the visitor may look at what the API answers at an address."""
-        return opens(self.request, self.visitor, address)
-
     @property
     def is_lead(self) -> bool:
         return RANK[self.visitor.role] >= RANK[Role.LEAD]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -47,8 +46,6 @@ def figure(ask: ViewerAsk, kpi_id: str) -> Response:
     """A figure: its formula, who computes it, and as it stands now."""
     one = kpi(kpi_id)
     told = ask.kept(("audit", "kpi", kpi_id), partial(one.read, ask.goldfold)) if _may(ask, one) else None
-    if told is not None and told.value is not None:
-        told = replace(told, value=[replace(each, told=_led(ask, each.told)) for each in told.value])
     versions = _versions(told.value if told is not None and told.value is not None else [])
     names = names_of(ask) if ask.is_lead else {}
     named = {name.split(" ")[0] for name in versions["policies"] if " " in name}
@@ -120,14 +117,6 @@ def _entry(ask: Ask, one: Kpi) -> Json:
         "is_open": _may(ask, one),
         "may_page": RANK[ask.visitor.role] >= RANK[place.role],
     }
-
-
-def _led(ask: Ask, told: Json) -> Json:
-    """A figure without the way to its items for whom they are refused."""
-    items = told.get("items")
-    if not items or ask.opens(items):
-        return told
-    return told | {"items": None}
 
 
 def _versions(shown: Sequence[Shown]) -> dict[str, list[str]]:
