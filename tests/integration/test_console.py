@@ -145,6 +145,11 @@ def test_a_leads_morning(site: Site) -> None:
         shown = page.locator(".content").count()
         page.get_by_role("button", name="Show the content").click()
         assert (shown, page.locator(".content").count()) == (0, 1)
+        blur = "() => getComputedStyle(document.querySelector('.content')).filter"
+        assert "blur" in page.evaluate(blur)
+        page.get_by_label("See the text clearly").focus()
+        page.keyboard.press("Space")
+        assert page.evaluate(blur) == "none"
     trail = site.goldfold.ledger.audit.latest(20)
     assert {"content.shown", "qa.sample"} <= {str(row["action"]) for row in trail}
 
@@ -166,8 +171,49 @@ def test_an_engineers_round_from_a_gap_to_its_start(site: Site) -> None:
         page.wait_for_url(re.compile(r"/console/rounds/[^/?]+$"))
         settle(page)
         assert "round" in page.inner_text("h1").lower()
+        page.locator(".parts-bar").wait_for(timeout=120_000)  # the progress comes by itself: nobody loads the page
+        assert re.search(r"of \d+ tasks?", page.inner_text("main"))
         page.goto(f"{site.url}/console/models")
         assert "underpowered" in page.inner_text("main")
+
+
+def test_a_slider_tells_while_it_is_moved_and_loads_nothing(site: Site) -> None:
+    with site.visit("eng@example.org", Role.ENGINEER) as page:
+        page.goto(f"{site.url}/console/models/hate-head-1/thresholds")
+        settle(page)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        slider, seen = page.locator("#at"), set[tuple[str, str]]()
+        for at in ("0.05", "0.5", "1"):
+            slider.evaluate("(slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input')); }", at)
+            assert page.inner_text("#at-told") == at
+            seen.add((page.inner_text("[data-of=missed]"), page.inner_text("[data-of=load]")))
+        assert (len(seen), asked) == (3, [])
+        assert ("100.0 %", "0.0 %") in seen  # above every score all is missed, and nothing flagged
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_url("**at=0.999*")
+        settle(page)
+        assert page.evaluate("document.activeElement.id") == "at"
+
+
+def test_the_map_is_drawn_moved_and_opened_by_keys(site: Site) -> None:
+    with site.visit("eng@example.org", Role.ENGINEER) as page:
+        page.goto(f"{site.url}/console/map")
+        settle(page)
+        canvas = page.locator("canvas")
+        canvas.wait_for()
+        whole = canvas.screenshot()
+        canvas.focus()
+        for _ in range(4):
+            page.keyboard.press("+")
+        page.wait_for_timeout(500)  # it stands still, and all points are drawn
+        assert canvas.screenshot() != whole
+        page.keyboard.press("0")
+        page.wait_for_timeout(500)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/console/items/*")
+        assert "What is known of it" in page.inner_text("main")
 
 
 def test_an_annotator_sees_their_own_page_and_nothing_else(site: Site) -> None:
