@@ -58,12 +58,6 @@ def count(value: int, noun: str, plural: str = "") -> str:
     return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
 
 
-def interval(figure: Mapping[str, Any], digits: int = 3) -> str:
-    """``low to high`` of a figure; a dash where there is none."""
-    low, high = figure.get("low"), figure.get("high")
-    return NONE if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
-
-
 def is_whole(figure: Mapping[str, Any]) -> bool:
     """Whether all there is was counted: there is no interval then."""
     return figure.get("method") in (CENSUS, WHOLE)
@@ -84,7 +78,6 @@ FILTERS: dict[str, Callable[..., object]] = {
     "policy": policy,
     "commands": commands,
     "count": count,
-    "interval": interval,
     "be": be,
     "is_whole": is_whole,
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from api.console.formats import be, commands, count, interval, moment, number, policy, share, words
+from api.console.formats import be, commands, count, moment, number, policy, share, words
 
 
 @pytest.mark.parametrize(
@@ -15,15 +15,13 @@ def test_numbers(value: float | None, told: str) -> None:
     assert number(value) == told
 
 
-def test_shares_times_words_and_intervals() -> None:
+def test_shares_times_and_words() -> None:
     assert (share(0.1234), share(None)) == ("12.3 %", "–")
     at = datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=2)))
     assert moment(at) == moment(at.isoformat()) == "2026-03-01 10:30 UTC"
     assert moment(datetime(2026, 3, 1, tzinfo=UTC)) == "2026-03-01 00:00 UTC"
     assert (moment(None), moment("")) == ("–", "–")
     assert words("over_enforcement") == "over enforcement"
-    assert interval({"low": 0.1, "high": 0.25}) == "0.100 to 0.250"
-    assert interval({"low": None, "high": 0.25}) == "–"
 
 
 def test_one_is_not_many() -> None:
