@@ -5,6 +5,7 @@ ApiError
 ├── SignInRefused     the identity provider's answer does not hold
 ├── ProviderDown      the identity provider does not answer
 ├── Forbidden         a valid key whose role may not do this
+├── FigurePending     a chart was asked for whose figures are still being computed
 ├── NotReady          something the service needs is missing; names it and the cure
 ├── QueueFull         more texts wait for the online scorer than it can score in time
 ├── DeadlinePassed    a request for scores was not done by its deadline
@@ -32,6 +33,14 @@ class ApiError(Exception):
     retry_after_s: int | None = None  # when the same request may succeed; becomes the header Retry-After
 
 
+class _Passing(ApiError):
+    """One that goes away by itself."""
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class Unauthenticated(ApiError):
     """No API key was given, or it is not valid (any more); send Authorization: Bearer gf_..."""
 
@@ -44,20 +53,16 @@ class Forbidden(ApiError):
     """The key's role may not do this; ask an admin for a key with the role that the message names."""
 
 
+class FigurePending(_Passing):
+    """The chart's figures are still being computed; ask for it again after Retry-After seconds."""
+
+
 class NotReady(ApiError):
     """Something the service needs is missing; ``problems`` names each check that fails and its cure."""
 
     def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems
-
-
-class _Passing(ApiError):
-    """One that goes away by itself."""
-
-    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
 
 
 class ProviderDown(_Passing):
@@ -100,6 +105,7 @@ STATUSES: dict[type[Exception], int] = {
     SignInRefused: 401,
     ProviderDown: 503,
     Forbidden: 403,
+    FigurePending: 503,
     NotReady: 503,
     QueueFull: 429,
     DeadlinePassed: 504,

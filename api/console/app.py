@@ -183,6 +183,9 @@ def _as_page(handler: Handler) -> Handler:
         typed = await typed_by(request) if isinstance(error, Unauthenticated | Forbidden) else {}
         sign_in = f"{SIGN_IN}?next={quote(nav.came_from(request))}" if gone else ""
         what = Failure(said["status"], said["title"], said["detail"], tuple(said["problems"]), typed, sign_in)
-        return failed(request, what)
+        page = failed(request, what)
+        if "retry-after" in response.headers:
+            page.headers["Retry-After"] = response.headers["retry-after"]
+        return page
 
     return told

@@ -29,20 +29,22 @@ from api.console import formats, nav
 from api.console.assets import address
 from api.console.charts import Chart, chart_of
 from api.console.forms import checked, fields_of
-from api.console.kept import Answers, Kept
+from api.console.kept import WAIT_S, Answers, Kept
 from api.console.kpis import of_room
 from api.console.pictures import picture
 from api.console.rights import Rights
 from api.console.sessions import CSRF, Visitor, check_csrf, visitor_of
-from api.errors import Forbidden, Unauthenticated, status_of
+from api.errors import FigurePending, Forbidden, Unauthenticated, status_of
 from api.jobs.runtime import JobRuntime
 from api.service import Service
-from labeling.errors import InvalidInput
+from labeling.errors import InvalidInput, NotFound
 from labeling.records import ApiKey
 
 SAID = "goldfold_said"  # what the last action came to, shown once
 SCHEME = "goldfold_scheme"  # in which colours its browser shows the console
 SCHEMES = ("system", "light", "dark")
+CHART_WAIT_S = 20.0  # for the figures of a chart that is asked for alone: nothing else is shown meanwhile
+RETRY_S = 5
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
@@ -120,19 +122,23 @@ class Ask:
     def is_lead(self) -> bool:
         return RANK[self.visitor.role] >= RANK[Role.LEAD]
 
+    @property
+    def _wanted(self) -> str | None:
+        return self.request.query_params.get("chart")
+
     def kept(self, name: Hashable, compute: Callable[[], T]) -> Kept[T]:
         """A figure that takes longer than a page may (``Answers.of``)."""
-        return self.answers.of(name, compute)
+        return self.answers.of(name, compute, CHART_WAIT_S if self._wanted else WAIT_S)
 
     def typed(self, model: type[M]) -> M:
         """The form as a model; fields left empty count as not given. Raises InvalidInput naming each field."""
         return checked(model, {name: value for name, value in self.form.items() if value != "" and name != CSRF})
 
     def show(self, page: Page) -> Response:
-        """The page as this request wants it. Raises NotFound for a chart that it has not."""
-        wanted = self.request.query_params.get("chart")
-        if wanted is not None:
-            return _chart(chart_of(page.charts, wanted), self.request.query_params.get("as", "png"))
+        """The page as this request wants it. Raises NotFound for a chart that it has not, FigurePending for one whose
+        figures are on their way, and what a figure that cannot be had raised."""
+        if self._wanted is not None:
+            return _chart(_found(page, self._wanted), self.request.query_params.get("as", "png"))
         if wants_json(self.request) or self.request.query_params.get("as") == "json":
             return _json(page)
         return render(self.request, page, self.visitor)
@@ -258,6 +264,18 @@ def _plain(value: Any) -> Any:
         return {"value": _plain(value.value), "at": value.at, "late": value.late, "error": error}
     as_dict = getattr(value, "as_dict", None)
     return as_dict() if callable(as_dict) else value
+
+
+def _found(page: Page, chart_id: str) -> Chart:
+    try:
+        return chart_of(page.charts, chart_id)
+    except NotFound:
+        for error in page.unavailable.values():
+            raise error from None
+        if page.pending:
+            said = f"the figures of chart {chart_id!r} are being computed: ask for it again in {RETRY_S} s"
+            raise FigurePending(said, RETRY_S) from None
+        raise
 
 
 def _chart(chart: Chart, form: str) -> Response:

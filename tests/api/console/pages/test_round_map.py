@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 
 from api.auth import Role
+from api.console import page
+from api.console.pages import round_map
 from api.jobs import maps
-from labeling.insights.embedding_map import F32, Layout, Tick, kept_map
+from labeling.insights.embedding_map import F32, Layout, Painted, Tick, kept_map, paint
 from tests.api.client import call
 from tests.api.console.desk import Desk, gold_site, sign_in
 from tests.api.routes.conftest import Site
@@ -116,6 +120,31 @@ def test_the_map_is_a_picture_and_a_table_too(drawn: Desk) -> None:
     rows = drawn.get(f"{PATH}?chart=map&as=csv").text.splitlines()
     assert len(rows) == 121
     assert "script-src 'self';" in drawn.get(PATH).headers["content-security-policy"]
+
+
+def test_a_chart_is_waited_for_and_then_said_to_be_on_its_way(
+    site: Site, drawn: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+
+    def slow(*of: Any) -> Painted:
+        go.wait(20)
+        return paint(*of)
+
+    kept = kept_map(site.goldfold.cache_dir)
+    assert kept is not None
+    unseen = replace(kept, made_s=1.0)  # nobody has asked for this one's colours
+    monkeypatch.setattr(round_map, "kept_map", lambda _folder: unseen)
+    monkeypatch.setattr(round_map, "paint", slow)
+    monkeypatch.setattr(page, "CHART_WAIT_S", 0.2)
+    chart = f"{PATH}?round=week-1&chart=map&as=csv"
+    answer = drawn.get(chart)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "being computed" in answer.text
+    go.set()
+    monkeypatch.setattr(page, "CHART_WAIT_S", 20.0)
+    assert len(drawn.get(chart).text.splitlines()) == 121
+    assert drawn.get(chart.replace("=map&", "=other&")).status_code == 404
 
 
 def test_engineers_alone_see_it(site: Site) -> None:
