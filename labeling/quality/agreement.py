@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeling.quality.bootstrap import DRAWS, interval
+from labeling.quality.bootstrap import DRAWS, counted, middle
 from labeling.quality.intervals import ENOUGH, FEW, INSUFFICIENT, Figure
 from labeling.records import Answer, Outcome
 
@@ -84,13 +84,7 @@ def summary(
     units: Sequence[Sequence[Hashable | None]], groups: Sequence[str] | None = None, *, seed: int = 0
 ) -> Agreement:
     """Po, alpha (nominal) and AC1 with bootstrap intervals by near-duplicate ``groups``, n = units with two answers."""
-    counts, kept = _paired(tally(units)[0], groups)
-    return Agreement(
-        observed=_figure(observed, counts, kept, seed),
-        alpha=_figure(krippendorff, counts, kept, seed),
-        ac1=_figure(gwet_ac1, counts, kept, seed),
-        warnings=_warnings(counts.sum(axis=0)),
-    )
+    return _summary(_Sample.of(*_paired(tally(units)[0], groups), seed))
 
 
 def summary_of_votes(votes: Mapping[Votes, int], *, seed: int = 0) -> Agreement:
@@ -99,22 +93,8 @@ def summary_of_votes(votes: Mapping[Votes, int], *, seed: int = 0) -> Agreement:
     counts, _ = tally([[answer for answer, n in pattern for _ in range(n)] for pattern in paired])
     times = np.array(list(paired.values()), dtype=np.float64)
     n = int(times.sum())
-    draws = np.random.default_rng(seed).multinomial(n, times / max(n, 1), DRAWS) if n else np.zeros((0, 0))
-    agreeing = int(times[counts.max(axis=1, initial=0) == counts.sum(axis=1)].sum())
-
-    def figure(measure: Callable[[F64, F64], float]) -> Figure:
-        values = [value for draw in draws if not math.isnan(value := measure(counts, draw))]
-        value = measure(counts, times) if n else math.nan
-        if n <= FEW or math.isnan(value) or not values:
-            return Figure(None, -1.0, 1.0, n, agreeing, getattr(measure, "__name__", ""), INSUFFICIENT)
-        low, high = np.quantile(values, [0.025, 0.975])
-        return Figure(value, float(low), float(high), n, agreeing, getattr(measure, "__name__", ""), ENOUGH)
-
-    return Agreement(figure(observed), figure(_nominal_alpha), figure(gwet_ac1), _warnings(times @ counts))
-
-
-def _nominal_alpha(counts: F64, times: F64) -> float:
-    return krippendorff(counts, times=times)
+    draws = np.random.default_rng(seed).multinomial(n, times / max(n, 1), DRAWS)
+    return _summary(_Sample(counts, times, draws.astype(np.float64)))
 
 
 def ordered_summary(
@@ -122,13 +102,50 @@ def ordered_summary(
 ) -> OrderedAgreement:
     """Alpha (ordinal, interval) and AC2 (quadratic weights) of answers that are one of the rising ``levels``, as
     ``summary`` has its figures."""
-    counts, kept = _paired(tally(units, levels)[0], groups)
+    sample = _Sample.of(*_paired(tally(units, levels)[0], groups), seed)
+    by_distance = partial(krippendorff, metric="interval", values=levels)
     return OrderedAgreement(
-        alpha_ordinal=_figure(partial(krippendorff, metric="ordinal"), counts, kept, seed, "krippendorff, ordinal"),
-        alpha_interval=_figure(
-            partial(krippendorff, metric="interval", values=levels), counts, kept, seed, "krippendorff, interval"
-        ),
-        ac2=_figure(partial(gwet_ac2, weights="quadratic"), counts, kept, seed, "gwet_ac2, quadratic weights"),
+        alpha_ordinal=sample.figure(partial(krippendorff, metric="ordinal"), "krippendorff, ordinal"),
+        alpha_interval=sample.figure(by_distance, "krippendorff, interval"),
+        ac2=sample.figure(partial(gwet_ac2, weights="quadratic"), "gwet_ac2, quadratic weights"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Units by who said what: ``patterns`` (k, q) counts of answers as they occur, how many units have each, ``times``
+    (k,), and how many in each draw of the bootstrap, ``draws`` (draws, k)."""
+
+    patterns: F64
+    times: F64
+    draws: F64
+
+    @classmethod
+    def of(cls, counts: F64, groups: Sequence[str] | None, seed: int) -> _Sample:
+        if not len(counts):
+            return cls(counts, np.zeros(0), np.zeros((0, 0)))
+        patterns, kinds = np.unique(counts, axis=0, return_inverse=True)
+        times = np.bincount(kinds).astype(np.float64)
+        return cls(patterns, times, counted(kinds, groups, seed=seed).astype(np.float64))
+
+    def figure(self, measure: Callable[..., float], method: str) -> Figure:
+        """A measure of ``counts`` and ``times``, with its interval."""
+        n = int(self.times.sum())
+        value = measure(self.patterns, times=self.times) if n else math.nan
+        if math.isnan(value):
+            return Figure(None, -1.0, 1.0, n, 0, method, INSUFFICIENT)
+        low, high = middle([measure(self.patterns, times=times) for times in self.draws])
+        agreeing = int(self.times[self.patterns.max(axis=1) == self.patterns.sum(axis=1)].sum())
+        enough = n > FEW and not math.isnan(low)
+        return Figure(value if enough else None, low, high, n, agreeing, method, ENOUGH if enough else INSUFFICIENT)
+
+
+def _summary(sample: _Sample) -> Agreement:
+    return Agreement(
+        observed=sample.figure(observed, "observed"),
+        alpha=sample.figure(krippendorff, "krippendorff"),
+        ac1=sample.figure(gwet_ac1, "gwet_ac1"),
+        warnings=_warnings(sample.times @ sample.patterns),
     )
 
 
@@ -240,16 +257,3 @@ def _paired(counts: F64, groups: Sequence[str] | None) -> tuple[F64, list[str] |
     paired = counts.sum(axis=1) >= 2
     kept = [group for group, keep in zip(groups, paired, strict=True) if keep] if groups is not None else None
     return counts[paired], kept
-
-
-def _figure(
-    measure: Callable[[F64], float], counts: F64, groups: Sequence[str] | None, seed: int, method: str = ""
-) -> Figure:
-    n, name = len(counts), method or getattr(measure, "__name__", "")
-    value = measure(counts) if n else math.nan
-    if math.isnan(value):
-        return Figure(None, -1.0, 1.0, n, 0, name, INSUFFICIENT)
-    low, high = interval(lambda rows: measure(counts[rows]), n, groups, seed=seed)
-    agreeing = int((counts.max(axis=1) == counts.sum(axis=1)).sum())
-    enough = n > FEW and not math.isnan(low)
-    return Figure(value if enough else None, low, high, n, agreeing, name, ENOUGH if enough else INSUFFICIENT)

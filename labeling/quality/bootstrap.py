@@ -1,8 +1,14 @@
-"""Percentile bootstrap by cluster: near-duplicates are drawn together, because they are one observation."""
+"""Percentile bootstrap by cluster: near-duplicates are drawn together, because they are one observation.
+
+``interval`` is for any statistic of rows. Where a statistic only asks how often each kind of row is there, ``counted``
+draws the same distribution without touching rows: clusters made of the same kinds are exchangeable, so how often each
+make of cluster comes up in a draw is one multinomial number.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -26,13 +32,17 @@ def interval(
     ``groups``: one key a row (None: every row by itself). Draws for which the statistic is undefined (NaN) are left
     out; with none left the interval is (NaN, NaN). The same seed gives the same interval.
     """
-    values = [
-        value for rows in resamples(n, groups, seed=seed, draws=draws) if not math.isnan(value := statistic(rows))
-    ]
-    if not values:
+    return middle([statistic(rows) for rows in resamples(n, groups, seed=seed, draws=draws)], confidence)
+
+
+def middle(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """[low, high] between which that part of a statistic's values in the draws lies; those that are NaN are left out,
+    and with none left it is (NaN, NaN)."""
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
         return math.nan, math.nan
     tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
+    low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -45,6 +55,30 @@ def resamples(n: int, groups: Sequence[str] | None = None, *, seed: int = 0, dra
         lengths = sizes[drawn]
         ends = np.cumsum(lengths)
         yield order[np.repeat(starts[drawn] - (ends - lengths), lengths) + np.arange(ends[-1])]
+
+
+def counted(
+    kinds: Rows, groups: Sequence[str] | None = None, *, seed: int = 0, draws: int = DRAWS
+) -> npt.NDArray[np.int64]:
+    """(draws, k): how often each kind of row, 0..k-1, is there in each draw; ``kinds`` (n,) says which each row is of.
+
+    As drawing by ``resamples`` and counting, for statistics of these counts alone; the order of rows does not matter.
+    Raises ValueError for no row, or other groups than rows.
+    """
+    n = len(kinds)
+    if n == 0:
+        raise ValueError("there is nothing to draw from")
+    if groups is not None and len(groups) != n:
+        raise ValueError(f"{len(groups)} groups for {n} rows")
+    members = defaultdict[object, list[int]](list)
+    for group, kind in zip(range(n) if groups is None else groups, kinds.tolist(), strict=True):
+        members[group].append(kind)
+    makes = sorted(Counter(tuple(sorted(each)) for each in members.values()).items())
+    k = int(kinds.max()) + 1
+    rows_in = np.array([np.bincount(make, minlength=k) for make, _ in makes])
+    share = np.array([times for _, times in makes]) / len(members)
+    generator = np.random.default_rng(seed)
+    return np.array([generator.multinomial(len(members), share) @ rows_in for _ in range(draws)])
 
 
 def _clusters(n: int, groups: Sequence[str] | None) -> tuple[Rows, Rows, Rows]:

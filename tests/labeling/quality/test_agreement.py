@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +21,10 @@ from labeling.quality.agreement import (
     observed,
     ordered_summary,
     summary,
+    summary_of_votes,
     tally,
 )
+from labeling.quality.bootstrap import interval
 from tests.labeling.golden.made import NO, YES
 
 _: int | None = None
@@ -160,3 +163,29 @@ def test_an_ordered_summary_counts_near_severities_as_half_agreed() -> None:
     assert told.alpha_interval.value == pytest.approx(krippendorff(tally(units, range(5))[0], "interval"))
     assert told.as_dict()["ac2"] == told.ac2.as_dict()
     assert ordered_summary([[1, None]] * 20, range(5)).ac2.verdict == "insufficient"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "c"]), min_size=2, max_size=3), min_size=14, max_size=40))
+def test_patterns_of_votes_stand_for_their_units(units: list[list[str]]) -> None:
+    counts, _names = tally(units)
+    told = summary(units, [f"g{row // 2}" for row in range(len(units))])
+    for figure, measure in ((told.observed, observed), (told.alpha, krippendorff), (told.ac1, gwet_ac1)):
+        if figure.value is not None:
+            assert figure.value == pytest.approx(measure(counts))
+            assert figure.low <= figure.high
+    given_votes = Counter(tuple(sorted(Counter(unit).items())) for unit in units)
+    by_votes = summary_of_votes(given_votes)
+    assert [getattr(by_votes, name).value for name in ("observed", "alpha", "ac1")] == pytest.approx(
+        [getattr(told, name).value for name in ("observed", "alpha", "ac1")]
+    )
+
+
+def test_intervals_are_those_of_drawing_units() -> None:
+    units = [["a", "a"]] * 120 + [["a", "b"]] * 30 + [["b", "b"]] * 50
+    groups = [f"g{row // 2}" for row in range(200)]
+    counts, _names = tally(units)
+    told = summary(units, groups)
+    for figure, measure in ((told.observed, observed), (told.alpha, krippendorff), (told.ac1, gwet_ac1)):
+        plain = interval(lambda rows, m=measure: m(counts[rows]), 200, groups, draws=2000)  # type: ignore[misc]
+        assert (figure.low, figure.high) == pytest.approx(plain, abs=0.025)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from labeling.quality.bootstrap import Rows, interval
+from labeling.quality.bootstrap import Rows, counted, interval, middle, resamples
 
 DATA = np.random.default_rng(1).normal(5, 2, 400)
 
@@ -44,3 +44,38 @@ def test_nothing_to_draw_from_and_wrong_groups_are_refused() -> None:
         interval(_mean, 0)
     with pytest.raises(ValueError, match="1 groups for 2 rows"):
         interval(_mean, 2, ["a"])
+
+
+KINDS = np.random.default_rng(2).choice(4, 300, p=[0.6, 0.25, 0.1, 0.05])
+GROUPS = [f"g{row // 3 if row < 150 else row}" for row in range(300)]
+
+
+@pytest.mark.parametrize("groups", [None, GROUPS])
+def test_counts_are_drawn_as_rows_are(groups: list[str] | None) -> None:
+    by_rows = np.array([np.bincount(KINDS[rows], minlength=4) for rows in resamples(300, groups, draws=4000)])
+    told = counted(KINDS, groups, seed=1, draws=4000)
+    assert told.shape == (4000, 4)
+    assert np.abs(told.mean(axis=0) - by_rows.mean(axis=0)).max() < 0.6  # four standard errors of the largest
+    assert told.std(axis=0) == pytest.approx(by_rows.std(axis=0), rel=0.06)
+    assert np.corrcoef(told.T) == pytest.approx(np.corrcoef(by_rows.T), abs=0.08)
+    share = told[:, 0] / told.sum(axis=1)
+    assert middle(share.tolist()) == pytest.approx(interval(lambda r: (KINDS[r] == 0).mean(), 300, groups), abs=0.012)
+
+
+def test_without_groups_each_draw_has_as_many_rows_as_there_are() -> None:
+    assert set(counted(KINDS).sum(axis=1)) == {300}
+    assert counted(KINDS, ["one"] * 300).tolist() == [np.bincount(KINDS).tolist()] * 400
+
+
+def test_counts_do_not_hang_on_the_order_of_rows() -> None:
+    order = np.random.default_rng(3).permutation(300)
+    shuffled = counted(KINDS[order], [GROUPS[row] for row in order])
+    assert (shuffled == counted(KINDS, GROUPS)).all()
+    assert (shuffled != counted(KINDS, GROUPS, seed=1)).any()
+
+
+def test_counts_of_nothing_and_of_wrong_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match="nothing to draw"):
+        counted(KINDS[:0])
+    with pytest.raises(ValueError, match="1 groups for 2 rows"):
+        counted(KINDS[:2], ["a"])
