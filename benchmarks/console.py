@@ -3,8 +3,10 @@
 1 M items in the lake, 50,000 golden items in two versions, 100,000 answers of 40 people to 50,000 tasks, 100,000
 decisions of 60 days, two models, alerts, patterns, a finding, a weekly pack and a map. All of it is made; lake and
 ledger are real. A page is asked for until nothing on it is on its way, and then ``TIMES`` times more, of which the
-median counts. A page that cannot be measured fails the run, at its end. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another
-number of items, of which gold, answers and decisions are the same shares. ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the
+median counts; then once more while two threads read 100,000 decisions over and over, as figures that are made anew do
+(``busy``). A page that cannot be measured fails the run, at its end. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another
+number of items, of which gold, answers and decisions are the same shares (too few, such as 40,000, and there is no
+pattern to look at: the run fails). ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the
 site there.
 """
 
@@ -16,11 +18,13 @@ import logging
 import os
 import re
 import sqlite3
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -40,7 +44,7 @@ from api.console.app import PAGES
 from api.coverage import read_coverage
 from api.jobs import steps
 from api.patterns import mined
-from api.server import build_app
+from api.server import SWITCH_S, build_app, settle_heap
 from api.service import Service
 from benchmarks.golden import EVENT, ITEM, PARTS, batched, folded, insert, made, plainly
 from benchmarks.process import in_own_process
@@ -73,7 +77,7 @@ from labeling.store.gold_chain import HEAD
 from labeling.store.rows import dump_json
 from labeling.store.tables import adjudications, gold_events, gold_head, golden_items
 
-NAMES = ("console_page", "console_page_median", "console_cold")
+NAMES = ("console_page", "console_page_median", "console_cold", "console_page_busy")
 ITEMS = 1_000_000
 GOLD, ANSWERS, DECISIONS = 20, 10, 10  # one item in so many is gold, one answer and one decision an as many items
 PEOPLE, ROUNDS, DAYS, BLOCK, TOPICS = 40, 10, 60, 50_000, 64
@@ -120,13 +124,14 @@ def rows() -> list[Row]:
         folder = Path(kept or name)
         if not (folder / "ledger.db").exists():
             in_own_process(partial(_fill, str(folder), count))
-        slowest, middle, cold = in_own_process(partial(_measure, str(folder)))
+        slowest, middle, cold, busy = in_own_process(partial(_measure, str(folder)))
         said = (folder / "slowest").read_text(encoding="utf-8")
     on = f"{hardware()}; {count:,} items; {said}"
     return [
         Row(NAMES[0], slowest, "ms, the slowest page, warm", target=TARGET, hardware=on),
         Row(NAMES[1], middle, "ms, the median page, warm", hardware=on),
         Row(NAMES[2], cold, "s, the longest wait for a page whose figures nobody has asked for", hardware=on),
+        Row(NAMES[3], busy, "ms, the slowest page, warm, while figures are made anew", hardware=on),
     ]
 
 
@@ -371,21 +376,33 @@ def _measure(folder: str) -> tuple[float, ...]:
     goldfold.ledger.keys.add(key)
     named = EXAMPLES | json.loads((Path(folder) / NAMED).read_text(encoding="utf-8"))
     wanted = _paths(named)
+    sys.setswitchinterval(SWITCH_S)  # as the server does
     with Service(goldfold.settings, goldfold) as service:
         told = asyncio.run(_all_pages(service, plaintext, wanted))
-    missing = sorted(set(wanted) - {path for path, _, _ in told})
+    missing = sorted(set(wanted) - {page.path for page in told})
     if missing:
         raise ValueError(f"not measured: {', '.join(missing)}")
-    told.sort(key=lambda page: page[1])
-    slow = "; ".join(f"{path} {warm:.0f} ms (cold {cold:.1f} s)" for path, warm, cold in told[:-6:-1])
-    (Path(folder) / "slowest").write_text(f"{len(told)} pages; the slowest: {slow}", encoding="utf-8")
-    return told[-1][1], median(warm for _, warm, _ in told), max(cold for _, _, cold in told)
+    told.sort(key=lambda page: page.warm_ms)
+    slow = "; ".join(f"{page.path} {page.warm_ms:.0f} ms (cold {page.cold_s:.1f} s)" for page in told[:-6:-1])
+    loud = max(told, key=lambda page: page.busy_ms)
+    said = f"{len(told)} pages; the slowest: {slow}; while figures are made anew: {loud.path} {loud.busy_ms:.0f} ms"
+    (Path(folder) / "slowest").write_text(said, encoding="utf-8")
+    return told[-1].warm_ms, median(page.warm_ms for page in told), max(page.cold_s for page in told), loud.busy_ms
 
 
-async def _all_pages(service: Service, key: str, wanted: Sequence[str]) -> list[tuple[str, float, float]]:
-    """(path, warm ms, cold s) of each page, as somebody sees it who has signed in."""
+@dataclass
+class _Told:
+    path: str
+    warm_ms: float
+    cold_s: float
+    busy_ms: float = 0.0
+
+
+async def _all_pages(service: Service, key: str, wanted: Sequence[str]) -> list[_Told]:
+    """Each page, as somebody sees it who has signed in."""
     app = build_app(service)
-    found: list[tuple[str, float, float]] = []
+    settle_heap()
+    found: list[_Told] = []
     transport = httpx.ASGITransport(app)
     headers = {"Accept": "text/html"}
     async with httpx.AsyncClient(
@@ -394,13 +411,37 @@ async def _all_pages(service: Service, key: str, wanted: Sequence[str]) -> list[
         (await client.post("/console/sign-in", data={"key": key})).raise_for_status()
         for path in wanted:
             try:
-                found.append((path, *(await _timed(client, path))))
+                found.append(_Told(path, *(await _timed(client, path))))
             except (httpx.HTTPStatusError, TimeoutError) as error:
                 print(f"{path}: not measured: {error}", flush=True)
             else:
-                print("{}: {:.0f} ms warm, {:.1f} s cold".format(*found[-1]), flush=True)
+                print(f"{path}: {found[-1].warm_ms:.0f} ms warm, {found[-1].cold_s:.1f} s cold", flush=True)
+        with _reading(service.goldfold):
+            for page in found:
+                page.busy_ms = await _warm(client, page.path)
+                print(f"{page.path}: {page.busy_ms:.0f} ms busy", flush=True)
     app.state.answers.close()
     return found
+
+
+@contextmanager
+def _reading(goldfold: Goldfold) -> Iterator[None]:
+    """Two threads that read what the ledger holds, over and over."""
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            goldfold.ledger.golden.adjudications()
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
 
 
 def _paths(named: Mapping[str, str]) -> list[str]:
@@ -431,12 +472,16 @@ async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, float]:
     cold = time.perf_counter() - began
     if not (answer.is_error and answer.json().get("unavailable")):  # it says why there is nothing to tell
         answer.raise_for_status()
+    return await _warm(client, path), cold
+
+
+async def _warm(client: httpx.AsyncClient, path: str) -> float:
     taken = []
     for _ in range(TIMES):
         start = time.perf_counter()
         (await client.get(path)).raise_for_status()
         taken.append(1000 * (time.perf_counter() - start))
-    return median(taken), cold
+    return median(taken)
 
 
 def _fill_models(goldfold: Goldfold) -> None:

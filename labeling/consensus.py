@@ -146,7 +146,7 @@ def vote_key(answer: Answer) -> str:
 
 def plain(answer: Answer) -> Answer:
     """The answer without the rule and severity that only a violation has."""
-    if answer.outcome is Outcome.VIOLATES:
+    if answer.outcome is Outcome.VIOLATES or (answer.rule is None and answer.severity is None):
         return answer
     return replace(answer, rule=None, severity=None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from labeling.store.interfaces import ItemRegistry
@@ -38,8 +38,12 @@ def page_of(
     the same while the items stay the same, and none is told twice where some come in between."""
     ids = sorted(set(item_ids))
     start = bisect_right(ids, after)
-    shown = ids[start : start + limit]
+    return page_named(registry, ids[start : start + limit + 1], limit, len(ids), withheld)
+
+
+def page_named(registry: ItemRegistry, following: Sequence[str], limit: int, count: int, withheld: int = 0) -> ItemPage:
+    """The first ``limit`` of ``following``, which has one more where it is not the last page."""
+    shown = following[:limit]
     known = registry.by_id(shown)
     items = tuple(NamedItem(name, known[name].external_id if name in known else None) for name in shown)
-    more = start + len(shown) < len(ids)
-    return ItemPage(items, len(ids), shown[-1] if more else None, withheld)
+    return ItemPage(items, count, shown[-1] if len(following) > limit else None, withheld)

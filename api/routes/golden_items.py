@@ -73,8 +73,8 @@ class GoldIn(BaseModel):
 @router.get("", dependencies=[Depends(require(Role.ENGINEER))])
 def list_items(goldfold: TheGoldfold, given: Annotated[GoldIn, Query()]) -> ItemPageOut:
     """Golden items, a page at a time; those of sealed and anchor are counted, not named. Figures link here."""
-    found, withheld = golden_items(goldfold.ledger.golden, goldfold.lake, given.asked())
-    return ItemPageOut.of(goldfold, found, given.after, given.limit, withheld=withheld)
+    page = golden_items(goldfold.ledger, goldfold.lake, given.asked(), given.after, given.limit)
+    return ItemPageOut.model_validate(page)
 
 
 @router.get("/{external_id}", dependencies=[Depends(require(Role.LEAD))])

@@ -3,21 +3,40 @@ whatever their answers are."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from labeling.golden.gold_links import GoldAsked
 from labeling.golden.judges import ANY, decidable
 from labeling.golden.planner import SEEN
 from labeling.golden.stale import Moved
+from labeling.item_pages import PAGE, ItemPage, page_named, page_of
 from labeling.judging.report import BUILT_IN, SEVERITY, dimensions
 from labeling.records import GoldenItem, Partition
-from labeling.store.interfaces import Golden, Lake
+from labeling.store.interfaces import Golden, ItemRegistry, Lake
 
 
-def golden_items(golden: Golden, lake: Lake, asked: GoldAsked) -> tuple[list[str], int]:
-    """Their items, and how many more are withheld. Raises NotFound (version), InvalidInput (dimension)."""
-    if not (asked.version or asked.judging or asked.dimension):
-        having = {"partition": asked.partition, "policy_id": asked.policy, "modality": asked.modality}
-        found = golden.placed(**having, state=asked.state)
-        return [i for i, place in found if place in SEEN], len({i for i, place in found if place not in SEEN})
+class Stores(Protocol):
+    """The part of the ledger that is read."""
+
+    @property
+    def items(self) -> ItemRegistry: ...
+
+    @property
+    def golden(self) -> Golden: ...
+
+
+def golden_items(stores: Stores, lake: Lake, asked: GoldAsked, after: str = "", limit: int = PAGE) -> ItemPage:
+    """A page of their items. Raises NotFound (version), InvalidInput (dimension)."""
+    if asked.version or asked.judging or asked.dimension:
+        found, withheld = _looked_at(stores.golden, lake, asked)
+        return page_of(stores.items, found, after, limit, withheld=withheld)
+    having = {"partition": asked.partition, "policy_id": asked.policy, "modality": asked.modality, "state": asked.state}
+    following, count, withheld = stores.golden.placed(SEEN, after, limit + 1, **having)
+    return page_named(stores.items, following, limit, count, withheld)
+
+
+def _looked_at(golden: Golden, lake: Lake, asked: GoldAsked) -> tuple[list[str], int]:
+    """By reading every row: the items, and how many more are withheld."""
     rows = [row for row in _rows(golden, asked) if _is_meant(row, asked)]
     shown = [row for row in rows if row.partition in SEEN]
     hidden = [row for row in rows if row.partition not in SEEN]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labeling.consensus import author
 from labeling.errors import NotFound
-from labeling.records import Annotation, AnnotationEvent, EventKind, TaskKind, TaskState
+from labeling.records import Annotation, AnnotationEvent, Answer, EventKind, TaskKind, TaskState
 from labeling.store.database import Database, now
 from labeling.store.gold_chain import lock_chain
 from labeling.store.rows import dump, insert_missing, load, name_some, select_in
@@ -137,11 +137,21 @@ def live(seen: Iterable[AnnotationEvent], assignees: Assignees | None = None) ->
         max(own, key=lambda event: (event.studio_updated_at, event.studio_annotation_id))
         for own in by_annotator.values()
     ]
-    return [_annotation(event) for event in sorted(last, key=lambda event: (event.studio_annotation_id, event.task_id))]
+    ordered = sorted(last, key=lambda event: (event.studio_annotation_id, event.task_id))
+    return [_annotation(event, event.answer) for event in ordered if event.answer is not None]
 
 
-def _annotation(event: AnnotationEvent) -> Annotation:
-    return load(Annotation, dump(event))
+def _annotation(event: AnnotationEvent, answer: Answer) -> Annotation:
+    return Annotation(
+        task_id=event.task_id,
+        studio_annotation_id=event.studio_annotation_id,
+        annotator=event.annotator,
+        updated_by=event.updated_by,
+        answer=answer,
+        lead_time_s=event.lead_time_s,
+        studio_updated_at=event.studio_updated_at,
+        origin=event.origin,
+    )
 
 
 def _copies() -> sa.ColumnElement[bool]:

@@ -159,11 +159,15 @@ class SqlGolden:
         with self._database.read() as connection:
             return list(map(item_of, connection.execute(query)))
 
-    def placed(self, **having: str | None) -> list[tuple[str, Partition]]:
-        query = sa.select(golden_items.c.item_id, golden_items.c.partition).order_by(golden_items.c.item_id)
-        query = query.where(*(golden_items.c[name] == value for name, value in having.items() if value is not None))
+    def placed(self, places: Sequence[str], after: str, limit: int, **having: str | None) -> tuple[list[str], int, int]:
+        item, place = golden_items.c.item_id, golden_items.c.partition
+        meant = [golden_items.c[name] == value for name, value in having.items() if value is not None]
+        named, count = sa.select(item).where(*meant), sa.select(sa.func.count(sa.distinct(item))).where(*meant)
+        here = place.in_([str(each) for each in places])
+        page = named.where(here, item > after).distinct().order_by(item).limit(limit)
         with self._database.read() as connection:
-            return [(item_id, Partition(partition)) for item_id, partition in connection.execute(query)]
+            inside, elsewhere = (connection.execute(count.where(each)).scalar_one() for each in (here, ~here))
+            return list(connection.execute(page).scalars()), inside, elsewhere
 
     def add_version(self, version: GoldenVersion, members: Iterable[GoldenItem]) -> None:
         """Raises NotFound when the parent does not exist, Conflict when a member is not active any more. Only the

@@ -34,3 +34,7 @@ class GoldenStreams(Protocol):
         """The golden items as they are now that a released version does not hold just so: it lacks them, or holds
         another policy version, state, partition, group or content; and all that are out of use. Sorted as ``items``,
         without holding them all."""
+
+    def placed(self, places: Sequence[str], after: str, limit: int, **having: str | None) -> tuple[list[str], int, int]:
+        """Items with a row whose columns say what ``having`` does (None: anything): by id, the ``limit`` behind
+        ``after`` that lie in the partitions ``places``; how many lie there; and how many lie elsewhere."""

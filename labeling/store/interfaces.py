@@ -314,7 +314,6 @@ class Golden(GoldenStreams, Protocol):
         """The golden items of the item with this external id, or else this item id, by policy."""
 
     def adjudications(self, task_id: str | None = None, *, item_id: str | None = None) -> list[Adjudication]: ...
-    def placed(self, **having: str | None) -> list[tuple[str, Partition]]: ...  # of rows whose columns say so, by item
     def items(self, *, partition: str | None = None, policy_id: str | None = None) -> list[GoldenItem]:
         """Sorted by (item_id, policy_id)."""
 

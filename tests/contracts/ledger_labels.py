@@ -165,8 +165,11 @@ class GoldenContract(LedgerFixtures):
         assert ledger.golden.adjudications(item_id="item-000001") == [adjudication(1)]
         assert ledger.golden.adjudications(item_id="item-000002") == []
         assert ledger.golden.items() == [golden(1)]
-        assert ledger.golden.placed(policy_id="hate", state=None) == [("item-000001", golden(1).partition)]
-        assert ledger.golden.placed(policy_id="hate", state="stale") == []
+        here = [golden(1).partition]
+        assert ledger.golden.placed(here, "", 5, policy_id="hate", state=None) == (["item-000001"], 1, 0)
+        assert ledger.golden.placed(here, "item-000001", 5, policy_id="hate") == ([], 1, 0)
+        assert ledger.golden.placed([], "", 5, policy_id="hate") == ([], 0, 1)
+        assert ledger.golden.placed(here, "", 5, state="stale") == ([], 0, 0)
         assert ledger.tasks.counts() == {"queued": 2, "settled": 2}
         folds = [entry for entry in ledger.audit.latest() if entry["action"] == "golden.fold"]
         assert [(entry["actor"], entry["target"]) for entry in folds] == [("unanimous", "item-000001/hate")]

@@ -7,6 +7,7 @@ import pytest
 from labeling.golden.gold_links import GoldAsked
 from labeling.golden.planner import SEEN
 from labeling.golden.stale import standing
+from labeling.item_pages import ItemPage
 from labeling.judging.golden_items import golden_items
 from labeling.records import GoldAction, GoldenItem, GoldState, Partition
 from labeling.standing import change
@@ -41,10 +42,25 @@ def test_they_are_those_that_hold_and_closed_ones_are_counted(moved: Shop) -> No
     for asked in ASKED:
         meant = GoldAsked(version if asked.version else "", asked.partition, asked.policy, state=asked.state)
         rows = _plainly(moved, meant)
-        found, withheld = golden_items(moved.ledger.golden, moved.lake, meant)
-        assert found == [row.item_id for row in rows if row.partition in SEEN]
-        assert withheld == sum(row.partition not in SEEN for row in rows)
+        page = golden_items(moved.ledger, moved.lake, meant, limit=1000)
+        wanted = [row.item_id for row in rows if row.partition in SEEN]
+        assert [item.item_id for item in page.items] == wanted
+        assert (page.count, page.next) == (len(wanted), None)
+        assert page.withheld == sum(row.partition not in SEEN for row in rows)
+        assert _paged(moved, meant) == wanted
+
+
+def _paged(shop: Shop, meant: GoldAsked) -> list[str]:
+    """Seven at a time."""
+    found, after = list[str](), ""
+    while True:
+        page = golden_items(shop.ledger, shop.lake, meant, after, 7)
+        found += [item.item_id for item in page.items]
+        if page.next is None:
+            return found
+        assert len(page.items) == 7
+        after = page.next
 
 
 def test_of_a_policy_that_has_none_there_are_none(exam: Shop) -> None:
-    assert golden_items(exam.ledger.golden, exam.lake, GoldAsked(policy="spam")) == ([], 0)
+    assert golden_items(exam.ledger, exam.lake, GoldAsked(policy="spam")) == ItemPage((), 0, None)
