@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from fastapi import FastAPI
 from api.auth import Role, make_key
 from api.errors import NotReady
 from api.jobs import steps
-from api.server import build_app, serving
+from api.server import build_app, serving, settle_heap
 from api.service import Service
 from tests.api.client import OPEN, answers_without_key, assert_problem, call, routes
 from tests.api.rooms import ROOT
@@ -51,6 +52,14 @@ def admin(service: Service) -> str:
     key, plaintext = make_key("test", Role.ADMIN)
     service.goldfold.ledger.keys.add(key)
     return plaintext
+
+
+def test_what_is_there_at_the_start_is_left_out_of_looks_for_cycles() -> None:
+    try:
+        settle_heap()
+        assert gc.get_freeze_count() > 100_000
+    finally:
+        gc.unfreeze()
 
 
 def test_nothing_but_the_open_routes_answers_without_a_key(app: FastAPI) -> None:
