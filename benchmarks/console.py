@@ -3,8 +3,8 @@
 1 M items in the lake, 50,000 golden items in two versions, 100,000 answers of 40 people to 50,000 tasks, 100,000
 decisions of 60 days, two models, alerts, patterns, a finding, a weekly pack and a map. All of it is made; lake and
 ledger are real. A page is asked for until nothing on it is on its way, and then ``TIMES`` times more, of which the
-median counts; then once more while two threads read 100,000 decisions over and over, as figures that are made anew do
-(``busy``). A page that cannot be measured fails the run, at its end. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another
+median counts; then once more while two threads read all adjudications over and over, as figures that are made anew
+do (``busy``). A page that cannot be measured fails the run, at its end. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another
 number of items, of which gold, answers and decisions are the same shares (too few, such as 40,000, and there is no
 pattern to look at: the run fails). ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the
 site there.
@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -417,9 +418,14 @@ async def _all_pages(service: Service, key: str, wanted: Sequence[str]) -> list[
             else:
                 print(f"{path}: {found[-1].warm_ms:.0f} ms warm, {found[-1].cold_s:.1f} s cold", flush=True)
         with _reading(service.goldfold):
-            for page in found:
-                page.busy_ms = await _warm(client, page.path)
-                print(f"{page.path}: {page.busy_ms:.0f} ms busy", flush=True)
+            for page in list(found):
+                try:
+                    page.busy_ms = await _warm(client, page.path)
+                except httpx.HTTPStatusError as error:
+                    print(f"{page.path}: not measured: {error}", flush=True)
+                    found.remove(page)
+                else:
+                    print(f"{page.path}: {page.busy_ms:.0f} ms busy", flush=True)
     app.state.answers.close()
     return found
 
@@ -433,15 +439,14 @@ def _reading(goldfold: Goldfold) -> Iterator[None]:
         while not ended.is_set():
             goldfold.ledger.golden.adjudications()
 
-    threads = [threading.Thread(target=read) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(2) as workers:
+        readers = [workers.submit(read) for _ in range(2)]
+        try:
+            yield
+        finally:
+            ended.set()
+            for reader in readers:
+                reader.result()
 
 
 def _paths(named: Mapping[str, str]) -> list[str]:

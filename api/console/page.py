@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,6 +105,7 @@ class Ask:
     service: Service
     answers: Answers
     form: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    began_s: float = dataclasses.field(default_factory=time.monotonic)
 
     @property
     def goldfold(self) -> Goldfold:
@@ -128,15 +130,16 @@ class Ask:
 
     def kept(self, name: Hashable, compute: Callable[[], T]) -> Kept[T]:
         """A figure that takes longer than a page may (``Answers.of``)."""
-        return self.answers.of(name, compute, CHART_WAIT_S if self._wanted else WAIT_S)
+        waits_s = WAIT_S if self._wanted is None else max(self.began_s + CHART_WAIT_S - time.monotonic(), 0.0)
+        return self.answers.of(name, compute, waits_s)
 
     def typed(self, model: type[M]) -> M:
         """The form as a model; fields left empty count as not given. Raises InvalidInput naming each field."""
         return checked(model, {name: value for name, value in self.form.items() if value != "" and name != CSRF})
 
     def show(self, page: Page) -> Response:
-        """The page as this request wants it. Raises NotFound for a chart that it has not, FigurePending for one whose
-        figures are on their way, and what a figure that cannot be had raised."""
+        """The page as this request wants it. Raises NotFound for a chart that it has not, FigurePending while figures
+        are on their way, and where none of them can be had what the first raised."""
         if self._wanted is not None:
             return _chart(_found(page, self._wanted), self.request.query_params.get("as", "png"))
         if wants_json(self.request) or self.request.query_params.get("as") == "json":
@@ -270,11 +273,11 @@ def _found(page: Page, chart_id: str) -> Chart:
     try:
         return chart_of(page.charts, chart_id)
     except NotFound:
-        for error in page.unavailable.values():
-            raise error from None
         if page.pending:
             said = f"the figures of chart {chart_id!r} are being computed: ask for it again in {RETRY_S} s"
             raise FigurePending(said, RETRY_S) from None
+        if page.unavailable and len(page.unavailable) == len(page.kept):
+            raise next(iter(page.unavailable.values())).with_traceback(None) from None  # it is kept, and so would they
         raise
 
 

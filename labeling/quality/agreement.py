@@ -93,7 +93,9 @@ def summary_of_votes(votes: Mapping[Votes, int], *, seed: int = 0) -> Agreement:
     counts, _ = tally([[answer for answer, n in pattern for _ in range(n)] for pattern in paired])
     times = np.array(list(paired.values()), dtype=np.float64)
     n = int(times.sum())
-    draws = np.random.default_rng(seed).multinomial(n, times / max(n, 1), DRAWS)
+    if n == 0:
+        return _summary(_Sample(counts, times, np.zeros((0, 0))))
+    draws = np.random.default_rng(seed).multinomial(n, times / n, DRAWS)
     return _summary(_Sample(counts, times, draws.astype(np.float64)))
 
 
@@ -126,7 +128,7 @@ class _Sample:
             return cls(counts, np.zeros(0), np.zeros((0, 0)))
         patterns, kinds = np.unique(counts, axis=0, return_inverse=True)
         times = np.bincount(kinds).astype(np.float64)
-        return cls(patterns, times, counted(kinds, groups, seed=seed).astype(np.float64))
+        return cls(patterns, times, counted(kinds, groups, seed=seed))
 
     def figure(self, measure: Callable[..., float], method: str) -> Figure:
         """A measure of ``counts`` and ``times``, with its interval."""

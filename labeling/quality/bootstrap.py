@@ -59,7 +59,7 @@ def resamples(n: int, groups: Sequence[str] | None = None, *, seed: int = 0, dra
 
 def counted(
     kinds: Rows, groups: Sequence[str] | None = None, *, seed: int = 0, draws: int = DRAWS
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[np.float64]:
     """(draws, k): how often each kind of row, 0..k-1, is there in each draw; ``kinds`` (n,) says which each row is of.
 
     As drawing by ``resamples`` and counting, for statistics of these counts alone; the order of rows does not matter.
@@ -74,11 +74,12 @@ def counted(
     for group, kind in zip(range(n) if groups is None else groups, kinds.tolist(), strict=True):
         members[group].append(kind)
     makes = sorted(Counter(tuple(sorted(each)) for each in members.values()).items())
-    k = int(kinds.max()) + 1
-    rows_in = np.array([np.bincount(make, minlength=k) for make, _ in makes])
+    rows = np.concatenate([make for make, _ in makes])
+    of_make = np.repeat(np.arange(len(makes)), [len(make) for make, _ in makes])
     share = np.array([times for _, times in makes]) / len(members)
-    generator = np.random.default_rng(seed)
-    return np.array([generator.multinomial(len(members), share) @ rows_in for _ in range(draws)])
+    generator, k = np.random.default_rng(seed), int(kinds.max()) + 1
+    drawn = (generator.multinomial(len(members), share) for _ in range(draws))
+    return np.array([np.bincount(rows, weights=times[of_make], minlength=k) for times in drawn])
 
 
 def _clusters(n: int, groups: Sequence[str] | None) -> tuple[Rows, Rows, Rows]:

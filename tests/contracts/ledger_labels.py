@@ -174,6 +174,24 @@ class GoldenContract(LedgerFixtures):
         folds = [entry for entry in ledger.audit.latest() if entry["action"] == "golden.fold"]
         assert [(entry["actor"], entry["target"]) for entry in folds] == [("unanimous", "item-000001/hate")]
 
+    def test_items_of_gold_are_told_a_page_at_a_time_by_where_they_lie(self, ledger: Ledger) -> None:
+        names = {1: "B", 2: "a", 3: "\u00e9", 4: "sealed-one"}  # in the order of code points, no language's own
+        ledger.items.register([item(n, item_id=name) for n, name in names.items()], lake_version=1)
+        ledger.rounds.create(round_())
+        of = {n: (name, "hate") for n, name in names.items()} | {5: ("a", "spam")}
+        tasks = [task(n, item_id=name, policy_id=policy) for n, (name, policy) in of.items()]
+        ledger.rounds.record_selection("round-1", [], tasks, {}, "scorer-1", [])
+        for n, (name, policy) in of.items():
+            place = Partition.SEALED if n == 4 else Partition.TRAIN
+            row = golden(n, item_id=name, policy_id=policy, partition=place)
+            ledger.golden.fold(adjudication(n, item_id=name, policy_id=policy), row)
+        open_ = [Partition.TRAIN, Partition.DEV]
+        assert ledger.golden.placed(open_, "", 2) == (["B", "a"], 3, 1)
+        assert ledger.golden.placed(open_, "a", 2) == (["\u00e9"], 3, 1)
+        assert ledger.golden.placed(open_, "", 9, policy_id="spam", modality="text") == (["a"], 1, 0)
+        assert ledger.golden.placed(open_, "", 9, partition="sealed") == ([], 0, 1)
+        assert ledger.golden.placed(open_, "", 9, modality="image") == ([], 0, 0)
+
     def test_a_leads_decision_settles_the_blind_task_too(self, ledger: Ledger) -> None:
         select(ledger)
         ledger.tasks.add([task(50, kind=TaskKind.ADJUDICATION, item_id="item-000001", parent_task_id="task-000001")])

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from api.console.charts import Chart
 from api.console.formats import policy as policy_words
+from api.console.kept import Kept
 from api.console.page import Ask, LeadAsk, Page, ViewerAsk
 from api.console.pages.model_parts import about, address, chosen, judged, judging_version, lines_of, policies_of, whole
 from api.console.pages.model_sweep import live, shown, sweep, told_at
@@ -41,15 +42,15 @@ def thresholds(
     lines, now = lines_of(found, policy), operating_thresholds(model, ask.goldfold.policies).get(policy)
     at = at if at is not None else now if now is not None else 0.5
     all_rows = whole(found, policy)
-    point, told, points, charts = None, None, list[Json](), list[Chart]()
+    point, told, points, charts, drawn = None, None, list[Json](), list[Chart](), None
     if lines is not None and all_rows is not None:
         taus, key = lines["thresholds"], (model.model_id, version, policy, found.at)
         point = point_at(taus, at)
         told = told_at(point, all_rows)
-        points = ask.kept(("sweep.told", *key), lambda: live(taus, all_rows)).value or []
-        drawn = ask.kept(("sweep", *key), lambda: sweep(policy, taus, all_rows)).value
+        drawn = ask.kept(("sweep", *key), lambda: (live(taus, all_rows), sweep(policy, taus, all_rows)))
         marks = [(at, "here"), *([] if now in (None, at) else [(now, "now")])]
-        charts = [] if drawn is None else [replace(drawn, marks=marks)]
+        if drawn.value is not None:
+            points, charts = drawn.value[0], [replace(drawn.value[1], marks=marks)]
     data = {
         **about(ask, model, version),
         "judged": found,
@@ -62,6 +63,7 @@ def thresholds(
         "told": told,
         "shown": shown(point, told) if told else None,
         "points": points,
+        "drawn": None if drawn is None else Kept(None if drawn.value is None else True, drawn.at, drawn.error),
     }
     return ask.show(Page(f"Model {model_id}: thresholds", "model_thresholds.html", data, charts=charts))
 

@@ -76,7 +76,7 @@ def points(ask: EngineerAsk, round: str = "") -> Response:
     if painted is None:
         raise NotFound("no map is drawn yet: draw one on /console/map")
     if painted.error is not None:
-        raise painted.error
+        raise painted.error.with_traceback(None)
     if painted.value is None:
         return JSONResponse({"groups": []}, status_code=202)
     made = _stamp(painted.value.map)

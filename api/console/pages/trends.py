@@ -213,7 +213,7 @@ def _words(ask: Ask, limit: int, target: str) -> Words:
     goldfold.ledger.audit.add(ask.actor, "content.shown", target, {"where": "console", "what": "words"})
     told = ask.answers.of(("trends.words", limit), lambda: words_of(goldfold, limit), WORDS_WAIT_S)
     if told.error is not None:
-        raise told.error
+        raise told.error.with_traceback(None)
     return told.value
 
 

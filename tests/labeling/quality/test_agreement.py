@@ -181,6 +181,15 @@ def test_patterns_of_votes_stand_for_their_units(units: list[list[str]]) -> None
     )
 
 
+@pytest.mark.parametrize("votes", [{}, {(("a", 1),): 4}])
+def test_votes_of_single_people_are_insufficient(votes: dict[tuple[tuple[str, int], ...], int]) -> None:
+    told = summary_of_votes(votes)
+    assert [(each.value, each.n, each.verdict) for each in (told.observed, told.alpha, told.ac1)] == [
+        (None, 0, "insufficient")
+    ] * 3
+    assert told.warnings == ()
+
+
 def test_intervals_are_those_of_drawing_units() -> None:
     units = [["a", "a"]] * 120 + [["a", "b"]] * 30 + [["b", "b"]] * 50
     groups = [f"g{row // 2}" for row in range(200)]
