@@ -66,7 +66,8 @@ def test_from_gold_to_a_fine_tuned_champion(gold: Terminal, tmp_path: Path) -> N
         classifier = scorers.build_classifier(site.settings, Finetuned.load(site.models_dir / "hate-8"))
         texts = site.lake.take(list(sheet.ids), ["text"])["text"].to_pylist()
         own = classifier.score(sheet.ids, texts).probabilities[:, classifier.policies.index(HARM)]
-        assert sheet.probabilities[:, sheet.policies.index(HARM)].tolist() == own.tolist()
+        told = sheet.probabilities[:, sheet.policies.index(HARM)].tolist()
+        assert told == pytest.approx(own.tolist(), abs=1e-6)  # a batch of another size may differ in its last bits
 
 
 @pytest.mark.parametrize(
