@@ -6,8 +6,7 @@ ledger are real. A page is asked for until nothing on it is on its way, and then
 median counts; then once more while two threads read all adjudications over and over, as figures that are made anew
 do (``busy``). A page that cannot be measured fails the run, at its end. ``GOLDFOLD_BENCH_CONSOLE_ITEMS`` sets another
 number of items, of which gold, answers and decisions are the same shares (too few, such as 40,000, and there is no
-pattern to look at: the run fails). ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the
-site there.
+pattern to look at: the run fails). ``GOLDFOLD_BENCH_CONSOLE_FOLDER`` keeps the site there.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ make of cluster comes up in a draw is one multinomial number.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -65,20 +65,16 @@ def counted(
     As drawing by ``resamples`` and counting, for statistics of these counts alone; the order of rows does not matter.
     Raises ValueError for no row, or other groups than rows.
     """
-    n = len(kinds)
-    if n == 0:
-        raise ValueError("there is nothing to draw from")
-    if groups is not None and len(groups) != n:
-        raise ValueError(f"{len(groups)} groups for {n} rows")
-    members = defaultdict[object, list[int]](list)
-    for group, kind in zip(range(n) if groups is None else groups, kinds.tolist(), strict=True):
-        members[group].append(kind)
-    makes = sorted(Counter(tuple(sorted(each)) for each in members.values()).items())
+    order, starts, sizes = _clusters(len(kinds), groups)
+    beside = kinds[order].tolist()
+    makes = sorted(
+        Counter(tuple(sorted(beside[at : at + size])) for at, size in zip(starts, sizes, strict=True)).items()
+    )
     rows = np.concatenate([make for make, _ in makes])
     of_make = np.repeat(np.arange(len(makes)), [len(make) for make, _ in makes])
-    share = np.array([times for _, times in makes]) / len(members)
+    share = np.array([times for _, times in makes]) / len(starts)
     generator, k = np.random.default_rng(seed), int(kinds.max()) + 1
-    drawn = (generator.multinomial(len(members), share) for _ in range(draws))
+    drawn = (generator.multinomial(len(starts), share) for _ in range(draws))
     return np.array([np.bincount(rows, weights=times[of_make], minlength=k) for times in drawn])
 
 
