@@ -11,11 +11,12 @@ from typing import Protocol
 from labeling.adjudication import Refusal, adjudication_id, adjudication_task, agreement, settle
 from labeling.consensus import Agreed, Decision, Disputed, Doubtful, Widening, author, decide
 from labeling.errors import LabelingError, StoreError
-from labeling.golden.fold import fold
+from labeling.golden.fold import ItemReader, ReadAhead, fold
+from labeling.golden.near import Subject
 from labeling.golden.partition import Groups
 from labeling.policy_versions import by_policy, parts
 from labeling.purposes import DAILY_QA, is_old_side, purpose
-from labeling.records import Adjudication, Annotation, Answer, GoldState, PickRow, Task, TaskKind, TaskState
+from labeling.records import Adjudication, Annotation, Answer, GoldState, PickRow, Round, Task, TaskKind, TaskState
 from labeling.reviews import contested, differs, is_reviewed, review_task, second_verdict
 from labeling.second_looks import WITHDRAWN, Earlier, decide_again, earlier, fresh, judges, once_more
 from labeling.store.decision_interface import Decisions
@@ -125,7 +126,9 @@ def settle_all(
         open_tasks = stores.tasks.where(states=WAITING, kind=kind)
         for start in range(0, len(open_tasks), CHUNK):
             chunk = open_tasks[start : start + CHUNK]
-            step(chunk, stores.annotations.current([task.task_id for task in chunk]))
+            answers = stores.annotations.current([task.task_id for task in chunk])
+            run.coming = [task for task in chunk if answers.get(task.task_id)]
+            step(chunk, answers)
         run.refuse(kind)
     stores.policies.restate()  # what was asked under an older policy version may be stale as it comes
     return run.report
@@ -152,9 +155,12 @@ class _Settling:
         self._lake = lake
         self._read_groups = groups
         self._groups: Groups | None = None
+        self._rounds: dict[str, Round] = {}
         self._picks: dict[str, dict[tuple[str, str], PickRow]] = {}
         self._held: dict[str, dict[str, str]] = {}
         self._deciders: dict[str, Mapping[tuple[str, str], frozenset[str]]] = {}
+        self._items: ItemReader = lake
+        self.coming: Sequence[Task] = ()  # those of the tasks that come next which may be folded
         self.report = SettleReport()
 
     def refuse(self, kind: TaskKind) -> None:
@@ -294,7 +300,7 @@ class _Settling:
         a shared project asks for, it is asked once more, of enough people."""
         counted, refused = fresh(answers, barred)
         self.report.refusals += refused
-        wanted = int(str(self._stores.rounds.get(task.round_id).plan["overlap"])) + task.extra
+        wanted = int(str(self._round(task.round_id).plan["overlap"])) + task.extra
         if len(counted) < wanted <= len(counted) + len(refused):
             self._ask_once_more(task, wanted + len(barred))
         return self._first(replace(task, overlap=min(task.overlap, wanted)), counted)
@@ -302,7 +308,7 @@ class _Settling:
     def _barred(self, task: Task) -> frozenset[str]:
         """Who may not answer, since they decided about the item in production: of daily QA's tasks."""
         if task.round_id not in self._deciders:
-            is_qa = purpose(self._stores.rounds.get(task.round_id)) == DAILY_QA
+            is_qa = purpose(self._round(task.round_id)) == DAILY_QA
             self._deciders[task.round_id] = self._stores.decisions.barred(task.round_id) if is_qa else {}
         return self._deciders[task.round_id].get((task.item_id, task.policy_id), frozenset())
 
@@ -345,10 +351,10 @@ class _Settling:
             return True
         came = self._came(task) if before is None else before.finals[0].round_id
         pick = self._round_picks(came).get((task.item_id, task.policy_id))
-        self._groups = self._groups or self._read_groups()
+        groups = self._ready()
         try:
             written = fold(
-                self._stores.golden, self._lake, self._groups, adjudication, task, pick, _now(), keep, self._read_media
+                self._stores.golden, self._items, groups, adjudication, task, pick, _now(), keep, self._read_media
             )
         except StoreError:
             raise
@@ -363,11 +369,22 @@ class _Settling:
             self.report.golden += 1
         return True
 
+    def _ready(self) -> Groups:
+        """The groups, when the first item is folded; and what is known of those that come with it, read at once."""
+        if self._groups is None:
+            self._groups = self._read_groups()
+        if self.coming:
+            coming = {task.item_id: Subject(task.item_id, task.text, task.content_hash) for task in self.coming}
+            self._groups.read_ahead(list(coming.values()))
+            self._items = ReadAhead(self._lake, list(coming))
+            self.coming = ()
+        return self._groups
+
     def _is_outdated(self, task: Task) -> bool:
         """Whether the answer is kept as what people said under an older policy version, and labels nothing."""
         if task.policy_version == self._versions.get(task.policy_id, task.policy_version):
             return False
-        if is_old_side(self._stores.rounds.get(task.round_id)):
+        if is_old_side(self._round(task.round_id)):
             return True
         held = self._labelled(task.policy_id).get(task.item_id, task.policy_version)
         return parts(held) > parts(task.policy_version)
@@ -382,7 +399,7 @@ class _Settling:
     def _came(self, task: Task) -> str:
         """The round whose pick says how the item came: where a change of policy asks again, the first that was decided
         about the item."""
-        if not purpose(self._stores.rounds.get(task.round_id)):
+        if not purpose(self._round(task.round_id)):
             return task.round_id
         return self._first_rounds.get((task.item_id, task.policy_id), task.round_id)
 
@@ -395,6 +412,11 @@ class _Settling:
     def _versions(self) -> dict[str, str]:
         """The newest published version of each policy."""
         return {p: history[-1].version for p, history in by_policy(self._stores.policies.all()).items()}
+
+    def _round(self, round_id: str) -> Round:
+        if round_id not in self._rounds:
+            self._rounds[round_id] = self._stores.rounds.get(round_id)
+        return self._rounds[round_id]
 
     def _round_picks(self, round_id: str) -> dict[tuple[str, str], PickRow]:
         if round_id not in self._picks:

@@ -16,10 +16,12 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from labeling.errors import BadMedia, IntegrityError, InvalidInput
+from labeling.errors import BadMedia, IntegrityError, InvalidInput, UnknownItem
 from labeling.golden.partition import Groups, Placement
 from labeling.golden.text import caption_hash, content_hash
 from labeling.records import Adjudication, Answer, GoldenItem, GoldState, Outcome, Partition, PickRow, Task, Tier
+
+IDENTITY = ("external_id", "language")
 
 
 class GoldenWriter(Protocol):
@@ -33,6 +35,25 @@ class ItemReader(Protocol):
     """The part of the lake that folding reads."""
 
     def take(self, item_ids: Sequence[str], columns: Sequence[str]) -> pa.Table: ...
+
+
+class ReadAhead:
+    """An ``ItemReader`` that has read what folding asks of these items at once, the lake being read through for each
+    question. Where one of them is gone it asks the lake item by item, which says so of that one alone."""
+
+    def __init__(self, lake: ItemReader, item_ids: Sequence[str]) -> None:
+        self._lake = lake
+        try:
+            self._read = lake.take(item_ids, IDENTITY)
+            self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
+        except UnknownItem:
+            self._rows = {}
+
+    def take(self, item_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """As the lake does."""
+        if tuple(columns) == IDENTITY and all(item_id in self._rows for item_id in item_ids):
+            return self._read.take([self._rows[item_id] for item_id in item_ids])
+        return self._lake.take(item_ids, columns)
 
 
 def fold(
@@ -55,7 +76,7 @@ def fold(
     be read, or an image's caption is not the item's, UnknownItem when the item is gone from the lake (erased).
     """
     _same_subject(adjudication, task, pick)
-    identity = lake.take([task.item_id], ["external_id", "language"]).to_pylist()[0]
+    identity = lake.take([task.item_id], IDENTITY).to_pylist()[0]
     if task.modality != "text":
         _same_bytes(task, lake, read)
     placed = groups.place(task.item_id, task.text, task.content_hash)

@@ -34,6 +34,7 @@ class Lookup:
         self._said_rows = _Grown(np.int64)
         self._signs, self._sign_rows = _Grown(np.uint32, vectors.TABLES), _Grown(np.int64)
         self._vector_hashes = _Grown(np.uint64)
+        self._last: tuple[Signals, tuple[U32, shingles.Prints]] | None = None
         for start in range(0, len(subjects), BATCH):
             part = subjects[start : start + BATCH]
             self.add(part, Signals.of(part, sources))
@@ -50,7 +51,7 @@ class Lookup:
         self._pictures.extend(signals.pictures)
         worded = np.flatnonzero(signals.letters)
         if self._sources.closeness.jaccard < 1 and len(worded):
-            codes, prints = shingles.signatures([signals.forms[row] for row in worded])
+            codes, prints = self._signed(signals, worded)
             self._bands.extend(codes)
             self._print_bits.extend(prints.bits.T)
             self._print_sizes.extend(prints.sizes)
@@ -92,7 +93,7 @@ class Lookup:
     def _candidates(self, signals: Signals) -> Iterator[Rows]:
         """Rows whose text or embedding may be close."""
         if signals.forms[0] and self._sources.closeness.jaccard < 1:
-            code, mine = shingles.signatures(signals.forms)
+            code, mine = self._signed(signals, np.zeros(1, np.int64))
             places = np.flatnonzero(_any_equal(self._bands.all, code[:, 0]))
             theirs = shingles.Prints(self._print_bits.all[:, places].T, self._print_sizes.all[places])
             both, n = mine.joined(theirs), len(places)
@@ -115,10 +116,20 @@ class Lookup:
         if signals.captions[0]:
             yield np.flatnonzero(self._letters.all == shingles.text_hashes(signals.captions)[0])
         if self._sources.closeness.jaccard < 1:
-            if signals.forms[0]:
-                yield self._said_rows.all[_any_equal(self._said_bands.all, shingles.band_codes(signals.forms)[:, 0])]
+            if signals.forms[0] and len(self._said_rows.all):
+                code, _ = self._signed(signals, np.zeros(1, np.int64))
+                yield self._said_rows.all[_any_equal(self._said_bands.all, code[:, 0])]
             if signals.captions[0]:
                 yield self._band_rows.all[_any_equal(self._bands.all, shingles.band_codes(signals.captions)[:, 0])]
+
+    def _signed(self, signals: Signals, rows: Rows) -> tuple[U32, shingles.Prints]:
+        """The signatures of some of their texts; an item is looked for, then added: one for both."""
+        if self._last is None or self._last[0] is not signals:
+            made = shingles.signatures([signals.forms[row] for row in rows])
+            if len(signals.ids) > 1:
+                return made
+            self._last = (signals, made)
+        return self._last[1]
 
     def _verified(self, signals: Signals, rows: Rows) -> Rows:
         if not len(rows):

@@ -92,6 +92,19 @@ class Signals:
         said = [caption_letters(s.text) if picture else "" for s, picture in zip(subjects, seen.tolist(), strict=True)]
         return cls(ids, forms, shingles.text_hashes(forms), contents, seen, rows, said)
 
+    def one(self, row: int) -> Signals:
+        """Those of one item."""
+        part = slice(row, row + 1)
+        return Signals(
+            self.ids[part],
+            self.forms[part],
+            self.letters[part],
+            self.contents[part],
+            self.pictures[part],
+            self.embeddings[part],
+            self.captions[part],
+        )
+
     def founder(self, row: int) -> str:
         """The name of the group that this item founds when it is near nobody: the same for equal letters or pictures,
         whoever of them comes first."""

@@ -13,7 +13,7 @@ and again, and what they learn of it would be what models are judged by.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from labeling.errors import InvalidInput
@@ -97,9 +97,15 @@ class Groups:
         members = list({item.item_id: item for item in items}.values())
         self._by_row: list[str] = [member.group_id for member in members]
         self._lookup = Lookup(self._sources, [Subject.of(member) for member in members])
+        self._known: dict[Subject, Signals] = {}  # of those that were read ahead
         self._looked_up: tuple[Subject, Signals] | None = None  # an item is placed, then accepted: one read for both
         for member in members:
             self._remember(member.item_id, member.group_id, member.partition)
+
+    def read_ahead(self, subjects: Sequence[Subject]) -> None:
+        """Read at once what is known of items that are to be placed next."""
+        signals = Signals.of(subjects, self._sources)
+        self._known = {subject: signals.one(row) for row, subject in enumerate(subjects)}
 
     def place(self, item_id: str, text: str, content: str = "") -> Placement:
         """Where this item belongs now; asking changes nothing. ``content``: the hash of its content where that is not
@@ -135,6 +141,8 @@ class Groups:
         return self._partition[self._root(group_id)]
 
     def _signals(self, subject: Subject) -> Signals:
+        if (known := self._known.get(subject)) is not None:
+            return known
         if self._looked_up is None or self._looked_up[0] != subject:
             self._looked_up = (subject, Signals.of([subject], self._sources))
         return self._looked_up[1]

@@ -374,8 +374,9 @@ def _settle(connection: sa.Connection, adjudication: Adjudication) -> None:
     related = sa.and_(related, tasks.c.kind != TaskKind.ASSISTED.value)  # that one is sent now, and decides nothing
     query = sa.select(tasks.c.task_id).where(related, tasks.c.state.in_(_OPEN)).order_by(tasks.c.task_id)
     open_ids = list(connection.execute(for_update(connection, query)).scalars())
-    values = {"state": TaskState.SETTLED.value, "error": "", "updated_at": now(connection)}
-    connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(open_ids)).values(values))
+    if open_ids:
+        values = {"state": TaskState.SETTLED.value, "error": "", "updated_at": now(connection)}
+        connection.execute(sa.update(tasks).where(tasks.c.task_id.in_(open_ids)).values(values))
 
 
 def _row(connection: sa.Connection, item_id: str, policy_id: str) -> GoldenItem | None:

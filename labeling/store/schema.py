@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ def upgrade(database: Database) -> None:
 
     Raises StoreError when a newer Goldfold made the tables, or when somebody else's are there.
     """
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    head = _revisions()[0]
     with database.read() as connection:
         if _revision(connection) == head:
             return
@@ -44,13 +45,18 @@ def config(connection: sa.Connection) -> Config:
     return made
 
 
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Those that this code knows, the newest first; read once, as Alembic compiles every file to say it."""
+    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+
+
 def _revision(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def _check(database: Database, connection: sa.Connection, revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _revisions():
         raise StoreError(f"the ledger {database.where} was made by a newer Goldfold ({revision}); upgrade this one")
     if revision is None and (taken := sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))):
         raise StoreError(

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from labeling import settle as settle_module
 from labeling.adjudication import Refusal
 from labeling.errors import Conflict, StoreError
 from labeling.golden.partition import Groups, Shares, most_protected
+from labeling.golden.vectors import LakeVectors
 from labeling.records import (
     AnnotationEvent,
     EventKind,
@@ -28,6 +30,8 @@ from labeling.records import (
 from labeling.rounds import close_round
 from labeling.scorebook import embedding_group, vectors
 from labeling.settle import SettleReport, settle_all
+from labeling.store.interfaces import ITEMS
+from labeling.store.lake import LanceLake
 from tests.labeling.shop import NO, UNCLEAR, Shop, items, yes
 
 
@@ -257,6 +261,31 @@ def test_a_lead_says_context_missing(shop: Shop) -> None:
     shop.answer(question(shop), UNCLEAR, people=["lea"])
     assert shop.settle() == SettleReport(settled=1, golden=0)
     assert shop.ledger.golden.items()[0].state is GoldState.QUARANTINED
+
+
+# --- what is read ---
+
+
+def test_the_lake_is_read_at_once_for_all_that_is_folded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[list[str]] = []
+    take = LanceLake.take
+
+    def counted(self: LanceLake, item_ids: Sequence[str], columns: Sequence[str], group: str = ITEMS) -> pa.Table:
+        reads.append(sorted(item_ids))
+        return take(self, item_ids, columns, group)
+
+    tasks = shop.stocked(30).send("r1", 12)
+    for task in tasks[:10]:
+        shop.answer(task, NO, NO)
+    monkeypatch.setattr(LanceLake, "take", counted)
+    vectors = LakeVectors(shop.lake, embedding_group(shop.scorer()))
+    report = settle_all(
+        shop.ledger, shop.lake, lambda: Groups((), vectors, 1.0, shop.shares)
+    )  # none is close to others
+    assert (report.settled, report.waiting) == (10, 2)
+    answered = sorted(task.item_id for task in tasks[:10])
+    assert reads == [answered, answered]  # their embeddings, and who they are
+    assert sorted(row.item_id for row in shop.ledger.golden.items()) == answered
 
 
 # --- what goes wrong ---

@@ -13,6 +13,7 @@ from labeling.errors import InvalidInput
 from labeling.golden.leaks import EVALUATION, find_leaks
 from labeling.golden.near import Signals, Sources, Subject
 from labeling.golden.partition import PROTECTION, Groups, Shares, most_protected, partition_of
+from labeling.golden.text import content_hash
 from labeling.golden.vectors import F32
 from labeling.records import GoldenItem, Partition
 from selection.near.bones import letters
@@ -119,6 +120,20 @@ def _components(texts: dict[str, str], angles: dict[str, float]) -> list[set[str
 def _close(one: str, two: str, texts: dict[str, str], angles: dict[str, float]) -> bool:
     cosine = np.cos(np.deg2rad(angles[one] - angles[two]))
     return letters(texts[one]) == letters(texts[two]) or bool(cosine >= COSINE)
+
+
+@settings(deadline=None, max_examples=30)
+@given(CONTENT, st.sets(st.integers(0, 13)))
+def test_what_is_read_ahead_is_placed_as_what_is_not(content: list[tuple[str, int]], ahead: set[int]) -> None:
+    told = [(f"i{n}", text) for n, (text, _) in enumerate(content)]
+    angles = Angles({f"i{n}": float(angle) for n, (_, angle) in enumerate(content) if n % 3})
+    read, unread = Book(angles), Book(angles)
+    known = [Subject(name, text, content_hash(text)) for n, (name, text) in enumerate(told) if n in ahead]
+    read.groups.read_ahead(known)
+    for name, text in told:
+        read.fold(name, text)
+        unread.fold(name, text)
+    assert read.rows == unread.rows
 
 
 TEXTS = [
