@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 
 from api import problems
 from api.auth import Access, KeyRing, Role, require
+from api.inclusion import include
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Frame
 from api.routes import health, keys
@@ -66,12 +67,10 @@ def create_app(
     app.add_middleware(Frame, metrics=app.state.metrics)  # added last: it is the outermost
     problems.install(app)
     for router in (health.open_router, *open_routers):
-        app.include_router(router, responses=problems.documented(422, 500))
+        include(app, router, None, (422, 500))
     for role, given in ((Role.VIEWER, (health.router, keys.router, *routers)), (Role.ANNOTATOR, own_routers)):
         for router in given:
-            app.include_router(
-                router, dependencies=[Depends(require(role))], responses=problems.documented(401, 403, 422, 500)
-            )
+            include(app, router, role, (401, 403, 422, 500))
     _serve_openapi(app, is_open=settings.openapi_open)
     return app
 

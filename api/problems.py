@@ -7,6 +7,8 @@ answer carries.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -83,10 +85,15 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+            "content": {MEDIA_TYPE: {"schema": deepcopy(_schema())}},
         }
         for status in statuses
     }
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Problem.model_json_schema()
 
 
 def install(app: FastAPI) -> None:

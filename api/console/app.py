@@ -58,6 +58,7 @@ from api.console.pages import (
 )
 from api.console.rights import Rights
 from api.errors import ROOTS, Forbidden, Unauthenticated
+from api.inclusion import include
 from api.service import Service
 
 PATH = "/console"
@@ -122,7 +123,7 @@ def console_app(service: Service, main: FastAPI, answers: Answers) -> FastAPI:
     app.state.answers = answers
     app.state.oidc = Provider(service.settings) if service.settings.oidc_issuer else None
     for page in PAGES:
-        app.include_router(page.router)
+        include(app, page.router)
     problems.install(app)
     handlers: dict[Any, Any] = app.exception_handlers
     for kind in (*ROOTS, RequestValidationError, HTTPException):
