@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -25,7 +25,8 @@ WIDTHS = {"wide": 1440, "phone": 390}
 HEIGHT = 900
 LOOKS = 2  # addresses of a page: what one model's page leads to, another's may not
 GRAVE = ("serious", "critical")
-CONTRAST = {"runOnly": ["color-contrast"]}
+VIOLATIONS = {"resultTypes": ["violations"]}  # no account of what is well, which takes axe-core long
+CONTRAST = {"runOnly": ["color-contrast"], **VIOLATIONS}
 LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc|file)|[?&]chart=")
 NOTED = """
 addEventListener('securitypolicyviolation', (e) => console.error('POLICY', e.violatedDirective, e.blockedURI));
@@ -99,8 +100,9 @@ def templates_of() -> list[tuple[str, re.Pattern[str]]]:
     return sorted(made, key=lambda pair: (pair[0].count("{"), -len(pair[0])))
 
 
-def crawl(page: Page, url: str) -> dict[str, str]:
-    """One address of each page that can be reached by links, by the page's path; of each ``LOOKS`` are followed."""
+def crawl(page: Page, url: str, look: Callable[[str, str], None] = lambda _path, _address: None) -> dict[str, str]:
+    """One address of each page that can be reached by links, by the page's path; of each ``LOOKS`` are followed.
+    ``look``: what is done at each of the addresses that are told, with its page's path."""
     found: dict[str, str] = {}
     looks = Counter[str]()
     open_, seen = [urlsplit(page.url).path], set[str]()
@@ -111,6 +113,7 @@ def crawl(page: Page, url: str) -> dict[str, str]:
         if template is None or looks[template] >= (LOOKS if "{" in template else 1):
             continue
         looks[template] += 1
+        is_first = template not in found
         found.setdefault(template, address)
         answer = page.goto(f"{url}{address}")
         if answer is None or "text/html" not in answer.headers.get("content-type", ""):
@@ -124,6 +127,8 @@ def crawl(page: Page, url: str) -> dict[str, str]:
             if href.startswith("/console/") and not LEFT_OUT.search(href) and href not in seen:
                 seen.add(href)
                 open_.append(href)
+        if is_first:
+            look(template, address)
     return found
 
 
@@ -134,13 +139,15 @@ def settle(page: Page) -> None:
         plot.locator("svg").first.wait_for(state="attached", timeout=60_000)
 
 
-def faults(page: Page, label: str) -> list[str]:
-    """What a page is found to be wrong in: by axe-core, in its own colours and the other scheme's, and by its width."""
-    found = [*Axe().run(page).response["violations"]]
-    is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    page.emulate_media(color_scheme="light" if is_dark else "dark")
-    found += Axe().run(page, options=CONTRAST).response["violations"]
-    page.emulate_media(color_scheme="dark" if is_dark else "light")
+def faults(page: Page, label: str, *, both: bool = False) -> list[str]:
+    """What a page is found to be wrong in: by axe-core, and by its width; ``both``: in the other scheme's colours too,
+    which are the same at any width."""
+    found = [*Axe().run(page, options=VIOLATIONS).response["violations"]]
+    if both:
+        is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        page.emulate_media(color_scheme="light" if is_dark else "dark")
+        found += Axe().run(page, options=CONTRAST).response["violations"]
+        page.emulate_media(color_scheme="dark" if is_dark else "light")
     told = [f"{label}: {each['id']} {each['nodes'][0]['html']}" for each in found if each["impact"] in GRAVE]
     if page.evaluate("document.scrollingElement.scrollWidth > innerWidth + 1"):
         told.append(f"{label}: wider than its window")

@@ -50,4 +50,4 @@ def write_audit(
 ) -> None:
     """Inside a write of somebody else."""
     row = {"actor": actor, "action": action, "target": target, "detail": dict(detail or {}), "at": now(connection)}
-    connection.execute(sa.insert(audit).values(row))
+    connection.execute(sa.insert(audit), row)

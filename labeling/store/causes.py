@@ -60,7 +60,7 @@ class SqlCauses:
     def move(self, event: ActionEvent) -> None:
         with self._database.write() as connection:
             _check(connection, actions.c.action_id, event.action_id, "action")
-            connection.execute(sa.insert(action_events).values(dump(event)))
+            connection.execute(sa.insert(action_events), dump(event))
             detail = {"state": event.state.value, "reason": event.reason}
             write_audit(connection, event.actor, "action.move", event.action_id, detail)
 

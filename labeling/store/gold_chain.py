@@ -98,7 +98,7 @@ def _append(
         sha256="",
     )
     event = replace(bare, sha256=event_hash(bare))
-    connection.execute(sa.insert(gold_events).values(dump(event)))
+    connection.execute(sa.insert(gold_events), dump(event))
     values = {"number": event.number, "sha256": event.sha256}
     connection.execute(sa.update(gold_head).where(gold_head.c.name == HEAD).values(values))
     return event

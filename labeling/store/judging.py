@@ -29,7 +29,7 @@ class SqlGates:
         with self._database.write() as connection:
             _one_at_a_time(connection)
             row = make(connection.execute(newest).scalar_one_or_none() or "")
-            connection.execute(sa.insert(gates).values(dump(row)))
+            connection.execute(sa.insert(gates), dump(row))
             return row
 
     def get(self, gate_id: str) -> GateRow:

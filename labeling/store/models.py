@@ -175,7 +175,7 @@ def _place(
     _update(connection, model_id, {"state": after.value})
     told = {"replaced": "", "gate_id": "", "reason": "", **about}
     event = ModelEvent(model_id, kind, before, after, actor=actor, at=now(connection), **told)
-    connection.execute(sa.insert(model_events).values(dump(event)))
+    connection.execute(sa.insert(model_events), dump(event))
     detail = {"from": before.value, "to": after.value, "version": _get(connection, model_id).version}
     write_audit(connection, actor, f"model.{kind}", model_id, detail | {k: v for k, v in told.items() if v})
 

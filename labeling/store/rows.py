@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -91,14 +92,22 @@ def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Ro
 
 def upsert_into(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that can say ON CONFLICT in the connection's dialect."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    return _upsert(connection.dialect.name, table)
 
 
 def replace_row(connection: sa.Connection, table: sa.Table, row: Row) -> None:
     """Insert a row, or overwrite the one with its primary key."""
+    connection.execute(_replacing(connection.dialect.name, table, tuple(row)), row)
+
+
+@cache
+def _replacing(dialect: str, table: sa.Table, names: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
+    """Made once: SQLAlchemy needs longer for it than the database for the row."""
     key = [column.name for column in table.primary_key]
-    statement = upsert_into(connection, table).values(row)
-    rest = {name: statement.excluded[name] for name in row if name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest))
+    statement = _upsert(dialect, table)
+    rest = {name: statement.excluded[name] for name in names if name not in key}
+    return statement.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+def _upsert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

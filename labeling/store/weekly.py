@@ -47,7 +47,7 @@ class SqlWeeklyPacks:
                 raise Conflict(
                     f"a newer draft of {signature.week} is there ({drafts[-1][:12]}): read and sign that one"
                 )
-            connection.execute(sa.insert(weekly_signatures).values(dump(signature)))
+            connection.execute(sa.insert(weekly_signatures), dump(signature))
             detail = {"revision": signature.revision, "content_hash": signature.content_hash}
             write_audit(connection, signature.signer, "weekly.sign", signature.week, detail)
 

@@ -9,7 +9,7 @@ import pytest
 from api.auth import Role
 from configs.settings import Settings
 from tests.api.site import WordGoldfold
-from tests.console_walk import WIDTHS, crawl, faults, served, settle
+from tests.console_walk import WIDTHS, crawl, faults, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LEADS = "lead@example.org"
@@ -20,13 +20,11 @@ def test_a_deployment_with_nothing_in_it_says_what_to_do_next(tmp_path: Path) ->
     problems: list[str] = []
     with served(goldfold) as bare:
         with bare.visit(LEADS, Role.ADMIN, WIDTHS["phone"]) as page:
-            found = crawl(page, bare.url)
-            assert len(found) > 30
-            for address in found.values():
-                page.goto(f"{bare.url}{address}")
-                settle(page)
-                problems += faults(page, f"{address}, empty")
-                for said in page.locator(".empty").all():
-                    if not said.locator("a, button, code").count():
-                        problems.append(f"{address}, empty: says nothing of what to do next: {said.inner_text()}")
+
+            def look(_path: str, address: str) -> None:
+                problems.extend(faults(page, f"{address}, empty", both=True))
+                silent = [said for said in page.locator(".empty").all() if not said.locator("a, button, code").count()]
+                problems.extend(f"{address}: says nothing of what to do next: {said.inner_text()}" for said in silent)
+
+            assert len(crawl(page, bare.url, look)) > 30
         assert not problems, "\n".join(problems)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import pytest
@@ -38,25 +39,40 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
+@dataclass(frozen=True)
+class Walk:
+    """An address of each page, by its path, and what was wrong with the pages on the way, on a wide screen."""
+
+    pages: dict[str, str]
+    problems: list[str]
+
+
 @pytest.fixture(scope="module")
-def pages(site: Site) -> dict[str, str]:
-    """An address of each page, by its path."""
-    with site.visit(LEADS, Role.ADMIN) as page:
-        return crawl(page, site.url)
-
-
-def test_every_page_is_sound_at_two_widths_and_in_the_dark(site: Site, pages: dict[str, str]) -> None:
-    reached = set(pages)
-    wanted = {path for path, _ in templates_of()} - NOT_PAGES
-    assert not wanted - reached, sorted(wanted - reached)
+def walk(site: Site) -> Walk:
     problems: list[str] = []
-    for width, scheme in (("wide", "light"), ("phone", "dark")):
-        with site.visit(LEADS, Role.ADMIN, WIDTHS[width], scheme) as page:
-            for path, address in pages.items():
-                page.goto(f"{site.url}{address}")
-                settle(page)
-                keep_screen(page, f"console-{_name(path)}-{width}", whole=True)
-                problems += faults(page, f"{address} at {width}")
+    with site.visit(LEADS, Role.ADMIN) as page:
+
+        def look(path: str, address: str) -> None:
+            keep_screen(page, f"console-{_name(path)}-wide", whole=True)
+            problems.extend(faults(page, f"{address}, wide", both=True))
+
+        return Walk(crawl(page, site.url, look), problems)
+
+
+def test_every_page_is_reached_and_sound_on_a_wide_screen_by_day_and_night(walk: Walk) -> None:
+    wanted = {path for path, _ in templates_of()} - NOT_PAGES
+    assert not wanted - set(walk.pages), sorted(wanted - set(walk.pages))
+    assert not walk.problems, "\n".join(walk.problems)
+
+
+def test_every_page_is_sound_on_a_phone_in_the_dark(site: Site, walk: Walk) -> None:
+    problems: list[str] = []
+    with site.visit(LEADS, Role.ADMIN, WIDTHS["phone"], "dark") as page:
+        for path, address in walk.pages.items():
+            page.goto(f"{site.url}{address}")
+            settle(page)
+            keep_screen(page, f"console-{_name(path)}-phone", whole=True)
+            problems += faults(page, f"{address} on a phone")
     assert not problems, "\n".join(problems)
 
 
@@ -69,7 +85,7 @@ def test_what_is_seen_before_a_sign_in_and_where_something_is_wrong_is_sound(sit
         page = context.new_page()
         page.goto(f"{site.url}/console/sign-in")
         keep_screen(page, f"console-sign-in-{width}", whole=True)
-        problems += faults(page, f"sign-in at {width}")
+        problems += faults(page, f"sign-in at {width}", both=True)
         page.fill("#key", "gf_of_nobody")
         page.keyboard.press("Enter")
         page.locator("[role=alert]").wait_for()
@@ -82,7 +98,7 @@ def test_what_is_seen_before_a_sign_in_and_where_something_is_wrong_is_sound(sit
             assert answer is not None
             assert answer.status == status, path
             keep_screen(page, f"console-problem-{status}-{width}", whole=True)
-            problems += faults(page, f"{path} at {width}")
+            problems += faults(page, f"{path} at {width}", both=True)
         context.close()
     assert not problems, "\n".join(problems)
 
@@ -109,14 +125,14 @@ def test_whatever_can_be_pressed_is_reached_by_keys(site: Site, path: str) -> No
         assert not missed
 
 
-def test_every_page_tells_what_it_must_without_script(site: Site, pages: dict[str, str]) -> None:
+def test_every_page_tells_what_it_must_without_script(site: Site, walk: Walk) -> None:
     with site.visit(LEADS, Role.ADMIN) as page:
         cookies = page.context.cookies()
     context = site.browser.new_context(java_script_enabled=False)
     context.add_cookies(cookies)  # type: ignore[arg-type]
     bare = context.new_page()
     pictured = set[str]()
-    for path, address in pages.items():
+    for path, address in walk.pages.items():
         bare.goto(f"{site.url}{address}")
         for _ in range(300):
             if not bare.locator("main[data-pending]").count():
