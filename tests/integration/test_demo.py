@@ -15,9 +15,9 @@ import pytest
 from api.demo.pyrit import DemoDataError, fetch
 from tests.studio_server import ROOT, new_data_dir, studio_venv
 
-pytestmark = [pytest.mark.studio, pytest.mark.slow, pytest.mark.timeout(2000)]
+pytestmark = [pytest.mark.studio, pytest.mark.slow, pytest.mark.timeout(3200)]
 
-DEMO_TIMEOUT_S = 900
+DEMO_TIMEOUT_S = 1500
 
 
 @pytest.fixture
