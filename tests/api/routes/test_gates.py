@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +13,45 @@ from api.jobs import steps
 from api.requests import round_request
 from api.server import build_app
 from api.service import Service
+from configs.settings import Settings
+from labeling.golden.publish import publish
 from tests.api.client import assert_problem
 from tests.api.routes.conftest import Site, give_keys
-from tests.api.site import HARM, WordGoldfold, gild, score_all, select, settings, stock
+from tests.api.site import HARM, NOW, WordGoldfold, gild, score_all, select, settings, stock
 from tests.figures import assert_whole
 
 PATH = "/v1/models"
 SECRET = "a secret of thirty-two characters"
 
 
-@pytest.fixture
-def exam(tmp_path: Path) -> Iterator[Site]:
-    """A site with sealed gold and two trained models."""
+def site_in(folder: Path) -> Settings:
     shares = {"train": 0.3, "calibration": 0.3, "sealed": 0.4}
     margins = {str(severity): 0.25 for severity in range(5)}
-    given = settings(tmp_path, partitions=shares, gate_secret=SECRET, gate_margins=margins, sealed_min_cell=13)
-    with Service(given, WordGoldfold(given)) as service:
-        site = give_keys(Site(build_app(service), service))
-        stock(site.goldfold, 150)
-        score_all(site.goldfold)
-        select(site.goldfold, budget=140)
-        gild(site.goldfold)
-        assert site.ask("POST", "/v1/golden/versions", Role.LEAD, json={}).status_code == 201
+    return settings(folder, partitions=shares, gate_secret=SECRET, gate_margins=margins, sealed_min_cell=13)
+
+
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a site with sealed gold and two trained models; not to be written to."""
+    folder = tmp_path_factory.mktemp("examined")
+    with closing(WordGoldfold(site_in(folder))) as goldfold:
+        stock(goldfold, 150)
+        score_all(goldfold)
+        select(goldfold, budget=140)
+        gild(goldfold)
+        publish(goldfold.ledger.golden, goldfold.golden_dir, NOW, author="somebody")
         for number, name in enumerate(("hate-1", "hate-2")):
-            site.ask("POST", PATH, json={"model_id": name, "seed": number})
-            site.service.jobs.result(name)
-        yield site
+            steps.train(goldfold, name, "1.0.0", number)
+    return folder
+
+
+@pytest.fixture
+def exam(examined: Path, tmp_path: Path) -> Iterator[Site]:
+    """A copy of it; versions and models are read where they were made."""
+    shutil.copytree(examined, tmp_path, dirs_exist_ok=True)
+    given = site_in(tmp_path)
+    with Service(given, WordGoldfold(given)) as service:
+        yield give_keys(Site(build_app(service), service))
 
 
 def test_from_the_gate_to_the_champion_and_back(exam: Site) -> None:
