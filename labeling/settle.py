@@ -351,8 +351,9 @@ class _Settling:
             return True
         came = self._came(task) if before is None else before.finals[0].round_id
         pick = self._round_picks(came).get((task.item_id, task.policy_id))
-        groups = self._ready()
+        self._groups = groups = self._groups or self._read_groups()
         try:
+            self._read_ahead(groups)
             written = fold(
                 self._stores.golden, self._items, groups, adjudication, task, pick, _now(), keep, self._read_media
             )
@@ -369,16 +370,13 @@ class _Settling:
             self.report.golden += 1
         return True
 
-    def _ready(self) -> Groups:
-        """The groups, when the first item is folded; and what is known of those that come with it, read at once."""
-        if self._groups is None:
-            self._groups = self._read_groups()
+    def _read_ahead(self, groups: Groups) -> None:
+        """What is known of the items that come with the first that is folded, read at once."""
         if self.coming:
             coming = {task.item_id: Subject(task.item_id, task.text, task.content_hash) for task in self.coming}
-            self._groups.read_ahead(list(coming.values()))
+            groups.read_ahead(list(coming.values()))
             self._items = ReadAhead(self._lake, list(coming))
             self.coming = ()
-        return self._groups
 
     def _is_outdated(self, task: Task) -> bool:
         """Whether the answer is kept as what people said under an older policy version, and labels nothing."""
