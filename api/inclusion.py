@@ -15,7 +15,8 @@ _included: dict[tuple[object, ...], tuple[APIRouter, APIRouter]] = {}  # routers
 
 def include(app: FastAPI, router: APIRouter, role: Role | None = None, statuses: Sequence[int] = ()) -> None:
     """Serve the router's routes. All of them need ``role`` (None: what they say themselves), and may answer the
-    problems of these statuses."""
+    problems of these statuses. What an app or a router says of all its routes beyond that (``dependency_overrides``, a
+    lifespan) is not heard here."""
     key = (id(router), role, tuple(statuses))
     if key not in _included:
         needed = [] if role is None else [Depends(require(role))]

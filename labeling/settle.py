@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Protocol
 
 from labeling.adjudication import Refusal, adjudication_id, adjudication_task, agreement, settle
 from labeling.consensus import Agreed, Decision, Disputed, Doubtful, Widening, author, decide
-from labeling.errors import LabelingError, StoreError
+from labeling.errors import LabelingError, StoreError, UnknownItem
 from labeling.golden.fold import ItemReader, ReadAhead, fold
 from labeling.golden.near import Subject
 from labeling.golden.partition import Groups
@@ -160,6 +161,7 @@ class _Settling:
         self._held: dict[str, dict[str, str]] = {}
         self._deciders: dict[str, Mapping[tuple[str, str], frozenset[str]]] = {}
         self._items: ItemReader = lake
+        self._ahead: tuple[Groups, Sequence[Task]] | None = None
         self.coming: Sequence[Task] = ()  # those of the tasks that come next which may be folded
         self.report = SettleReport()
 
@@ -352,8 +354,8 @@ class _Settling:
         came = self._came(task) if before is None else before.finals[0].round_id
         pick = self._round_picks(came).get((task.item_id, task.policy_id))
         self._groups = groups = self._groups or self._read_groups()
+        self._read_ahead(groups)
         try:
-            self._read_ahead(groups)
             written = fold(
                 self._stores.golden, self._items, groups, adjudication, task, pick, _now(), keep, self._read_media
             )
@@ -372,11 +374,13 @@ class _Settling:
 
     def _read_ahead(self, groups: Groups) -> None:
         """What is known of the items that come with the first that is folded, read at once."""
-        if self.coming:
-            coming = {task.item_id: Subject(task.item_id, task.text, task.content_hash) for task in self.coming}
+        if self._ahead is not None and self._ahead[0] is groups and self._ahead[1] is self.coming:
+            return
+        self._ahead = (groups, self.coming)
+        coming = {task.item_id: Subject(task.item_id, task.text, task.content_hash) for task in self.coming}
+        self._items = ReadAhead(self._lake, list(coming))
+        with suppress(UnknownItem):  # erased while it was read: each is read by itself, and that one says so
             groups.read_ahead(list(coming.values()))
-            self._items = ReadAhead(self._lake, list(coming))
-            self.coming = ()
 
     def _is_outdated(self, task: Task) -> bool:
         """Whether the answer is kept as what people said under an older policy version, and labels nothing."""

@@ -25,8 +25,10 @@ WIDTHS = {"wide": 1440, "phone": 390}
 HEIGHT = 900
 LOOKS = 2  # addresses of a page: what one model's page leads to, another's may not
 GRAVE = ("serious", "critical")
-VIOLATIONS = {"resultTypes": ["violations"]}  # no account of what is well, which takes axe-core long
-CONTRAST = {"runOnly": ["color-contrast"], **VIOLATIONS}
+CONTRAST = {
+    "runOnly": ["color-contrast"],
+    "resultTypes": ["violations"],
+}  # no account of what is well, which takes long
 LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc|file)|[?&]chart=")
 NOTED = """
 addEventListener('securitypolicyviolation', (e) => console.error('POLICY', e.violatedDirective, e.blockedURI));
@@ -139,15 +141,13 @@ def settle(page: Page) -> None:
         plot.locator("svg").first.wait_for(state="attached", timeout=60_000)
 
 
-def faults(page: Page, label: str, *, both: bool = False) -> list[str]:
-    """What a page is found to be wrong in: by axe-core, and by its width; ``both``: in the other scheme's colours too,
-    which are the same at any width."""
-    found = [*Axe().run(page, options=VIOLATIONS).response["violations"]]
-    if both:
-        is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        page.emulate_media(color_scheme="light" if is_dark else "dark")
-        found += Axe().run(page, options=CONTRAST).response["violations"]
-        page.emulate_media(color_scheme="dark" if is_dark else "light")
+def faults(page: Page, label: str) -> list[str]:
+    """What a page is found to be wrong in: by axe-core, in its own colours and the other scheme's, and by its width."""
+    found = [*Axe().run(page).response["violations"]]
+    is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    page.emulate_media(color_scheme="light" if is_dark else "dark")
+    found += Axe().run(page, options=CONTRAST).response["violations"]
+    page.emulate_media(color_scheme="dark" if is_dark else "light")
     told = [f"{label}: {each['id']} {each['nodes'][0]['html']}" for each in found if each["impact"] in GRAVE]
     if page.evaluate("document.scrollingElement.scrollWidth > innerWidth + 1"):
         told.append(f"{label}: wider than its window")

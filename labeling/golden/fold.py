@@ -51,7 +51,7 @@ class ReadAhead:
 
     def take(self, item_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """As the lake does."""
-        if tuple(columns) == IDENTITY and all(item_id in self._rows for item_id in item_ids):
+        if self._rows and tuple(columns) == IDENTITY and all(item_id in self._rows for item_id in item_ids):
             return self._read.take([self._rows[item_id] for item_id in item_ids])
         return self._lake.take(item_ids, columns)
 

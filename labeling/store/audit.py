@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from labeling.store.database import Database, now
+from labeling.store.rows import insert_row
 from labeling.store.tables import audit
 
 
@@ -50,4 +51,4 @@ def write_audit(
 ) -> None:
     """Inside a write of somebody else."""
     row = {"actor": actor, "action": action, "target": target, "detail": dict(detail or {}), "at": now(connection)}
-    connection.execute(sa.insert(audit), row)
+    insert_row(connection, audit, row)

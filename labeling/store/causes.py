@@ -11,7 +11,7 @@ from labeling.errors import Conflict, NotFound
 from labeling.store.audit import write_audit
 from labeling.store.cause_tables import action_events, actions, codings, findings
 from labeling.store.database import Database
-from labeling.store.rows import dump, insert_missing, load
+from labeling.store.rows import dump, insert_missing, insert_row, load
 
 T = TypeVar("T")
 _ROLES = {role.value: place for place, role in enumerate(Role)}
@@ -60,7 +60,7 @@ class SqlCauses:
     def move(self, event: ActionEvent) -> None:
         with self._database.write() as connection:
             _check(connection, actions.c.action_id, event.action_id, "action")
-            connection.execute(sa.insert(action_events), dump(event))
+            insert_row(connection, action_events, dump(event))
             detail = {"state": event.state.value, "reason": event.reason}
             write_audit(connection, event.actor, "action.move", event.action_id, detail)
 

@@ -23,7 +23,7 @@ from labeling.store.database import Database, now
 from labeling.store.decisions import erase_decisions
 from labeling.store.gold_chain import append_erased, lock_chain
 from labeling.store.objections import erase_objections
-from labeling.store.rows import Row, dump, insert_missing, load
+from labeling.store.rows import Row, dump, insert_missing, insert_row, load
 from labeling.store.signals import erase_signals
 from labeling.store.stops import let_go
 from labeling.store.tables import (
@@ -75,7 +75,7 @@ class SqlErasures:
                 raise Conflict(f"{item.external_id!r} is erased already; there is nothing left to hold")
             at = now(connection)
             made = Hold(uuid4().hex, item.item_id, item.external_id, reason.strip(), actor, at)
-            connection.execute(sa.insert(legal_holds), dump(made))
+            insert_row(connection, legal_holds, dump(made))
             write_audit(connection, actor, "item.hold", item.item_id, {"reason": made.reason})
             return made
 
@@ -114,7 +114,7 @@ class SqlErasures:
             _refuse_held(connection, item)
             at = now(connection)
             made = Erasure(uuid4().hex, item_id, item["external_id"], actor, reason.strip(), at)
-            connection.execute(sa.insert(erasures), dump(made))
+            insert_row(connection, erasures, dump(made))
             _note_recipients(connection, made)
             let_go(connection, item_id, at)
             connection.execute(sa.update(items).where(items.c.item_id == item_id).values(content_hash=""))
@@ -160,7 +160,7 @@ class SqlErasures:
 
     def hand_out(self, handed: HandedOut) -> None:
         with self._database.write() as connection:
-            connection.execute(sa.insert(golden_exports), dump(handed))
+            insert_row(connection, golden_exports, dump(handed))
 
     def take_back(self, export_id: str) -> None:
         with self._database.write() as connection:

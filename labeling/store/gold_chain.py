@@ -17,7 +17,7 @@ from labeling.golden.chain import START, Head, event_hash, row_hash
 from labeling.golden_records import GoldEvent
 from labeling.records import GoldAction, GoldenItem
 from labeling.store.database import for_update
-from labeling.store.rows import Row, dump, dump_json, insert_missing, load
+from labeling.store.rows import Row, dump, dump_json, insert_missing, insert_row, load
 from labeling.store.tables import gold_events, gold_head
 
 HEAD = "gold"
@@ -98,7 +98,7 @@ def _append(
         sha256="",
     )
     event = replace(bare, sha256=event_hash(bare))
-    connection.execute(sa.insert(gold_events), dump(event))
+    insert_row(connection, gold_events, dump(event))
     values = {"number": event.number, "sha256": event.sha256}
     connection.execute(sa.update(gold_head).where(gold_head.c.name == HEAD).values(values))
     return event

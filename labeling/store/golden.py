@@ -33,7 +33,7 @@ from labeling.store.database import Database, for_update, now
 from labeling.store.gold_chain import append_event, append_release, head, lock_chain, read_events
 from labeling.store.gold_rows import added, column_pages, columns_of, differing, item_of, pages
 from labeling.store.gold_walk import walk
-from labeling.store.rows import IN_CHUNK, dump, insert_missing, load, name_some, replace_row
+from labeling.store.rows import IN_CHUNK, dump, insert_missing, insert_row, load, name_some, replace_row
 from labeling.store.tables import (
     adjudications,
     erased_leaves,
@@ -205,7 +205,7 @@ class SqlGolden:
                 raise Conflict(f"{actor!r} proposed golden version {version!r}; another lead must approve it")
             at = now(connection)
             row = {"version": version, "decision": decision.value, "decided_by": actor, "reason": reason, "at": at}
-            connection.execute(sa.insert(golden_decisions), row)
+            insert_row(connection, golden_decisions, row)
             append_release(connection, decision, {"version": version}, actor, reason, at)
             write_audit(connection, actor, f"golden.{decision}", version, {"reason": reason})
             return _version(connection, version)
@@ -224,7 +224,7 @@ class SqlGolden:
             if not erratum.reason.strip():
                 raise InvalidInput("reason: is empty; say what is wrong, it is kept for good")
             made = replace(erratum, reason=erratum.reason.strip(), at=now(connection))
-            connection.execute(sa.insert(golden_errata), dump(made))
+            insert_row(connection, golden_errata, dump(made))
             about = (made.item_id, made.policy_id)
             told = {"version": made.version}
             append_release(connection, GoldAction.ERRATUM, told, made.actor, made.reason, made.at, about)

@@ -11,7 +11,7 @@ from labeling.errors import BudgetSpent, NotFound
 from labeling.model_records import GateRow, SealedQuery
 from labeling.records import Partition
 from labeling.store.database import Database
-from labeling.store.rows import dump, insert_missing, load
+from labeling.store.rows import dump, insert_missing, insert_row, load
 from labeling.store.tables import gates, golden_members, sealed_queries
 
 HALF = 0.5  # a version with less of its sealed items known from before is a new exam
@@ -29,7 +29,7 @@ class SqlGates:
         with self._database.write() as connection:
             _one_at_a_time(connection)
             row = make(connection.execute(newest).scalar_one_or_none() or "")
-            connection.execute(sa.insert(gates), dump(row))
+            insert_row(connection, gates, dump(row))
             return row
 
     def get(self, gate_id: str) -> GateRow:

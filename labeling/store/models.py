@@ -10,7 +10,7 @@ from labeling.errors import Conflict, NotFound, NothingToDo
 from labeling.model_records import RESCORE, Model, ModelEvent, ModelState, owed_rescore
 from labeling.store.audit import write_audit
 from labeling.store.database import Database, for_update, now
-from labeling.store.rows import dump, insert_missing, load
+from labeling.store.rows import dump, insert_missing, insert_row, load
 from labeling.store.tables import model_events, models
 
 TEXT = "text"
@@ -175,7 +175,7 @@ def _place(
     _update(connection, model_id, {"state": after.value})
     told = {"replaced": "", "gate_id": "", "reason": "", **about}
     event = ModelEvent(model_id, kind, before, after, actor=actor, at=now(connection), **told)
-    connection.execute(sa.insert(model_events), dump(event))
+    insert_row(connection, model_events, dump(event))
     detail = {"from": before.value, "to": after.value, "version": _get(connection, model_id).version}
     write_audit(connection, actor, f"model.{kind}", model_id, detail | {k: v for k, v in told.items() if v})
 

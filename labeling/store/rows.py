@@ -95,18 +95,36 @@ def upsert_into(connection: sa.Connection, table: sa.Table) -> postgresql.Insert
     return _upsert(connection.dialect.name, table)
 
 
+def insert_row(connection: sa.Connection, table: sa.Table, row: Row) -> None:
+    """Insert a row. Raises ValueError when it has what the table has no column for."""
+    connection.execute(_inserting(table, tuple(row)), row)
+
+
 def replace_row(connection: sa.Connection, table: sa.Table, row: Row) -> None:
-    """Insert a row, or overwrite the one with its primary key."""
+    """Insert a row, or overwrite the one with its primary key. Raises as ``insert_row``."""
     connection.execute(_replacing(connection.dialect.name, table, tuple(row)), row)
+
+
+@cache
+def _inserting(table: sa.Table, names: tuple[str, ...]) -> sa.Insert:
+    _check_columns(table, names)
+    return sa.insert(table)
 
 
 @cache
 def _replacing(dialect: str, table: sa.Table, names: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
     """Made once: SQLAlchemy needs longer for it than the database for the row."""
+    _check_columns(table, names)
     key = [column.name for column in table.primary_key]
     statement = _upsert(dialect, table)
     rest = {name: statement.excluded[name] for name in names if name not in key}
     return statement.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+def _check_columns(table: sa.Table, names: tuple[str, ...]) -> None:
+    """SQLAlchemy leaves out of parameters, without a word, what is no column."""
+    if unknown := sorted(set(names) - set(table.c.keys())):
+        raise ValueError(f"the table {table.name} has no column {', '.join(unknown)}")
 
 
 def _upsert(dialect: str, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

@@ -48,7 +48,10 @@ def config(connection: sa.Connection) -> Config:
 @cache
 def _revisions() -> tuple[str, ...]:
     """Those that this code knows, the newest first; read once, as Alembic compiles every file to say it."""
-    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    newest = scripts.get_current_head()  # raises where there are two
+    known = (script.revision for script in scripts.walk_revisions())
+    return (str(newest), *(revision for revision in known if revision != newest))
 
 
 def _revision(connection: sa.Connection) -> str | None:

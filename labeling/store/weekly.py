@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from labeling.errors import Conflict, NotFound
 from labeling.store.audit import write_audit
 from labeling.store.database import Database
-from labeling.store.rows import dump, insert_missing, load
+from labeling.store.rows import dump, insert_missing, insert_row, load
 from labeling.store.weekly_tables import weekly_packs, weekly_signatures
 from labeling.weekly_records import Pack, Signature
 
@@ -47,7 +47,7 @@ class SqlWeeklyPacks:
                 raise Conflict(
                     f"a newer draft of {signature.week} is there ({drafts[-1][:12]}): read and sign that one"
                 )
-            connection.execute(sa.insert(weekly_signatures), dump(signature))
+            insert_row(connection, weekly_signatures, dump(signature))
             detail = {"revision": signature.revision, "content_hash": signature.content_hash}
             write_audit(connection, signature.signer, "weekly.sign", signature.week, detail)
 

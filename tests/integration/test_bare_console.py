@@ -22,7 +22,7 @@ def test_a_deployment_with_nothing_in_it_says_what_to_do_next(tmp_path: Path) ->
         with bare.visit(LEADS, Role.ADMIN, WIDTHS["phone"]) as page:
 
             def look(_path: str, address: str) -> None:
-                problems.extend(faults(page, f"{address}, empty", both=True))
+                problems.extend(faults(page, f"{address}, empty"))
                 silent = [said for said in page.locator(".empty").all() if not said.locator("a, button, code").count()]
                 problems.extend(f"{address}: says nothing of what to do next: {said.inner_text()}" for said in silent)
 

@@ -54,18 +54,18 @@ def walk(site: Site) -> Walk:
 
         def look(path: str, address: str) -> None:
             keep_screen(page, f"console-{_name(path)}-wide", whole=True)
-            problems.extend(faults(page, f"{address}, wide", both=True))
+            problems.extend(faults(page, f"{address}, wide"))
 
         return Walk(crawl(page, site.url, look), problems)
 
 
-def test_every_page_is_reached_and_sound_on_a_wide_screen_by_day_and_night(walk: Walk) -> None:
+def test_every_page_is_reached_and_sound_on_a_wide_screen(walk: Walk) -> None:
     wanted = {path for path, _ in templates_of()} - NOT_PAGES
     assert not wanted - set(walk.pages), sorted(wanted - set(walk.pages))
     assert not walk.problems, "\n".join(walk.problems)
 
 
-def test_every_page_is_sound_on_a_phone_in_the_dark(site: Site, walk: Walk) -> None:
+def test_every_page_is_sound_on_a_phone(site: Site, walk: Walk) -> None:
     problems: list[str] = []
     with site.visit(LEADS, Role.ADMIN, WIDTHS["phone"], "dark") as page:
         for path, address in walk.pages.items():
@@ -85,7 +85,7 @@ def test_what_is_seen_before_a_sign_in_and_where_something_is_wrong_is_sound(sit
         page = context.new_page()
         page.goto(f"{site.url}/console/sign-in")
         keep_screen(page, f"console-sign-in-{width}", whole=True)
-        problems += faults(page, f"sign-in at {width}", both=True)
+        problems += faults(page, f"sign-in at {width}")
         page.fill("#key", "gf_of_nobody")
         page.keyboard.press("Enter")
         page.locator("[role=alert]").wait_for()
@@ -98,7 +98,7 @@ def test_what_is_seen_before_a_sign_in_and_where_something_is_wrong_is_sound(sit
             assert answer is not None
             assert answer.status == status, path
             keep_screen(page, f"console-problem-{status}-{width}", whole=True)
-            problems += faults(page, f"{path} at {width}", both=True)
+            problems += faults(page, f"{path} at {width}")
         context.close()
     assert not problems, "\n".join(problems)
 

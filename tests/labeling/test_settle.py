@@ -11,7 +11,7 @@ import pytest
 
 from labeling import settle as settle_module
 from labeling.adjudication import Refusal
-from labeling.errors import Conflict, StoreError
+from labeling.errors import Conflict, StoreError, UnknownItem
 from labeling.golden.partition import Groups, Shares, most_protected
 from labeling.golden.vectors import LakeVectors
 from labeling.records import (
@@ -286,6 +286,16 @@ def test_the_lake_is_read_at_once_for_all_that_is_folded(shop: Shop, monkeypatch
     answered = sorted(task.item_id for task in tasks[:10])
     assert reads == [answered, answered]  # their embeddings, and who they are
     assert sorted(row.item_id for row in shop.ledger.golden.items()) == answered
+
+
+def test_items_that_cannot_be_read_ahead_are_read_one_by_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise UnknownItem("an item that was erased a moment ago")
+
+    for task in shop.stocked(20).send("r1", 4):
+        shop.answer(task, NO, NO)
+    monkeypatch.setattr(Groups, "read_ahead", gone)
+    assert shop.settle() == SettleReport(settled=4, golden=4)
 
 
 # --- what goes wrong ---

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.records import Adjudication, EventKind
-from labeling.store.rows import chunks, dump, dump_json, load, name_some
+from labeling.store.rows import chunks, dump, dump_json, insert_row, load, name_some, replace_row
 from tests.contracts import records
 
 EVERY = [
@@ -28,12 +30,37 @@ EVERY = [
     records.key(revoked_at=records.at(9)),
 ]
 
+NOTES = sa.Table("notes", sa.MetaData(), sa.Column("note_id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
+
+
+@pytest.fixture
+def connection() -> Iterator[sa.Connection]:
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as opened:
+        NOTES.create(opened)
+        yield opened
+    engine.dispose()
+
 
 @pytest.mark.parametrize("record", EVERY, ids=lambda record: type(record).__name__)
 def test_a_record_comes_back_equal(record: Any) -> None:
     assert load(type(record), dump(record)) == record
     assert load(type(record), dump_json(record)) == record
     assert load(type(record), dump(record) | {"another_column": 1}) == record
+
+
+@pytest.mark.parametrize("write", [insert_row, replace_row])
+def test_what_has_no_column_is_refused_and_not_left_out(connection: sa.Connection, write: Any) -> None:
+    write(connection, NOTES, {"note_id": 1, "text": "a"})
+    with pytest.raises(ValueError, match="the table notes has no column author, when"):
+        write(connection, NOTES, {"note_id": 2, "text": "b", "when": 1, "author": "c"})
+    assert connection.execute(sa.select(NOTES)).all() == [(1, "a")]
+
+
+def test_a_row_is_overwritten_whole(connection: sa.Connection) -> None:
+    for note_id, text in ((1, "a"), (2, "b"), (1, "c")):
+        replace_row(connection, NOTES, {"note_id": note_id, "text": text})
+    assert connection.execute(sa.select(NOTES).order_by(NOTES.c.note_id)).all() == [(1, "c"), (2, "b")]
 
 
 def test_rows_hold_plain_values() -> None:
