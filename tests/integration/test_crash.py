@@ -30,7 +30,7 @@ SYNC_POINTS = list(POINTS)[len(ROUND_POINTS) :]
 HARMS = ("hate_speech", "violence")
 CHILD_TIMEOUT_S = 180
 FORKSERVER = multiprocessing.get_context("forkserver")  # imports once, then each process starts at once
-FORKSERVER.set_forkserver_preload(["tests.integration.crash_child"])
+FORKSERVER.set_forkserver_preload(["tests.integration.crash_child", "api.scorers"])
 
 
 @dataclass(frozen=True)
