@@ -74,6 +74,7 @@ def goldfold(tmp_path: Path, studio_server: EmbeddedStudio) -> Iterator[WordGold
         studio_owner=f"images-{uuid.uuid4().hex[:8]}",
         studio_settle_s=2.0,
         duplicate_cosine=None,
+        sync_interval_s=86_400,  # nobody reads the answers before the test does
     )
     found = WordGoldfold(given)
     with Service(given, found) as service, served(service, given.port):
