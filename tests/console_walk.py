@@ -25,10 +25,8 @@ WIDTHS = {"wide": 1440, "phone": 390}
 HEIGHT = 900
 LOOKS = 2  # addresses of a page: what one model's page leads to, another's may not
 GRAVE = ("serious", "critical")
-CONTRAST = {
-    "runOnly": ["color-contrast"],
-    "resultTypes": ["violations"],
-}  # no account of what is well, which takes long
+# Without an account of what is well, which takes it long.
+CONTRAST = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
 LEFT_OUT = re.compile(r"/console/(sign-in|sign-out|static|oidc|file)|[?&]chart=")
 NOTED = """
 addEventListener('securitypolicyviolation', (e) => console.error('POLICY', e.violatedDirective, e.blockedURI));

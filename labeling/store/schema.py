@@ -49,9 +49,8 @@ def config(connection: sa.Connection) -> Config:
 def _revisions() -> tuple[str, ...]:
     """Those that this code knows, the newest first; read once, as Alembic compiles every file to say it."""
     scripts = ScriptDirectory(str(MIGRATIONS))
-    newest = scripts.get_current_head()  # raises where there are two
-    known = (script.revision for script in scripts.walk_revisions())
-    return (str(newest), *(revision for revision in known if revision != newest))
+    scripts.get_current_head()  # raises where there are two
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -27,7 +27,7 @@ from labeling.store.tasks import SqlTasks
 from labeling.studio.client import StudioClient
 from tests.integration.word_scorer import WordScorer
 
-BUDGET = 6
+BUDGET = 12
 
 # name -> (class, method, which call, before or after it)
 POINTS: dict[str, tuple[type, str, int, str]] = {
